@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AETHER_DEVICE_H
+#define AETHER_DEVICE_H
+
+/*
+ * A PCI function held through VFIO (Linux Documentation/driver-api/vfio.rst, <linux/vfio.h>):
+ * regions, configuration space, interrupts, reset.
+ *
+ * The order that keeps a device from writing where it must not:
+ *     ae_device_open (leaves it reset, memory decoding on, bus master off)
+ *     ae_dma_map, program the rings, ae_device_bus_master(device, true)
+ *     ...
+ *     ae_device_bus_master(device, false), ae_device_reset, ae_dma_unmap, ae_device_close
+ *
+ * One thread at a time.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <aether/dma.h>
+#include <aether/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* "0000:01:00.0" and its NUL. */
+#define AE_PCI_ADDRESS_TEXT 16
+
+struct ae_device;
+
+struct ae_device_info {
+    char address[AE_PCI_ADDRESS_TEXT];
+    uint16_t vendor;
+    uint16_t device;
+    uint16_t subsystem_vendor;
+    uint16_t subsystem_device;
+    uint32_t class_code; /* 24 bits: class, subclass, programming interface */
+    uint8_t revision;
+    int numa_node; /* -1: not known */
+};
+
+/* A mapped part of a base address register. */
+struct ae_bar {
+    volatile uint8_t *base; /* NULL: cannot be mapped */
+    size_t size;            /* bytes of the BAR that the mapping spans, from its start */
+    uint64_t offset;        /* where it lies in the device descriptor, for another process's mmap */
+};
+
+/*
+ * Takes the function at `address`, which must be bound to vfio-pci already (ae_nic_bind, or
+ * `aether nic bind`). Puts its group into the space, resets the function, turns memory decoding on and
+ * bus mastering off.
+ *
+ * -ENODEV no such function; -EBUSY held by someone else, or its group is not viable (the error names
+ * the siblings and their drivers); -EXDEV bound to another driver; -EPERM no access, or no IOMMU.
+ */
+int ae_device_open(struct ae_device **device, struct ae_dma_space *space, const char *address,
+                   struct ae_error *err);
+
+/* Bus master off, reset, interrupts off, unmap, close. NULL is allowed. */
+void ae_device_close(struct ae_device *device);
+
+void ae_device_get_info(const struct ae_device *device, struct ae_device_info *info);
+
+/* The VFIO device descriptor, still owned by the device; another process may mmap BARs from it. */
+int ae_device_fd(const struct ae_device *device);
+
+/*
+ * Maps BAR 0 to 5. Pages that hold the MSI-X table are left out where the kernel forbids mapping
+ * them: the address range is reserved, but touching the hole faults. -ENXIO: no such BAR, or an I/O
+ * port BAR. The mapping lives until ae_device_close; a second call gives the same one.
+ */
+int ae_device_map_bar(struct ae_device *device, unsigned bar, struct ae_bar *mapped,
+                      struct ae_error *err);
+
+/* Configuration space. width is 1, 2 or 4 bytes, offset a multiple of it. */
+int ae_device_config_read(struct ae_device *device, unsigned offset, unsigned width,
+                          uint32_t *value, struct ae_error *err);
+int ae_device_config_write(struct ae_device *device, unsigned offset, unsigned width,
+                           uint32_t value, struct ae_error *err);
+
+/* Offset of a capability (PCI Local Bus 3.0, 6.7) in configuration space, or -ENOENT. */
+int ae_device_find_capability(struct ae_device *device, uint8_t id);
+
+/* The next one with the same id behind `offset` (virtio has several vendor capabilities). */
+int ae_device_next_capability(struct ae_device *device, uint8_t id, int offset);
+
+/* Function-level (or bus) reset; registers and configuration are then as after power-on, but for
+ * what VFIO restores. -ENOTTY: the function cannot be reset. */
+int ae_device_reset(struct ae_device *device, struct ae_error *err);
+
+/* The Bus Master Enable bit of the command register: may the function write to memory? */
+int ae_device_bus_master(struct ae_device *device, bool on, struct ae_error *err);
+
+/*
+ * Routes `count` MSI-X vectors (MSI or INTx where there is no MSI-X, then count must be 1) to new
+ * eventfds, written to fds; non-blocking, owned by the device. -ERANGE: more than it has.
+ */
+int ae_device_enable_interrupts(struct ae_device *device, unsigned count, int *fds,
+                                struct ae_error *err);
+int ae_device_disable_interrupts(struct ae_device *device, struct ae_error *err);
+
+/* An eventfd that becomes readable when the kernel wants the device back (it is being unplugged). */
+int ae_device_request_fd(struct ae_device *device, struct ae_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AETHER_DMA_H
+#define AETHER_DMA_H
+
+/*
+ * Memory that devices may reach, and the address spaces they reach it through.
+ *
+ * ae_memory is huge-page memory in a memfd: pinned by nature, shareable with another process by its
+ * descriptor. ae_dma_space is an IOMMU address space: devices in it see exactly what was mapped into
+ * it and nothing else. Both are used from one thread at a time.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <aether/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* An I/O virtual address: what a device uses. A type of its own, so that it is never a pointer,
+ * a length or a physical address by mistake. */
+typedef struct {
+    uint64_t value;
+} ae_iova_t;
+
+static inline ae_iova_t ae_iova_add(ae_iova_t iova, uint64_t bytes)
+{
+    iova.value += bytes;
+    return iova;
+}
+
+struct ae_memory;
+struct ae_dma_space;
+
+/*
+ * Creates `size` bytes (rounded up to whole pages) of huge-page memory, zeroed, faulted in and
+ * writable. page_size: bytes, a size the kernel offers (2 MiB, 1 GiB), or 0 for its default.
+ * -ENOMEM says how many huge pages are missing and how to get them.
+ */
+int ae_memory_create(struct ae_memory **memory, size_t size, size_t page_size,
+                     struct ae_error *err);
+
+/*
+ * Maps the memory behind a descriptor that another process created. Does not take the descriptor.
+ * -EINVAL when the object is smaller than `size` or could still be shrunk by its owner.
+ */
+int ae_memory_attach(struct ae_memory **memory, int fd, size_t size, struct ae_error *err);
+
+/* Unmaps, closes the descriptor and frees. Unmap it from every dma space first. NULL is allowed. */
+void ae_memory_destroy(struct ae_memory *memory);
+
+void *ae_memory_base(const struct ae_memory *memory);
+size_t ae_memory_size(const struct ae_memory *memory);
+size_t ae_memory_page_size(const struct ae_memory *memory);
+
+/* The descriptor, to hand to another process. Still owned by the memory. */
+int ae_memory_fd(const struct ae_memory *memory);
+
+struct ae_dma_options {
+    /* VFIO without an IOMMU ("unsafe no-IOMMU mode"): any device can then write to all of memory.
+     * Refused unless asked for here by name. */
+    int allow_no_iommu;
+};
+
+/* Opens an empty address space (a VFIO container). options may be NULL. */
+int ae_dma_space_open(struct ae_dma_space **space, const struct ae_dma_options *options,
+                      struct ae_error *err);
+
+/* Unmaps what is left and closes. Every device of it must be closed first. NULL is allowed. */
+void ae_dma_space_close(struct ae_dma_space *space);
+
+/*
+ * Makes the whole of `memory` readable and writable to every device of the space, at one address
+ * chosen from the ranges that the IOMMU reports, aligned to the memory's page size. A device must be
+ * in the space already. -ENOMEM names RLIMIT_MEMLOCK when that is what stood in the way.
+ */
+int ae_dma_map(struct ae_dma_space *space, struct ae_memory *memory, ae_iova_t *iova,
+               struct ae_error *err);
+
+/* Takes a mapping away. The device must have stopped: bus master off and reset. */
+int ae_dma_unmap(struct ae_dma_space *space, struct ae_memory *memory, struct ae_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AETHER_PACKET_H
+#define AETHER_PACKET_H
+
+/*
+ * Packets and pools.
+ *
+ * A pool is a fixed set of equal buffers in memory that devices can reach. What describes a buffer,
+ * and which buffers are free, is kept in ordinary memory that they cannot: a hostile device can spoil
+ * the bytes of a frame, never the bookkeeping.
+ *
+ * A pool and its packets belong to one process and one thread; get and put are O(1), take no lock and
+ * never enter the kernel. Running out is counted.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <aether/dma.h>
+#include <aether/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Bytes kept free before a received frame, so that headers can be put before it. */
+#define AE_PACKET_HEADROOM 128
+
+enum ae_packet_flag {
+    /* Receive: the device verified this checksum and found it right. Neither flag of a pair set:
+     * the device did not look, verify in software. */
+    AE_PACKET_IPV4_GOOD = 1 << 0,
+    AE_PACKET_L4_GOOD = 1 << 1,
+    /* Receive: the device verified this checksum and found it wrong. */
+    AE_PACKET_IPV4_BAD = 1 << 2,
+    AE_PACKET_L4_BAD = 1 << 3,
+    /* Send: let the device fill in this checksum. Only for ports with the matching feature. The L4
+     * field must hold the pseudo-header sum (not complemented); l3_offset and l4_offset be set. */
+    AE_PACKET_SEND_IPV4_CHECKSUM = 1 << 4,
+    AE_PACKET_SEND_UDP_CHECKSUM = 1 << 5,
+    AE_PACKET_SEND_TCP_CHECKSUM = 1 << 6,
+};
+
+struct ae_pool;
+
+/* One frame in one buffer. One cache line. */
+struct ae_packet {
+    uint8_t *data;          /* first byte of the frame, Ethernet header first */
+    uint32_t length;        /* bytes of the frame, without its FCS */
+    uint32_t flags;         /* enum ae_packet_flag */
+    uint8_t *buffer;        /* first byte of the buffer; fixed */
+    ae_iova_t buffer_iova;  /* what a device calls it; fixed */
+    struct ae_pool *pool;   /* where it goes back to; fixed */
+    uint64_t ticks;         /* when it was taken from the wire (ae_clock_ticks), or 0 */
+    uint32_t index;         /* its place in the pool; fixed */
+    uint32_t buffer_size;   /* bytes; fixed */
+    uint8_t l3_offset;      /* send offload: bytes from data to the IP header */
+    uint8_t l4_offset;      /* send offload: bytes from data to the UDP or TCP header */
+    bool in_pool;           /* guards against a double put */
+    uint8_t reserved[5];
+} __attribute__((aligned(64)));
+
+/* Fields of a pool are private to this header and src/packet. */
+struct ae_pool {
+    struct ae_packet **free;  /* a stack; the last packet put is the first got: its lines are warm */
+    uint32_t free_count;
+    uint32_t count;
+    uint64_t exhausted;       /* gets that found the pool empty */
+    uint64_t misuse;          /* puts of a packet that was already there: a bug in the caller */
+    struct ae_packet *packets;
+};
+
+struct ae_pool_options {
+    void *memory;         /* buffers go here; borrowed for the pool's life */
+    size_t memory_size;   /* bytes */
+    ae_iova_t iova;       /* of `memory` */
+    uint32_t count;       /* packets, 1 to 2^20 */
+    uint32_t buffer_size; /* bytes per buffer, a multiple of 64, headroom included; 0: 2048 */
+};
+
+/* -EINVAL for options out of range, -ENOSPC when count buffers do not fit into memory. */
+int ae_pool_create(struct ae_pool **pool, const struct ae_pool_options *options,
+                   struct ae_error *err);
+
+/* Frees the bookkeeping; packets still out are then dangling. NULL is allowed. */
+void ae_pool_destroy(struct ae_pool *pool);
+
+static inline uint32_t ae_pool_available(const struct ae_pool *pool)
+{
+    return pool->free_count;
+}
+
+/* An empty packet (length 0, data behind the headroom), or NULL when there is none left. */
+static inline struct ae_packet *ae_packet_get(struct ae_pool *pool)
+{
+    struct ae_packet *packet;
+
+    if (__builtin_expect(pool->free_count == 0, 0)) {
+        pool->exhausted++;
+        return NULL;
+    }
+    packet = pool->free[--pool->free_count];
+    packet->data = packet->buffer + AE_PACKET_HEADROOM;
+    packet->length = 0;
+    packet->flags = 0;
+    packet->in_pool = false;
+    return packet;
+}
+
+/* Gives a packet back to its pool. */
+static inline void ae_packet_put(struct ae_packet *packet)
+{
+    struct ae_pool *pool = packet->pool;
+
+    if (__builtin_expect(packet->in_pool, 0)) {
+        pool->misuse++;
+        return;
+    }
+    packet->in_pool = true;
+    pool->free[pool->free_count++] = packet;
+}
+
+/* What a device calls the first byte of the frame. */
+static inline ae_iova_t ae_packet_iova(const struct ae_packet *packet)
+{
+    return ae_iova_add(packet->buffer_iova, (uint64_t)(packet->data - packet->buffer));
+}
+
+/* Bytes free behind the frame. */
+static inline uint32_t ae_packet_tailroom(const struct ae_packet *packet)
+{
+    return packet->buffer_size - (uint32_t)(packet->data - packet->buffer) - packet->length;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

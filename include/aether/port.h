@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AETHER_PORT_H
+#define AETHER_PORT_H
+
+/*
+ * Ports: ways to a wire.
+ *
+ * A port has two halves. The *owner* holds the device: it resets it, maps memory for it, programs its
+ * rings, turns bus mastering on and off, hears its interrupts. The *port* is the data half: queues
+ * that a quiet worker polls, without a system call. `aether run` keeps the owner in the supervisor and
+ * hands the worker what it needs (struct ae_port_handoff); ae_port_open is both halves in one process.
+ *
+ * An owner and a port are each used by one thread at a time; the two may be in different processes.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <aether/error.h>
+#include <aether/packet.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define AE_PORT_SPEC   128
+#define AE_PORT_QUEUES 16
+
+/* How frames get to the wire, best first. */
+enum ae_path {
+    AE_PATH_DEVICE,    /* our driver on the device's own rings */
+    AE_PATH_ZERO_COPY, /* the kernel's driver, our buffers */
+    AE_PATH_COPY,      /* the kernel copies each frame */
+    AE_PATH_KERNEL,    /* the kernel's network stack */
+};
+
+const char *ae_path_name(enum ae_path path); /* "device", "zero-copy", "copy", "kernel" */
+
+enum ae_port_feature {
+    AE_PORT_SEND_IPV4_CHECKSUM = 1 << 0,
+    AE_PORT_SEND_UDP_CHECKSUM = 1 << 1,
+    AE_PORT_SEND_TCP_CHECKSUM = 1 << 2,
+    AE_PORT_RECEIVE_CHECKSUM = 1 << 3,
+};
+
+struct ae_port_options {
+    uint16_t queues;       /* receive/transmit pairs, 1 to AE_PORT_QUEUES; 0: 1 */
+    uint16_t receive_ring; /* descriptors, a power of two; 0: the driver's default */
+    uint16_t send_ring;    /* descriptors, a power of two; 0: the driver's default */
+    uint32_t packets;      /* buffers per queue beyond what the rings hold; 0: 1024 */
+    enum ae_path slowest;  /* a slower path than this is an error; default AE_PATH_DEVICE */
+    bool allow_no_iommu;   /* see struct ae_dma_options */
+    bool promiscuous;      /* receive frames for any address */
+};
+
+struct ae_port_info {
+    char spec[AE_PORT_SPEC];
+    char driver[16];
+    enum ae_path path;
+    uint8_t mac[6];
+    uint16_t mtu;       /* largest frame without the 14-byte Ethernet header, bytes */
+    uint16_t queues;
+    uint32_t features;  /* enum ae_port_feature */
+};
+
+/* Last known state of the link; the owner updates it on an interrupt, the worker only reads it. */
+struct ae_link {
+    bool up;
+    bool full_duplex;
+    bool device_gone;   /* reads of its registers return all ones, or the kernel wants it back */
+    uint32_t mbps;      /* 0: not known */
+    uint32_t changes;   /* since the port was opened */
+};
+
+/* Counted by a queue in software, since it was attached. */
+struct ae_queue_counters {
+    uint64_t received_frames;
+    uint64_t received_bytes;
+    uint64_t sent_frames;
+    uint64_t sent_bytes;
+    uint64_t receive_errors;      /* the device marked the frame bad (CRC, length, ...) */
+    uint64_t receive_bad_descriptors; /* the device wrote something that cannot be: dropped */
+    uint64_t receive_no_buffer;   /* no free packet to refill the ring with */
+    uint64_t send_full;           /* frames refused because the ring was full */
+    uint64_t send_bad;            /* frames refused because of their length or offload request */
+    uint64_t send_bad_descriptors; /* completions that cannot be */
+};
+
+/* One of the device's own statistics registers, accumulated over its clear-on-read. */
+struct ae_port_statistic {
+    const char *name;        /* as in the device's datasheet */
+    const char *description;
+    uint64_t value;
+};
+
+struct ae_port;
+struct ae_port_owner;
+struct ae_queue;
+
+/*
+ * A queue, as seen by the burst calls. The two functions are set when it is attached; everything
+ * else about it is the driver's.
+ */
+struct ae_queue {
+    uint16_t (*receive)(struct ae_queue *queue, struct ae_packet **packets, uint16_t count);
+    uint16_t (*send)(struct ae_queue *queue, struct ae_packet **packets, uint16_t count);
+    struct ae_pool *pool; /* where its received packets come from; use it for sending too */
+    struct ae_queue_counters *counters;
+};
+
+/* Takes up to `count` received frames. They are then the caller's, who sends or puts each. */
+static inline uint16_t ae_receive(struct ae_queue *queue, struct ae_packet **packets,
+                                  uint16_t count)
+{
+    return queue->receive(queue, packets, count);
+}
+
+/*
+ * Queues frames for sending and tells the device once. Returns how many were accepted, from the
+ * first; those are the port's and go back to their pool once sent. The rest are still the caller's:
+ * either the ring is full (send_full), or the first of them cannot be sent on this port (send_bad:
+ * longer than MTU + 14, shorter than 14 bytes, an offload that the port does not have).
+ */
+static inline uint16_t ae_send(struct ae_queue *queue, struct ae_packet **packets, uint16_t count)
+{
+    return queue->send(queue, packets, count);
+}
+
+/* ---- One process, both halves ---- */
+
+/*
+ * spec: a PCI address ("0000:01:00.0"); later drivers add schemes ("pair:NAME"). options may be NULL.
+ * A slower path than options->slowest is -EOPNOTSUPP; an unknown device is -ENODEV and names the
+ * devices that have a driver.
+ */
+int ae_port_open(struct ae_port **port, const char *spec, const struct ae_port_options *options,
+                 struct ae_error *err);
+void ae_port_close(struct ae_port *port); /* NULL is allowed */
+
+void ae_port_get_info(const struct ae_port *port, struct ae_port_info *info);
+void ae_port_get_link(const struct ae_port *port, struct ae_link *link);
+struct ae_queue *ae_port_queue(struct ae_port *port, unsigned index); /* NULL: no such queue */
+
+/* The owner of a port that ae_port_open opened; NULL for an attached one. */
+struct ae_port_owner *ae_port_get_owner(struct ae_port *port);
+
+/* ---- Owner and worker apart ---- */
+
+/*
+ * What a worker needs of a port: passed by value over memory that owner and worker share; the
+ * descriptors are inherited. The worker uses them for mmap only.
+ */
+struct ae_port_handoff {
+    struct ae_port_info info;
+    int32_t memory_fd;   /* DMA memory: rings, then buffers; -1: none */
+    int32_t device_fd;   /* for mmap of registers; -1: none */
+    int32_t state_fd;    /* memfd of the state page: link and counters */
+    uint32_t reserved;
+    uint64_t memory_size;
+    uint64_t memory_iova;
+    uint64_t registers_offset; /* in device_fd */
+    uint64_t registers_size;
+    uint64_t buffers_offset;   /* in memory, where the pool's part begins */
+    uint32_t packets;          /* per queue */
+    uint32_t buffer_size;
+    uint16_t receive_ring;
+    uint16_t send_ring;
+    uint32_t reserved2;
+};
+
+int ae_port_owner_open(struct ae_port_owner **owner, const char *spec,
+                       const struct ae_port_options *options, struct ae_error *err);
+
+/* Stops the device in the order of <aether/device.h> and frees all. NULL is allowed. */
+void ae_port_owner_close(struct ae_port_owner *owner);
+
+void ae_port_owner_get_handoff(const struct ae_port_owner *owner, struct ae_port_handoff *handoff);
+void ae_port_owner_get_link(const struct ae_port_owner *owner, struct ae_link *link);
+
+/* Copies the counters that queue `index` keeps (in another process, perhaps). */
+int ae_port_owner_get_counters(const struct ae_port_owner *owner, unsigned index,
+                               struct ae_queue_counters *counters);
+
+/* Reads the device's statistics registers. Returns how many it has; fills at most `count`. */
+int ae_port_owner_get_statistics(struct ae_port_owner *owner, struct ae_port_statistic *statistics,
+                                 unsigned count);
+
+/*
+ * Descriptors to poll(2) for POLLIN, at most `count`; returns how many. When one is readable, call
+ * ae_port_owner_event with it: it acknowledges the interrupt and updates the link state.
+ */
+int ae_port_owner_event_fds(const struct ae_port_owner *owner, int *fds, unsigned count);
+void ae_port_owner_event(struct ae_port_owner *owner, int fd);
+
+/* Makes the device as it was right after ae_port_owner_open: for a new worker after one died. */
+int ae_port_owner_restart(struct ae_port_owner *owner, struct ae_error *err);
+
+/* The data half, from a handoff. Descriptors are not taken: the caller may close them afterwards. */
+int ae_port_attach(struct ae_port **port, const struct ae_port_handoff *handoff,
+                   struct ae_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

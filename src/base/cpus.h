@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_BASE_CPUS_H
+#define AE_BASE_CPUS_H
+
+/* Sets of CPUs, in the kernel's list format: "0,2-5,8" (Documentation/admin-guide/cputopology). */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* As many CPUs as the kernel's largest configuration (CONFIG_NR_CPUS on x86-64: 8192). */
+#define AE_CPUS_MAX 8192
+
+struct ae_cpus {
+    uint64_t bits[AE_CPUS_MAX / 64];
+};
+
+void ae_cpus_clear(struct ae_cpus *cpus);
+void ae_cpus_add(struct ae_cpus *cpus, unsigned cpu);
+void ae_cpus_remove(struct ae_cpus *cpus, unsigned cpu);
+bool ae_cpus_has(const struct ae_cpus *cpus, unsigned cpu);
+unsigned ae_cpus_count(const struct ae_cpus *cpus);
+bool ae_cpus_intersect(const struct ae_cpus *a, const struct ae_cpus *b);
+bool ae_cpus_equal(const struct ae_cpus *a, const struct ae_cpus *b);
+
+/* The lowest member that is at least `from`, or -1. */
+int ae_cpus_next(const struct ae_cpus *cpus, unsigned from);
+
+/* -EINVAL for malformed text, -ERANGE for a CPU beyond AE_CPUS_MAX. "" and "(null)" are empty. */
+int ae_cpus_parse(struct ae_cpus *cpus, const char *text);
+
+/* Canonical list, ranges joined. Returns its length, or -ENOSPC when it does not fit. */
+int ae_cpus_format(const struct ae_cpus *cpus, char *text, size_t size);
+
+/* Parses a file that holds a list (below the root). */
+int ae_cpus_read(struct ae_cpus *cpus, const char *path);
+
+#endif

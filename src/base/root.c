@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/root.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char root[PATH_MAX];
+
+int ae_root_set(const char *directory)
+{
+    size_t length = directory ? strlen(directory) : 0;
+
+    while (length > 0 && directory[length - 1] == '/')
+        length--;
+    if (length >= sizeof(root))
+        return -ENAMETOOLONG;
+    if (length > 0)
+        memcpy(root, directory, length);
+    root[length] = '\0';
+    return 0;
+}
+
+bool ae_root_is_real(void)
+{
+    return root[0] == '\0';
+}
+
+int ae_root_path(char *full, size_t size, const char *path)
+{
+    int length = snprintf(full, size, "%s%s", root, path);
+
+    return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
+}
+
+int ae_root_open(const char *path, int flags)
+{
+    char full[PATH_MAX];
+    int fd;
+    int rc = ae_root_path(full, sizeof(full), path);
+
+    if (rc)
+        return rc;
+    fd = open(full, flags | O_CLOEXEC, 0644);
+    return fd < 0 ? -errno : fd;
+}
+
+bool ae_root_exists(const char *path)
+{
+    char full[PATH_MAX];
+
+    return ae_root_path(full, sizeof(full), path) == 0 && access(full, F_OK) == 0;
+}
+
+/* Reads until end of file or until size bytes are there. */
+static ssize_t read_fully(int fd, char *text, size_t size)
+{
+    size_t used = 0;
+
+    while (used < size) {
+        ssize_t got = read(fd, text + used, size - used);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -errno;
+        if (got == 0)
+            break;
+        used += (size_t)got;
+    }
+    return (ssize_t)used;
+}
+
+static size_t trim(char *text, size_t length)
+{
+    while (length > 0 && strchr(" \t\r\n", text[length - 1]))
+        length--;
+    text[length] = '\0';
+    return length;
+}
+
+ssize_t ae_root_read(const char *path, char *text, size_t size)
+{
+    int fd = ae_root_open(path, O_RDONLY);
+    ssize_t got;
+
+    if (fd < 0)
+        return fd;
+    got = read_fully(fd, text, size);
+    close(fd);
+    if (got < 0)
+        return got;
+    if ((size_t)got >= size)
+        return -EFBIG;
+    return (ssize_t)trim(text, (size_t)got);
+}
+
+ssize_t ae_root_read_all(const char *path, char **text)
+{
+    int fd = ae_root_open(path, O_RDONLY);
+    size_t size = 16384, used = 0;
+    char *buffer = NULL;
+
+    if (fd < 0)
+        return fd;
+    for (;;) {
+        char *bigger = realloc(buffer, size);
+        ssize_t got = -ENOMEM;
+
+        if (bigger) {
+            buffer = bigger;
+            got = read_fully(fd, buffer + used, size - 1 - used);
+        }
+        if (got < 0) {
+            free(buffer);
+            close(fd);
+            return got;
+        }
+        used += (size_t)got;
+        if (used < size - 1)
+            break;
+        size *= 2;
+    }
+    close(fd);
+    buffer[used] = '\0';
+    *text = buffer;
+    return (ssize_t)used;
+}
+
+int ae_root_read_u64(const char *path, uint64_t *value)
+{
+    char text[64], *end;
+    ssize_t length = ae_root_read(path, text, sizeof(text));
+
+    if (length < 0)
+        return (int)length;
+    if (text[0] < '0' || text[0] > '9')
+        return -EINVAL;
+    errno = 0;
+    *value = strtoull(text, &end, strncmp(text, "0x", 2) == 0 ? 16 : 10);
+    return errno || *end ? -EINVAL : 0;
+}
+
+int ae_root_write(const char *path, const char *text)
+{
+    int fd = ae_root_open(path, O_WRONLY | O_TRUNC);
+    size_t length = strlen(text);
+    ssize_t put;
+    int rc = 0;
+
+    if (fd < 0)
+        return fd;
+    put = write(fd, text, length);
+    if (put < 0)
+        rc = -errno;
+    else if ((size_t)put != length)
+        rc = -EIO;
+    if (close(fd) && !rc)
+        rc = -errno;
+    return rc;
+}
+
+int ae_root_replace(const char *path, const char *text)
+{
+    char full[PATH_MAX], temporary[PATH_MAX + 8];
+    size_t length = strlen(text);
+    int fd, rc = ae_root_path(full, sizeof(full), path);
+
+    if (rc)
+        return rc;
+    snprintf(temporary, sizeof(temporary), "%s.XXXXXX", full);
+    fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (write(fd, text, length) != (ssize_t)length || fchmod(fd, 0644) || fsync(fd))
+        rc = errno ? -errno : -EIO;
+    if (close(fd) && !rc)
+        rc = -errno;
+    if (!rc && rename(temporary, full))
+        rc = -errno;
+    if (rc)
+        unlink(temporary);
+    return rc;
+}
+
+int ae_root_make_directory(const char *path)
+{
+    char full[PATH_MAX];
+    int rc = ae_root_path(full, sizeof(full), path);
+
+    if (rc)
+        return rc;
+    for (char *slash = full + 1; (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        if (mkdir(full, 0755) && errno != EEXIST)
+            return -errno;
+        *slash = '/';
+    }
+    return mkdir(full, 0755) && errno != EEXIST ? -errno : 0;
+}
+
+int ae_root_remove(const char *path)
+{
+    char full[PATH_MAX];
+    int rc = ae_root_path(full, sizeof(full), path);
+
+    if (rc)
+        return rc;
+    return remove(full) && errno != ENOENT ? -errno : 0;
+}
+
+int ae_root_link_name(const char *path, char *name, size_t size)
+{
+    char full[PATH_MAX], target[PATH_MAX];
+    const char *last;
+    ssize_t length;
+    int rc = ae_root_path(full, sizeof(full), path);
+
+    if (rc)
+        return rc;
+    length = readlink(full, target, sizeof(target) - 1);
+    if (length < 0)
+        return -errno;
+    target[length] = '\0';
+    last = strrchr(target, '/');
+    last = last ? last + 1 : target;
+    if (strlen(last) >= size)
+        return -ENAMETOOLONG;
+    strcpy(name, last);
+    return 0;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+int ae_root_list(const char *path, int (*each)(const char *name, void *context), void *context)
+{
+    char full[PATH_MAX];
+    struct dirent **entries;
+    int count, rc = ae_root_path(full, sizeof(full), path);
+
+    if (rc)
+        return rc;
+    count = scandir(full, &entries, NULL, by_name);
+    if (count < 0)
+        return -errno;
+    for (int i = 0; i < count; i++) {
+        const char *name = entries[i]->d_name;
+
+        if (!rc && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+            rc = each(name, context);
+        free(entries[i]);
+    }
+    free(entries);
+    return rc;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_BASE_ROOT_H
+#define AE_BASE_ROOT_H
+
+/*
+ * The one way to /proc, /sys, /dev, /etc and /run. Every path given here is absolute and is looked
+ * up below a root directory, "/" unless set, so that tests run on made-up machines.
+ *
+ * The root is set once, before other threads exist. Functions return 0 or a negative errno; callers
+ * describe the failure, for only they know what the file was wanted for.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Sets the root directory; NULL or "/" means the real machine. -ENAMETOOLONG if it is too long. */
+int ae_root_set(const char *directory);
+
+/* True when the root is the real machine's. */
+bool ae_root_is_real(void);
+
+/* Writes the full path of a path below the root. -ENAMETOOLONG if it does not fit. */
+int ae_root_path(char *full, size_t size, const char *path);
+
+/* open(2) below the root, close-on-exec always set. Returns a descriptor or a negative errno. */
+int ae_root_open(const char *path, int flags);
+
+bool ae_root_exists(const char *path);
+
+/*
+ * Reads a whole small file into text, NUL-terminated, trailing white space removed. Returns its
+ * length, or a negative errno (-EFBIG when it does not fit).
+ */
+ssize_t ae_root_read(const char *path, char *text, size_t size);
+
+/* Reads a whole file of any size into a new NUL-terminated buffer, which the caller frees. */
+ssize_t ae_root_read_all(const char *path, char **text);
+
+/* Reads one number, decimal or 0x hexadecimal. -EINVAL when the file holds anything else. */
+int ae_root_read_u64(const char *path, uint64_t *value);
+
+/* Writes text to an existing file in one write(2); a short write is -EIO. */
+int ae_root_write(const char *path, const char *text);
+
+/* Creates or replaces a file whole (temporary file, fsync, rename), mode 0644. */
+int ae_root_replace(const char *path, const char *text);
+
+/* Creates a directory and its parents, mode 0755. An existing one is no error. */
+int ae_root_make_directory(const char *path);
+
+/* Removes a file or an empty directory. A missing one is no error. */
+int ae_root_remove(const char *path);
+
+/* The last component of what a symbolic link points to: a driver's or a group's name. */
+int ae_root_link_name(const char *path, char *name, size_t size);
+
+/*
+ * Calls each(name, context) for every entry of a directory but "." and "..", in strcmp order. Stops
+ * at, and returns, the first non-zero result.
+ */
+int ae_root_list(const char *path, int (*each)(const char *name, void *context), void *context);
+
+#endif
