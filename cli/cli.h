@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_CLI_H
+#define AE_CLI_H
+
+/* One file per verb, each with one function: argv[0] is the verb, argp.h reads the rest. */
+
+#include <aether/error.h>
+
+enum {
+    CLI_OK = 0,
+    CLI_FAILED = 1, /* it was tried and did not work; stderr says why */
+    CLI_USAGE = 2,  /* the command line makes no sense */
+    CLI_NOT_QUIET = 3, /* it worked, but the proof or the check says no */
+};
+
+int cli_echo(int argc, char **argv);
+int cli_nic(int argc, char **argv);
+int cli_ping(int argc, char **argv);
+int cli_run(int argc, char **argv);
+
+/* Prints "aether VERB: TEXT" to standard error and returns CLI_FAILED. */
+int cli_fail(const char *verb, const struct ae_error *err);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/root.h"
+#include "cli/cli.h"
+
+static const struct verb {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} verbs[] = {
+    {"nic", cli_nic, "list network cards, take one from the kernel, give it back"},
+    {"run", cli_run, "run a program on a quiet CPU, with its devices, under a supervisor"},
+    {"echo", cli_echo, "answer UDP datagrams from a quiet CPU"},
+    {"ping", cli_ping, "measure round trips of UDP datagrams from a quiet CPU"},
+};
+
+#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+int cli_fail(const char *verb, const struct ae_error *err)
+{
+    fprintf(stderr, "aether %s: %s\n", verb, err->text);
+    return CLI_FAILED;
+}
+
+static void usage(FILE *out)
+{
+    fputs("Usage: aether [--root=DIR] VERB [ARGUMENT...]\n"
+          "Splits a server: quiet CPUs and their devices for one program, the rest for Linux.\n\n",
+          out);
+    for (size_t i = 0; i < VERBS; i++)
+        fprintf(out, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
+    fputs("\n  --root=DIR  look for /proc, /sys, /dev, /etc and /run below DIR\n"
+          "  --help      this text; 'aether VERB --help' tells more of one\n"
+          "  --version   the version\n",
+          out);
+}
+
+static int unknown(const char *what, const char *name)
+{
+    fprintf(stderr, "aether: unknown %s '%s'; 'aether --help' lists what there is\n", what, name);
+    return CLI_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    int at = 1;
+
+    for (; at < argc && argv[at][0] == '-'; at++) {
+        if (strcmp(argv[at], "--help") == 0) {
+            usage(stdout);
+            return CLI_OK;
+        }
+        if (strcmp(argv[at], "--version") == 0) {
+            puts("aether " AE_VERSION);
+            return CLI_OK;
+        }
+        if (strncmp(argv[at], "--root=", 7) != 0)
+            return unknown("option", argv[at]);
+        if (ae_root_set(argv[at] + 7)) {
+            fprintf(stderr, "aether: --root: the path is too long\n");
+            return CLI_USAGE;
+        }
+    }
+    if (at == argc) {
+        usage(stderr);
+        return CLI_USAGE;
+    }
+    for (size_t i = 0; i < VERBS; i++)
+        if (strcmp(argv[at], verbs[i].name) == 0)
+            return verbs[i].run(argc - at, argv + at);
+    return unknown("verb", argv[at]);
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AETHER_WORKER_H
+#define AETHER_WORKER_H
+
+/*
+ * The worker: the one process on a quiet CPU.
+ *
+ *     ae_worker_start(&worker, NULL, &err);       what the supervisor handed over
+ *     queue = ae_port_queue(ae_worker_port(worker, 0), 0);
+ *     ...                                         everything slow: files, memory, tables
+ *     ae_quiet_enter(worker, NULL, &err);
+ *     while (ae_worker_running(worker))
+ *         ...                                     ae_receive, ae_send: no system call from here ...
+ *     ae_quiet_leave(worker);                     ... to here
+ *     ae_worker_finish(worker);
+ *
+ * A worker has one thread; no function here may be called from another.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <aether/error.h>
+#include <aether/port.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define AE_WORKER_PORTS    8
+#define AE_WORKER_COUNTERS 32
+#define AE_WORKER_NAME     32
+
+struct ae_worker;
+
+/* What to open for a program that was started without `aether run`. */
+struct ae_worker_options {
+    int cpu;                  /* the quiet CPU to move to; -1: stay where we are */
+    const char *const *ports; /* specs for ae_port_open */
+    unsigned port_count;      /* at most AE_WORKER_PORTS */
+    struct ae_port_options port;
+};
+
+/* Was this process started by a supervisor (`aether run`)? */
+bool ae_worker_supervised(void);
+
+/*
+ * Takes what the supervisor handed over, or, without one, does as options say (NULL: no port, stay
+ * on this CPU). Fails, and takes nothing, when any port cannot be had.
+ */
+int ae_worker_start(struct ae_worker **worker, const struct ae_worker_options *options,
+                    struct ae_error *err);
+
+/* Gives everything back. Leaves quiet first if need be. NULL is allowed. */
+void ae_worker_finish(struct ae_worker *worker);
+
+unsigned ae_worker_port_count(const struct ae_worker *worker);
+struct ae_port *ae_worker_port(struct ae_worker *worker, unsigned index); /* NULL: no such port */
+
+/* The CPU it runs on, or -1 when it is not tied to one. */
+int ae_worker_cpu(const struct ae_worker *worker);
+
+/* False once somebody wants the worker to stop: the supervisor, or SIGINT and SIGTERM without one. */
+static inline bool ae_worker_running(const struct ae_worker *worker);
+
+/*
+ * A number of the worker's own that host processes may watch while it runs; writing it is one store.
+ * Returns its place, or NULL when AE_WORKER_COUNTERS are taken. The name is cut to fit
+ * AE_WORKER_NAME. Not after ae_quiet_enter.
+ */
+uint64_t *ae_worker_counter(struct ae_worker *worker, const char *name);
+
+/* ---- Quiet ---- */
+
+/* What ae_quiet_enter tolerates, each by name. */
+enum ae_quiet_allow {
+    AE_QUIET_ALLOW_TICK = 1 << 0,     /* the CPU is not in nohz_full: its timer tick goes on */
+    AE_QUIET_ALLOW_SHARED = 1 << 1,   /* other tasks may run there; or we are not tied to one CPU */
+    AE_QUIET_ALLOW_IRQS = 1 << 2,     /* device interrupts are routed there */
+    AE_QUIET_ALLOW_UNLOCKED = 1 << 3, /* memory could not be locked */
+    AE_QUIET_ALLOW_THREADS = 1 << 4,  /* the process has more than one thread */
+    AE_QUIET_ALLOW_ALL = (1 << 5) - 1,
+};
+
+struct ae_quiet_options {
+    uint32_t allow;    /* enum ae_quiet_allow */
+    size_t stack;      /* bytes of stack to fault in; 0: 256 KiB */
+    uint32_t proof_ms; /* how long to wait for a supervisor's snapshot; 0: 2000 */
+};
+
+/*
+ * Locks and faults in all memory, checks that this process is alone on a CPU that nothing else uses,
+ * and, under a supervisor, waits until it has taken its snapshot. After this a system call is a bug.
+ *
+ * -EPERM: something is missing that is not allowed by name; the error lists everything that is, not
+ * only the first. -EALREADY: quiet already. The process is then as before, but for locked memory.
+ */
+int ae_quiet_enter(struct ae_worker *worker, const struct ae_quiet_options *options,
+                   struct ae_error *err);
+
+/* The end of quiet: waits, polling, for the supervisor's snapshot. No-op when not quiet. */
+void ae_quiet_leave(struct ae_worker *worker);
+
+/* ---- Shared with the supervisor; use the functions above ---- */
+
+struct ae_worker_head {
+    uint32_t stop; /* set by the supervisor, read by the worker's hot loop */
+};
+
+/* A struct ae_worker begins with this. */
+struct ae_worker_view {
+    const struct ae_worker_head *head;
+};
+
+static inline bool ae_worker_running(const struct ae_worker *worker)
+{
+    const struct ae_worker_view *view = (const struct ae_worker_view *)(const void *)worker;
+
+    return __atomic_load_n(&view->head->stop, __ATOMIC_RELAXED) == 0;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
