@@ -2,6 +2,7 @@
 #include "base/cpus.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,32 @@ bool ae_cpus_intersect(const struct ae_cpus *a, const struct ae_cpus *b)
 bool ae_cpus_equal(const struct ae_cpus *a, const struct ae_cpus *b)
 {
     return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+void ae_cpus_subtract(struct ae_cpus *a, const struct ae_cpus *b)
+{
+    for (size_t i = 0; i < WORDS; i++)
+        a->bits[i] &= ~b->bits[i];
+}
+
+void ae_cpus_keep(struct ae_cpus *a, const struct ae_cpus *b)
+{
+    for (size_t i = 0; i < WORDS; i++)
+        a->bits[i] &= b->bits[i];
+}
+
+void ae_cpus_join(struct ae_cpus *a, const struct ae_cpus *b)
+{
+    for (size_t i = 0; i < WORDS; i++)
+        a->bits[i] |= b->bits[i];
+}
+
+bool ae_cpus_within(const struct ae_cpus *a, const struct ae_cpus *b)
+{
+    for (size_t i = 0; i < WORDS; i++)
+        if (a->bits[i] & ~b->bits[i])
+            return false;
+    return true;
 }
 
 int ae_cpus_next(const struct ae_cpus *cpus, unsigned from)
@@ -129,6 +156,61 @@ int ae_cpus_format(const struct ae_cpus *cpus, char *text, size_t size)
             return -ENOSPC;
         used += (size_t)length;
         first = ae_cpus_next(cpus, last + 1);
+    }
+    return (int)used;
+}
+
+/* Moves the set up by one hexadecimal word, which takes the place at the bottom. */
+static int push_word(struct ae_cpus *cpus, uint32_t word)
+{
+    if (cpus->bits[WORDS - 1] >> 32)
+        return -ERANGE;
+    for (size_t i = WORDS - 1; i > 0; i--)
+        cpus->bits[i] = cpus->bits[i] << 32 | cpus->bits[i - 1] >> 32;
+    cpus->bits[0] = cpus->bits[0] << 32 | word;
+    return 0;
+}
+
+int ae_cpus_parse_mask(struct ae_cpus *cpus, const char *text)
+{
+    ae_cpus_clear(cpus);
+    for (;;) {
+        size_t digits = strspn(text, "0123456789abcdefABCDEF");
+        int rc;
+
+        if (digits == 0 || digits > 8)
+            return -EINVAL;
+        rc = push_word(cpus, (uint32_t)strtoul(text, NULL, 16));
+        if (rc)
+            return rc;
+        text += digits;
+        if (*text == '\0')
+            return 0;
+        if (*text++ != ',')
+            return -EINVAL;
+    }
+}
+
+static uint32_t mask_word(const struct ae_cpus *cpus, unsigned word)
+{
+    return (uint32_t)(cpus->bits[word / 2] >> (word % 2 ? 32 : 0));
+}
+
+int ae_cpus_format_mask(const struct ae_cpus *cpus, unsigned width, char *text, size_t size)
+{
+    unsigned words = AE_CPUS_MAX / 32;
+    unsigned least = width ? (width + 31) / 32 : 1;
+    size_t used = 0;
+
+    while (words > least && mask_word(cpus, words - 1) == 0)
+        words--;
+    for (unsigned word = words; word-- > 0;) {
+        int length = snprintf(text + used, size - used, "%s%08" PRIx32, used ? "," : "",
+                              mask_word(cpus, word));
+
+        if (length < 0 || (size_t)length >= size - used)
+            return -ENOSPC;
+        used += (size_t)length;
     }
     return (int)used;
 }

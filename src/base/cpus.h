@@ -23,6 +23,14 @@ unsigned ae_cpus_count(const struct ae_cpus *cpus);
 bool ae_cpus_intersect(const struct ae_cpus *a, const struct ae_cpus *b);
 bool ae_cpus_equal(const struct ae_cpus *a, const struct ae_cpus *b);
 
+/* Takes the members of b out of a; keeps in a only the members of b; puts the members of b into a. */
+void ae_cpus_subtract(struct ae_cpus *a, const struct ae_cpus *b);
+void ae_cpus_keep(struct ae_cpus *a, const struct ae_cpus *b);
+void ae_cpus_join(struct ae_cpus *a, const struct ae_cpus *b);
+
+/* True when every member of a is in b. */
+bool ae_cpus_within(const struct ae_cpus *a, const struct ae_cpus *b);
+
 /* The lowest member that is at least `from`, or -1. */
 int ae_cpus_next(const struct ae_cpus *cpus, unsigned from);
 
@@ -31,6 +39,14 @@ int ae_cpus_parse(struct ae_cpus *cpus, const char *text);
 
 /* Canonical list, ranges joined. Returns its length, or -ENOSPC when it does not fit. */
 int ae_cpus_format(const struct ae_cpus *cpus, char *text, size_t size);
+
+/*
+ * The kernel's mask format: 32-bit hexadecimal words, most significant first, commas between them
+ * ("3,ffffffff"). Formatting writes at least as many words as `width` bits take; returns its length,
+ * or -ENOSPC.
+ */
+int ae_cpus_parse_mask(struct ae_cpus *cpus, const char *text);
+int ae_cpus_format_mask(const struct ae_cpus *cpus, unsigned width, char *text, size_t size);
 
 /* Parses a file that holds a list (below the root). */
 int ae_cpus_read(struct ae_cpus *cpus, const char *path);

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -261,4 +262,62 @@ int ae_root_list(const char *path, int (*each)(const char *name, void *context),
     }
     free(entries);
     return rc;
+}
+
+struct glob {
+    const char *rest; /* the pattern behind the component being matched */
+    char component[NAME_MAX + 1];
+    char path[PATH_MAX];
+    int (*each)(const char *path, void *context);
+    void *context;
+};
+
+static int glob_below(const char *path, const char *rest,
+                      int (*each)(const char *path, void *context), void *context);
+
+static int glob_entry(const char *name, void *context)
+{
+    struct glob *glob = context;
+    size_t length = strlen(glob->path);
+    int rc = 0;
+
+    if (fnmatch(glob->component, name, FNM_PERIOD) != 0)
+        return 0;
+    if (length + 1 + strlen(name) >= sizeof(glob->path))
+        return -ENAMETOOLONG;
+    glob->path[length] = '/';
+    strcpy(glob->path + length + 1, name);
+    rc = glob_below(glob->path, glob->rest, glob->each, glob->context);
+    glob->path[length] = '\0';
+    return rc;
+}
+
+/* `path` is settled, `rest` is "" or begins with the slash of the next component. */
+static int glob_below(const char *path, const char *rest,
+                      int (*each)(const char *path, void *context), void *context)
+{
+    struct glob glob = {.each = each, .context = context};
+    size_t length;
+    int rc;
+
+    if (*rest == '\0')
+        return ae_root_exists(path) ? each(path, context) : 0;
+    length = strcspn(rest + 1, "/");
+    if (length >= sizeof(glob.component) || strlen(path) + length + 2 > sizeof(glob.path))
+        return -ENAMETOOLONG;
+    memcpy(glob.component, rest + 1, length);
+    glob.component[length] = '\0';
+    glob.rest = rest + 1 + length;
+    strcpy(glob.path, path);
+    if (!strpbrk(glob.component, "*?[")) {
+        strcat(strcat(glob.path, "/"), glob.component);
+        return glob_below(glob.path, glob.rest, each, context);
+    }
+    rc = ae_root_list(*path ? path : "/", glob_entry, &glob);
+    return rc == -ENOENT || rc == -ENOTDIR ? 0 : rc;
+}
+
+int ae_root_glob(const char *pattern, int (*each)(const char *path, void *context), void *context)
+{
+    return glob_below("", pattern, each, context);
 }

@@ -62,4 +62,11 @@ int ae_root_link_name(const char *path, char *name, size_t size);
  */
 int ae_root_list(const char *path, int (*each)(const char *name, void *context), void *context);
 
+/*
+ * Calls each(path, context) for every existing path that matches a pattern, whose components may hold
+ * the wildcards of fnmatch(3); in strcmp order ("10" before "2"). Stops at, and returns, the first
+ * non-zero result. A pattern that matches nothing is no error.
+ */
+int ae_root_glob(const char *pattern, int (*each)(const char *path, void *context), void *context);
+
 #endif

@@ -103,6 +103,87 @@ static void a_cpu_list_that_does_not_fit_is_an_error(void **state)
     assert_int_equal(ae_cpus_format(&cpus, text, sizeof(text)), -ENOSPC);
 }
 
+static void cpu_masks_round_trip(void **state)
+{
+    static const struct {
+        const char *mask, *list, *out;
+        unsigned width;
+    } cases[] = {
+        {"f", "0-3", "0000000f", 4},
+        {"3,00000000", "32-33", "00000003,00000000", 2},
+        {"00000000,00000001", "0", "00000000,00000001", 64},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct ae_cpus cpus, same;
+        char text[64];
+
+        assert_int_equal(ae_cpus_parse_mask(&cpus, cases[i].mask), 0);
+        assert_int_equal(ae_cpus_parse(&same, cases[i].list), 0);
+        assert_true(ae_cpus_equal(&cpus, &same));
+        assert_true(ae_cpus_format_mask(&cpus, cases[i].width, text, sizeof(text)) > 0);
+        assert_string_equal(text, cases[i].out);
+    }
+}
+
+static void bad_cpu_masks_are_refused(void **state)
+{
+    static const char *const bad[] = {"", "x", "1,", ",1", "123456789", "1 2"};
+    struct ae_cpus cpus;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_true(ae_cpus_parse_mask(&cpus, bad[i]) < 0);
+}
+
+static void cpu_sets_subtract_keep_and_join(void **state)
+{
+    struct ae_cpus a, b;
+    char text[32];
+
+    (void)state;
+    ae_cpus_parse(&a, "0-5,100");
+    ae_cpus_parse(&b, "4-7");
+    ae_cpus_subtract(&a, &b);
+    ae_cpus_format(&a, text, sizeof(text));
+    assert_string_equal(text, "0-3,100");
+    ae_cpus_join(&a, &b);
+    ae_cpus_keep(&a, &b);
+    assert_true(ae_cpus_equal(&a, &b));
+    assert_true(ae_cpus_within(&a, &b));
+    ae_cpus_add(&a, 9);
+    assert_false(ae_cpus_within(&a, &b));
+}
+
+static int collect(const char *path, void *context)
+{
+    strcat(strcat(context, path), " ");
+    return 0;
+}
+
+static void a_pattern_finds_what_matches_below_the_root(void **state)
+{
+    char found[256] = "";
+
+    (void)state;
+    ae_root_make_directory("/g/eth0/queues");
+    ae_root_make_directory("/g/eth1");
+    ae_root_replace("/g/eth0/queues/rx-0", "1");
+    ae_root_replace("/g/eth0/queues/rx-1", "1");
+    ae_root_replace("/g/eth0/queues/tx-0", "1");
+    assert_int_equal(ae_root_glob("/g/*/queues/rx-*", collect, found), 0);
+    assert_string_equal(found, "/g/eth0/queues/rx-0 /g/eth0/queues/rx-1 ");
+    assert_int_equal(ae_root_glob("/nothing/*", collect, found), 0);
+    ae_root_remove("/g/eth0/queues/rx-0");
+    ae_root_remove("/g/eth0/queues/rx-1");
+    ae_root_remove("/g/eth0/queues/tx-0");
+    ae_root_remove("/g/eth0/queues");
+    ae_root_remove("/g/eth0");
+    ae_root_remove("/g/eth1");
+    ae_root_remove("/g");
+}
+
 static void files_live_below_the_root(void **state)
 {
     char text[8], *all;
@@ -151,6 +232,10 @@ int main(void)
         cmocka_unit_test(cpu_lists_round_trip),
         cmocka_unit_test(bad_cpu_lists_are_refused),
         cmocka_unit_test(a_cpu_list_that_does_not_fit_is_an_error),
+        cmocka_unit_test(cpu_masks_round_trip),
+        cmocka_unit_test(bad_cpu_masks_are_refused),
+        cmocka_unit_test(cpu_sets_subtract_keep_and_join),
+        cmocka_unit_test(a_pattern_finds_what_matches_below_the_root),
         cmocka_unit_test(files_live_below_the_root),
         cmocka_unit_test(the_clock_agrees_with_the_kernel),
     };
