@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_PARTITION_CGROUP_H
+#define AE_PARTITION_CGROUP_H
+
+/* Where CPU sets live: cgroup v2 (Documentation/admin-guide/cgroup-v2.rst, "Cpuset") or v1. */
+
+struct ae_cgroup {
+    int version;    /* 2 or 1 */
+    char path[128]; /* the mount point */
+};
+
+/* -ENOENT: no hierarchy offers CPU sets. */
+int ae_cgroup_find(struct ae_cgroup *cgroup);
+
+/* Looks for it in the text of /proc/mounts. `offers` says whether a v2 mount point has CPU sets. */
+int ae_cgroup_parse_mounts(struct ae_cgroup *cgroup, const char *text,
+                           int (*offers)(const char *path));
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "partition/counters.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/root.h"
+
+static int add(struct ae_counters *counters, const char *prefix, const char *name, size_t length,
+               uint64_t value)
+{
+    struct ae_counter *counter;
+
+    if (counters->count == counters->capacity) {
+        size_t capacity = counters->capacity ? 2 * counters->capacity : 64;
+        struct ae_counter *bigger = realloc(counters->items, capacity * sizeof(*bigger));
+
+        if (!bigger)
+            return -ENOMEM;
+        counters->items = bigger;
+        counters->capacity = capacity;
+    }
+    counter = &counters->items[counters->count++];
+    snprintf(counter->name, sizeof(counter->name), "%s:%.*s", prefix, (int)length, name);
+    counter->value = value;
+    return 0;
+}
+
+/* The CPU of each column; only online CPUs have one. Returns how many there are. */
+static size_t parse_header(const char *line, const char *end, uint16_t *columns, size_t size)
+{
+    size_t count = 0;
+
+    while (line < end && count < size) {
+        char *behind;
+        unsigned long cpu;
+
+        while (line < end && *line == ' ')
+            line++;
+        if (end - line < 4 || strncmp(line, "CPU", 3) != 0 || line[3] < '0' || line[3] > '9')
+            break;
+        cpu = strtoul(line + 3, &behind, 10);
+        columns[count++] = (uint16_t)(cpu < AE_CPUS_MAX ? cpu : UINT16_MAX);
+        line = behind;
+    }
+    return count;
+}
+
+/* Adds up the columns of the wanted CPUs. Rows with fewer numbers than CPUs count other things. */
+static bool sum_row(const char *text, const uint16_t *columns, size_t count,
+                    const struct ae_cpus *cpus, uint64_t *sum)
+{
+    *sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        char *behind;
+        unsigned long long value;
+
+        text += strspn(text, " ");
+        if (*text < '0' || *text > '9')
+            return false;
+        value = strtoull(text, &behind, 10);
+        if (*behind != ' ' && *behind != '\n' && *behind != '\0')
+            return false;
+        if (ae_cpus_has(cpus, columns[i]))
+            *sum += value;
+        text = behind;
+    }
+    return true;
+}
+
+int ae_counters_parse_table(struct ae_counters *counters, const char *prefix, const char *text,
+                            const struct ae_cpus *cpus)
+{
+    uint16_t *columns = malloc(AE_CPUS_MAX * sizeof(*columns));
+    const char *line = text + strcspn(text, "\n");
+    size_t count;
+    int rc = 0;
+
+    if (!columns)
+        return -ENOMEM;
+    count = parse_header(text, line, columns, AE_CPUS_MAX);
+    while (*line && !rc) {
+        const char *name = ++line, *colon;
+        uint64_t sum;
+
+        name += strspn(name, " ");
+        colon = name + strcspn(name, ":\n");
+        line = name + strcspn(name, "\n");
+        if (*colon == ':' && colon > name && count > 0 &&
+            sum_row(colon + 1, columns, count, cpus, &sum))
+            rc = add(counters, prefix, name, (size_t)(colon - name), sum);
+    }
+    free(columns);
+    return rc;
+}
+
+int ae_counters_parse_schedstat(struct ae_counters *counters, const char *text,
+                                const struct ae_cpus *cpus)
+{
+    uint64_t slices = 0;
+    bool seen = false;
+
+    for (const char *line = text; line; line = strchr(line, '\n')) {
+        unsigned long long value;
+        unsigned cpu;
+
+        line += *line == '\n';
+        if (sscanf(line, "cpu%5u %*u %*u %*u %*u %*u %*u %*u %*u %20llu", &cpu, &value) != 2 ||
+            !ae_cpus_has(cpus, cpu))
+            continue;
+        slices += value;
+        seen = true;
+    }
+    return seen ? add(counters, "sched", "slices", strlen("slices"), slices) : 0;
+}
+
+static int read_table(struct ae_counters *counters, const char *prefix, const char *path,
+                      const struct ae_cpus *cpus)
+{
+    char *text;
+    ssize_t length = ae_root_read_all(path, &text);
+    int rc;
+
+    if (length < 0)
+        return length == -ENOENT ? 0 : (int)length;
+    rc = strcmp(prefix, "sched") == 0 ? ae_counters_parse_schedstat(counters, text, cpus)
+                                      : ae_counters_parse_table(counters, prefix, text, cpus);
+    free(text);
+    return rc;
+}
+
+int ae_counters_read(struct ae_counters *counters, const struct ae_cpus *cpus)
+{
+    int rc;
+
+    memset(counters, 0, sizeof(*counters));
+    rc = read_table(counters, "irq", "/proc/interrupts", cpus);
+    if (!rc)
+        rc = read_table(counters, "softirq", "/proc/softirqs", cpus);
+    if (!rc)
+        rc = read_table(counters, "sched", "/proc/schedstat", cpus);
+    return rc;
+}
+
+void ae_counters_free(struct ae_counters *counters)
+{
+    free(counters->items);
+    memset(counters, 0, sizeof(*counters));
+}
+
+const struct ae_counter *ae_counters_find(const struct ae_counters *counters, const char *name)
+{
+    for (size_t i = 0; i < counters->count; i++)
+        if (strcmp(counters->items[i].name, name) == 0)
+            return &counters->items[i];
+    return NULL;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "partition/kernel.h"
+
+#include <errno.h>
+#include <sched.h>
+
+#include "base/root.h"
+
+/* Task ids of a made-up machine are those of other tasks here. */
+static int set_affinity(pid_t task, const struct ae_cpus *cpus)
+{
+    if (!ae_root_is_real())
+        return -EPERM;
+    return sched_setaffinity(task, sizeof(cpus->bits), (const cpu_set_t *)cpus->bits) ? -errno : 0;
+}
+
+static int remove_directory(const char *path)
+{
+    return ae_root_exists(path) ? ae_root_remove(path) : -ENOENT;
+}
+
+struct ae_kernel ae_kernel = {
+    .write = ae_root_write,
+    .make_directory = ae_root_make_directory,
+    .remove_directory = remove_directory,
+    .set_affinity = set_affinity,
+};

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_PARTITION_KERNEL_H
+#define AE_PARTITION_KERNEL_H
+
+/*
+ * The acts by which a knob changes the kernel. A made-up machine is a directory, which answers
+ * reads but does not react to writes as a kernel does; tests put their imitation here.
+ */
+
+#include <sys/types.h>
+
+#include "base/cpus.h"
+
+struct ae_kernel {
+    int (*write)(const char *path, const char *text);
+    int (*make_directory)(const char *path);
+    int (*remove_directory)(const char *path);
+    int (*set_affinity)(pid_t task, const struct ae_cpus *cpus);
+};
+
+extern struct ae_kernel ae_kernel;
+
+#endif

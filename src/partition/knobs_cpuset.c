@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/root.h"
+#include "machine/topology.h"
+#include "partition/cgroup.h"
+#include "partition/knobs.h"
+#include "partition/plan.h"
+
+/* Adds the setting FILE of the CPU set `set` ("" is the root). */
+static int add(struct ae_plan *plan, const struct ae_cgroup *cgroup, const char *set,
+               enum ae_setting_kind kind, const char *file, const char *wanted)
+{
+    char target[256];
+
+    snprintf(target, sizeof(target), "%s%s%s%s%s", cgroup->path, *set ? "/" : "", set,
+             *file ? "/" : "", file);
+    return ae_plan_add(plan, kind, target, wanted);
+}
+
+static int expand_v2(const struct ae_partition *partition, struct ae_plan *plan,
+                     const struct ae_cgroup *cgroup, const char *set, const char *quiet)
+{
+    char node[16];
+    int rc = add(plan, cgroup, "", AE_SETTING_WORD, "cgroup.subtree_control cpuset", "+cpuset");
+
+    if (!rc)
+        rc = add(plan, cgroup, set, AE_SETTING_DIRECTORY, "", "present");
+    if (!rc)
+        rc = add(plan, cgroup, set, AE_SETTING_LIST, "cpuset.cpus", quiet);
+    if (!rc && partition->memory_node >= 0) {
+        snprintf(node, sizeof(node), "%d", partition->memory_node);
+        rc = add(plan, cgroup, set, AE_SETTING_LIST, "cpuset.mems", node);
+    }
+    if (!rc)
+        rc = add(plan, cgroup, set, AE_SETTING_TEXT, "cpuset.cpus.partition", "isolated");
+    return rc;
+}
+
+/* One v1 CPU set with a scheduling domain of its own, or with none. */
+static int add_v1_set(struct ae_plan *plan, const struct ae_cgroup *cgroup, const char *set,
+                      const char *cpus, const char *mems, const char *balance)
+{
+    int rc = add(plan, cgroup, set, AE_SETTING_DIRECTORY, "", "present");
+
+    if (!rc)
+        rc = add(plan, cgroup, set, AE_SETTING_LIST, "cpuset.cpus", cpus);
+    if (!rc)
+        rc = add(plan, cgroup, set, AE_SETTING_LIST, "cpuset.mems", mems);
+    if (!rc)
+        rc = add(plan, cgroup, set, AE_SETTING_TEXT, "cpuset.sched_load_balance", balance);
+    return rc;
+}
+
+/*
+ * On v1 a CPU without load balancing is one that no CPU set with sched_load_balance covers, the root
+ * included. The host's CPUs then need a set of their own, which no task has to live in: scheduling
+ * domains are made for CPUs (Documentation/admin-guide/cgroup-v1/cpusets.rst, 1.7).
+ */
+static int expand_v1(const struct ae_partition *partition, struct ae_plan *plan,
+                     const struct ae_cgroup *cgroup, const char *set, const char *quiet)
+{
+    char path[192], mems[256], host[4096];
+    struct ae_cpus others;
+    int rc = ae_topology_online(&others);
+
+    snprintf(path, sizeof(path), "%s/cpuset.mems", cgroup->path);
+    if (rc || ae_root_read(path, mems, sizeof(mems)) < 0)
+        return rc ? rc : -EIO;
+    ae_cpus_subtract(&others, &partition->all_quiet);
+    if (ae_cpus_format(&others, host, sizeof(host)) < 0)
+        return -ENOSPC;
+    rc = add_v1_set(plan, cgroup, "aether-host", host, mems, "1");
+    if (!rc)
+        rc = add_v1_set(plan, cgroup, set, quiet, mems, "0");
+    if (!rc)
+        rc = add(plan, cgroup, "", AE_SETTING_TEXT, "cpuset.sched_load_balance", "0");
+    return rc;
+}
+
+static int expand_cpuset(const struct ae_partition *partition, struct ae_plan *plan,
+                         struct ae_error *err)
+{
+    char set[64], quiet[4096];
+    struct ae_cgroup cgroup;
+
+    if (ae_cgroup_find(&cgroup))
+        return ae_error_set(err, -ENOENT,
+                            "no cgroup hierarchy with CPU sets is mounted (CONFIG_CPUSETS)");
+    if (ae_cpus_format(&partition->quiet, quiet, sizeof(quiet)) < 0)
+        return -ENOSPC;
+    snprintf(set, sizeof(set), "aether-%s", partition->name);
+    return (cgroup.version == 2 ? expand_v2 : expand_v1)(partition, plan, &cgroup, set, quiet);
+}
+
+static void effective_v2(const struct ae_partition *partition, const struct ae_cgroup *cgroup,
+                         struct ae_evidence *evidence)
+{
+    char path[256], state[256];
+    struct ae_cpus cpus;
+
+    snprintf(path, sizeof(path), "%s/aether-%s/cpuset.cpus.partition", cgroup->path,
+             partition->name);
+    if (ae_root_read(path, state, sizeof(state)) < 0) {
+        ae_evidence_set(evidence, AE_ANSWER_NO, "%s is not there", path);
+        return;
+    }
+    if (strcmp(state, "isolated") != 0) {
+        ae_evidence_set(evidence, AE_ANSWER_NO, "the kernel says \"%.200s\"", state);
+        return;
+    }
+    snprintf(path, sizeof(path), "%s/aether-%s/cpuset.cpus.effective", cgroup->path,
+             partition->name);
+    if (ae_cpus_read(&cpus, path) || !ae_cpus_equal(&cpus, &partition->quiet))
+        ae_evidence_set(evidence, AE_ANSWER_NO, "cpuset.cpus.effective is not the quiet CPUs");
+    else
+        ae_evidence_set(evidence, AE_ANSWER_YES, "the kernel says \"isolated\"");
+}
+
+struct balanced {
+    const struct ae_partition *partition;
+    char by[128];
+};
+
+/* Called for each cpuset.sched_load_balance below the root. */
+static int find_balanced(const char *path, void *context)
+{
+    struct balanced *balanced = context;
+    size_t directory = strlen(path) - strlen("cpuset.sched_load_balance");
+    char list[512];
+    struct ae_cpus cpus;
+    uint64_t on;
+
+    snprintf(list, sizeof(list), "%.*scpuset.cpus", (int)directory, path);
+    if (ae_root_read_u64(path, &on) || on == 0 || ae_cpus_read(&cpus, list))
+        return 0;
+    if (ae_cpus_intersect(&cpus, &balanced->partition->quiet))
+        snprintf(balanced->by, sizeof(balanced->by), "%.*s", (int)directory, path);
+    return 0;
+}
+
+static void effective_v1(const struct ae_partition *partition, const struct ae_cgroup *cgroup,
+                         struct ae_evidence *evidence)
+{
+    struct balanced balanced = {.partition = partition};
+    char pattern[192];
+
+    snprintf(pattern, sizeof(pattern), "%s/cpuset.sched_load_balance", cgroup->path);
+    ae_root_glob(pattern, find_balanced, &balanced);
+    snprintf(pattern, sizeof(pattern), "%s/*/cpuset.sched_load_balance", cgroup->path);
+    ae_root_glob(pattern, find_balanced, &balanced);
+    if (balanced.by[0])
+        ae_evidence_set(evidence, AE_ANSWER_NO, "%s balances load over quiet CPUs", balanced.by);
+    else
+        ae_evidence_set(evidence, AE_ANSWER_YES, "no CPU set balances load over them (cgroup v1)");
+}
+
+static void cpuset_effective(const struct ae_partition *partition, struct ae_evidence *evidence)
+{
+    struct ae_cgroup cgroup;
+
+    if (ae_cgroup_find(&cgroup))
+        ae_evidence_set(evidence, AE_ANSWER_ABSENT, "no cgroup hierarchy with CPU sets is mounted");
+    else
+        (cgroup.version == 2 ? effective_v2 : effective_v1)(partition, &cgroup, evidence);
+}
+
+const struct ae_knob ae_knob_cpuset = {
+    .name = "cpuset",
+    .what = "the scheduler's load balancing",
+    .risk = "tasks put onto quiet CPUs are not spread among them",
+    .undo = "the partition becomes a member again and its CPU set is removed",
+    .essential = true,
+    .expand = expand_cpuset,
+    .effective = cpuset_effective,
+    .counters = "softirq:SCHED",
+};

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/root.h"
+#include "partition/irqbalance.h"
+#include "partition/knobs.h"
+#include "partition/plan.h"
+
+struct sockets {
+    const struct ae_partition *partition;
+    struct ae_plan *plan;
+    unsigned count;
+};
+
+static int add_socket(const char *path, void *context)
+{
+    struct sockets *sockets = context;
+    char list[4096];
+    int rc;
+
+    if (ae_cpus_format(&sockets->partition->all_quiet, list, sizeof(list)) < 0)
+        return -ENOSPC;
+    rc = ae_plan_add(sockets->plan, AE_SETTING_IRQBALANCE, path, list);
+    if (rc == -ENOMEM)
+        return rc;
+    /* Nobody listens any more: not a daemon. */
+    sockets->count += !rc && sockets->plan->settings[sockets->plan->count - 1].now;
+    return 0;
+}
+
+static int expand_irqbalance(const struct ae_partition *partition, struct ae_plan *plan,
+                             struct ae_error *err)
+{
+    struct sockets sockets = {.partition = partition, .plan = plan};
+    int rc = ae_root_glob(AE_IRQBALANCE_SOCKETS, add_socket, &sockets);
+
+    if (rc || sockets.count)
+        return rc;
+    return ae_error_set(err, -ENOENT, "irqbalance is not running, or has no socket in "
+                                      "/run/irqbalance");
+}
+
+const struct ae_knob ae_knob_irqbalance = {
+    .name = "irqbalance",
+    .what = "the daemon that would move interrupts back",
+    .risk = "none; forgotten when irqbalance restarts, which status then shows",
+    .expand = expand_irqbalance,
+    .counters = "irq:#",
+};
+
+const struct ae_knob ae_knob_default_irqs = {
+    .name = "default-irqs",
+    .what = "interrupts of devices that appear later",
+    .risk = "none",
+    .needs = "no /proc/irq/default_smp_affinity",
+    .files = (const struct ae_knob_file[]){
+        {AE_SETTING_MASK, "/proc/irq/default_smp_affinity", AE_WITHOUT_QUIET}, {0}},
+    .unseen = "it speaks of interrupts to come",
+};
+
+struct stuck {
+    const struct ae_partition *partition;
+    unsigned count, seen;
+    char first[96];
+};
+
+static int find_stuck(const char *path, void *context)
+{
+    struct stuck *stuck = context;
+    struct ae_cpus cpus;
+
+    if (ae_cpus_read(&cpus, path))
+        return 0;
+    stuck->seen++;
+    if (ae_cpus_intersect(&cpus, &stuck->partition->quiet) && stuck->count++ == 0)
+        snprintf(stuck->first, sizeof(stuck->first), "%s", path);
+    return 0;
+}
+
+static void irqs_effective(const struct ae_partition *partition, struct ae_evidence *evidence)
+{
+    struct stuck stuck = {.partition = partition};
+    int rc = ae_root_glob("/proc/irq/*/effective_affinity_list", find_stuck, &stuck);
+
+    if (rc || stuck.seen == 0)
+        ae_evidence_set(evidence, AE_ANSWER_UNSEEN, "this kernel shows no effective affinity "
+                                                    "(CONFIG_GENERIC_IRQ_EFFECTIVE_AFF_MASK)");
+    else if (stuck.count)
+        ae_evidence_set(evidence, AE_ANSWER_NO, "%u interrupt%s still go%s to quiet CPUs, see %s",
+                        stuck.count, stuck.count == 1 ? "" : "s", stuck.count == 1 ? "es" : "",
+                        stuck.first);
+    else
+        ae_evidence_set(evidence, AE_ANSWER_YES, "none of %u interrupts goes to quiet CPUs",
+                        stuck.seen);
+}
+
+const struct ae_knob ae_knob_irqs = {
+    .name = "irqs",
+    .what = "device interrupts",
+    .risk = "the host's CPUs take them all; interrupts the kernel manages refuse to move",
+    .needs = "no interrupt is in /proc/irq",
+    .essential = true,
+    .files = (const struct ae_knob_file[]){
+        {AE_SETTING_LIST, "/proc/irq/*/smp_affinity_list", AE_WITHOUT_QUIET}, {0}},
+    .effective = irqs_effective,
+    .counters = "irq:#",
+};
+
+const struct ae_knob ae_knob_rps = {
+    .name = "rps",
+    .what = "the network stack's work on received packets",
+    .risk = "none",
+    .needs = "no receive packet steering (CONFIG_RPS)",
+    .files = (const struct ae_knob_file[]){
+        {AE_SETTING_MASK, "/proc/sys/net/core/rps_default_mask", AE_WITHOUT_QUIET},
+        {AE_SETTING_MASK, "/sys/class/net/*/queues/rx-*/rps_cpus", AE_WITHOUT_QUIET},
+        {0}},
+    .counters = "softirq:NET_RX",
+};
+
+const struct ae_knob ae_knob_xps = {
+    .name = "xps",
+    .what = "the network stack's work on sent packets",
+    .risk = "none",
+    .needs = "no transmit packet steering (CONFIG_XPS), or no card with several queues",
+    .files = (const struct ae_knob_file[]){
+        {AE_SETTING_MASK, "/sys/class/net/*/queues/tx-*/xps_cpus", AE_WITHOUT_QUIET}, {0}},
+    .counters = "softirq:NET_TX",
+};

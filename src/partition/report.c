@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "partition/report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/root.h"
+
+const char *ae_line_state_name(enum ae_line_state state)
+{
+    static const char *const names[AE_LINE_STATES] = {
+        [AE_LINE_OK] = "ok",
+        [AE_LINE_CHANGE] = "change",
+        [AE_LINE_SET] = "set",
+        [AE_LINE_RESTORED] = "restored",
+        [AE_LINE_DRIFT] = "drift",
+        [AE_LINE_CONFLICT] = "conflict",
+        [AE_LINE_REFUSED] = "refused",
+        [AE_LINE_IMMOVABLE] = "immovable",
+        [AE_LINE_DEFERRED] = "deferred",
+        [AE_LINE_SHORT] = "short",
+        [AE_LINE_ABSENT] = "absent",
+        [AE_LINE_OFF] = "off",
+        [AE_LINE_GONE] = "gone",
+    };
+
+    return state < AE_LINE_STATES ? names[state] : "?";
+}
+
+const char *ae_level_name(enum ae_level level)
+{
+    static const char *const names[] = {"none", "partial", "run-time tier", "boot tier"};
+
+    return level <= AE_LEVEL_BOOT ? names[level] : "?";
+}
+
+const char *ae_answer_name(enum ae_answer answer)
+{
+    static const char *const names[] = {"no", "yes", "absent", "unseen", "off"};
+
+    return answer <= AE_ANSWER_OFF ? names[answer] : "?";
+}
+
+void ae_tell(struct ae_telling *telling, const struct ae_partition_line *line)
+{
+    telling->summary.count[line->state]++;
+    if (telling->report)
+        telling->report(line, telling->context);
+}
+
+void ae_tell_missing(struct ae_telling *telling, const struct ae_plan *plan)
+{
+    for (size_t i = 0; i < plan->knob_count; i++) {
+        const struct ae_plan_knob *slot = &plan->knobs[i];
+
+        if (slot->state != AE_LINE_OK)
+            ae_tell(telling, &(struct ae_partition_line){.knob = slot->knob->name,
+                                                         .state = slot->state,
+                                                         .note = slot->note[0] ? slot->note : NULL});
+    }
+}
+
+/* Where the interrupt with the affinity file `target` really goes. */
+static bool effective_cpus(const char *target, struct ae_cpus *cpus)
+{
+    const char *file = strstr(target, "/smp_affinity_list");
+    char path[96];
+
+    if (strncmp(target, "/proc/irq/", strlen("/proc/irq/")) != 0 || !file)
+        return false;
+    snprintf(path, sizeof(path), "%.*s/effective_affinity_list", (int)(file - target), target);
+    return ae_cpus_read(cpus, path) == 0;
+}
+
+bool ae_irq_is_elsewhere(const char *target, const struct ae_cpus *quiet)
+{
+    struct ae_cpus cpus;
+
+    return effective_cpus(target, &cpus) && !ae_cpus_intersect(&cpus, quiet);
+}
+
+bool ae_irq_is_here(const char *target, const struct ae_cpus *quiet)
+{
+    struct ae_cpus cpus;
+
+    return effective_cpus(target, &cpus) && ae_cpus_intersect(&cpus, quiet);
+}
