@@ -150,18 +150,38 @@ static int apply_setting(struct apply *apply, const struct ae_setting *setting)
     return rc;
 }
 
+/* After an apply that was cut short, what a task may have is seen in the journal, not on the task:
+ * the CPU set may have rewritten it in between. */
+static int plan_from_journal(struct apply *apply, struct ae_setting *setting,
+                             const struct ae_journal_entry *entry)
+{
+    char *wanted;
+    int rc = ae_plan_without_quiet(apply->partition, setting->kind, entry->old_value, &wanted);
+
+    if (rc)
+        return rc;
+    free(setting->wanted);
+    setting->wanted = wanted;
+    return 0;
+}
+
 /* The affinities before any of our writes: giving CPUs to a partition changes them on its own. */
 static int record_tasks(struct apply *apply, size_t from)
 {
     int rc = 0;
 
     for (size_t i = from; !rc && i < apply->plan.count; i++) {
-        const struct ae_setting *setting = &apply->plan.settings[i];
+        struct ae_setting *setting = &apply->plan.settings[i];
+        const struct ae_journal_entry *entry;
 
-        if (setting->kind == AE_SETTING_TASK && setting->now &&
-            !ae_journal_find(&apply->journal, setting->kind, setting->target))
+        if (setting->kind != AE_SETTING_TASK || !setting->now)
+            continue;
+        entry = ae_journal_find(&apply->journal, setting->kind, setting->target);
+        if (!entry)
             rc = ae_journal_intent(&apply->journal, setting->knob->name, setting->kind,
                                    setting->target, setting->now, setting->wanted);
+        else if (!apply->was_complete)
+            rc = plan_from_journal(apply, setting, entry);
     }
     return rc ? rc : ae_journal_sync(&apply->journal);
 }

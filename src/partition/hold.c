@@ -127,6 +127,11 @@ static void hold(const char *path, int which, int report, int go)
     int rc;
 
     become_holder();
+    /* Above all the lock of the apply that started it. */
+    report = dup3(report, 64, O_CLOEXEC);
+    go = dup3(go, 65, O_CLOEXEC);
+    close_range(3, 63, 0);
+    close_range(66, ~0u, 0);
     rc = lock_file(path);
     if (!rc)
         rc = holds[which].take();

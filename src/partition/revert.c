@@ -90,10 +90,11 @@ static int find_conflicts(struct revert *revert)
     return rc || revert->options->dry_run ? rc : ae_journal_mark(journal, "revert");
 }
 
-/* Another partition needs the setting as it is: it now owes the old value. */
-static int pass_on(struct revert *revert, const struct ae_journal_entry *entry, bool *passed)
+/* Another partition needs the setting as it is: it now owes the old value. `heir` is its entry. */
+static int pass_on(struct revert *revert, const struct ae_journal_entry *entry,
+                   const struct ae_journal_entry **heir)
 {
-    *passed = false;
+    *heir = NULL;
     for (size_t i = 0; i < revert->other_count; i++) {
         struct ae_journal *other = &revert->others[i];
         struct ae_journal_entry *theirs = ae_journal_find(other, entry->kind, entry->target);
@@ -101,7 +102,7 @@ static int pass_on(struct revert *revert, const struct ae_journal_entry *entry, 
 
         if (!theirs)
             continue;
-        *passed = true;
+        *heir = theirs;
         /* If it applied after us, its old value is one that we made. */
         if (!revert->options->dry_run && !is_same(entry, theirs->old_value, entry->old_value) &&
             is_same(entry, theirs->old_value, entry->new_value))
@@ -136,31 +137,31 @@ static void restore(struct revert *revert, const struct ae_journal_entry *entry,
 
 static int undo(struct revert *revert, const struct ae_journal_entry *entry)
 {
-    bool passed = false;
+    const struct ae_journal_entry *heir;
+    struct ae_journal_entry aim = *entry;
     char *now;
-    int rc = pass_on(revert, entry, &passed);
+    int rc = pass_on(revert, entry, &heir);
 
-    if (rc || untouched(entry))
+    if (rc || (untouched(entry) && !heir))
         return rc;
-    if (passed) {
-        tell(revert, entry, AE_LINE_OK, entry->new_value, entry->new_value,
-             "another partition needs it; it will restore it");
-        return 0;
-    }
+    if (heir)
+        aim.old_value = heir->left ? heir->left : heir->new_value;
     rc = ae_setting_read(entry->kind, entry->target, &now);
     if (rc == -ENOENT || rc == -ESRCH)
         return 0;
     if (rc) {
-        tell(revert, entry, AE_LINE_REFUSED, NULL, entry->old_value, strerror(-rc));
+        tell(revert, entry, AE_LINE_REFUSED, NULL, aim.old_value, strerror(-rc));
         return 0;
     }
-    if (is_same(entry, now, entry->old_value)) {
-        tell(revert, entry, AE_LINE_OK, now, now, NULL);
+    if (is_same(entry, now, aim.old_value)) {
+        tell(revert, entry, AE_LINE_OK, now, now,
+             heir ? "another partition needs it, and will restore it" : NULL);
     } else if (entry->conflict && !revert->options->force) {
-        tell(revert, entry, AE_LINE_CONFLICT, now, entry->old_value,
+        tell(revert, entry, AE_LINE_CONFLICT, now, aim.old_value,
              "somebody else changed it since; left alone");
-    } else {
-        restore(revert, entry, now);
+    } else if (!heir || entry->kind == AE_SETTING_TASK) {
+        /* A CPU set's going may have widened an affinity that the other partition made. */
+        restore(revert, &aim, now);
     }
     free(now);
     return 0;
@@ -215,16 +216,16 @@ static int widen_newcomer(const struct ae_task *task, void *context)
     struct revert *revert = context;
     const struct ae_journal_entry *entry;
     struct ae_journal_entry own;
+    const struct ae_journal_entry *heir;
     struct ae_cpus narrow;
     char target[48];
-    bool passed;
 
     if (task->immovable || entry_of(revert, task))
         return 0;
     entry = ancestor(revert, task);
     if (!entry || is_same(entry, entry->old_value, entry->new_value) ||
         ae_cpus_parse(&narrow, entry->new_value) || !ae_cpus_equal(&narrow, &task->allowed) ||
-        pass_on(revert, entry, &passed) || passed)
+        pass_on(revert, entry, &heir) || heir)
         return 0;
     snprintf(target, sizeof(target), "%d:%llu", task->id, (unsigned long long)task->start);
     own = *entry;

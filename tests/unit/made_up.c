@@ -74,7 +74,7 @@ void made_up_task(int id, int parent, const char *name, unsigned flags, const ch
     ae_root_make_directory(path);
     snprintf(path, sizeof(path), "/proc/%d/task/%d", id, id);
     ae_root_path(full, sizeof(full), path);
-    if (symlink("../..", full) && errno != EEXIST)
+    if (symlink("..", full) && errno != EEXIST)
         abort();
 }
 
@@ -129,20 +129,27 @@ static int clobber(const char *name, void *context)
     return 0;
 }
 
-static int write_partition(const char *path, const char *text)
+static int take_away(const char *path, void *context)
 {
     char list[PATH_MAX];
-    struct ae_cpus quiet, rest;
+    struct ae_cpus quiet;
+
+    snprintf(list, sizeof(list), "%.*s", (int)(strlen(path) - strlen(".partition")), path);
+    if (strcmp(made_up_get(path), "isolated") == 0 && ae_cpus_read(&quiet, list) == 0)
+        ae_cpus_subtract(context, &quiet);
+    return 0;
+}
+
+static int write_partition(const char *path, const char *text)
+{
+    struct ae_cpus rest;
 
     if (strcmp(text, "isolated") == 0 && ae_root_exists("/made-up/invalid"))
         return ae_root_write(path, "isolated invalid (Cpu list in cpuset.cpus not exclusive)");
-    snprintf(list, sizeof(list), "%.*s", (int)(strlen(path) - strlen(".partition")), path);
-    ae_cpus_read(&quiet, list);
+    ae_root_write(path, text);
     ae_cpus_read(&rest, "/sys/devices/system/cpu/online");
-    if (strcmp(text, "isolated") == 0)
-        ae_cpus_subtract(&rest, &quiet);
-    ae_root_list("/proc", clobber, &rest);
-    return ae_root_write(path, text);
+    ae_root_glob("/sys/fs/cgroup/*/cpuset.cpus.partition", take_away, &rest);
+    return ae_root_list("/proc", clobber, &rest);
 }
 
 static int write_cpus(const char *path, const char *text)
@@ -170,7 +177,8 @@ static int write_schemata(const char *path, const char *text)
     if (ae_root_read(path, now, sizeof(now)) < 0)
         return -ENOENT;
     snprintf(domain, sizeof(domain), "%c=", mask[-2]);
-    part = strstr(now, domain);
+    part = strstr(now, "L3:");
+    part = part ? strstr(part, domain) : NULL;
     if (!part || strspn(part + 2, "0123456789abcdef") < length)
         return -EINVAL;
     memset(part + 2, '0', strspn(part + 2, "0123456789abcdef"));
@@ -364,7 +372,9 @@ static void put_cpu(unsigned cpu)
 int made_up_begin(void **state)
 {
     (void)state;
-    strcpy(directory, "/tmp/aether-made-up-XXXXXX");
+    /* In memory where there is some: the journal is synced hundreds of times. */
+    strcpy(directory, access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+    strcat(directory, "/aether-made-up-XXXXXX");
     if (!mkdtemp(directory) || ae_root_set(directory))
         return -1;
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
@@ -402,31 +412,43 @@ void made_up_cgroup_v1(void)
     made_up_put("/sys/fs/cgroup/cpuset/cpuset.sched_load_balance", "1\n");
 }
 
-static FILE *dump_to;
+struct dump {
+    FILE *file;
+    char path[PATH_MAX];
+};
 
-static int dump_entry(const char *path, const struct stat *status, int type, struct FTW *ftw)
+static int dump_entry(const char *name, void *context)
 {
-    const char *below = path + strlen(directory);
-    char text[8192];
+    struct dump *dump = context;
+    size_t length = strlen(dump->path);
+    char full[PATH_MAX], text[8192];
+    struct stat status;
 
-    (void)status;
-    (void)ftw;
-    if (strncmp(below, "/run", 4) == 0 || strncmp(below, "/etc", 4) == 0)
+    /* Where an interrupt goes within its affinity is the kernel's choice. */
+    if (strcmp(name, "effective_affinity_list") == 0 ||
+        (length == 0 && (strcmp(name, "run") == 0 || strcmp(name, "etc") == 0)))
         return 0;
-    if (type == FTW_F && ae_root_read(below, text, sizeof(text)) >= 0)
-        fprintf(dump_to, "%s: %s\n", below, text);
-    else
-        fprintf(dump_to, "%s\n", below);
+    snprintf(dump->path + length, sizeof(dump->path) - length, "/%s", name);
+    if (ae_root_path(full, sizeof(full), dump->path) || lstat(full, &status))
+        abort();
+    text[0] = '\0';
+    if (S_ISREG(status.st_mode))
+        ae_root_read(dump->path, text, sizeof(text));
+    fprintf(dump->file, "%s: %s\n", dump->path, text);
+    if (S_ISDIR(status.st_mode))
+        ae_root_list(dump->path, dump_entry, dump);
+    dump->path[length] = '\0';
     return 0;
 }
 
 char *made_up_dump(void)
 {
+    struct dump dump = {.path = ""};
     char *text;
     size_t size;
 
-    dump_to = open_memstream(&text, &size);
-    if (!dump_to || nftw(directory, dump_entry, 16, FTW_PHYS) || fclose(dump_to))
+    dump.file = open_memstream(&text, &size);
+    if (!dump.file || ae_root_list("/", dump_entry, &dump) || fclose(dump.file))
         abort();
     return text;
 }
