@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_MACHINE_CMDLINE_H
+#define AE_MACHINE_CMDLINE_H
+
+/*
+ * The kernel's command line as text, by the kernel's own rules (Linux lib/cmdline.c next_arg,
+ * kernel/params.c parse_args): words are separated by white space; a double quote starts or ends a
+ * stretch in which white space does not separate; there is no escape; '-' and '_' are the same in
+ * names; what follows "--" belongs to init.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <aether/error.h>
+
+/* Bytes the kernel keeps of its command line on x86-64 and arm64, NUL included (COMMAND_LINE_SIZE).
+ */
+#define AE_CMDLINE_SIZE 2048
+
+/* One parameter, as stretches of the text it was found in. */
+struct ae_cmdline_word {
+    const char *text; /* the whole word, quotes included */
+    size_t length;
+    const char *name;
+    size_t name_length;
+    const char *value; /* without enclosing quotes; NULL: no '=' */
+    size_t value_length;
+};
+
+/* The next parameter behind *text, which is moved behind it. False at the end, or at "--". */
+bool ae_cmdline_next(const char **text, struct ae_cmdline_word *word);
+
+/* Is this word's name `name`? */
+bool ae_cmdline_names(const struct ae_cmdline_word *word, const char *name);
+
+/*
+ * The value of the last parameter called `name`: the one that most parameters heed. Returns its
+ * length ("" for a parameter without a value), -ENOENT without one, -ENOSPC when it does not fit.
+ */
+int ae_cmdline_get(const char *cmdline, const char *name, char *value, size_t size);
+
+/* Does this very word, quotes aside, stand on the command line? `parameter` is "name=value" or
+ * "name". */
+bool ae_cmdline_has(const char *cmdline, const char *parameter);
+
+/* -EINVAL for an unclosed quote or a control character: such a line is not to be edited. */
+int ae_cmdline_check(const char *cmdline, struct ae_error *err);
+
+/*
+ * Appends the parameters (space-separated) that are not there yet, before "--" if there is one, and
+ * leaves every other byte as it is. The caller frees *merged.
+ *
+ * -EINVAL: either text cannot be edited. -EEXIST: a parameter is there with another value; the
+ * error names both. -E2BIG: the kernel would cut the result off.
+ */
+int ae_cmdline_merge(const char *cmdline, const char *parameters, char **merged,
+                     struct ae_error *err);
+
+/* Takes out each of these very words, with the white space before it. The caller frees *left. */
+int ae_cmdline_remove(const char *cmdline, const char *parameters, char **left,
+                      struct ae_error *err);
+
+#endif

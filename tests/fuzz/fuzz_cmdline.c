@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "machine/cmdline.h"
+
+/* Merging is idempotent, never loses a word that was there, and what it adds can be taken out. */
+static void check(const char *cmdline, const char *parameters)
+{
+    char *merged, *again, *left;
+    struct ae_error err;
+
+    if (ae_cmdline_merge(cmdline, parameters, &merged, &err))
+        return;
+    if (strlen(merged) < strlen(cmdline))
+        abort();
+    if (ae_cmdline_merge(merged, parameters, &again, &err) == 0) {
+        if (strcmp(again, merged) != 0)
+            abort();
+        free(again);
+    }
+    if (ae_cmdline_remove(merged, parameters, &left, &err))
+        abort();
+    if (strlen(left) > strlen(merged))
+        abort();
+    free(left);
+    free(merged);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char value[64], *text = malloc(size + 1), *half;
+
+    memcpy(text, data, size);
+    text[size] = '\0';
+    ae_cmdline_get(text, "isolcpus", value, sizeof(value));
+    check(text, "nohz_full=1 isolcpus=managed_irq,domain,1 quiet");
+    half = strchr(text, '\n');
+    if (half) {
+        *half++ = '\0';
+        check(text, half);
+    }
+    free(text);
+    return 0;
+}
