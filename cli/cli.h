@@ -15,6 +15,7 @@ enum {
 
 int cli_echo(int argc, char **argv);
 int cli_nic(int argc, char **argv);
+int cli_noise(int argc, char **argv);
 int cli_ping(int argc, char **argv);
 int cli_run(int argc, char **argv);
 

@@ -12,6 +12,7 @@ static const struct verb {
 } verbs[] = {
     {"nic", cli_nic, "list network cards, take one from the kernel, give it back"},
     {"run", cli_run, "run a program on a quiet CPU, with its devices, under a supervisor"},
+    {"noise", cli_noise, "show every gap in which something else had a CPU, and what it was"},
     {"echo", cli_echo, "answer UDP datagrams from a quiet CPU"},
     {"ping", cli_ping, "measure round trips of UDP datagrams from a quiet CPU"},
 };

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proof/attribution.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * How an event is put into words: `word`, then the part of its detail that follows `key` and ends
+ * at `stop` (or at a space). No key: the word alone.
+ */
+static const struct wording {
+    const char *event, *word, *key;
+    char stop;
+} wordings[] = {
+    {"softirq_entry", "softirq ", "action=", ']'},
+    {"sched_switch", "switch to ", "next_comm=", '\0'},
+    {"sys_enter", "syscall ", "NR ", ' '},
+    {"hrtimer_expire_entry", "hrtimer ", "function=", ' '},
+    {"timer_expire_entry", "timer ", "function=", ' '},
+    {"workqueue_execute_start", "work ", "function ", ' '},
+    {"nmi_handler", "nmi ", "", '('},
+    {"page_fault_user", "page fault", NULL, '\0'},
+    {"page_fault_kernel", "page fault", NULL, '\0'},
+};
+
+static size_t part_length(const char *part, const struct wording *wording)
+{
+    const char *end;
+
+    if (strcmp(wording->event, "sched_switch") == 0) {
+        /* A task's name may hold spaces. */
+        end = strstr(part, " next_pid=");
+        return end ? (size_t)(end - part) : strlen(part);
+    }
+    end = strchr(part, wording->stop);
+    return end ? (size_t)(end - part) : strcspn(part, " ");
+}
+
+static void put_words(const struct ae_attribution_event *event, const struct wording *wording,
+                      char *name, size_t size)
+{
+    const char *part = wording->key ? strstr(event->detail, wording->key) : NULL;
+
+    if (!part) {
+        snprintf(name, size, "%s", wording->word);
+        return;
+    }
+    part += strlen(wording->key);
+    snprintf(name, size, "%s%.*s", wording->word, (int)part_length(part, wording), part);
+}
+
+/* "irq=24 name=eth0" */
+static void name_irq(const char *detail, char *name, size_t size)
+{
+    int number = 0;
+    char handler[48] = "";
+
+    sscanf(detail, "irq=%d name=%47s", &number, handler);
+    snprintf(name, size, "irq %d %s", number, handler);
+}
+
+/* "success=0 dependency=SCHED": the tick was wanted off and had to stay. */
+static void name_tick_stop(const char *detail, char *name, size_t size)
+{
+    char dependency[32] = "";
+
+    name[0] = '\0';
+    if (sscanf(detail, "success=0 dependency=%31s", dependency) == 1)
+        snprintf(name, size, "tick kept by %s", dependency);
+}
+
+void ae_attribution_name(const struct ae_attribution_event *event, char *name, size_t size)
+{
+    static const char entry[] = "_entry";
+    size_t length = strlen(event->name);
+
+    if (strcmp(event->name, "irq_handler_entry") == 0) {
+        name_irq(event->detail, name, size);
+        return;
+    }
+    if (strcmp(event->name, "tick_stop") == 0) {
+        name_tick_stop(event->detail, name, size);
+        return;
+    }
+    for (size_t i = 0; i < sizeof(wordings) / sizeof(wordings[0]); i++)
+        if (strcmp(event->name, wordings[i].event) == 0) {
+            put_words(event, &wordings[i], name, size);
+            return;
+        }
+    if (length > sizeof(entry) - 1 &&
+        strcmp(event->name + length - (sizeof(entry) - 1), entry) == 0)
+        length -= sizeof(entry) - 1;
+    else if (length > 5 && strcmp(event->name + length - 5, "_exit") == 0)
+        length = 0;
+    snprintf(name, size, "%.*s", (int)length, event->name);
+}
+
+/* Index of the first event that is not before `ticks`. */
+static size_t first_from(const struct ae_attribution_trace *trace, uint64_t ticks)
+{
+    size_t low = 0, high = trace->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (trace->events[middle].ticks < ticks)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static long pid_after(const char *detail, const char *key)
+{
+    const char *at = strstr(detail, key);
+
+    return at ? strtol(at + strlen(key), NULL, 10) : -1;
+}
+
+/* Is `name` one of the comma-separated causes already? */
+static bool is_listed(const char *causes, const char *name)
+{
+    size_t length = strlen(name);
+
+    for (const char *at = causes; (at = strstr(at, name)); at++)
+        if ((at == causes || at[-1] == ' ') && (at[length] == '\0' || at[length] == ','))
+            return true;
+    return false;
+}
+
+static void append(char cause[AE_CAUSE_TEXT], const char *name)
+{
+    size_t used = strlen(cause);
+    int length;
+
+    if (!*name || is_listed(cause, name))
+        return;
+    length = snprintf(cause + used, AE_CAUSE_TEXT - used, "%s%s", used ? ", " : "", name);
+    if (length < 0 || (size_t)length >= AE_CAUSE_TEXT - used)
+        cause[used] = '\0'; /* whole causes only; the first ones matter most */
+}
+
+enum ae_attribution ae_attribute(const struct ae_attribution_trace *trace, uint64_t start,
+                                 uint64_t end, uint64_t slack, char cause[AE_CAUSE_TEXT])
+{
+    uint64_t from = start > slack ? start - slack : 0;
+    uint64_t to = end < UINT64_MAX - slack ? end + slack : UINT64_MAX;
+    long measured = -1; /* the task that was switched away from: ours */
+
+    cause[0] = '\0';
+    for (size_t i = first_from(trace, from); i < trace->count && trace->events[i].ticks <= to;
+         i++) {
+        const struct ae_attribution_event *event = &trace->events[i];
+        char name[96];
+
+        if (strcmp(event->name, "sched_switch") == 0) {
+            if (measured < 0)
+                measured = pid_after(event->detail, "prev_pid=");
+            if (pid_after(event->detail, "next_pid=") == measured)
+                continue;
+        }
+        ae_attribution_name(event, name, sizeof(name));
+        append(cause, name);
+    }
+    if (cause[0])
+        return AE_ATTRIBUTED;
+    return start >= trace->from && end <= trace->to ? AE_UNATTRIBUTED : AE_UNTRACED;
+}
