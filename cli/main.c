@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/root.h"
-#include "cli/cli.h"
+#include "cli.h"
 
 static const struct verb {
     const char *name;
@@ -11,10 +11,7 @@ static const struct verb {
     const char *summary;
 } verbs[] = {
     {"nic", cli_nic, "list network cards, take one from the kernel, give it back"},
-    {"run", cli_run, "run a program on a quiet CPU, with its devices, under a supervisor"},
     {"noise", cli_noise, "show every gap in which something else had a CPU, and what it was"},
-    {"echo", cli_echo, "answer UDP datagrams from a quiet CPU"},
-    {"ping", cli_ping, "measure round trips of UDP datagrams from a quiet CPU"},
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))

@@ -15,7 +15,7 @@
 
 #include "base/error.h"
 #include "base/root.h"
-#include "cli/cli.h"
+#include "cli.h"
 #include "measure/gap.h"
 #include "measure/gap_summary.h"
 #include "partition/counters.h"

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AETHER_NIC_H
+#define AETHER_NIC_H
+
+/*
+ * Taking a network card from the kernel, and giving it back.
+ *
+ * ae_nic_bind writes what must come back - driver, interface name, addresses, MTU, up or down - to
+ * /run/aether/nic/ADDRESS.json before it changes anything; ae_nic_unbind reads it. Both need root.
+ * One thread at a time.
+ */
+
+#include <stdbool.h>
+
+#include <aether/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ae_nic_options {
+    bool force; /* even if it carries the default route or a remote login */
+};
+
+/*
+ * May the card at this PCI address be taken? 0 when it may or is already. Otherwise the error says
+ * why not and what to do: -EINVAL no PCI address; -ENODEV no such function, or no network card;
+ * -EPERM no IOMMU; -EBUSY group not viable, virtual functions enabled, or the machine's own traffic
+ * goes through it.
+ */
+int ae_nic_check(const char *address, const struct ae_nic_options *options, struct ae_error *err);
+
+/*
+ * Binds the card to vfio-pci (driver_override, Documentation/ABI/testing/sysfs-bus-pci). A card that
+ * is bound already is left as it is. On failure it is with its old driver again.
+ */
+int ae_nic_bind(const char *address, const struct ae_nic_options *options, struct ae_error *err);
+
+/*
+ * Gives the card back: old driver, then the interface's name, MTU, addresses and state. A card that
+ * VFIO does not hold is left as it is. -ETIMEDOUT: the driver took it, but made no interface.
+ */
+int ae_nic_unbind(const char *address, struct ae_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_MACHINE_HUGEPAGES_H
+#define AE_MACHINE_HUGEPAGES_H
+
+/* Huge pages (Documentation/admin-guide/mm/hugetlbpage.rst). */
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The kernel's default size in bytes, or 0 when it has none. */
+size_t ae_hugepages_default_size(void);
+
+/* Free pages of a size that nobody has reserved. -ENOENT: not a size of this machine. */
+int ae_hugepages_free(size_t page_size, uint64_t *pages);
+
+#endif

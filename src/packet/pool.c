@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <aether/packet.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+
+#define CACHE_LINE          64
+#define COUNT_MAX           (1u << 20)
+#define BUFFER_SIZE_MAX     65536
+#define BUFFER_SIZE_DEFAULT 2048
+
+_Static_assert(sizeof(struct ae_packet) == CACHE_LINE, "a packet is one cache line");
+
+static int check(const struct ae_pool_options *options, uint32_t size, struct ae_error *err)
+{
+    if (options->count == 0 || options->count > COUNT_MAX)
+        return ae_error_set(err, -EINVAL, "creating a pool: %u packets; 1 to %u are possible",
+                            options->count, COUNT_MAX);
+    if (size % CACHE_LINE || size < AE_PACKET_HEADROOM + CACHE_LINE || size > BUFFER_SIZE_MAX)
+        return ae_error_set(err, -EINVAL,
+                            "creating a pool: buffers of %u bytes; a multiple of %d from %d to %d "
+                            "is possible",
+                            size, CACHE_LINE, AE_PACKET_HEADROOM + CACHE_LINE, BUFFER_SIZE_MAX);
+    if (!options->memory || (uintptr_t)options->memory % CACHE_LINE ||
+        options->iova.value % CACHE_LINE)
+        return ae_error_set(err, -EINVAL,
+                            "creating a pool: memory %p, IOVA 0x%llx; both must be aligned to %d "
+                            "bytes",
+                            options->memory, (unsigned long long)options->iova.value, CACHE_LINE);
+    if ((uint64_t)options->count * size > options->memory_size)
+        return ae_error_set(err, -ENOSPC,
+                            "creating a pool: %u buffers of %u bytes need %llu bytes, there are "
+                            "%zu; ask for fewer packets or more memory",
+                            options->count, size, (unsigned long long)options->count * size,
+                            options->memory_size);
+    return 0;
+}
+
+int ae_pool_create(struct ae_pool **out, const struct ae_pool_options *options,
+                   struct ae_error *err)
+{
+    uint32_t size = options->buffer_size ? options->buffer_size : BUFFER_SIZE_DEFAULT;
+    struct ae_pool *pool;
+    int rc = check(options, size, err);
+
+    if (rc)
+        return rc;
+    pool = calloc(1, sizeof(*pool));
+    if (pool) {
+        pool->free = calloc(options->count, sizeof(*pool->free));
+        pool->packets = aligned_alloc(CACHE_LINE, options->count * sizeof(*pool->packets));
+    }
+    if (!pool || !pool->free || !pool->packets) {
+        ae_pool_destroy(pool);
+        return ae_error_set(err, -ENOMEM, "creating a pool of %u packets: out of memory",
+                            options->count);
+    }
+    pool->count = options->count;
+    /* Filled from the end, so that the first got is packet 0. */
+    for (uint32_t i = options->count; i-- > 0;) {
+        uint64_t offset = (uint64_t)i * size;
+
+        pool->packets[i] = (struct ae_packet){
+            .buffer = (uint8_t *)options->memory + offset,
+            .buffer_iova = ae_iova_add(options->iova, offset),
+            .buffer_size = size,
+            .pool = pool,
+            .index = i,
+        };
+        ae_packet_put(&pool->packets[i]);
+    }
+    *out = pool;
+    return 0;
+}
+
+void ae_pool_destroy(struct ae_pool *pool)
+{
+    if (!pool)
+        return;
+    free(pool->packets);
+    free(pool->free);
+    free(pool);
+}

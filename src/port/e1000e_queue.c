@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Intel 82574L, the worker's half: one receive and one transmit ring, polled. The only registers it
+ * touches are the two tails, and it only writes them, so that a device that is gone stops no loop.
+ *
+ * What is in a slot is remembered here; of what the device writes, only the done bits, a length and
+ * the flags are believed, and a length only after it was checked.
+ */
+
+#include "port/e1000e_queue.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/barrier.h"
+#include "base/error.h"
+#include "port/e1000e_regs.h"
+
+#define FRAME_MIN       14
+#define FRAME_MAX       1518 /* 1500, Ethernet header, one VLAN tag */
+#define FRAME_SHORTEST  60   /* on the wire, without its CRC; TCTL.PSP pads to it, QEMU's does not */
+#define RECEIVE_ERRORS  (RXD_CE | RXD_SE | RXD_SEQ | RXD_CXE | RXD_RXE)
+#define CHECKSUM_FLAGS  (AE_PACKET_SEND_IPV4_CHECKSUM | AE_PACKET_SEND_UDP_CHECKSUM | \
+                         AE_PACKET_SEND_TCP_CHECKSUM)
+
+struct receive_ring {
+    volatile union e1000e_receive *ring;
+    struct ae_packet **slots;
+    volatile uint8_t *tail;
+    uint32_t mask;
+    uint32_t next;      /* slot to look at */
+    bool in_long_frame; /* dropping pieces until one has EOP */
+};
+
+struct send_ring {
+    volatile struct e1000e_send *ring;
+    struct ae_packet **slots; /* NULL: a context descriptor */
+    uint16_t *reports;        /* slots that asked for a report (RS), in order: a ring of its own */
+    volatile uint8_t *tail;
+    uint32_t mask;
+    uint32_t next;   /* slot to fill; free-running */
+    uint32_t oldest; /* slot not yet reported; free-running */
+    uint32_t report_next;
+    uint32_t report_oldest;
+    uint32_t context; /* what the card's checksum context holds, 0: nothing */
+};
+
+struct queue {
+    struct ae_queue base; /* first: the burst calls are given this */
+    struct receive_ring receive;
+    struct send_ring send;
+};
+
+/* ---- Receive ---- */
+
+static void give_buffer(struct receive_ring *ring, uint32_t slot, struct ae_packet *packet)
+{
+    ring->slots[slot] = packet;
+    ring->ring[slot].read.buffer_address = ae_packet_iova(packet).value;
+    ring->ring[slot].read.reserved = 0;
+}
+
+/* 7.1.10: a verdict counts only where the card says that it looked. */
+static uint32_t checksum_flags(uint32_t status)
+{
+    uint32_t flags = 0;
+
+    if (status & RXD_IXSM)
+        return 0;
+    if (status & RXD_IPCS)
+        flags |= status & RXD_IPE ? AE_PACKET_IPV4_BAD : AE_PACKET_IPV4_GOOD;
+    if (status & (RXD_L4CS | RXD_UDPCS))
+        flags |= status & RXD_L4E ? AE_PACKET_L4_BAD : AE_PACKET_L4_GOOD;
+    return flags;
+}
+
+/* Is what the slot holds one whole good frame? Counts it if not. */
+static bool check_frame(struct queue *queue, uint32_t status, uint32_t length)
+{
+    struct receive_ring *ring = &queue->receive;
+    struct ae_queue_counters *counters = queue->base.counters;
+    bool continued = ring->in_long_frame;
+
+    ring->in_long_frame = !(status & RXD_EOP);
+    if (continued || ring->in_long_frame) {
+        /* Longer than any frame this port takes; its last piece counts for all. */
+        counters->receive_errors += !ring->in_long_frame;
+        return false;
+    }
+    if (status & RECEIVE_ERRORS) {
+        counters->receive_errors++;
+        return false;
+    }
+    if (length < FRAME_MIN || length > FRAME_MAX) {
+        counters->receive_bad_descriptors++;
+        return false;
+    }
+    return true;
+}
+
+static uint16_t receive(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+{
+    struct queue *queue = (struct queue *)base;
+    struct receive_ring *ring = &queue->receive;
+    struct ae_queue_counters *counters = base->counters;
+    uint32_t first = ring->next;
+    uint16_t taken = 0;
+
+    /* At most one round, so that a device that marks everything done cannot keep us here. */
+    for (uint32_t looked = 0; looked <= ring->mask && taken < count; looked++) {
+        uint32_t slot = ring->next & ring->mask;
+        uint32_t status = ring->ring[slot].write_back.status_error;
+        struct ae_packet *packet = ring->slots[slot], *fresh;
+        uint32_t length;
+
+        if (!(status & RXD_DD))
+            break;
+        /* Pairs with the card's write-back: DD is in the last bytes that it writes. */
+        ae_dma_read_barrier();
+        length = ring->ring[slot].write_back.length;
+        ring->next++;
+        fresh = packet;
+        if (check_frame(queue, status, length)) {
+            fresh = ae_packet_get(base->pool);
+            if (fresh) {
+                packet->length = length;
+                packet->flags = checksum_flags(status);
+                packets[taken++] = packet;
+                counters->received_bytes += length;
+            } else {
+                counters->receive_no_buffer++;
+                fresh = packet;
+            }
+        }
+        give_buffer(ring, slot, fresh);
+    }
+    if (ring->next != first) {
+        counters->received_frames += taken;
+        /* Descriptors are in memory before the tail says so. The card owns up to, not with, RDT. */
+        ae_doorbell_barrier();
+        ae_mmio_write32(ring->tail, 0, (ring->next - 1) & ring->mask);
+    }
+    return taken;
+}
+
+/* ---- Send ---- */
+
+/* Takes back the packets of every reported burst. */
+static void reclaim(struct queue *queue)
+{
+    struct send_ring *ring = &queue->send;
+
+    while (ring->report_oldest != ring->report_next) {
+        uint32_t slot = ring->reports[ring->report_oldest & ring->mask];
+        uint32_t last;
+
+        if (!(ring->ring[slot].status_options & TXD_DD))
+            break;
+        /* Pairs with the card's write-back: it has read the buffers before it set DD. */
+        ae_dma_read_barrier();
+        last = ring->oldest + ((slot - ring->oldest) & ring->mask);
+        for (; ring->oldest != last + 1; ring->oldest++) {
+            struct ae_packet *packet = ring->slots[ring->oldest & ring->mask];
+
+            if (packet)
+                ae_packet_put(packet);
+        }
+        ring->report_oldest++;
+    }
+}
+
+static bool can_send(const struct ae_packet *packet)
+{
+    uint32_t wanted = packet->flags & CHECKSUM_FLAGS;
+
+    if (packet->length < FRAME_MIN || packet->length > FRAME_MAX)
+        return false;
+    if (!wanted)
+        return true;
+    /* The header offsets tell the card where to write: inside the frame, or not at all. */
+    return packet->l3_offset >= FRAME_MIN && packet->l4_offset >= packet->l3_offset + 20 &&
+           (wanted & ~(uint32_t)AE_PACKET_SEND_IPV4_CHECKSUM
+                ? packet->length >= packet->l4_offset + 20u ||
+                      (!(wanted & AE_PACKET_SEND_TCP_CHECKSUM) &&
+                       packet->length >= packet->l4_offset + 8u)
+                : packet->length >= packet->l3_offset + 20u);
+}
+
+/* Everything that the context descriptor says, as one number: equal numbers share a context. */
+static uint32_t context_of(const struct ae_packet *packet)
+{
+    return (uint32_t)packet->l3_offset | (uint32_t)packet->l4_offset << 8 |
+           (packet->flags & AE_PACKET_SEND_TCP_CHECKSUM ? 1u << 16 : 0) | 1u << 17;
+}
+
+static void fill(struct send_ring *ring, uint64_t address, uint32_t length_command,
+                 uint32_t status_options, struct ae_packet *packet)
+{
+    uint32_t slot = ring->next++ & ring->mask;
+
+    ring->slots[slot] = packet;
+    ring->ring[slot].address = address;
+    ring->ring[slot].length_command = length_command;
+    ring->ring[slot].status_options = status_options;
+}
+
+/* 7.2.6: where the checksums start, where they go; an end of 0 is the end of the packet. */
+static void fill_context(struct send_ring *ring, const struct ae_packet *packet)
+{
+    bool tcp = packet->flags & AE_PACKET_SEND_TCP_CHECKSUM;
+    uint64_t ipcss = packet->l3_offset, ipcso = ipcss + 10, ipcse = packet->l4_offset - 1u;
+    uint64_t tucss = packet->l4_offset, tucso = tucss + (tcp ? 16 : 6);
+
+    fill(ring, ipcss | ipcso << 8 | ipcse << 16 | tucss << 32 | tucso << 40,
+         TXD_DEXT | TXD_TUCMD_IP | (tcp ? TXD_TUCMD_TCP : 0), 0, NULL);
+    ring->context = context_of(packet);
+}
+
+static void fill_frame(struct send_ring *ring, struct ae_packet *packet)
+{
+    uint32_t command = TXD_EOP | TXD_IFCS, options = 0;
+
+    if (packet->length < FRAME_SHORTEST && ae_packet_tailroom(packet) >= FRAME_SHORTEST) {
+        memset(packet->data + packet->length, 0, FRAME_SHORTEST - packet->length);
+        packet->length = FRAME_SHORTEST;
+    }
+    if (packet->flags & CHECKSUM_FLAGS) {
+        command |= TXD_DEXT | TXD_DTYP_DATA;
+        if (packet->flags & AE_PACKET_SEND_IPV4_CHECKSUM)
+            options |= TXD_IXSM;
+        if (packet->flags & (AE_PACKET_SEND_UDP_CHECKSUM | AE_PACKET_SEND_TCP_CHECKSUM))
+            options |= TXD_TXSM;
+    }
+    fill(ring, ae_packet_iova(packet).value, packet->length | command, options, packet);
+}
+
+static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+{
+    struct queue *queue = (struct queue *)base;
+    struct send_ring *ring = &queue->send;
+    struct ae_queue_counters *counters = base->counters;
+    uint32_t first = ring->next;
+    uint16_t sent = 0;
+
+    reclaim(queue);
+    for (; sent < count; sent++) {
+        struct ae_packet *packet = packets[sent];
+        bool context = packet->flags & CHECKSUM_FLAGS && ring->context != context_of(packet);
+
+        if (!can_send(packet)) {
+            counters->send_bad++;
+            break;
+        }
+        /* One slot stays empty: a full ring must not look like an empty one (7.2.2). */
+        if (ring->next - ring->oldest + (context ? 2 : 1) > ring->mask) {
+            counters->send_full += (uint64_t)(count - sent);
+            break;
+        }
+        if (context)
+            fill_context(ring, packet);
+        counters->sent_bytes += packet->length;
+        fill_frame(ring, packet);
+    }
+    if (ring->next != first) {
+        uint32_t last = (ring->next - 1) & ring->mask;
+
+        ring->ring[last].length_command |= TXD_RS;
+        ring->reports[ring->report_next++ & ring->mask] = (uint16_t)last;
+        counters->sent_frames += sent;
+        /* Descriptors and frames are in memory before the tail says so. */
+        ae_doorbell_barrier();
+        ae_mmio_write32(ring->tail, 0, ring->next & ring->mask);
+    }
+    return sent;
+}
+
+/* ---- Attach ---- */
+
+static void set_up_rings(struct queue *queue, struct ae_port *port, unsigned index)
+{
+    uint8_t *memory = ae_memory_base(port->memory);
+    const struct ae_port_handoff *handoff = &port->handoff;
+
+    queue->receive.ring =
+        (void *)(memory + ae_port_receive_ring_offset(port->ops, handoff, index));
+    queue->receive.mask = handoff->receive_ring - 1u;
+    queue->receive.tail = port->registers + RDT;
+    queue->send.ring = (void *)(memory + ae_port_send_ring_offset(port->ops, handoff, index));
+    queue->send.mask = handoff->send_ring - 1u;
+    queue->send.tail = port->registers + TDT;
+}
+
+int ae_e1000e_attach(struct ae_port *port, unsigned index, struct ae_queue **out,
+                     struct ae_error *err)
+{
+    const struct ae_port_handoff *handoff = &port->handoff;
+    struct queue *queue;
+    int rc;
+
+    if (handoff->registers_size < MRQC)
+        return ae_error_set(err, -EPROTO, "82574L: its registers are too few to be its own");
+    if (ae_mmio_read32(port->registers, RDT) || ae_mmio_read32(port->registers, TDT))
+        return ae_error_set(err, -EBUSY,
+                            "82574L: its rings are in use, or were left behind by a worker that "
+                            "died; its owner has to restart it");
+    queue = calloc(1, sizeof(*queue));
+    if (!queue)
+        return ae_error_set(err, -ENOMEM, "82574L: out of memory");
+    set_up_rings(queue, port, index);
+    queue->receive.slots = calloc(handoff->receive_ring, sizeof(*queue->receive.slots));
+    queue->send.slots = calloc(handoff->send_ring, sizeof(*queue->send.slots));
+    queue->send.reports = calloc(handoff->send_ring, sizeof(*queue->send.reports));
+    rc = ae_port_make_pool(port, index, &queue->base.pool, err);
+    if (!rc && (!queue->receive.slots || !queue->send.slots || !queue->send.reports))
+        rc = ae_error_set(err, -ENOMEM, "82574L: out of memory");
+    if (rc) {
+        ae_e1000e_detach(&queue->base);
+        return rc;
+    }
+    queue->base.receive = receive;
+    queue->base.send = send;
+    queue->base.counters = &port->state->counters[index];
+    for (uint32_t slot = 0; slot <= queue->receive.mask; slot++)
+        give_buffer(&queue->receive, slot, ae_packet_get(queue->base.pool));
+    ae_doorbell_barrier();
+    ae_mmio_write32(queue->receive.tail, 0, queue->receive.mask);
+    *out = &queue->base;
+    return 0;
+}
+
+void ae_e1000e_detach(struct ae_queue *base)
+{
+    struct queue *queue = (struct queue *)base;
+
+    ae_pool_destroy(base->pool);
+    free(queue->receive.slots);
+    free(queue->send.slots);
+    free(queue->send.reports);
+    free(queue);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "port/port.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+
+static const struct ae_port_ops *const drivers[] = {
+    &ae_port_e1000e,
+};
+
+#define DRIVERS (sizeof(drivers) / sizeof(drivers[0]))
+
+const char *ae_path_name(enum ae_path path)
+{
+    static const char *const names[] = {"device", "zero-copy", "copy", "kernel"};
+
+    return (unsigned)path < sizeof(names) / sizeof(names[0]) ? names[path] : "unknown";
+}
+
+const struct ae_port_ops *ae_port_driver_named(const char *name)
+{
+    for (size_t i = 0; i < DRIVERS; i++)
+        if (strcmp(drivers[i]->name, name) == 0)
+            return drivers[i];
+    return NULL;
+}
+
+const struct ae_port_ops *ae_port_driver_for(uint16_t vendor, uint16_t device)
+{
+    for (size_t i = 0; i < DRIVERS; i++)
+        for (const struct ae_pci_id *id = drivers[i]->ids; id->vendor; id++)
+            if (id->vendor == vendor && id->device == device)
+                return drivers[i];
+    return NULL;
+}
+
+void ae_port_describe_drivers(char *text, size_t size)
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < DRIVERS; i++)
+        for (const struct ae_pci_id *id = drivers[i]->ids; id->vendor && used < size; id++)
+            used += (size_t)snprintf(text + used, size - used, "%s%04x:%04x %s", used ? ", " : "",
+                                     id->vendor, id->device, id->name);
+}
+
+static uint64_t ring_bytes(uint64_t descriptors, uint64_t each)
+{
+    return (descriptors * each + AE_RING_ALIGNMENT - 1) / AE_RING_ALIGNMENT * AE_RING_ALIGNMENT;
+}
+
+uint64_t ae_port_receive_ring_offset(const struct ae_port_ops *ops,
+                                     const struct ae_port_handoff *handoff, unsigned queue)
+{
+    return queue * (ring_bytes(handoff->receive_ring, ops->receive_descriptor) +
+                    ring_bytes(handoff->send_ring, ops->send_descriptor));
+}
+
+uint64_t ae_port_send_ring_offset(const struct ae_port_ops *ops,
+                                  const struct ae_port_handoff *handoff, unsigned queue)
+{
+    return ae_port_receive_ring_offset(ops, handoff, queue) +
+           ring_bytes(handoff->receive_ring, ops->receive_descriptor);
+}
+
+int ae_port_make_pool(struct ae_port *port, unsigned index, struct ae_pool **pool,
+                      struct ae_error *err)
+{
+    const struct ae_port_handoff *handoff = &port->handoff;
+    uint64_t size = (uint64_t)handoff->packets * handoff->buffer_size;
+    uint64_t offset = handoff->buffers_offset + index * size;
+
+    return ae_pool_create(pool,
+                          &(struct ae_pool_options){
+                              .memory = (uint8_t *)ae_memory_base(port->memory) + offset,
+                              .memory_size = size,
+                              .iova = {handoff->memory_iova + offset},
+                              .count = handoff->packets,
+                              .buffer_size = handoff->buffer_size,
+                          },
+                          err);
+}
+
+/* Layout of the word: changes 63:32, Mb/s 31:3, gone 2, full duplex 1, up 0. */
+void ae_port_set_link(struct ae_port_state *state, const struct ae_link *link)
+{
+    uint64_t word = (uint64_t)link->changes << 32 | (uint64_t)(link->mbps & 0x1fffffff) << 3 |
+                    (uint64_t)link->device_gone << 2 | (uint64_t)link->full_duplex << 1 | link->up;
+
+    __atomic_store_n(&state->link, word, __ATOMIC_RELAXED);
+}
+
+void ae_port_read_link(const struct ae_port_state *state, struct ae_link *link)
+{
+    uint64_t word = __atomic_load_n(&state->link, __ATOMIC_RELAXED);
+
+    *link = (struct ae_link){
+        .up = word & 1,
+        .full_duplex = word >> 1 & 1,
+        .device_gone = word >> 2 & 1,
+        .mbps = (uint32_t)(word >> 3) & 0x1fffffff,
+        .changes = (uint32_t)(word >> 32),
+    };
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vfio/device.h"
+
+#include <errno.h>
+#include <linux/vfio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "base/error.h"
+
+/* The parts of a BAR that may be mapped; everything else faults when touched. */
+#define AREAS_MAX 16
+
+struct areas {
+    uint64_t bar_size;
+    unsigned count;
+    bool sparse;
+    struct {
+        uint64_t offset;
+        uint64_t size;
+    } area[AREAS_MAX];
+};
+
+static void note_sparse(const struct vfio_info_cap_header *cap, uint32_t room, void *context)
+{
+    const struct vfio_region_info_cap_sparse_mmap *list = (const void *)cap;
+    struct areas *areas = context;
+
+    if (cap->id != VFIO_REGION_INFO_CAP_SPARSE_MMAP || room < sizeof(*list) ||
+        list->nr_areas > (room - sizeof(*list)) / sizeof(list->areas[0]))
+        return;
+    areas->sparse = true;
+    areas->count = 0;
+    for (uint32_t i = 0; i < list->nr_areas && areas->count < AREAS_MAX; i++) {
+        uint64_t offset = list->areas[i].offset, size = list->areas[i].size;
+
+        if (!size || offset > areas->bar_size || size > areas->bar_size - offset)
+            continue;
+        areas->area[areas->count].offset = offset;
+        areas->area[areas->count++].size = size;
+    }
+}
+
+/* Asks twice: first for the length of the answer, then for all of it. */
+static int get_region(struct ae_device *device, unsigned bar, struct vfio_region_info **out,
+                      struct ae_error *err)
+{
+    uint32_t size = sizeof(struct vfio_region_info);
+
+    for (int i = 0; i < 2; i++) {
+        struct vfio_region_info *info = calloc(1, size);
+
+        if (!info)
+            return ae_error_set(err, -ENOMEM, "%s: BAR %u: out of memory", device->info.address,
+                                bar);
+        info->argsz = size;
+        info->index = bar;
+        if (ioctl(device->fd, VFIO_DEVICE_GET_REGION_INFO, info)) {
+            int rc = -errno;
+
+            free(info);
+            return ae_error_set(err, rc, "%s: BAR %u: %s", device->info.address, bar,
+                                strerror(-rc));
+        }
+        if (info->argsz <= size || i == 1) {
+            *out = info;
+            return 0;
+        }
+        size = info->argsz;
+        free(info);
+        if (size > 65536)
+            break;
+    }
+    return ae_error_set(err, -EPROTO, "%s: BAR %u: VFIO's answer is too long",
+                        device->info.address, bar);
+}
+
+static int map_areas(struct ae_device *device, struct ae_bar *mapped,
+                     const struct vfio_region_info *info, const struct areas *areas)
+{
+    uint8_t *base = mmap(NULL, info->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (base == MAP_FAILED)
+        return -errno;
+    for (unsigned i = 0; i < areas->count; i++) {
+        void *at = mmap(base + areas->area[i].offset, areas->area[i].size, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_FIXED, device->fd,
+                        (off_t)(info->offset + areas->area[i].offset));
+
+        if (at == MAP_FAILED) {
+            int rc = -errno;
+
+            munmap(base, info->size);
+            return rc;
+        }
+    }
+    *mapped = (struct ae_bar){base, info->size, info->offset};
+    return 0;
+}
+
+int ae_device_map_bar(struct ae_device *device, unsigned bar, struct ae_bar *mapped,
+                      struct ae_error *err)
+{
+    struct vfio_region_info *info = NULL;
+    struct areas areas = {0};
+    int rc;
+
+    if (bar >= AE_BARS)
+        return ae_error_set(err, -ENXIO, "%s: there is no BAR %u", device->info.address, bar);
+    if (device->bars[bar].base) {
+        *mapped = device->bars[bar];
+        return 0;
+    }
+    rc = get_region(device, bar, &info, err);
+    if (rc)
+        return rc;
+    if (!info->size || !(info->flags & VFIO_REGION_INFO_FLAG_MMAP)) {
+        free(info);
+        return ae_error_set(err, -ENXIO, "%s: BAR %u cannot be mapped (absent, or I/O ports)",
+                            device->info.address, bar);
+    }
+    areas.bar_size = info->size;
+    if (info->flags & VFIO_REGION_INFO_FLAG_CAPS && info->cap_offset &&
+        ae_vfio_capabilities(info, info->argsz, info->cap_offset, note_sparse, &areas)) {
+        free(info);
+        return ae_error_set(err, -EPROTO, "%s: BAR %u: malformed answer of VFIO's",
+                            device->info.address, bar);
+    }
+    if (!areas.sparse) {
+        areas.count = 1;
+        areas.area[0].size = info->size;
+    }
+    rc = map_areas(device, &device->bars[bar], info, &areas);
+    free(info);
+    if (rc)
+        return ae_error_set(err, rc, "%s: mapping BAR %u: %s", device->info.address, bar,
+                            strerror(-rc));
+    *mapped = device->bars[bar];
+    return 0;
+}
+
+void ae_device_unmap_bars(struct ae_device *device)
+{
+    for (unsigned i = 0; i < AE_BARS; i++) {
+        if (device->bars[i].base)
+            munmap((void *)(uintptr_t)device->bars[i].base, device->bars[i].size);
+        device->bars[i].base = NULL;
+    }
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Sends frames of random lengths and contents through a port to a far end that returns them, and
+ * checks that each comes back once, in order and unaltered.
+ *
+ *     lab_frames ADDRESS [FRAMES [SEED]]
+ */
+
+#include <aether/clock.h>
+#include <aether/port.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WINDOW    200 /* in flight, below what the emulated wire holds */
+#define BURST     16
+#define IDLE_NS   UINT64_C(5000000000)
+#define HEADER    14
+#define SHORTEST  60
+#define LONGEST   1514
+
+static const uint8_t far_mac[6] = {0x52, 0x54, 0x00, 0x77, 0xff, 0x01};
+
+/* xorshift64*: the contents of frame n depend on n and the seed only. */
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * UINT64_C(0x2545F4914F6CDD1D);
+}
+
+static uint64_t random_for(uint64_t frame, uint64_t seed)
+{
+    uint64_t state = (frame + 1) * UINT64_C(0x9E3779B97F4A7C15) ^ seed;
+
+    next_random(&state);
+    return state;
+}
+
+/* Fills payload and returns the frame's length. */
+static uint32_t make(uint8_t *payload, uint64_t frame, uint64_t seed)
+{
+    uint64_t state = random_for(frame, seed);
+    uint32_t length = SHORTEST + (uint32_t)(next_random(&state) % (LONGEST - SHORTEST + 1));
+
+    memcpy(payload, &frame, sizeof(frame));
+    for (uint32_t i = sizeof(frame); i < length - HEADER; i += 8) {
+        uint64_t word = next_random(&state);
+        uint32_t rest = length - HEADER - i;
+
+        memcpy(payload + i, &word, rest < 8 ? rest : 8);
+    }
+    return length;
+}
+
+struct run {
+    struct ae_queue *queue;
+    uint8_t mac[6];
+    uint64_t frames, seed, sent, received, altered, strange;
+};
+
+static void send_some(struct run *run)
+{
+    struct ae_packet *packets[BURST];
+    uint16_t made = 0, accepted;
+
+    while (made < BURST && run->sent + made < run->frames &&
+           run->sent + made - run->received < WINDOW) {
+        struct ae_packet *packet = ae_packet_get(run->queue->pool);
+
+        if (!packet)
+            break;
+        memcpy(packet->data, far_mac, 6);
+        memcpy(packet->data + 6, run->mac, 6);
+        packet->data[12] = 0x88;
+        packet->data[13] = 0xB5;
+        packet->length = make(packet->data + HEADER, run->sent + made, run->seed);
+        packets[made++] = packet;
+    }
+    accepted = made ? ae_send(run->queue, packets, made) : 0;
+    run->sent += accepted;
+    for (uint16_t i = accepted; i < made; i++)
+        ae_packet_put(packets[i]);
+}
+
+static void check(struct run *run, const struct ae_packet *packet)
+{
+    static uint8_t expected[LONGEST];
+    uint32_t length;
+
+    if (packet->data[12] != 0x88 || packet->data[13] != 0xB5) {
+        run->strange++;
+        return;
+    }
+    length = make(expected, run->received, run->seed);
+    if (packet->length != length || memcmp(packet->data, run->mac, 6) != 0 ||
+        memcmp(packet->data + 6, far_mac, 6) != 0 ||
+        memcmp(packet->data + HEADER, expected, length - HEADER) != 0) {
+        if (run->altered++ == 0)
+            printf("# frame %" PRIu64 ": %u bytes came, %u expected\n", run->received,
+                   packet->length, length);
+    }
+    run->received++;
+}
+
+static void exchange(struct run *run)
+{
+    uint64_t last = ae_clock_ticks(), patience = ae_clock_from_ns(IDLE_NS);
+
+    while (run->received < run->frames && ae_clock_ticks() - last < patience) {
+        struct ae_packet *packets[BURST];
+        uint16_t count;
+
+        send_some(run);
+        count = ae_receive(run->queue, packets, BURST);
+        for (uint16_t i = 0; i < count; i++) {
+            check(run, packets[i]);
+            ae_packet_put(packets[i]);
+        }
+        if (count)
+            last = ae_clock_ticks();
+    }
+}
+
+static void print_statistics(struct ae_port *port)
+{
+    struct ae_port_statistic statistics[64];
+    int count = ae_port_owner_get_statistics(ae_port_get_owner(port), statistics, 64);
+
+    for (int i = 0; i < count; i++)
+        if (statistics[i].value)
+            printf("# %s %" PRIu64 "\n", statistics[i].name, statistics[i].value);
+}
+
+int main(int argc, char **argv)
+{
+    struct run run = {.frames = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000,
+                      .seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1};
+    struct ae_port_info info;
+    struct ae_port *port;
+    struct ae_error err;
+    const struct ae_queue_counters *counters;
+    int ok;
+
+    if (argc < 2) {
+        fprintf(stderr, "Usage: lab_frames ADDRESS [FRAMES [SEED]]\n");
+        return 2;
+    }
+    if (ae_clock_calibrate(&err) || ae_port_open(&port, argv[1], NULL, &err)) {
+        fprintf(stderr, "lab_frames: %s\n", err.text);
+        return 1;
+    }
+    ae_port_get_info(port, &info);
+    memcpy(run.mac, info.mac, 6);
+    run.queue = ae_port_queue(port, 0);
+    counters = run.queue->counters;
+    exchange(&run);
+    print_statistics(port);
+    ok = run.sent == run.frames && run.received == run.frames && !run.altered &&
+         !counters->receive_errors && !counters->receive_bad_descriptors;
+    printf("%s - %" PRIu64 " frames sent, %" PRIu64 " came back, %" PRIu64 " altered\n",
+           ok ? "ok" : "not ok", run.sent, run.received, run.altered);
+    ae_port_close(port);
+    return ok ? 0 : 1;
+}

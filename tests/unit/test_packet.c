@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <aether/packet.h>
+
+#define COUNT 8
+
+static uint8_t memory[COUNT * 2048] __attribute__((aligned(64)));
+
+static const struct ae_pool_options good = {
+    .memory = memory, .memory_size = sizeof(memory), .iova = {0x100000}, .count = COUNT};
+
+static void every_packet_has_a_buffer_of_its_own(void **state)
+{
+    struct ae_packet *packets[COUNT];
+    struct ae_pool *pool;
+
+    (void)state;
+    assert_int_equal(ae_pool_create(&pool, &good, NULL), 0);
+    assert_int_equal(ae_pool_available(pool), COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        packets[i] = ae_packet_get(pool);
+        assert_ptr_equal(packets[i]->buffer, memory + i * 2048);
+        assert_int_equal(packets[i]->buffer_iova.value, 0x100000 + i * 2048);
+        assert_int_equal((uintptr_t)packets[i] % 64, 0);
+        assert_int_equal(packets[i]->length, 0);
+        assert_int_equal(ae_packet_iova(packets[i]).value,
+                         packets[i]->buffer_iova.value + AE_PACKET_HEADROOM);
+        assert_int_equal(ae_packet_tailroom(packets[i]), 2048 - AE_PACKET_HEADROOM);
+    }
+    for (int i = 0; i < COUNT; i++)
+        ae_packet_put(packets[i]);
+    ae_pool_destroy(pool);
+}
+
+static void running_out_is_counted(void **state)
+{
+    struct ae_packet *last = NULL;
+    struct ae_pool *pool;
+
+    (void)state;
+    assert_int_equal(ae_pool_create(&pool, &good, NULL), 0);
+    for (int i = 0; i < COUNT; i++)
+        last = ae_packet_get(pool);
+    assert_null(ae_packet_get(pool));
+    assert_null(ae_packet_get(pool));
+    assert_int_equal(pool->exhausted, 2);
+    ae_packet_put(last);
+    assert_ptr_equal(ae_packet_get(pool), last);
+    ae_pool_destroy(pool);
+}
+
+static void the_last_put_is_the_first_got_and_is_empty(void **state)
+{
+    struct ae_packet *packet;
+    struct ae_pool *pool;
+
+    (void)state;
+    assert_int_equal(ae_pool_create(&pool, &good, NULL), 0);
+    packet = ae_packet_get(pool);
+    packet->data += 20;
+    packet->length = 77;
+    packet->flags = AE_PACKET_L4_GOOD;
+    ae_packet_put(packet);
+    assert_ptr_equal(ae_packet_get(pool), packet);
+    assert_ptr_equal(packet->data, packet->buffer + AE_PACKET_HEADROOM);
+    assert_int_equal(packet->length, 0);
+    assert_int_equal(packet->flags, 0);
+    ae_pool_destroy(pool);
+}
+
+static void a_double_put_is_counted_and_harmless(void **state)
+{
+    struct ae_packet *packet;
+    struct ae_pool *pool;
+
+    (void)state;
+    assert_int_equal(ae_pool_create(&pool, &good, NULL), 0);
+    packet = ae_packet_get(pool);
+    ae_packet_put(packet);
+    ae_packet_put(packet);
+    assert_int_equal(pool->misuse, 1);
+    assert_int_equal(ae_pool_available(pool), COUNT);
+    ae_pool_destroy(pool);
+}
+
+static void bad_options_are_refused(void **state)
+{
+    static const struct {
+        uint32_t count, buffer_size, memory_off;
+        size_t memory_size;
+        uint64_t iova;
+        int rc;
+        const char *says;
+    } cases[] = {
+        {0, 0, 0, sizeof(memory), 0, -EINVAL, "0 packets"},
+        {(1u << 20) + 1, 0, 0, sizeof(memory), 0, -EINVAL, "1 to 1048576"},
+        {1, 100, 0, sizeof(memory), 0, -EINVAL, "multiple of 64"},
+        {1, 128, 0, sizeof(memory), 0, -EINVAL, "multiple of 64"},
+        {1, 1u << 17, 0, sizeof(memory), 0, -EINVAL, "65536"},
+        {1, 0, 8, sizeof(memory) - 8, 0, -EINVAL, "aligned"},
+        {1, 0, 0, sizeof(memory), 32, -EINVAL, "aligned"},
+        {COUNT + 1, 0, 0, sizeof(memory), 0, -ENOSPC, "fewer packets"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct ae_pool_options options = {.memory = memory + cases[i].memory_off,
+                                          .memory_size = cases[i].memory_size,
+                                          .iova = {cases[i].iova},
+                                          .count = cases[i].count,
+                                          .buffer_size = cases[i].buffer_size};
+        struct ae_pool *pool = NULL;
+        struct ae_error err;
+
+        assert_int_equal(ae_pool_create(&pool, &options, &err), cases[i].rc);
+        assert_non_null(strstr(err.text, cases[i].says));
+        assert_null(pool);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_packet_has_a_buffer_of_its_own),
+        cmocka_unit_test(running_out_is_counted),
+        cmocka_unit_test(the_last_put_is_the_first_got_and_is_empty),
+        cmocka_unit_test(a_double_put_is_counted_and_harmless),
+        cmocka_unit_test(bad_options_are_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
