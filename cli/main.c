@@ -11,6 +11,7 @@ static const struct verb {
     const char *summary;
 } verbs[] = {
     {"nic", cli_nic, "list network cards, take one from the kernel, give it back"},
+    {"doctor", cli_doctor, "say what this machine can and cannot do, and what would help"},
     {"noise", cli_noise, "show every gap in which something else had a CPU, and what it was"},
 };
 

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <argp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "cli/cli.h"
+#include "machine/check.h"
+#include "machine/kernel.h"
+#include "partition/checks.h"
+
+struct doctor {
+    bool json;
+    json_t *list;
+    unsigned counts[4]; /* ok, missing, optional, unseen */
+};
+
+enum { KEY_JSON = 256 };
+
+static const struct argp_option arguments[] = {
+    {"json", KEY_JSON, NULL, 0, "print JSON", 0},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct doctor *doctor = state->input;
+
+    (void)arg;
+    if (key != KEY_JSON)
+        return ARGP_ERR_UNKNOWN;
+    doctor->json = true;
+    return 0;
+}
+
+static const struct argp argp = {
+    arguments,
+    parse,
+    NULL,
+    "Says what this machine has of what Aether wants, and what to do about the rest. Changes "
+    "nothing. Exit status 1 when something required is missing.",
+    NULL,
+    NULL,
+    NULL};
+
+static unsigned *count_of(struct doctor *doctor, const char *word)
+{
+    static const char *const words[] = {"ok", "missing", "optional", "unseen"};
+
+    for (unsigned i = 0; i < 4; i++)
+        if (strcmp(word, words[i]) == 0)
+            return &doctor->counts[i];
+    return &doctor->counts[3];
+}
+
+static void tell(struct doctor *doctor, const struct ae_check *check,
+                 const struct ae_finding *finding)
+{
+    const char *word = ae_check_word(check, finding);
+
+    ++*count_of(doctor, word);
+    if (doctor->json) {
+        json_array_append_new(
+            doctor->list, json_pack("{s:s, s:s, s:b, s:s, s:s, s:s}", "check", check->name, "what",
+                                    check->what, "required", (int)check->required, "result", word,
+                                    "reason", finding->reason, "remedy", finding->remedy));
+        return;
+    }
+    printf("%-9s %-20s %s\n", word, check->name, finding->reason);
+    if (finding->remedy[0])
+        printf("%-9s %-20s -> %s\n", "", "", finding->remedy);
+}
+
+static void run_table(struct doctor *doctor, const struct ae_check *table)
+{
+    for (const struct ae_check *check = table; check->name; check++) {
+        struct ae_finding finding;
+
+        ae_check_run(check, &finding);
+        tell(doctor, check, &finding);
+    }
+}
+
+static void print_json(struct doctor *doctor, const char *release)
+{
+    json_t *all =
+        json_pack("{s:s, s:b, s:i, s:i, s:i, s:i, s:o}", "kernel", release, "root", geteuid() == 0,
+                  "ok", (int)doctor->counts[0], "missing", (int)doctor->counts[1], "optional",
+                  (int)doctor->counts[2], "unseen", (int)doctor->counts[3], "checks", doctor->list);
+
+    json_dumpf(all, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(all);
+}
+
+int cli_doctor(int argc, char **argv)
+{
+    struct doctor doctor = {.list = NULL};
+    char release[128];
+
+    argp_err_exit_status = CLI_USAGE;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &doctor))
+        return CLI_USAGE;
+    if (ae_kernel_release(release, sizeof(release)))
+        strcpy(release, "unknown");
+    doctor.list = json_array();
+    if (!doctor.json)
+        printf("Linux %s%s\n", release,
+               geteuid() == 0 ? "" : "; as an ordinary user, who cannot see everything");
+    run_table(&doctor, ae_machine_checks);
+    run_table(&doctor, ae_partition_checks);
+    if (doctor.json) {
+        print_json(&doctor, release);
+    } else {
+        printf("%u ok, %u missing, %u optional, %u could not be seen\n", doctor.counts[0],
+               doctor.counts[1], doctor.counts[2], doctor.counts[3]);
+        json_decref(doctor.list);
+    }
+    return doctor.counts[1] ? CLI_FAILED : CLI_OK;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_MACHINE_CHECK_H
+#define AE_MACHINE_CHECK_H
+
+/*
+ * Checks: what Aether wants of a machine, each a row of a table: does this machine have it, why
+ * (not), and what exactly would help. They only look.
+ */
+
+#include <stdbool.h>
+
+enum ae_check_answer {
+    AE_CHECK_OK,
+    AE_CHECK_LACKS,  /* "missing" when it is required, else "optional" */
+    AE_CHECK_UNSEEN, /* could not look: no rights, or no such file here */
+};
+
+struct ae_finding {
+    enum ae_check_answer answer;
+    char reason[256];
+    char remedy[320]; /* "" when there is nothing to do */
+};
+
+struct ae_check {
+    const char *name;
+    const char *what;
+    bool required; /* without it Aether's device path or its quiet cannot be had at all */
+    void (*look)(struct ae_finding *finding);
+    const char *remedy; /* when `look` gives none */
+};
+
+/* Tables end with a NULL name. */
+extern const struct ae_check ae_machine_checks[];
+
+void ae_check_run(const struct ae_check *check, struct ae_finding *finding);
+
+/* "ok", "missing", "optional", "unseen" */
+const char *ae_check_word(const struct ae_check *check, const struct ae_finding *finding);
+
+/* For the functions that look. */
+void ae_finding_set(struct ae_finding *finding, enum ae_check_answer answer, const char *format,
+                    ...) __attribute__((format(printf, 3, 4)));
+void ae_finding_remedy(struct ae_finding *finding, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The rows' functions, by what they look at: check_cpu.c, check_kernel.c, check_device.c. */
+void ae_check_cpus(struct ae_finding *finding);
+void ae_check_counter(struct ae_finding *finding);
+void ae_check_smt(struct ae_finding *finding);
+void ae_check_governor(struct ae_finding *finding);
+void ae_check_hypervisor(struct ae_finding *finding);
+
+void ae_check_iommu(struct ae_finding *finding);
+void ae_check_remapping(struct ae_finding *finding);
+void ae_check_vfio(struct ae_finding *finding);
+void ae_check_hugepages(struct ae_finding *finding);
+void ae_check_memlock(struct ae_finding *finding);
+
+void ae_check_nohz_full(struct ae_finding *finding);
+void ae_check_isolated(struct ae_finding *finding);
+void ae_check_rcu(struct ae_finding *finding);
+void ae_check_thp(struct ae_finding *finding);
+void ae_check_watchdog(struct ae_finding *finding);
+void ae_check_lockdown(struct ae_finding *finding);
+void ae_check_deadline_server(struct ae_finding *finding);
+void ae_check_rt_throttling(struct ae_finding *finding);
+void ae_check_tracefs(struct ae_finding *finding);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "made_root.h"
+
+#include <ftw.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/root.h"
+
+static char directory[64];
+
+int made_root_begin(void **state)
+{
+    (void)state;
+    strcpy(directory, "/tmp/aether-root-XXXXXX");
+    return mkdtemp(directory) ? ae_root_set(directory) : -1;
+}
+
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where)
+{
+    (void)status;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
+int made_root_end(void **state)
+{
+    (void)state;
+    ae_root_set(NULL);
+    return nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void made_root_put(const char *path, const char *text)
+{
+    char parent[PATH_MAX];
+
+    snprintf(parent, sizeof(parent), "%s", path);
+    if (text)
+        *strrchr(parent, '/') = '\0';
+    if ((*parent && ae_root_make_directory(parent)) || (text && ae_root_replace(path, text)))
+        abort();
+}

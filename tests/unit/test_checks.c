@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "machine/check.h"
+#include "machine/kernel.h"
+#include "made_root.h"
+#include "partition/checks.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+#define CPU     "/sys/devices/system/cpu"
+#define SOURCE  "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+#define HUGE    "/sys/kernel/mm/hugepages/hugepages-2048kB"
+#define THP     "/sys/kernel/mm/transparent_hugepage/enabled"
+#define LOCK    "/sys/kernel/security/lockdown"
+#define RELEASE "/proc/sys/kernel/osrelease"
+#define CONFIG  "/boot/config-6.1.0-t"
+#define SERVER  "/sys/kernel/debug/sched/fair_server"
+#define CLOCKS  "/sys/kernel/tracing/trace_clock"
+#define FLAGS   "processor\t: 0\nflags\t\t: fpu constant_tsc nonstop_tsc"
+
+struct file {
+    const char *path, *text;
+};
+
+/* One check on one made-up machine. */
+static const struct trial {
+    const char *check;
+    struct file files[4];
+    const char *word, *reason; /* the answer, and a part of its reason */
+} trials[] = {
+    {"cpus", {{CPU "/online", "0-3\n"}}, "ok", "4 CPUs"},
+    {"cpus", {{CPU "/online", "0\n"}}, "missing", "1 CPU online"},
+    {"cpus", {{0}}, "unseen", "online"},
+
+    {"counter", {{SOURCE, "tsc\n"}, {"/proc/cpuinfo", FLAGS " lm\n"}}, "ok", "tsc"},
+    {"counter", {{SOURCE, "arch_sys_counter\n"}}, "ok", "arch_sys_counter"},
+    {"counter", {{SOURCE, "hpet\n"}, {"/proc/cpuinfo", FLAGS "\n"}}, "missing", "hpet"},
+    {"counter",
+     {{SOURCE, "tsc\n"}, {"/proc/cpuinfo", "processor: 0\nflags: constant_tsc\n"}},
+     "missing",
+     "nonstop_tsc"},
+    {"counter", {{0}}, "unseen", SOURCE},
+
+    {"iommu",
+     {{"/sys/class/iommu/dmar0", NULL}, {"/sys/kernel/iommu_groups/0", NULL}},
+     "ok",
+     "1 IOMMU"},
+    {"iommu", {{"/sys/class/iommu/dmar0", NULL}}, "missing", "no device is behind it"},
+    {"iommu", {{"/sys/class/iommu", NULL}}, "missing", "no IOMMU"},
+    {"iommu",
+     {{RELEASE, "6.1.0-t\n"}, {CONFIG, "CONFIG_PCI=y\n"}},
+     "missing",
+     "CONFIG_IOMMU_SUPPORT"},
+
+    {"interrupt-remapping", {{"/proc/interrupts", "  24:  0  IR-PCI-MSI 1-edge eth0\n"}}, "ok", ""},
+    {"interrupt-remapping", {{"/proc/interrupts", "  24:  0  ITS-MSI 1 Edge eth0\n"}}, "ok", "ITS"},
+    {"interrupt-remapping",
+     {{"/proc/interrupts", "  24:  0  PCI-MSI 1-edge eth0\n"}},
+     "missing",
+     "refuse"},
+    {"interrupt-remapping",
+     {{"/proc/interrupts", "  24:  0  PCI-MSI 1-edge eth0\n"},
+      {"/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "Y\n"}},
+     "missing",
+     "forge"},
+    {"interrupt-remapping", {{0}}, "unseen", "/proc/interrupts"},
+
+    {"vfio", {{"/dev/vfio/vfio", ""}, {"/sys/bus/pci/drivers/vfio-pci", NULL}}, "ok", "opens"},
+    {"vfio", {{"/dev/vfio/vfio", ""}}, "missing", "not loaded"},
+    {"vfio", {{0}}, "missing", "/dev/vfio/vfio"},
+    {"vfio", {{RELEASE, "6.1.0-t\n"}, {CONFIG, "CONFIG_PCI=y\n"}}, "missing", "CONFIG_VFIO"},
+    {"vfio", {{RELEASE, "6.1.0-t\n"}, {CONFIG, "CONFIG_VFIO=m\n"}}, "missing", "/dev/vfio/vfio"},
+
+    {"huge-pages",
+     {{HUGE "/nr_hugepages", "8\n"}, {HUGE "/free_hugepages", "3\n"}},
+     "ok",
+     "3 of 8 free of 2048kB"},
+    {"huge-pages",
+     {{HUGE "/nr_hugepages", "8\n"}, {HUGE "/free_hugepages", "0\n"}},
+     "missing",
+     "0 of 8"},
+    {"huge-pages", {{0}}, "unseen", "hugepages"},
+
+    {"memlock", {{"/proc/self/status", "Name:\tx\nCapEff:\t0000000000004000\n"}}, "ok", "no limit"},
+    {"memlock",
+     {{"/proc/self/status", "CapEff:\t0000000000000000\n"},
+      {"/proc/self/limits", "Limit\nMax locked memory         unlimited   unlimited  bytes\n"}},
+     "ok",
+     "unlimited"},
+    {"memlock",
+     {{"/proc/self/limits", "Max locked memory         8388608     8388608    bytes\n"}},
+     "missing",
+     "8388608"},
+    {"memlock", {{0}}, "unseen", "limits"},
+
+    {"nohz-full", {{CPU "/nohz_full", "2-3\n"}}, "ok", "2-3"},
+    {"nohz-full", {{CPU "/nohz_full", "(null)\n"}}, "optional", "without nohz_full="},
+    {"nohz-full",
+     {{CPU "/nohz_full", "\n"}, {"/proc/cmdline", "ro nohz_full=2\n"}},
+     "optional",
+     "did not take it"},
+    {"nohz-full", {{"/proc/cmdline", "ro nohz_full=2\n"}}, "optional", "ignores the nohz_full="},
+    {"nohz-full",
+     {{RELEASE, "6.1.0-t\n"}, {CONFIG, "CONFIG_NO_HZ_FULL=y\n"}},
+     "unseen",
+     "not there"},
+
+    {"isolated", {{CPU "/isolated", "1\n"}}, "ok", "CPUs 1"},
+    {"isolated", {{CPU "/isolated", "\n"}}, "optional", "isolcpus="},
+    {"isolated", {{0}}, "unseen", "isolated"},
+
+    {"rcu-offload", {{"/proc/cmdline", "rcu_nocbs=1-3\n"}}, "ok", "1-3"},
+    {"rcu-offload", {{CPU "/nohz_full", "2\n"}}, "ok", "nohz_full"},
+    {"rcu-offload",
+     {{"/proc/cmdline", "quiet\n"}, {CPU "/nohz_full", "(null)\n"}},
+     "optional",
+     "without rcu_nocbs="},
+    {"rcu-offload",
+     {{RELEASE, "6.1.0-t\n"}, {CONFIG, "CONFIG_PCI=y\n"}},
+     "optional",
+     "CONFIG_RCU_NOCB_CPU"},
+
+    {"smt", {{CPU "/smt/active", "0\n"}}, "ok", "one thread"},
+    {"smt", {{CPU "/smt/active", "1\n"}}, "optional", "sibling"},
+    {"smt", {{0}}, "unseen", "smt"},
+
+    {"governor",
+     {{CPU "/online", "0\n"}, {CPU "/cpu0/cpufreq/scaling_governor", "performance\n"}},
+     "ok",
+     "performance"},
+    {"governor",
+     {{CPU "/online", "0-1\n"},
+      {CPU "/cpu0/cpufreq/scaling_governor", "performance\n"},
+      {CPU "/cpu1/cpufreq/scaling_governor", "powersave\n"}},
+     "optional",
+     "1 of 2 CPUs have governor powersave"},
+    {"governor", {{CPU "/online", "0\n"}}, "unseen", "cpufreq"},
+
+    {"thp", {{THP, "always [madvise] never\n"}}, "ok", "madvise"},
+    {"thp", {{THP, "[always] madvise never\n"}}, "optional", "always"},
+    {"thp", {{0}}, "ok", "none"},
+
+    {"watchdog", {{"/proc/sys/kernel/watchdog", "0\n"}}, "ok", "off"},
+    {"watchdog", {{"/proc/sys/kernel/watchdog", "1\n"}}, "optional", "timer"},
+    {"watchdog",
+     {{"/proc/sys/kernel/watchdog", "1\n"}, {"/proc/sys/kernel/nmi_watchdog", "1\n"}},
+     "optional",
+     "hard-lockup"},
+    {"watchdog", {{0}}, "ok", "none"},
+
+    {"lockdown", {{LOCK, "[none] integrity confidentiality\n"}}, "ok", "none"},
+    {"lockdown", {{LOCK, "none [integrity] confidentiality\n"}}, "optional", "debugfs"},
+    {"lockdown", {{LOCK, "none integrity [confidentiality]\n"}}, "optional", "no tracing"},
+    {"lockdown", {{0}}, "unseen", "securityfs"},
+
+    {"deadline-server", {{SERVER "/cpu0/runtime", "0\n"}}, "ok", "0 of 1"},
+    {"deadline-server",
+     {{SERVER "/cpu0/runtime", "50000000\n"}, {SERVER "/cpu1/runtime", "0\n"}},
+     "optional",
+     "1 of 2"},
+    {"deadline-server", {{RELEASE, "6.1.0-t\n"}}, "ok", "6.12"},
+    {"deadline-server", {{RELEASE, "6.12.3\n"}}, "unseen", "cannot be read"},
+
+    {"rt-throttling", {{"/proc/sys/kernel/sched_rt_runtime_us", "-1\n"}}, "ok", "-1"},
+    {"rt-throttling", {{"/proc/sys/kernel/sched_rt_runtime_us", "950000\n"}}, "optional", "950000"},
+    {"rt-throttling", {{0}}, "unseen", "sched_rt_runtime_us"},
+
+    {"tracing", {{CLOCKS, "[local] global x86-tsc\n"}}, "ok", "/sys/kernel/tracing"},
+    {"tracing", {{"/sys/kernel/debug/tracing/trace_clock", "[local] x86-tsc\n"}}, "ok", "debug"},
+    {"tracing", {{CLOCKS, "[local] global\n"}}, "optional", "without the TSC"},
+    {"tracing", {{0}}, "unseen", "not mounted"},
+
+    {"hypervisor", {{"/proc/cpuinfo", FLAGS "\n"}}, "ok", "bare metal"},
+    {"hypervisor",
+     {{"/proc/cpuinfo", FLAGS " hypervisor\n"}, {"/proc/stat", "cpu  1 2 3 4 5 6 7 88 9 10\n"}},
+     "optional",
+     "88 clock ticks"},
+    {"hypervisor", {{0}}, "unseen", "cpuinfo"},
+
+    {"cpusets",
+     {{"/proc/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n"},
+      {"/sys/fs/cgroup/cgroup.controllers", "cpuset cpu io\n"}},
+     "ok",
+     "v2"},
+    {"cpusets",
+     {{"/proc/mounts", "cg /sys/fs/cgroup/cpuset cgroup rw,cpuset 0 0\n"}},
+     "optional",
+     "v1"},
+    {"cpusets", {{"/proc/mounts", "proc /proc proc rw 0 0\n"}}, "optional", "no cgroup"},
+};
+
+static const struct ae_check *find(const char *name)
+{
+    const struct ae_check *tables[] = {ae_machine_checks, ae_partition_checks};
+
+    for (size_t i = 0; i < COUNT(tables); i++)
+        for (const struct ae_check *check = tables[i]; check->name; check++)
+            if (strcmp(check->name, name) == 0)
+                return check;
+    fail_msg("no check is called %s", name);
+    return NULL;
+}
+
+static void run_trial(const struct trial *trial)
+{
+    const struct ae_check *check = find(trial->check);
+    struct ae_finding finding;
+
+    assert_int_equal(made_root_begin(NULL), 0);
+    for (size_t i = 0; i < COUNT(trial->files) && trial->files[i].path; i++)
+        made_root_put(trial->files[i].path, trial->files[i].text);
+    ae_check_run(check, &finding);
+    if (strcmp(ae_check_word(check, &finding), trial->word) != 0 ||
+        !strstr(finding.reason, trial->reason))
+        fail_msg("%s: wanted %s (%s), is %s (%s)", trial->check, trial->word, trial->reason,
+                 ae_check_word(check, &finding), finding.reason);
+    assert_true(finding.answer == AE_CHECK_OK || finding.remedy[0]);
+    assert_int_equal(made_root_end(NULL), 0);
+}
+
+static void every_check_answers_every_way(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(trials); i++)
+        run_trial(&trials[i]);
+}
+
+static void every_machine_check_has_a_trial(void **state)
+{
+    (void)state;
+    for (const struct ae_check *check = ae_machine_checks; check->name; check++) {
+        bool has_ok = false, has_other = false;
+
+        for (size_t i = 0; i < COUNT(trials); i++) {
+            if (strcmp(trials[i].check, check->name) != 0)
+                continue;
+            has_ok |= strcmp(trials[i].word, "ok") == 0;
+            has_other |= strcmp(trials[i].word, "ok") != 0;
+        }
+        if (!has_ok || !has_other)
+            fail_msg("%s is not tried both ways", check->name);
+    }
+}
+
+static void irqbalance_is_found_by_its_name(void **state)
+{
+    static const char stat[] = "77 (irqbalance) S 1 77 77 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 50 "
+                               "1 1 1";
+    struct ae_finding finding;
+
+    (void)state;
+    made_root_begin(NULL);
+    made_root_put("/proc/77/stat", stat);
+    made_root_put("/proc/77/status", "Name:\tirqbalance\nTgid:\t77\nCpus_allowed_list:\t0-3\n");
+    made_root_put("/proc/77/task/77/stat", stat);
+    made_root_put("/proc/77/task/77/status",
+                  "Name:\tirqbalance\nTgid:\t77\nCpus_allowed_list:\t0-3\n");
+    ae_check_run(find("irqbalance"), &finding);
+    assert_int_equal(finding.answer, AE_CHECK_LACKS);
+    assert_non_null(strstr(finding.reason, "77"));
+    made_root_end(NULL);
+    made_root_begin(NULL);
+    made_root_put("/proc", NULL);
+    ae_check_run(find("irqbalance"), &finding);
+    assert_int_equal(finding.answer, AE_CHECK_OK);
+    made_root_end(NULL);
+}
+
+static void options_of_a_configuration_are_told_apart(void **state)
+{
+    static const char text[] = "# CONFIG_A is not set\nCONFIG_AB=y\nCONFIG_C=m\nCONFIG_D=\"x\"\n";
+
+    (void)state;
+    assert_int_equal(ae_kernel_option_in(text, "CONFIG_A"), 'n');
+    assert_int_equal(ae_kernel_option_in(text, "CONFIG_AB"), 'y');
+    assert_int_equal(ae_kernel_option_in(text, "CONFIG_C"), 'm');
+    assert_int_equal(ae_kernel_option_in(text, "CONFIG_D"), 'y');
+    assert_int_equal(ae_kernel_option_in("", "CONFIG_A"), 'n');
+    made_root_begin(NULL);
+    assert_int_equal(ae_kernel_option("CONFIG_A"), -ENOENT);
+    made_root_end(NULL);
+}
+
+static void versions_are_compared_as_numbers(void **state)
+{
+    (void)state;
+    made_root_begin(NULL);
+    assert_false(ae_kernel_at_least(1, 0));
+    made_root_put(RELEASE, "6.9.1-x\n");
+    assert_true(ae_kernel_at_least(6, 9));
+    assert_true(ae_kernel_at_least(5, 19));
+    assert_false(ae_kernel_at_least(6, 12));
+    assert_false(ae_kernel_at_least(7, 0));
+    made_root_end(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_check_answers_every_way),
+        cmocka_unit_test(every_machine_check_has_a_trial),
+        cmocka_unit_test(irqbalance_is_found_by_its_name),
+        cmocka_unit_test(options_of_a_configuration_are_told_apart),
+        cmocka_unit_test(versions_are_compared_as_numbers),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
