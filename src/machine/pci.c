@@ -133,10 +133,18 @@ int ae_pci_list(int (*each)(const struct ae_pci *pci, void *context), void *cont
     return ae_root_list(DEVICES, list_one, &listing);
 }
 
+/* pci_lookup_name calls these for a device it does not know; only pci_init would have set them. */
+static void say_nothing(char *format, ...)
+{
+    (void)format;
+}
+
 void ae_pci_describe(const struct ae_pci *pci, char *text, size_t size)
 {
     struct pci_access *access = pci_alloc();
 
+    if (access)
+        access->debug = access->warning = say_nothing;
     /* The library's own look-up only: it is never asked to scan the machine. */
     if (!access || !pci_lookup_name(access, text, (int)size, PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE,
                                     pci->info.vendor, pci->info.device))
