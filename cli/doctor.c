@@ -6,10 +6,11 @@
 
 #include <jansson.h>
 
-#include "cli/cli.h"
+#include "cli.h"
 #include "machine/check.h"
 #include "machine/kernel.h"
 #include "partition/checks.h"
+#include "port/check.h"
 
 struct doctor {
     bool json;
@@ -83,6 +84,18 @@ static void run_table(struct doctor *doctor, const struct ae_check *table)
     }
 }
 
+static void tell_card(const struct ae_pci *pci, const struct ae_finding *finding, void *context)
+{
+    struct ae_check check = {"cards", "a network card that Aether drives", true, NULL, ""};
+
+    if (pci) {
+        check.name = pci->info.address;
+        check.what = "this network card";
+        check.required = false;
+    }
+    tell(context, &check, finding);
+}
+
 static void print_json(struct doctor *doctor, const char *release)
 {
     json_t *all =
@@ -111,6 +124,7 @@ int cli_doctor(int argc, char **argv)
                geteuid() == 0 ? "" : "; as an ordinary user, who cannot see everything");
     run_table(&doctor, ae_machine_checks);
     run_table(&doctor, ae_partition_checks);
+    ae_port_check_cards(tell_card, &doctor);
     if (doctor.json) {
         print_json(&doctor, release);
     } else {

@@ -44,3 +44,20 @@ void made_root_put(const char *path, const char *text)
     if ((*parent && ae_root_make_directory(parent)) || (text && ae_root_replace(path, text)))
         abort();
 }
+
+void made_root_link(const char *path, const char *target)
+{
+    char full[PATH_MAX];
+
+    if (ae_root_path(full, sizeof(full), path) || symlink(target, full))
+        abort();
+}
+
+const char *made_root_get(const char *path)
+{
+    static char *text;
+
+    free(text);
+    text = NULL;
+    return ae_root_read_all(path, &text) < 0 ? NULL : text;
+}

@@ -11,4 +11,9 @@ int made_root_end(void **state);
 /* Writes a file, making directories; NULL text: only the directory of that name. */
 void made_root_put(const char *path, const char *text);
 
+void made_root_link(const char *path, const char *target);
+
+/* Reads a file into a buffer that the next call reuses; NULL: it is not there. */
+const char *made_root_get(const char *path);
+
 #endif

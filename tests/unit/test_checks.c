@@ -14,6 +14,7 @@
 #include "machine/kernel.h"
 #include "made_root.h"
 #include "partition/checks.h"
+#include "port/check.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -276,6 +277,61 @@ static void irqbalance_is_found_by_its_name(void **state)
     made_root_end(NULL);
 }
 
+static void put_card(const char *address, const char *vendor, const char *device)
+{
+    char path[128];
+    const struct file files[] = {{"vendor", vendor},
+                                 {"device", device},
+                                 {"class", "0x020000\n"},
+                                 {"subsystem_vendor", "0x0000\n"},
+                                 {"subsystem_device", "0x0000\n"},
+                                 {"revision", "0x00\n"}};
+
+    for (size_t i = 0; i < COUNT(files); i++) {
+        snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", address, files[i].path);
+        made_root_put(path, files[i].text);
+    }
+}
+
+struct cards {
+    unsigned seen;
+    struct ae_finding last, all;
+};
+
+static void note_card(const struct ae_pci *pci, const struct ae_finding *finding, void *context)
+{
+    struct cards *cards = context;
+
+    cards->seen += pci != NULL;
+    *(pci ? &cards->last : &cards->all) = *finding;
+}
+
+static void cards_without_a_driver_or_an_iommu_are_named(void **state)
+{
+    struct cards cards = {0};
+
+    (void)state;
+    made_root_begin(NULL);
+    ae_port_check_cards(note_card, &cards);
+    assert_int_equal(cards.seen, 0);
+    assert_int_equal(cards.all.answer, AE_CHECK_LACKS);
+    put_card("0000:00:03.0", "0xabcd\n", "0x0001\n");
+    ae_port_check_cards(note_card, &cards);
+    assert_int_equal(cards.seen, 1);
+    assert_non_null(strstr(cards.last.reason, "no driver"));
+    put_card("0000:00:03.0", "0x8086\n", "0x10d3\n");
+    ae_port_check_cards(note_card, &cards);
+    assert_int_equal(cards.last.answer, AE_CHECK_LACKS);
+    assert_non_null(strstr(cards.last.remedy, "IOMMU"));
+    assert_int_equal(cards.all.answer, AE_CHECK_LACKS);
+    made_root_put("/sys/kernel/iommu_groups/4/devices", NULL);
+    made_root_link("/sys/bus/pci/devices/0000:00:03.0/iommu_group", "../../kernel/iommu_groups/4");
+    ae_port_check_cards(note_card, &cards);
+    assert_int_equal(cards.last.answer, AE_CHECK_OK);
+    assert_int_equal(cards.all.answer, AE_CHECK_OK);
+    made_root_end(NULL);
+}
+
 static void options_of_a_configuration_are_told_apart(void **state)
 {
     static const char text[] = "# CONFIG_A is not set\nCONFIG_AB=y\nCONFIG_C=m\nCONFIG_D=\"x\"\n";
@@ -310,6 +366,7 @@ int main(void)
         cmocka_unit_test(every_check_answers_every_way),
         cmocka_unit_test(every_machine_check_has_a_trial),
         cmocka_unit_test(irqbalance_is_found_by_its_name),
+        cmocka_unit_test(cards_without_a_driver_or_an_iommu_are_named),
         cmocka_unit_test(options_of_a_configuration_are_told_apart),
         cmocka_unit_test(versions_are_compared_as_numbers),
     };
