@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* ICMP echo: RFC 792, RFC 1122, 3.2.2.6. */
+
+#include "net/checksum.h"
+#include "net/net.h"
+
+enum ae_net_verdict ae_icmp_input(struct ae_net *net, struct ae_packet *packet, uint8_t *at,
+                                  uint16_t length)
+{
+    struct icmp *icmp = (struct icmp *)at;
+
+    if (length < sizeof(*icmp)) {
+        net->counts.icmp_malformed++;
+        return AE_NET_DROP;
+    }
+    if (ae_sum_bytes(icmp, length) != 0xffff) {
+        net->counts.icmp_bad_checksum++;
+        return AE_NET_DROP;
+    }
+    if (icmp->type != ICMP_ECHO || icmp->code != 0 ||
+        ipv4_of(packet)->destination != net->options.address.be) {
+        net->counts.icmp_ignored++;
+        return AE_NET_DROP;
+    }
+    icmp->type = ICMP_ECHO_REPLY;
+    icmp->checksum = 0;
+    icmp->checksum = (uint16_t)~ae_sum_bytes(icmp, length);
+    ae_ipv4_turn(net, packet);
+    net->counts.icmp_echoes++;
+    return AE_NET_REPLY;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_NET_NET_H
+#define AE_NET_NET_H
+
+#include <aether/net.h>
+
+#include "net/headers.h"
+
+/* X(name, description): what is counted; drops first. */
+#define AE_NET_COUNTERS(X)                                                                         \
+    X(ethernet_short, "shorter than an Ethernet header")                                           \
+    X(ethernet_other_host, "for another MAC address")                                              \
+    X(ethernet_bad_source, "from a multicast or zero MAC address")                                 \
+    X(ethernet_vlan, "VLAN tag")                                                                   \
+    X(ethernet_unknown_type, "neither ARP nor IPv4")                                               \
+    X(arp_malformed, "ARP: lengths, types or operation")                                           \
+    X(arp_bad_sender, "ARP: impossible sender")                                                    \
+    X(arp_not_for_us, "ARP: about another host")                                                   \
+    X(arp_conflict, "ARP: another host uses our address")                                          \
+    X(ipv4_malformed, "IPv4: version, header length or total length")                              \
+    X(ipv4_bad_checksum, "IPv4: header checksum")                                                  \
+    X(ipv4_fragment, "IPv4: fragment, not reassembled")                                            \
+    X(ipv4_bad_source, "IPv4: impossible source address")                                          \
+    X(ipv4_not_for_us, "IPv4: for another host")                                                   \
+    X(ipv4_unknown_protocol, "IPv4: neither ICMP nor UDP")                                         \
+    X(icmp_malformed, "ICMP: too short")                                                           \
+    X(icmp_bad_checksum, "ICMP: checksum")                                                         \
+    X(icmp_ignored, "ICMP: not an echo request to our address")                                    \
+    X(udp_malformed, "UDP: length")                                                                \
+    X(udp_bad_checksum, "UDP: checksum")                                                           \
+    X(arp_replies_sent, "ARP requests answered")                                                   \
+    X(arp_requests_sent, "ARP requests made")                                                      \
+    X(arp_learnt, "ARP entries made or renewed")                                                   \
+    X(icmp_echoes, "ICMP echo requests answered")                                                  \
+    X(udp_received, "UDP datagrams delivered")                                                     \
+    X(udp_sent, "UDP datagrams made")
+
+struct ae_net_counts {
+#define X(name, description) uint64_t name;
+    AE_NET_COUNTERS(X)
+#undef X
+};
+
+#define AE_ARP_ENTRIES 64
+
+enum ae_arp_state { AE_ARP_FREE, AE_ARP_ASKING, AE_ARP_KNOWN, AE_ARP_FAILED };
+
+struct ae_arp_entry {
+    ae_ipv4_t address;
+    uint8_t mac[ETHERNET_ADDRESS];
+    uint8_t state; /* enum ae_arp_state */
+    uint8_t tries;
+    uint64_t since; /* ns: of the last request, the last answer, or the failure */
+};
+
+struct ae_net {
+    struct ae_net_options options;
+    uint32_t mask; /* as on the wire */
+    uint16_t identification;
+    struct ae_net_counts counts;
+    struct ae_arp_entry arp[AE_ARP_ENTRIES];
+};
+
+enum ae_net_verdict ae_arp_input(struct ae_net *net, struct ae_packet *packet, uint64_t now);
+enum ae_net_verdict ae_ipv4_input(struct ae_net *net, struct ae_packet *packet,
+                                  struct ae_datagram *datagram);
+
+/* length: of the IPv4 payload, which begins at `at` in the packet. */
+enum ae_net_verdict ae_icmp_input(struct ae_net *net, struct ae_packet *packet, uint8_t *at,
+                                  uint16_t length);
+enum ae_net_verdict ae_udp_input(struct ae_net *net, struct ae_packet *packet, uint8_t *at,
+                                 uint16_t length, struct ae_datagram *datagram);
+
+/* The MAC address of the next hop, or NULL while it is not known. */
+const uint8_t *ae_arp_find(struct ae_net *net, ae_ipv4_t to);
+
+/* An IPv4 header before us in the packet, turned around for a reply: addresses, TTL, checksum. */
+void ae_ipv4_turn(struct ae_net *net, struct ae_packet *packet);
+
+static inline struct ethernet *ethernet_of(struct ae_packet *packet)
+{
+    return (struct ethernet *)packet->data;
+}
+
+static inline struct ipv4 *ipv4_of(struct ae_packet *packet)
+{
+    return (struct ipv4 *)(packet->data + sizeof(struct ethernet));
+}
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* UDP: RFC 768, RFC 1122, 4.1. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "net/checksum.h"
+#include "net/net.h"
+
+#define HEADERS (sizeof(struct ethernet) + sizeof(struct ipv4) + sizeof(struct udp))
+
+_Static_assert(HEADERS == sizeof(((struct ae_udp_flow *)0)->header), "a flow holds all headers");
+_Static_assert(HEADERS <= AE_PACKET_HEADROOM, "there is always room for them");
+
+static bool good_checksum(const struct ae_packet *packet, const struct ipv4 *ip,
+                          const struct udp *udp, uint16_t length)
+{
+    if (udp->checksum == 0)
+        return true; /* the sender made none */
+    if (packet->flags & (AE_PACKET_L4_GOOD | AE_PACKET_L4_BAD))
+        return packet->flags & AE_PACKET_L4_GOOD;
+    return ae_sum_fold(ae_sum_pseudo(ip->source, ip->destination, PROTOCOL_UDP, length) +
+                       ae_sum_bytes(udp, length)) == 0xffff;
+}
+
+enum ae_net_verdict ae_udp_input(struct ae_net *net, struct ae_packet *packet, uint8_t *at,
+                                 uint16_t length, struct ae_datagram *datagram)
+{
+    const struct ipv4 *ip = ipv4_of(packet);
+    const struct udp *udp = (const struct udp *)at;
+
+    if (length < sizeof(*udp) || be16(udp->length) < sizeof(*udp) || be16(udp->length) > length) {
+        net->counts.udp_malformed++;
+        return AE_NET_DROP;
+    }
+    if (!good_checksum(packet, ip, udp, be16(udp->length))) {
+        net->counts.udp_bad_checksum++;
+        return AE_NET_DROP;
+    }
+    *datagram = (struct ae_datagram){
+        .source = {ip->source},
+        .destination = {ip->destination},
+        .source_port = be16(udp->source_port),
+        .destination_port = be16(udp->destination_port),
+        .length = (uint16_t)(be16(udp->length) - sizeof(*udp)),
+        .payload = at + sizeof(*udp),
+    };
+    net->counts.udp_received++;
+    return AE_NET_UDP;
+}
+
+/* A checksum of 0 would say that there is none (RFC 768). */
+static uint16_t finish(uint64_t sum)
+{
+    uint16_t checksum = (uint16_t)~ae_sum_fold(sum);
+
+    return checksum ? checksum : 0xffff;
+}
+
+void ae_net_udp_reply(struct ae_net *net, struct ae_packet *packet,
+                      const struct ae_datagram *datagram)
+{
+    struct udp *udp = (struct udp *)(datagram->payload - sizeof(*udp));
+    uint16_t length = (uint16_t)(datagram->length + sizeof(*udp));
+    struct ipv4 *ip = ipv4_of(packet);
+
+    ae_ipv4_turn(net, packet);
+    udp->source_port = be16(datagram->destination_port);
+    udp->destination_port = be16(datagram->source_port);
+    udp->checksum = 0;
+    udp->checksum = finish(ae_sum_pseudo(ip->source, ip->destination, PROTOCOL_UDP, length) +
+                           ae_sum_bytes(udp, length));
+    net->counts.udp_sent++;
+}
+
+int ae_net_flow(struct ae_net *net, struct ae_udp_flow *flow, ae_ipv4_t to, uint16_t to_port,
+                uint16_t from_port, struct ae_error *err)
+{
+    const uint8_t *mac = ae_arp_find(net, to);
+    struct ethernet *ethernet = (struct ethernet *)flow->header;
+    struct ipv4 *ip = (struct ipv4 *)(ethernet + 1);
+    struct udp *udp = (struct udp *)(ip + 1);
+    char text[AE_IPV4_TEXT];
+
+    if (!mac) {
+        ae_ipv4_format(to, text);
+        return ae_error_set(err, -EHOSTUNREACH, "the way to %s is not known (ARP)", text);
+    }
+    memset(flow, 0, sizeof(*flow));
+    memcpy(ethernet->destination, mac, ETHERNET_ADDRESS);
+    memcpy(ethernet->source, net->options.mac, ETHERNET_ADDRESS);
+    ethernet->type = be16(TYPE_IPV4);
+    ip->version_ihl = 4 << 4 | sizeof(*ip) / 4;
+    ip->flags_fragment = be16(IPV4_DONT_FRAGMENT);
+    ip->time_to_live = TIME_TO_LIVE;
+    ip->protocol = PROTOCOL_UDP;
+    ip->source = net->options.address.be;
+    ip->destination = to.be;
+    udp->source_port = be16(from_port);
+    udp->destination_port = be16(to_port);
+    flow->ipv4_sum = ae_sum_bytes(ip, sizeof(*ip));
+    flow->udp_sum = ae_sum_fold(ae_sum_pseudo(ip->source, ip->destination, PROTOCOL_UDP, 0) +
+                                ae_sum_bytes(udp, sizeof(*udp)));
+    return 0;
+}
+
+/* Checksums of a finished packet, or the request that the port fills them in. */
+static void set_checksums(const struct ae_net *net, const struct ae_udp_flow *flow,
+                          struct ae_packet *packet, struct ipv4 *ip, struct udp *udp)
+{
+    uint16_t length = be16(udp->length);
+
+    packet->flags = 0;
+    if (net->options.offload_ipv4_checksum)
+        packet->flags |= AE_PACKET_SEND_IPV4_CHECKSUM;
+    else
+        ip->header_checksum =
+            (uint16_t)~ae_sum_fold((uint64_t)flow->ipv4_sum + ip->total_length);
+    if (net->options.offload_udp_checksum) {
+        packet->flags |= AE_PACKET_SEND_UDP_CHECKSUM;
+        udp->checksum =
+            ae_sum_fold(ae_sum_pseudo(ip->source, ip->destination, PROTOCOL_UDP, length));
+    } else {
+        udp->checksum = finish((uint64_t)flow->udp_sum + 2 * (uint64_t)udp->length +
+                               ae_sum_bytes(udp + 1, length - sizeof(*udp)));
+    }
+    packet->l3_offset = sizeof(struct ethernet);
+    packet->l4_offset = sizeof(struct ethernet) + sizeof(*ip);
+}
+
+int ae_net_udp_send(struct ae_net *net, const struct ae_udp_flow *flow, struct ae_packet *packet)
+{
+    struct ipv4 *ip;
+    struct udp *udp;
+    uint32_t length = packet->length + (uint32_t)(sizeof(*ip) + sizeof(*udp));
+
+    if (length > net->options.mtu || packet->data - packet->buffer < (ptrdiff_t)HEADERS)
+        return -EMSGSIZE;
+    packet->data -= HEADERS;
+    packet->length += (uint32_t)HEADERS;
+    memcpy(packet->data, flow->header, HEADERS);
+    ip = ipv4_of(packet);
+    udp = (struct udp *)(ip + 1);
+    ip->total_length = be16((uint16_t)length);
+    udp->length = be16((uint16_t)(length - sizeof(*ip)));
+    set_checksums(net, flow, packet, ip, udp);
+    net->counts.udp_sent++;
+    return 0;
+}

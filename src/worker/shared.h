@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_WORKER_SHARED_H
+#define AE_WORKER_SHARED_H
+
+/*
+ * The page that supervisor and worker share: what is handed over, the gate that brackets quiet, and
+ * the worker's counters. A memfd, sealed against resizing; its descriptor number is in the environment.
+ *
+ * The gate: the worker writes `wanted`, spins until the supervisor has written the same to `granted`,
+ * and makes no kernel entry between a granted QUIET and a granted LEFT. The supervisor believes
+ * nothing else of what the worker writes: names are cut, counts are checked.
+ */
+
+#include <stdint.h>
+
+#include <aether/port.h>
+#include <aether/worker.h>
+
+#define AE_SHARED_ENVIRONMENT "AETHER_WORKER_FD"
+#define AE_SHARED_MAGIC       0x52574541u /* "AEWR" */
+#define AE_SHARED_VERSION     1
+
+enum ae_gate { AE_GATE_STARTED, AE_GATE_QUIET, AE_GATE_LEFT };
+
+struct ae_shared_counter {
+    char name[AE_WORKER_NAME];
+    uint64_t value;
+    uint64_t reserved[3]; /* a cache line each */
+};
+
+struct ae_shared {
+    uint32_t magic;
+    uint32_t version;
+    int32_t cpu;
+    uint32_t port_count;
+    struct ae_port_handoff ports[AE_WORKER_PORTS];
+
+    /* Written by the supervisor. */
+    struct ae_worker_head head __attribute__((aligned(64)));
+    uint32_t granted; /* enum ae_gate */
+
+    /* Written by the worker. */
+    uint32_t wanted __attribute__((aligned(64)));
+    uint32_t counter_count;
+    struct ae_shared_counter counters[AE_WORKER_COUNTERS] __attribute__((aligned(64)));
+};
+
+struct ae_worker {
+    struct ae_worker_view view; /* first: <aether/worker.h> reads it */
+    struct ae_shared *shared;
+    bool supervised;
+    bool quiet;
+    uint64_t proof_ticks; /* patience at the gate */
+    unsigned port_count;
+    struct ae_port *ports[AE_WORKER_PORTS];
+};
+
+/* Asks for a state of the gate and spins until it is granted, or patience runs out (-ETIMEDOUT). */
+int ae_gate_pass(struct ae_worker *worker, enum ae_gate gate);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <aether/worker.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <aether/clock.h>
+
+#include "base/error.h"
+#include "worker/shared.h"
+
+/* Without a supervisor, signals stop the worker; a handler can only reach something static. */
+static struct ae_worker_head *stopped_by_signal;
+
+static void on_signal(int number)
+{
+    (void)number;
+    __atomic_store_n(&stopped_by_signal->stop, 1, __ATOMIC_RELAXED);
+}
+
+bool ae_worker_supervised(void)
+{
+    return getenv(AE_SHARED_ENVIRONMENT) != NULL;
+}
+
+static int attach_shared(struct ae_worker *worker, struct ae_error *err)
+{
+    const char *text = getenv(AE_SHARED_ENVIRONMENT);
+    int fd = text ? atoi(text) : -1;
+    struct stat status;
+    void *shared;
+
+    if (fstat(fd, &status) || status.st_size < (off_t)sizeof(struct ae_shared) ||
+        !(fcntl(fd, F_GET_SEALS) & F_SEAL_SHRINK))
+        return ae_error_set(err, -EPROTO,
+                            "%s=%s: this is no descriptor of a supervisor's; start the program "
+                            "with 'aether run', or unset the variable",
+                            AE_SHARED_ENVIRONMENT, text);
+    shared = mmap(NULL, sizeof(struct ae_shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (shared == MAP_FAILED)
+        return ae_error_set(err, -errno, "mapping the supervisor's page: %s", strerror(errno));
+    close(fd);
+    worker->shared = shared;
+    worker->supervised = true;
+    if (worker->shared->magic != AE_SHARED_MAGIC || worker->shared->version != AE_SHARED_VERSION ||
+        worker->shared->port_count > AE_WORKER_PORTS)
+        return ae_error_set(err, -EPROTO,
+                            "the supervisor speaks version %u of the protocol, this program %u; use "
+                            "an 'aether run' of the same version",
+                            worker->shared->version, AE_SHARED_VERSION);
+    return 0;
+}
+
+/* Descriptors are for mmap only; once mapped, the worker holds none of the device. */
+static void close_handoff(const struct ae_port_handoff *handoff)
+{
+    close(handoff->memory_fd);
+    close(handoff->device_fd);
+    close(handoff->state_fd);
+}
+
+static int attach_ports(struct ae_worker *worker, struct ae_error *err)
+{
+    for (; worker->port_count < worker->shared->port_count; worker->port_count++) {
+        const struct ae_port_handoff *handoff = &worker->shared->ports[worker->port_count];
+        int rc = ae_port_attach(&worker->ports[worker->port_count], handoff, err);
+
+        if (rc)
+            return rc;
+        close_handoff(handoff);
+    }
+    return 0;
+}
+
+static int move_to_cpu(int cpu, struct ae_error *err)
+{
+    cpu_set_t set;
+
+    if (cpu < 0)
+        return 0;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)cpu, &set);
+    if (sched_setaffinity(0, sizeof(set), &set))
+        return ae_error_set(err, -errno, "moving to CPU %d: %s; is it online?", cpu,
+                            strerror(errno));
+    return 0;
+}
+
+static int open_alone(struct ae_worker *worker, const struct ae_worker_options *options,
+                      struct ae_error *err)
+{
+    const struct sigaction action = {.sa_handler = on_signal};
+    int rc;
+
+    worker->shared = aligned_alloc(64, (sizeof(*worker->shared) + 63) / 64 * 64);
+    if (!worker->shared)
+        return ae_error_set(err, -ENOMEM, "starting a worker: out of memory");
+    memset(worker->shared, 0, sizeof(*worker->shared));
+    stopped_by_signal = &worker->shared->head;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    if (!options)
+        return 0;
+    if (options->port_count > AE_WORKER_PORTS)
+        return ae_error_set(err, -EINVAL, "starting a worker: %u ports; %d are the most",
+                            options->port_count, AE_WORKER_PORTS);
+    rc = move_to_cpu(options->cpu, err);
+    for (unsigned i = 0; i < options->port_count && !rc; i++) {
+        rc = ae_port_open(&worker->ports[i], options->ports[i], &options->port, err);
+        worker->port_count += !rc;
+    }
+    return rc;
+}
+
+int ae_worker_start(struct ae_worker **out, const struct ae_worker_options *options,
+                    struct ae_error *err)
+{
+    struct ae_worker *worker = calloc(1, sizeof(*worker));
+    int rc;
+
+    if (!worker)
+        return ae_error_set(err, -ENOMEM, "starting a worker: out of memory");
+    rc = ae_clock_calibrate(err);
+    if (!rc && ae_worker_supervised()) {
+        rc = attach_shared(worker, err);
+        if (!rc)
+            rc = attach_ports(worker, err);
+    } else if (!rc) {
+        rc = open_alone(worker, options, err);
+    }
+    if (rc) {
+        ae_worker_finish(worker);
+        return rc;
+    }
+    worker->view.head = &worker->shared->head;
+    *out = worker;
+    return 0;
+}
+
+void ae_worker_finish(struct ae_worker *worker)
+{
+    if (!worker)
+        return;
+    ae_quiet_leave(worker);
+    for (unsigned i = 0; i < worker->port_count; i++)
+        ae_port_close(worker->ports[i]);
+    if (worker->supervised) {
+        munmap(worker->shared, sizeof(*worker->shared));
+    } else if (worker->shared) {
+        signal(SIGINT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
+        free(worker->shared);
+    }
+    free(worker);
+}
+
+unsigned ae_worker_port_count(const struct ae_worker *worker)
+{
+    return worker->port_count;
+}
+
+struct ae_port *ae_worker_port(struct ae_worker *worker, unsigned index)
+{
+    return index < worker->port_count ? worker->ports[index] : NULL;
+}
+
+int ae_worker_cpu(const struct ae_worker *worker)
+{
+    cpu_set_t set;
+
+    (void)worker;
+    if (sched_getaffinity(0, sizeof(set), &set) || CPU_COUNT(&set) != 1)
+        return -1;
+    return sched_getcpu();
+}
+
+uint64_t *ae_worker_counter(struct ae_worker *worker, const char *name)
+{
+    struct ae_shared *shared = worker->shared;
+    struct ae_shared_counter *counter;
+
+    if (shared->counter_count >= AE_WORKER_COUNTERS)
+        return NULL;
+    counter = &shared->counters[shared->counter_count];
+    snprintf(counter->name, sizeof(counter->name), "%s", name);
+    /* Pairs with the acquire load in the supervisor: the name is there before the count. */
+    __atomic_store_n(&shared->counter_count, shared->counter_count + 1, __ATOMIC_RELEASE);
+    return &counter->value;
+}
+
+int ae_gate_pass(struct ae_worker *worker, enum ae_gate gate)
+{
+    uint64_t start = ae_clock_ticks();
+
+    if (!worker->supervised)
+        return 0;
+    /* Pairs with the acquire load in the supervisor: all that came before the gate has happened. */
+    __atomic_store_n(&worker->shared->wanted, gate, __ATOMIC_RELEASE);
+    while (__atomic_load_n(&worker->shared->granted, __ATOMIC_ACQUIRE) != gate) {
+        if (ae_clock_ticks() - start > worker->proof_ticks)
+            return -ETIMEDOUT;
+        ae_clock_relax();
+    }
+    return 0;
+}
