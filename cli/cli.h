@@ -17,6 +17,7 @@ int cli_doctor(int argc, char **argv);
 int cli_echo(int argc, char **argv);
 int cli_nic(int argc, char **argv);
 int cli_noise(int argc, char **argv);
+int cli_partition(int argc, char **argv);
 int cli_ping(int argc, char **argv);
 int cli_run(int argc, char **argv);
 

@@ -24,7 +24,7 @@ struct apply {
     struct ae_journal journal;
     bool first;        /* there was no journal: a failure undoes everything */
     bool was_complete; /* an earlier apply went through: what differs since is somebody else's */
-    char trouble[160]; /* the first failure */
+    char trouble[320]; /* the first failure */
     unsigned troubles, conflicts;
 };
 
@@ -34,7 +34,7 @@ static void tell(struct apply *apply, const struct ae_setting *setting, enum ae_
     bool failed = state == AE_LINE_REFUSED || state == AE_LINE_SHORT;
 
     if (failed && apply->troubles++ == 0)
-        snprintf(apply->trouble, sizeof(apply->trouble), "%s: %.90s: %s", setting->knob->name,
+        snprintf(apply->trouble, sizeof(apply->trouble), "%s: %.100s: %.150s", setting->knob->name,
                  setting->target, note ? note : ae_line_state_name(state));
     apply->conflicts += state == AE_LINE_CONFLICT;
     ae_tell(&apply->telling, &(struct ae_partition_line){.knob = setting->knob->name,
@@ -63,7 +63,7 @@ static int record_left(struct apply *apply, const struct ae_setting *setting, co
 /* What the kernel made of a write that it accepted. */
 static int read_back(struct apply *apply, const struct ae_setting *setting, const char *old_value)
 {
-    char *now;
+    char *now, note[160];
     int rc = ae_setting_read(setting->kind, setting->target, &now);
 
     if (rc == -ENOENT || rc == -ESRCH) {
@@ -76,11 +76,14 @@ static int read_back(struct apply *apply, const struct ae_setting *setting, cons
         tell(apply, setting, AE_LINE_SET, old_value, now, NULL);
     } else {
         rc = record_left(apply, setting, now);
-        if (setting->kind == AE_SETTING_IRQBALANCE)
+        if (setting->kind == AE_SETTING_IRQBALANCE) {
             tell(apply, setting, AE_LINE_DEFERRED, old_value, setting->wanted,
                  "irqbalance obeys at its next round");
-        else
-            tell(apply, setting, AE_LINE_SHORT, old_value, now, "the kernel made this of it");
+        } else {
+            snprintf(note, sizeof(note), "it reads \"%.100s\", not \"%.30s\"", now,
+                     setting->wanted);
+            tell(apply, setting, AE_LINE_SHORT, old_value, now, note);
+        }
     }
     free(now);
     return rc;

@@ -9,7 +9,7 @@
 
 const struct ae_knob ae_knob_cpus = {
     .name = "cpus",
-    .what = "the quiet CPUs are there",
+    .what = "nothing; says that the quiet CPUs are switched on",
     .risk = "none",
     .essential = true,
     .needs = "CPUs cannot be switched off and on here (CONFIG_HOTPLUG_CPU)",

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/root.h"
+#include "partition/journal.h"
 #include "partition/partition.h"
 
 #define FILES_MAX 256
@@ -107,6 +108,7 @@ static int check_mode(const char *path, struct ae_error *err)
 static int read_file(struct ae_partition **partition, const char *name, struct ae_error *err)
 {
     struct ae_partition *new = calloc(1, sizeof(*new));
+    struct ae_journal journal;
     char *text = NULL;
     ssize_t length;
     int rc;
@@ -127,6 +129,8 @@ static int read_file(struct ae_partition **partition, const char *name, struct a
         free(new);
         return rc;
     }
+    new->applied = ae_journal_read(&journal, name, NULL) == 0;
+    ae_journal_close(&journal);
     *partition = new;
     return 0;
 }

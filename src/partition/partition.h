@@ -58,6 +58,8 @@ struct ae_partition {
     struct ae_partition_choice choices[AE_PARTITION_CHOICES];
     unsigned choice_count;
 
+    bool applied; /* it has a journal: a quiet CPU that went offline since is drift, no mistake */
+
     /* Resolved against the machine by ae_partition_load. */
     struct ae_cpus quiet;
     struct ae_cpus all_quiet;  /* of every partition that has a file, this one included */

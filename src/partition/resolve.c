@@ -141,7 +141,7 @@ static int check_present(const struct ae_partition *partition, const struct ae_p
                                     list(&missing, text), list(&possible, has));
     missing = *cpus;
     ae_cpus_subtract(&missing, &online);
-    if (ae_cpus_count(&missing) > 0)
+    if (ae_cpus_count(&missing) > 0 && !partition->applied)
         return ae_partition_mistake(partition, key->line, err,
                                     "CPU %s is offline; write 1 to "
                                     "/sys/devices/system/cpu/cpu%d/online, or leave it out",
