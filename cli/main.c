@@ -12,6 +12,7 @@ static const struct verb {
 } verbs[] = {
     {"nic", cli_nic, "list network cards, take one from the kernel, give it back"},
     {"doctor", cli_doctor, "say what this machine can and cannot do, and what would help"},
+    {"partition", cli_partition, "take CPUs from Linux, keep them quiet, give them back"},
     {"noise", cli_noise, "show every gap in which something else had a CPU, and what it was"},
 };
 

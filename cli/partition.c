@@ -9,8 +9,8 @@
 
 #include "base/cpus.h"
 #include "base/root.h"
-#include "cli/cli.h"
-#include "cli/partition.h"
+#include "cli.h"
+#include "partition_print.h"
 
 enum {
     OPT_JSON = 1 << 0,

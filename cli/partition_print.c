@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/partition.h"
+#include "partition_print.h"
 
 #include <stdlib.h>
 #include <string.h>

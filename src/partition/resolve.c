@@ -254,6 +254,11 @@ static int check_node(struct ae_partition *partition, struct ae_error *err)
     int first = ae_cpus_next(&partition->quiet, 0);
     int node = ae_topology_node((unsigned)first);
 
+    /* A CPU that went offline is on no node. */
+    while (node < 0 && ae_cpus_next(&partition->quiet, (unsigned)first + 1) > 0) {
+        first = ae_cpus_next(&partition->quiet, (unsigned)first + 1);
+        node = ae_topology_node((unsigned)first);
+    }
     partition->memory_node = node;
     if (partition->node.line) {
         char *end;
@@ -275,7 +280,7 @@ static int check_node(struct ae_partition *partition, struct ae_error *err)
     for (int cpu = first; cpu >= 0; cpu = ae_cpus_next(&partition->quiet, (unsigned)cpu + 1)) {
         int other = ae_topology_node((unsigned)cpu);
 
-        if (other != node)
+        if (other != node && other >= 0)
             return ae_partition_mistake(partition, partition->cpus.line, err,
                                         "CPU %d is on memory node %d, CPU %d on node %d; make one "
                                         "partition per node, or say which memory to use with "

@@ -87,7 +87,7 @@ static int find_conflicts(struct revert *revert)
         }
         free(now);
     }
-    return rc || revert->options->dry_run ? rc : ae_journal_mark(journal, "revert");
+    return rc;
 }
 
 /* Another partition needs the setting as it is: it now owes the old value. `heir` is its entry. */
@@ -210,28 +210,32 @@ static const struct ae_journal_entry *ancestor(const struct revert *revert,
     return NULL;
 }
 
-/* A task born since has the narrow affinity from the one it was born of, and would keep it. */
-static int widen_newcomer(const struct ae_task *task, void *context)
+/*
+ * A task born since the apply has the narrow affinity of the one it was born of, and would keep it,
+ * or be given all CPUs by a CPU set that goes. It gets a record of its own, and is then undone like
+ * the others: what its ancestor had if it has what its ancestor was given, else what it has.
+ */
+static int adopt(const struct ae_task *task, void *context)
 {
     struct revert *revert = context;
-    const struct ae_journal_entry *entry;
-    struct ae_journal_entry own;
-    const struct ae_journal_entry *heir;
-    struct ae_cpus narrow;
-    char target[48];
+    const struct ae_journal_entry *entry, *heir;
+    char target[48], now[4096];
+    bool narrowed;
+    int rc;
 
-    if (task->immovable || entry_of(revert, task))
+    if (task->immovable || entry_of(revert, task) ||
+        ae_task_in_partition(task->id, revert->journal.name))
         return 0;
     entry = ancestor(revert, task);
-    if (!entry || is_same(entry, entry->old_value, entry->new_value) ||
-        ae_cpus_parse(&narrow, entry->new_value) || !ae_cpus_equal(&narrow, &task->allowed) ||
-        pass_on(revert, entry, &heir) || heir)
+    if (!entry || ae_cpus_format(&task->allowed, now, sizeof(now)) < 0)
         return 0;
+    rc = pass_on(revert, entry, &heir);
+    if (rc)
+        return rc;
+    narrowed = !heir && is_same(entry, now, entry->new_value);
     snprintf(target, sizeof(target), "%d:%llu", task->id, (unsigned long long)task->start);
-    own = *entry;
-    own.target = target;
-    restore(revert, &own, entry->new_value);
-    return 0;
+    return ae_journal_intent(&revert->journal, entry->knob, AE_SETTING_TASK, target,
+                             narrowed ? entry->old_value : now, now);
 }
 
 /* A process in the CPU set would be left with nowhere to run, and keeps the set from going. */
@@ -304,6 +308,17 @@ static int conclude(struct revert *revert, struct ae_error *err)
               : 0;
 }
 
+/* What must be known before the first undo changes it, and still after a crash in the middle. */
+static int prepare(struct revert *revert)
+{
+    int rc = find_conflicts(revert);
+
+    if (rc || revert->options->dry_run)
+        return rc;
+    rc = ae_task_each(adopt, revert);
+    return rc ? rc : ae_journal_mark(&revert->journal, "revert");
+}
+
 static int work(struct revert *revert, struct ae_error *err)
 {
     int rc = check_empty(revert, err);
@@ -312,11 +327,9 @@ static int work(struct revert *revert, struct ae_error *err)
         return rc;
     rc = ae_partition_each_name(open_other, revert);
     if (!rc && !revert->journal.reverting)
-        rc = find_conflicts(revert);
+        rc = prepare(revert);
     if (!rc)
         rc = undo_all(revert);
-    if (!rc)
-        rc = ae_task_each(widen_newcomer, revert);
     return rc ? ae_error_set(err, rc, "reverting partition %s stopped in the middle: %s; try again",
                              revert->journal.name, strerror(-rc))
               : conclude(revert, err);

@@ -4,7 +4,7 @@
  * Run in the lab, as root, on a machine that may be spoilt: kills `apply` at every step of its journal,
  * reverts, and compares every file that knobs touch and the affinity of every task with before.
  *
- * partition_victim NAME [FIRST [STRIDE]]
+ * lab_partition NAME [FIRST [STRIDE]]
  */
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_CLI_PARTITION_H
-#define AE_CLI_PARTITION_H
+#ifndef AE_CLI_PARTITION_PRINT_H
+#define AE_CLI_PARTITION_PRINT_H
 
 /* How `aether partition` shows what the library tells it: as text, or as one JSON object. */
 

@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/root.h"
+#include "made_up.h"
+#include "partition/cgroup.h"
+#include "partition/counters.h"
+#include "partition/irqbalance.h"
+#include "partition/knob.h"
+#include "partition/setting.h"
+#include "partition/task.h"
+
+#define CPU2   "/sys/devices/system/cpu/cpu2/"
+#define CGROUP "/sys/fs/cgroup/aether-fast/"
+#define NODE0  "/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages"
+
+/* A file of each knob, what apply makes of it, and something else, which must be noticed. */
+static const struct {
+    const char *knob, *path, *wanted, *other;
+} knobs[] = {
+    {"cpus", CPU2 "online", "1", "0"},
+    {"cpuset", CGROUP "cpuset.cpus", "2-3", "2"},
+    {"cpuset", CGROUP "cpuset.mems", "0", "1"},
+    {"cpuset", CGROUP "cpuset.cpus.partition", "isolated", "isolated invalid (why)"},
+    {"workqueues", "/sys/devices/virtual/workqueue/cpumask", "000000f3", "ff"},
+    {"workqueues", "/sys/devices/virtual/workqueue/writeback/cpumask", "000000f3", "4"},
+    {"default-irqs", "/proc/irq/default_smp_affinity", "000000f3", "ff"},
+    {"irqs", "/proc/irq/24/smp_affinity_list", "0-1,4-7", "0-7"},
+    {"irqs", "/proc/irq/25/smp_affinity_list", "0-1,4-7", "3"},
+    {"rps", "/sys/class/net/eth0/queues/rx-1/rps_cpus", "000000f3", "0c"},
+    {"xps", "/sys/class/net/eth0/queues/tx-0/xps_cpus", "000000f3", "ff"},
+    {"watchdog-cpus", "/proc/sys/kernel/watchdog_cpumask", "0-1,4-7", "0-7"},
+    {"nmi-watchdog", "/proc/sys/kernel/nmi_watchdog", "0", "1"},
+    {"timer-migration", "/proc/sys/kernel/timer_migration", "1", "0"},
+    {"rt-throttle", "/proc/sys/kernel/sched_rt_runtime_us", "-1", "950000"},
+    {"fair-server", "/sys/kernel/debug/sched/fair_server/cpu3/runtime", "0", "50000000"},
+    {"machine-check", "/sys/devices/system/machinecheck/machinecheck0/check_interval", "0", "12c"},
+    {"vmstat", "/proc/sys/vm/stat_interval", "120", "1"},
+    {"thp", "/sys/kernel/mm/transparent_hugepage/enabled", "always madvise [never]",
+     "always [madvise] never"},
+    {"ksm", "/sys/kernel/mm/ksm/run", "0", "1"},
+    {"numa-balancing", "/proc/sys/kernel/numa_balancing", "0", "1"},
+    {"writeback", "/proc/sys/vm/dirty_ratio", "10", "20"},
+    {"writeback", "/proc/sys/vm/dirty_background_ratio", "3", "10"},
+    {"hugepages", NODE0, "64", "63"},
+    {"cache-ways", "/sys/fs/resctrl/schemata", "    MB:0=100;1=100\n    L3:0=0ff;1=fff",
+     "    MB:0=100;1=100\n    L3:0=fff;1=fff"},
+    {"cache-ways", "/sys/fs/resctrl/aether-fast/cpus_list", "2-3", "2"},
+    {"cpu-latency", CPU2 "power/pm_qos_resume_latency_us", "n/a", "0"},
+    {"energy-preference", CPU2 "cpufreq/energy_performance_preference", "performance", "power"},
+    {"energy-bias", CPU2 "power/energy_perf_bias", "0", "6"},
+    {"governor", CPU2 "cpufreq/scaling_governor", "performance", "powersave"},
+};
+
+static struct ae_error error;
+
+static int begin(void **state)
+{
+    int rc = made_up_begin(state);
+
+    made_up_config("fast", "[partition]\ncpus = 2-3\n[memory]\nhugepages-2M = 64\n"
+                           "[cache]\nl3-ways = 4\n[knobs]\ncpu-dma-latency = on\n");
+    return rc;
+}
+
+static void must(int rc)
+{
+    if (rc)
+        fail_msg("%d: %s", rc, error.text);
+}
+
+static struct ae_partition *load(void)
+{
+    struct ae_partition *partition;
+
+    must(ae_partition_load(&partition, "fast", &error));
+    return partition;
+}
+
+static void apply(void)
+{
+    const struct ae_apply_options options = {.drain_ms = 10};
+    struct ae_partition *partition = load();
+
+    must(ae_partition_apply(partition, &options, NULL, NULL, NULL, &error));
+    ae_partition_free(partition);
+}
+
+static void revert(void)
+{
+    const struct ae_revert_options options = {.force = true};
+
+    must(ae_partition_revert("fast", &options, NULL, NULL, NULL, &error));
+}
+
+struct wanted {
+    const char *knob;
+    struct ae_knob_evidence found;
+};
+
+static void find(const struct ae_knob_evidence *evidence, void *context)
+{
+    struct wanted *wanted = context;
+
+    if (strcmp(evidence->knob, wanted->knob) == 0)
+        wanted->found = *evidence;
+}
+
+static struct ae_knob_evidence verify(const char *knob, unsigned window_ms)
+{
+    struct ae_partition *partition = load();
+    struct wanted wanted = {.knob = knob};
+    bool quiet;
+
+    must(ae_partition_verify(partition, window_ms, find, &wanted, &quiet, &error));
+    ae_partition_free(partition);
+    return wanted.found;
+}
+
+static void expect(enum ae_answer found, enum ae_answer wanted, const char *what)
+{
+    if (found != wanted)
+        fail_msg("%s: \"%s\", not \"%s\"", what, ae_answer_name(found), ae_answer_name(wanted));
+}
+
+static void every_knob_is_set_and_missed_when_it_changes(void **state)
+{
+    (void)state;
+    apply();
+    for (size_t i = 0; i < sizeof(knobs) / sizeof(knobs[0]); i++) {
+        char before[512];
+
+        if (strcmp(made_up_get(knobs[i].path), knobs[i].wanted) != 0)
+            fail_msg("%s is \"%s\"", knobs[i].path, made_up_get(knobs[i].path));
+        expect(verify(knobs[i].knob, 1).accepted.answer, AE_ANSWER_YES, knobs[i].knob);
+        strcpy(before, made_up_get(knobs[i].path));
+        made_up_put(knobs[i].path, knobs[i].other);
+        expect(verify(knobs[i].knob, 1).accepted.answer, AE_ANSWER_NO, knobs[i].knob);
+        made_up_put(knobs[i].path, before);
+    }
+    revert();
+}
+
+static void a_knob_this_kernel_lacks_is_absent(void **state)
+{
+    static const char *const optional[] = {
+        "fair-server", "machine-check", "ksm", "numa-balancing", "vmstat", "thp", "xps",
+        "nmi-watchdog", "watchdog-cpus", "energy-bias", "governor"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(knobs) / sizeof(knobs[0]); i++)
+        for (size_t j = 0; j < sizeof(optional) / sizeof(optional[0]); j++) {
+            struct ae_knob_evidence found;
+            char other[] = CPU2 "power/energy_perf_bias";
+
+            if (strcmp(knobs[i].knob, optional[j]) != 0)
+                continue;
+            made_up_remove(knobs[i].path);
+            /* the same file of the other quiet CPU */
+            snprintf(other, sizeof(other), "%s", knobs[i].path);
+            if (strncmp(knobs[i].path, CPU2, strlen(CPU2)) == 0) {
+                char path[128];
+
+                snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu3/%s",
+                         knobs[i].path + strlen(CPU2));
+                made_up_remove(path);
+            }
+            if (strcmp(knobs[i].knob, "fair-server") == 0)
+                made_up_remove("/sys/kernel/debug/sched/fair_server/cpu2/runtime");
+            found = verify(knobs[i].knob, 1);
+            expect(found.accepted.answer, AE_ANSWER_ABSENT, knobs[i].knob);
+            expect(found.effective.answer, AE_ANSWER_ABSENT, knobs[i].knob);
+            expect(found.quiet.answer, AE_ANSWER_ABSENT, knobs[i].knob);
+        }
+}
+
+static void a_knob_switched_off_is_left_alone(void **state)
+{
+    (void)state;
+    made_up_config("fast", "[partition]\ncpus = 2-3\npower = keep\n[knobs]\nksm = off\n");
+    apply();
+    assert_string_equal(made_up_get("/sys/kernel/mm/ksm/run"), "1");
+    assert_string_equal(made_up_get(CPU2 "cpufreq/scaling_governor"), "powersave");
+    expect(verify("ksm", 1).accepted.answer, AE_ANSWER_OFF, "ksm");
+    expect(verify("governor", 1).accepted.answer, AE_ANSWER_OFF, "governor");
+    expect(verify("cpu-dma-latency", 1).accepted.answer, AE_ANSWER_OFF, "cpu-dma-latency");
+    expect(verify("hugepages", 1).accepted.answer, AE_ANSWER_OFF, "hugepages");
+    revert();
+}
+
+static void limits_in_bytes_are_left_alone(void **state)
+{
+    (void)state;
+    made_up_put("/proc/sys/vm/dirty_bytes", "1000000");
+    made_up_put("/proc/sys/vm/dirty_ratio", "0");
+    apply();
+    assert_string_equal(made_up_get("/proc/sys/vm/dirty_ratio"), "0");
+    revert();
+}
+
+static void enough_huge_pages_are_left_alone(void **state)
+{
+    (void)state;
+    made_up_put(NODE0, "500");
+    apply();
+    assert_string_equal(made_up_get(NODE0), "500");
+    revert();
+}
+
+static void the_effect_is_looked_at_and_not_the_write(void **state)
+{
+    (void)state;
+    apply();
+    expect(verify("cpuset", 1).effective.answer, AE_ANSWER_YES, "cpuset");
+    expect(verify("irqs", 1).effective.answer, AE_ANSWER_YES, "irqs");
+    expect(verify("tasks", 1).effective.answer, AE_ANSWER_YES, "tasks");
+    made_up_put(CGROUP "cpuset.cpus.effective", "2");
+    made_up_put("/proc/irq/24/effective_affinity_list", "3");
+    made_up_task(400, 1, "late", 0, "0-7");
+    expect(verify("cpuset", 1).effective.answer, AE_ANSWER_NO, "cpuset");
+    expect(verify("irqs", 1).effective.answer, AE_ANSWER_NO, "irqs");
+    expect(verify("irqs", 1).accepted.answer, AE_ANSWER_YES, "irqs");
+    expect(verify("tasks", 1).effective.answer, AE_ANSWER_NO, "tasks");
+    revert();
+}
+
+static void cpu_sets_of_v1_are_looked_at_too(void **state)
+{
+    (void)state;
+    made_up_cgroup_v1();
+    apply();
+    expect(verify("cpuset", 1).effective.answer, AE_ANSWER_YES, "cpuset");
+    made_up_put("/sys/fs/cgroup/cpuset/docker/cpuset.cpus", "0-7");
+    made_up_put("/sys/fs/cgroup/cpuset/docker/cpuset.sched_load_balance", "1");
+    expect(verify("cpuset", 1).effective.answer, AE_ANSWER_NO, "cpuset");
+    revert();
+}
+
+static void a_held_request_ends_with_the_partition(void **state)
+{
+    char *value;
+
+    (void)state;
+    apply();
+    must(ae_setting_read(AE_SETTING_HOLD, "fast cpu_dma_latency", &value));
+    assert_string_equal(value, "held");
+    free(value);
+    expect(verify("timestamping", 1).accepted.answer, AE_ANSWER_YES, "timestamping");
+    must(ae_setting_write(AE_SETTING_HOLD, "fast timestamping", "free"));
+    expect(verify("timestamping", 1).accepted.answer, AE_ANSWER_NO, "timestamping");
+    revert();
+    must(ae_setting_read(AE_SETTING_HOLD, "fast cpu_dma_latency", &value));
+    assert_string_equal(value, "free");
+    free(value);
+}
+
+static void parameters_that_the_kernel_ignored_are_noticed(void **state)
+{
+    struct ae_knob_evidence tick;
+
+    (void)state;
+    made_up_put("/proc/cmdline", "quiet nohz_full=2-3 isolcpus=managed_irq,domain,2-3");
+    tick = verify("tick", 1);
+    expect(tick.accepted.answer, AE_ANSWER_YES, "tick");
+    expect(tick.effective.answer, AE_ANSWER_NO, "tick"); /* no such file: not built in */
+    made_up_put("/sys/devices/system/cpu/nohz_full", "(null)");
+    expect(verify("tick", 1).effective.answer, AE_ANSWER_NO, "tick");
+    made_up_put("/sys/devices/system/cpu/nohz_full", "2-3");
+    expect(verify("tick", 1).effective.answer, AE_ANSWER_YES, "tick");
+    expect(verify("boot-domains", 1).accepted.answer, AE_ANSWER_YES, "boot-domains");
+    expect(verify("boot-domains", 1).effective.answer, AE_ANSWER_NO, "boot-domains");
+    expect(verify("managed-irqs", 1).accepted.answer, AE_ANSWER_YES, "managed-irqs");
+    expect(verify("rcu-callbacks", 1).effective.answer, AE_ANSWER_NO, "rcu-callbacks");
+    made_up_task(50, 2, "rcuop/2", 0x00200000, "0");
+    made_up_task(51, 2, "rcuob/3", 0x00200000, "0");
+    expect(verify("rcu-callbacks", 1).effective.answer, AE_ANSWER_YES, "rcu-callbacks");
+}
+
+static void both_tiers_together_are_the_boot_tier(void **state)
+{
+    struct ae_partition *partition;
+    enum ae_level level;
+
+    (void)state;
+    made_up_put("/sys/devices/system/cpu/nohz_full", "2-3");
+    apply();
+    partition = load();
+    must(ae_partition_level(partition, &level, &error));
+    assert_int_equal(level, AE_LEVEL_BOOT);
+    ae_partition_free(partition);
+    revert();
+}
+
+static void counting(const char *timer, unsigned local, unsigned device)
+{
+    char text[256];
+
+    snprintf(text, sizeof(text), "            CPU0       CPU2       CPU3\n  24: 5 %u 0 PCI-MSI eth0\n"
+                                 " LOC: 9 %u 1 local\n ERR: 0\n",
+             device, local);
+    made_up_put("/proc/interrupts", text);
+    snprintf(text, sizeof(text), "                    CPU0       CPU2       CPU3\n TIMER: 1 %s 0\n",
+             timer);
+    made_up_put("/proc/softirqs", text);
+}
+
+/* Changes the counters in the middle of the window. */
+static void *tick_once(void *nothing)
+{
+    const struct timespec pause = {.tv_nsec = 60 * 1000 * 1000};
+
+    (void)nothing;
+    nanosleep(&pause, NULL);
+    counting("5", 11, 8);
+    return NULL;
+}
+
+static void a_counter_that_moves_is_not_quiet(void **state)
+{
+    pthread_t thread;
+
+    (void)state;
+    counting("5", 10, 7);
+    expect(verify("tick", 1).quiet.answer, AE_ANSWER_YES, "tick");
+    expect(verify("irqs", 1).quiet.answer, AE_ANSWER_YES, "irqs");
+    expect(verify("ksm", 1).quiet.answer, AE_ANSWER_UNSEEN, "ksm");
+    assert_int_equal(pthread_create(&thread, NULL, tick_once, NULL), 0);
+    expect(verify("tick", 200).quiet.answer, AE_ANSWER_NO, "tick");
+    pthread_join(thread, NULL);
+    counting("5", 10, 7);
+    assert_int_equal(pthread_create(&thread, NULL, tick_once, NULL), 0);
+    expect(verify("irqs", 200).quiet.answer, AE_ANSWER_NO, "irqs");
+    pthread_join(thread, NULL);
+}
+
+static void counters_are_summed_over_the_cpus_asked_for(void **state)
+{
+    struct ae_counters counters = {0};
+    struct ae_cpus cpus;
+
+    (void)state;
+    ae_cpus_parse(&cpus, "2-3");
+    assert_int_equal(ae_counters_parse_table(&counters, "irq",
+                                             "     CPU0  CPU2  CPU3\n 1: 9 1 2 x\nLOC: 9 3 4\n"
+                                             "ERR: 7\nBAD 1 2 3\n",
+                                             &cpus),
+                     0);
+    assert_int_equal(ae_counters_find(&counters, "irq:1")->value, 3);
+    assert_int_equal(ae_counters_find(&counters, "irq:LOC")->value, 7);
+    assert_null(ae_counters_find(&counters, "irq:ERR"));
+    assert_int_equal(ae_counters_parse_schedstat(&counters,
+                                                 "version 15\ncpu0 0 0 0 0 0 0 1 2 9\n"
+                                                 "domain0 3 1\ncpu2 0 0 0 0 0 0 1 2 5\n"
+                                                 "cpu3 0 0 0 0 0 0 1 2 6\n",
+                                                 &cpus),
+                     0);
+    assert_int_equal(ae_counters_find(&counters, "sched:slices")->value, 11);
+    ae_counters_free(&counters);
+}
+
+static void tasks_are_read_whatever_their_name(void **state)
+{
+    struct ae_task task;
+
+    (void)state;
+    assert_int_equal(ae_task_parse_stat(&task, "7 (a) b) S 3 1 1 0 -1 2097152 0 0 0 0 0 0 0 0 20 0 1 0 "
+                                               "99 0 0"),
+                     0);
+    assert_string_equal(task.name, "a) b");
+    assert_int_equal(task.parent, 3);
+    assert_int_equal(task.start, 99);
+    assert_true(task.kernel);
+    assert_int_equal(ae_task_parse_stat(&task, "7 (a S 3"), -EINVAL);
+    assert_int_equal(ae_task_parse_status(&task, "Name:\tx\n"), -EINVAL);
+}
+
+/* Stands in for irqbalance: answers "setup", obeys "settings cpus". */
+static void serve(int listener)
+{
+    char banned[64] = "00000000";
+
+    for (;;) {
+        char text[256];
+        int peer = accept(listener, NULL, NULL);
+        ssize_t got = recv(peer, text, sizeof(text) - 1, 0);
+
+        if (got <= 0)
+            _exit(1);
+        text[got] = '\0';
+        if (strncmp(text, "setup", 5) == 0)
+            dprintf(peer, "SLEEP 10 IRQ 24 LOAD 3 DIFF 1 CLASS 4 BANNED %s", banned);
+        else if (strcmp(text, "settings cpus 2-3") == 0)
+            strcpy(banned, "0000000c");
+        else if (strcmp(text, "settings cpus NULL") == 0)
+            strcpy(banned, "00000000");
+        close(peer);
+    }
+}
+
+static void irqbalance_is_told(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    pid_t child;
+
+    (void)state;
+    must(ae_root_make_directory("/run/irqbalance"));
+    must(ae_root_path(address.sun_path, sizeof(address.sun_path), "/run/irqbalance/irqbalance9.sock"));
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(listener, 5), 0);
+    child = fork();
+    if (child == 0)
+        serve(listener);
+    close(listener);
+    expect(verify("irqbalance", 1).accepted.answer, AE_ANSWER_NO, "irqbalance");
+    apply();
+    expect(verify("irqbalance", 1).accepted.answer, AE_ANSWER_YES, "irqbalance");
+    revert();
+    expect(verify("irqbalance", 1).accepted.answer, AE_ANSWER_NO, "irqbalance");
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    expect(verify("irqbalance", 1).accepted.answer, AE_ANSWER_ABSENT, "irqbalance");
+}
+
+static int offers(const char *path)
+{
+    return strcmp(path, "/sys/fs/cgroup") == 0;
+}
+
+static void cpu_sets_are_found_where_they_are(void **state)
+{
+    struct ae_cgroup cgroup;
+
+    (void)state;
+    assert_int_equal(ae_cgroup_parse_mounts(&cgroup, "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n"
+                                                     "c /sys/fs/cgroup/cpuset cgroup rw,cpuset 0 0\n",
+                                            offers),
+                     0);
+    assert_int_equal(cgroup.version, 1);
+    assert_string_equal(cgroup.path, "/sys/fs/cgroup/cpuset");
+    assert_int_equal(ae_cgroup_parse_mounts(&cgroup, "c /sys/fs/cgroup cgroup2 rw 0 0\n", offers), 0);
+    assert_int_equal(cgroup.version, 2);
+    assert_int_equal(ae_cgroup_parse_mounts(&cgroup, "x\n\nc / cgroup rw,cpu 0 0", offers), -ENOENT);
+}
+
+static void every_row_says_what_it_is(void **state)
+{
+    struct ae_knob_info info;
+    const struct ae_knob *row;
+
+    (void)state;
+    for (size_t i = 0; (row = ae_knob_row(i)); i++) {
+        must(ae_knob_describe(i, &info));
+        assert_non_null(info.what);
+        assert_non_null(info.undo);
+        assert_non_null(info.risk);
+        assert_ptr_equal(ae_knob_find(info.name), row);
+        assert_true(strlen(info.name) < sizeof(((struct ae_partition_choice *)0)->knob));
+        if (!row->counters && !row->unseen)
+            fail_msg("%s says neither what counts nor why nothing does", info.name);
+        assert_true(row->boot ? row->accepted && row->effective : row->files || row->expand);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, made_up_end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(every_knob_is_set_and_missed_when_it_changes),
+        TEST(a_knob_this_kernel_lacks_is_absent),
+        TEST(a_knob_switched_off_is_left_alone),
+        TEST(limits_in_bytes_are_left_alone),
+        TEST(enough_huge_pages_are_left_alone),
+        TEST(the_effect_is_looked_at_and_not_the_write),
+        TEST(cpu_sets_of_v1_are_looked_at_too),
+        TEST(a_held_request_ends_with_the_partition),
+        TEST(parameters_that_the_kernel_ignored_are_noticed),
+        TEST(both_tiers_together_are_the_boot_tier),
+        TEST(a_counter_that_moves_is_not_quiet),
+        TEST(counters_are_summed_over_the_cpus_asked_for),
+        TEST(tasks_are_read_whatever_their_name),
+        TEST(irqbalance_is_told),
+        TEST(cpu_sets_are_found_where_they_are),
+        TEST(every_row_says_what_it_is),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
