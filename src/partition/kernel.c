@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include "base/root.h"
+#include "partition/channels.h"
 
 /* Task ids of a made-up machine are those of other tasks here. */
 static int set_affinity(pid_t task, const struct ae_cpus *cpus)
@@ -23,5 +24,6 @@ struct ae_kernel ae_kernel = {
     .write = ae_root_write,
     .make_directory = ae_root_make_directory,
     .remove_directory = remove_directory,
+    .channels = ae_channels_request,
     .set_affinity = set_affinity,
 };

@@ -11,10 +11,13 @@
 
 #include "base/cpus.h"
 
+struct ethtool_channels;
+
 struct ae_kernel {
     int (*write)(const char *path, const char *text);
     int (*make_directory)(const char *path);
     int (*remove_directory)(const char *path);
+    int (*channels)(const char *card, struct ethtool_channels *channels);
     int (*set_affinity)(pid_t task, const struct ae_cpus *cpus);
 };
 

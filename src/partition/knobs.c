@@ -8,12 +8,12 @@
 
 /*
  * The order of applying. What takes CPUs away comes first, for it changes where everything else may
- * run; irqbalance is told before interrupts are moved, or it would move them back; the governor
+ * run; queues are closed before their interrupts are moved; irqbalance is told before interrupts are moved, or it would move them back; the governor
  * comes behind the energy preference, which it would otherwise hold fast when reverting.
  */
 static const struct ae_knob *const table[] = {
     &ae_knob_cpus,         &ae_knob_smt,           &ae_knob_cpuset,
-    &ae_knob_tasks,        &ae_knob_workqueues,    &ae_knob_irqbalance,
+    &ae_knob_tasks,        &ae_knob_workqueues,    &ae_knob_nic_queues,   &ae_knob_irqbalance,
     &ae_knob_default_irqs, &ae_knob_irqs,          &ae_knob_rps,
     &ae_knob_xps,          &ae_knob_watchdog_cpus, &ae_knob_nmi_watchdog,
     &ae_knob_timer_migration, &ae_knob_rt_throttle, &ae_knob_fair_server,

@@ -16,7 +16,7 @@ extern const struct ae_knob ae_knob_cpuset;
 
 /* knobs_irq.c */
 extern const struct ae_knob ae_knob_irqbalance, ae_knob_default_irqs, ae_knob_irqs, ae_knob_rps,
-    ae_knob_xps;
+    ae_knob_xps, ae_knob_nic_queues;
 
 /* knobs_memory.c */
 extern const struct ae_knob ae_knob_vmstat, ae_knob_thp, ae_knob_ksm, ae_knob_numa_balancing,

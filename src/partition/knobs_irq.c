@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -129,4 +130,57 @@ const struct ae_knob ae_knob_xps = {
     .files = (const struct ae_knob_file[]){
         {AE_SETTING_MASK, "/sys/class/net/*/queues/tx-*/xps_cpus", AE_WITHOUT_QUIET}, {0}},
     .counters = "softirq:NET_TX",
+};
+
+struct cards {
+    const struct ae_partition *partition;
+    struct ae_plan *plan;
+    unsigned count;
+};
+
+/* Asks for no more queues of a kind than there are host CPUs. */
+static int limit_queues(struct cards *cards, const char *card, const char *which)
+{
+    unsigned most = ae_cpus_count(&cards->partition->host_cpus);
+    char target[48], wanted[16], *now;
+
+    snprintf(target, sizeof(target), "%.15s %s", card, which);
+    if (ae_setting_read(AE_SETTING_CHANNELS, target, &now))
+        return 0;
+    cards->count++;
+    if (strtoul(now, NULL, 10) < most)
+        most = (unsigned)strtoul(now, NULL, 10);
+    free(now);
+    snprintf(wanted, sizeof(wanted), "%u", most);
+    return ae_plan_add(cards->plan, AE_SETTING_CHANNELS, target, wanted);
+}
+
+static int add_card(const char *card, void *context)
+{
+    static const char *const which[] = {"combined", "rx", "tx"};
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < sizeof(which) / sizeof(which[0]); i++)
+        rc = limit_queues(context, card, which[i]);
+    return rc;
+}
+
+static int expand_queues(const struct ae_partition *partition, struct ae_plan *plan,
+                         struct ae_error *err)
+{
+    struct cards cards = {.partition = partition, .plan = plan};
+    int rc = ae_root_list("/sys/class/net", add_card, &cards);
+
+    if ((rc && rc != -ENOENT) || cards.count)
+        return rc;
+    return ae_error_set(err, -ENOENT, "no card whose number of queues can be set");
+}
+
+const struct ae_knob ae_knob_nic_queues = {
+    .name = "nic-queues",
+    .what = "queues of the host's cards that the kernel made for the quiet CPUs",
+    .risk = "most drivers take the link down for a moment when it changes",
+    .off = true,
+    .expand = expand_queues,
+    .counters = "irq:# softirq:NET_RX",
 };

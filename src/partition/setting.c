@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/root.h"
+#include "partition/channels.h"
 #include "partition/hold.h"
 #include "partition/irqbalance.h"
 #include "partition/kernel.h"
@@ -225,6 +226,7 @@ static const struct {
     [AE_SETTING_SCHEMATA] = {"schemata", read_schemata, write_schemata, same_mask},
     [AE_SETTING_TASK] = {"task", read_task, write_task, same_list},
     [AE_SETTING_HOLD] = {"hold", ae_hold_read, ae_hold_write, same_text},
+    [AE_SETTING_CHANNELS] = {"channels", ae_channels_read, ae_channels_write, same_text},
     [AE_SETTING_IRQBALANCE] = {"irqbalance", ae_irqbalance_read, ae_irqbalance_write, same_list},
 };
 

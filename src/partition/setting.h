@@ -21,6 +21,7 @@ enum ae_setting_kind {
     AE_SETTING_TASK,       /* "ID:START"; a CPU list */
     AE_SETTING_HOLD,       /* "PARTITION WHAT"; "held" or "free" (hold.h) */
     AE_SETTING_IRQBALANCE, /* the daemon's socket; a CPU list */
+    AE_SETTING_CHANNELS,   /* "CARD combined": queues of a network card; a number (channels.h) */
     AE_SETTING_KINDS
 };
 

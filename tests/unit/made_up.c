@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <ftw.h>
 #include <limits.h>
+#include <linux/ethtool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -288,6 +289,21 @@ static int remove_directory(const char *path)
     return nftw(full, remove_entry, 16, FTW_DEPTH | FTW_PHYS) ? -errno : 0;
 }
 
+/* eth0 has a file for its queues; no other card can be asked. */
+static int request_channels(const char *card, struct ethtool_channels *channels)
+{
+    char text[16];
+
+    if (strcmp(card, "eth0") != 0)
+        return -EOPNOTSUPP;
+    if (channels->cmd == ETHTOOL_GCHANNELS) {
+        channels->combined_count = (unsigned)atoi(made_up_get("/made-up/queues"));
+        return 0;
+    }
+    snprintf(text, sizeof(text), "%u", channels->combined_count);
+    return ae_root_write("/made-up/queues", text);
+}
+
 static const char *const files[][2] = {
     {"/proc/sys/kernel/random/boot_id", "11111111-2222-3333-4444-555555555555\n"},
     {"/proc/mounts", "proc /proc proc rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n"},
@@ -338,6 +354,7 @@ static const char *const files[][2] = {
     {"/sys/fs/resctrl/info/L3/cbm_mask", "fff\n"},
     {"/sys/fs/resctrl/schemata", "    MB:0=100;1=100\n    L3:0=fff;1=fff\n"},
     {"/dev/cpu_dma_latency", ""},
+    {"/made-up/queues", "8\n"},
 };
 
 static void put_cpu(unsigned cpu)
@@ -392,6 +409,7 @@ int made_up_begin(void **state)
     ae_kernel = (struct ae_kernel){.write = write_file,
                                    .make_directory = make_directory,
                                    .remove_directory = remove_directory,
+                                   .channels = request_channels,
                                    .set_affinity = set_affinity};
     return 0;
 }

@@ -44,6 +44,7 @@ static const struct {
     {"default-irqs", "/proc/irq/default_smp_affinity", "000000f3", "ff"},
     {"irqs", "/proc/irq/24/smp_affinity_list", "0-1,4-7", "0-7"},
     {"irqs", "/proc/irq/25/smp_affinity_list", "0-1,4-7", "3"},
+    {"nic-queues", "/made-up/queues", "6", "8"},
     {"rps", "/sys/class/net/eth0/queues/rx-1/rps_cpus", "000000f3", "0c"},
     {"xps", "/sys/class/net/eth0/queues/tx-0/xps_cpus", "000000f3", "ff"},
     {"watchdog-cpus", "/proc/sys/kernel/watchdog_cpumask", "0-1,4-7", "0-7"},
@@ -76,7 +77,8 @@ static int begin(void **state)
     int rc = made_up_begin(state);
 
     made_up_config("fast", "[partition]\ncpus = 2-3\n[memory]\nhugepages-2M = 64\n"
-                           "[cache]\nl3-ways = 4\n[knobs]\ncpu-dma-latency = on\n");
+                           "[cache]\nl3-ways = 4\n[knobs]\ncpu-dma-latency = on\n"
+                           "nic-queues = on\n");
     return rc;
 }
 

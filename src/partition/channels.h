@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_PARTITION_CHANNELS_H
+#define AE_PARTITION_CHANNELS_H
+
+/*
+ * How many queues a network card of the host has (<linux/ethtool.h>, ETHTOOL_GCHANNELS). Targets are
+ * "CARD combined", "CARD rx" and "CARD tx"; values numbers.
+ */
+
+struct ethtool_channels;
+
+int ae_channels_read(const char *target, char **value);
+int ae_channels_write(const char *target, const char *value);
+
+/* The request in channels->cmd, to the kernel. -EOPNOTSUPP: the card's driver does not know it. */
+int ae_channels_request(const char *card, struct ethtool_channels *channels);
+
+#endif
