@@ -16,6 +16,7 @@ static const struct wording {
     {"softirq_entry", "softirq ", "action=", ']'},
     {"sched_switch", "switch to ", "next_comm=", '\0'},
     {"sys_enter", "syscall ", "NR ", ' '},
+    {"signal_deliver", "signal ", "sig=", ' '},
     {"hrtimer_expire_entry", "hrtimer ", "function=", ' '},
     {"timer_expire_entry", "timer ", "function=", ' '},
     {"workqueue_execute_start", "work ", "function ", ' '},

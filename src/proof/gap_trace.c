@@ -25,6 +25,7 @@ static const char *const wanted[] = {
     "exceptions/page_fault_user",
     "exceptions/page_fault_kernel",
     "raw_syscalls/sys_enter",
+    "signal/signal_deliver",
     "timer/tick_stop",
     "timer/hrtimer_expire_entry",
     "timer/timer_expire_entry",

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AETHER_PROOF_H
+#define AETHER_PROOF_H
+
+/*
+ * Proof that a CPU was quiet: every per-CPU row of /proc/interrupts and /proc/softirqs, context
+ * switches and faults of the worker, read from another CPU before and after, without touching the one
+ * in question; and, where the kernel can be traced, what each disturbance was.
+ *
+ *     ae_proof_prepare(&proof, cpu, &err);   arms the trace; this itself disturbs every CPU a little
+ *     ae_proof_begin(proof, pid, &err);      the worker spins at its gate
+ *     ae_proof_end(proof, &err);             it spins again
+ *     ae_proof_finish(proof);                disarms, compares
+ *
+ * Call it from another CPU. One thread at a time per proof; several proofs may exist.
+ */
+
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include <aether/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum ae_proof_verdict {
+    AE_PROOF_QUIET,      /* everything looked at was zero, and everything could be looked at */
+    AE_PROOF_DISTURBED,  /* something was not zero: see the causes */
+    AE_PROOF_INCOMPLETE, /* all that could be seen was zero, but not all could be seen */
+};
+
+struct ae_proof;
+
+/* -EINVAL: no such CPU, or the caller may run on it. Missing evidence is no error: it is noted. */
+int ae_proof_prepare(struct ae_proof **proof, int cpu, struct ae_error *err);
+
+/* The first snapshot. pid: the worker. -ESRCH: it is gone. */
+int ae_proof_begin(struct ae_proof *proof, pid_t pid, struct ae_error *err);
+
+/* The second snapshot. The worker may be a zombie by now, but not reaped. */
+int ae_proof_end(struct ae_proof *proof, struct ae_error *err);
+
+/* Disarms the trace and compares. After this the results below may be asked for. */
+enum ae_proof_verdict ae_proof_finish(struct ae_proof *proof);
+
+void ae_proof_destroy(struct ae_proof *proof); /* NULL is allowed */
+
+/* A table of zeros, or of names: for a person. */
+void ae_proof_print(const struct ae_proof *proof, FILE *out);
+
+/* The same as a JSON object, which the caller frees; NULL when memory is short. */
+char *ae_proof_json(const struct ae_proof *proof);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_PROOF_TASK_H
+#define AE_PROOF_TASK_H
+
+/* What the kernel counts for one process: /proc/PID/status, stat and sched (proc(5)). */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define AE_TASK_COUNTERS 5
+
+extern const struct ae_task_counter_name {
+    const char *name;
+    bool needed; /* a proof is incomplete without it */
+} ae_task_counter_names[AE_TASK_COUNTERS];
+
+struct ae_task_counters {
+    uint64_t value[AE_TASK_COUNTERS];
+    bool seen[AE_TASK_COUNTERS];
+};
+
+/* -ESRCH: there is no such process. */
+int ae_task_counters_read(struct ae_task_counters *counters, pid_t pid);
+
+/* The parsers, for text that may be anything. */
+void ae_task_counters_parse_status(struct ae_task_counters *counters, const char *text);
+void ae_task_counters_parse_stat(struct ae_task_counters *counters, const char *text);
+void ae_task_counters_parse_sched(struct ae_task_counters *counters, const char *text);
+
+#endif
