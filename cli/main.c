@@ -13,6 +13,10 @@ static const struct verb {
     {"nic", cli_nic, "list network cards, take one from the kernel, give it back"},
     {"doctor", cli_doctor, "say what this machine can and cannot do, and what would help"},
     {"partition", cli_partition, "take CPUs from Linux, keep them quiet, give them back"},
+    {"run", cli_run, "run a program on a quiet CPU, with its ports, under a supervisor"},
+    {"echo", cli_echo, "answer UDP datagrams from a quiet CPU"},
+    {"ping", cli_ping, "measure round trips of UDP datagrams from a quiet CPU"},
+    {"compare", cli_compare, "show two results of ping side by side"},
     {"noise", cli_noise, "show every gap in which something else had a CPU, and what it was"},
 };
 

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_MEASURE_PROBE_H
+#define AE_MEASURE_PROBE_H
+
+/*
+ * A prober: sends numbered datagrams to something that returns them, and keeps the round trips. The
+ * same loop drives every way to a wire, so that only the way differs.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <aether/histogram.h>
+#include <aether/net.h>
+#include <aether/port.h>
+
+#include "measure/sequence.h"
+
+#define AE_PROBE_PAYLOAD_MIN 16
+#define AE_PROBE_PAYLOAD_MAX 1472
+
+/* A way to a wire. Neither call waits. */
+struct ae_probe_wire {
+    void *context;
+    /* False: it could not be sent now. */
+    bool (*send)(void *context, const uint8_t *payload, uint16_t length);
+    /* False: nothing has come. Otherwise at most AE_PROBE_PAYLOAD_MAX bytes. */
+    bool (*receive)(void *context, uint8_t *payload, uint16_t *length);
+};
+
+struct ae_probe_options {
+    uint64_t count;     /* probes that are recorded; 0: until the time is over */
+    uint64_t warm_up;   /* probes before them that are not */
+    uint64_t rate;      /* per second; 0: back to back, one at a time */
+    uint64_t duration_ns; /* 0: until the count is reached */
+    uint64_t timeout_ns;  /* for an answer; 0: one second */
+    uint16_t payload;   /* bytes */
+    const uint32_t *stop; /* the run ends when this is not 0; NULL: it does not */
+};
+
+struct ae_probe_result {
+    uint64_t sent;
+    uint64_t received;
+    uint64_t lost;
+    uint64_t duplicates;
+    uint64_t reordered;
+    uint64_t strange;    /* datagrams that are no answer of this run, or were altered */
+    uint64_t late_sends; /* sent more than a microsecond after they were meant to be */
+    uint64_t elapsed_ns;
+    struct ae_histogram round_trip; /* ns, from when it was meant to be sent */
+    struct ae_sequence sequence;
+};
+
+/* Runs to its end. The result (which is large) is the caller's memory, touched beforehand. */
+void ae_probe_run(const struct ae_probe_wire *wire, const struct ae_probe_options *options,
+                  struct ae_probe_result *result);
+
+/* ---- Through a port ---- */
+
+struct ae_probe_port {
+    struct ae_queue *queue;
+    struct ae_net *net;
+    struct ae_udp_flow flow;
+    uint16_t own_port;
+    struct ae_packet *waiting[32]; /* received, not yet looked at */
+    uint16_t waiting_count, waiting_next;
+};
+
+/* Resolves the peer (for up to 5 s) and prepares the wire. */
+int ae_probe_port_open(struct ae_probe_port *probe, struct ae_queue *queue, struct ae_net *net,
+                       ae_ipv4_t to, uint16_t to_port, uint16_t own_port, struct ae_error *err);
+void ae_probe_port_wire(struct ae_probe_port *probe, struct ae_probe_wire *wire);
+
+/* ---- Through a socket of the kernel's ---- */
+
+int ae_probe_socket_open(int *fd, ae_ipv4_t to, uint16_t to_port, struct ae_error *err);
+void ae_probe_socket_wire(int *fd, struct ae_probe_wire *wire);
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "measure/probe.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <aether/clock.h>
+
+#include "base/error.h"
+
+#define PATIENCE_NS UINT64_C(5000000000)
+#define BURST       32
+
+static void send_or_put(struct ae_queue *queue, struct ae_packet *packet)
+{
+    if (ae_send(queue, &packet, 1) == 0)
+        ae_packet_put(packet);
+}
+
+static bool send_probe(void *context, const uint8_t *payload, uint16_t length)
+{
+    struct ae_probe_port *probe = context;
+    struct ae_packet *packet = ae_packet_get(probe->queue->pool);
+
+    if (!packet)
+        return false;
+    memcpy(packet->data, payload, length);
+    packet->length = length;
+    if (ae_net_udp_send(probe->net, &probe->flow, packet) || ae_send(probe->queue, &packet, 1) == 0) {
+        ae_packet_put(packet);
+        return false;
+    }
+    return true;
+}
+
+/* One packet: answered, dropped, or a datagram for us, whose payload is copied out. */
+static bool look_at(struct ae_probe_port *probe, struct ae_packet *packet, uint8_t *payload,
+                    uint16_t *length)
+{
+    struct ae_datagram datagram;
+    bool ours = false;
+
+    switch (ae_net_input(probe->net, packet, ae_clock_to_ns(ae_clock_ticks()), &datagram)) {
+    case AE_NET_REPLY:
+        send_or_put(probe->queue, packet);
+        return false;
+    case AE_NET_UDP:
+        ours = datagram.destination_port == probe->own_port &&
+               datagram.length <= AE_PROBE_PAYLOAD_MAX;
+        if (ours) {
+            memcpy(payload, datagram.payload, datagram.length);
+            *length = datagram.length;
+        }
+        break;
+    case AE_NET_DROP:
+        break;
+    }
+    ae_packet_put(packet);
+    return ours;
+}
+
+static bool receive_probe(void *context, uint8_t *payload, uint16_t *length)
+{
+    struct ae_probe_port *probe = context;
+
+    for (;;) {
+        if (probe->waiting_next == probe->waiting_count) {
+            probe->waiting_next = 0;
+            probe->waiting_count = ae_receive(probe->queue, probe->waiting, BURST);
+            if (probe->waiting_count == 0)
+                return false;
+        }
+        if (look_at(probe, probe->waiting[probe->waiting_next++], payload, length))
+            return true;
+    }
+}
+
+void ae_probe_port_wire(struct ae_probe_port *probe, struct ae_probe_wire *wire)
+{
+    *wire = (struct ae_probe_wire){probe, send_probe, receive_probe};
+}
+
+static int resolve(struct ae_probe_port *probe, ae_ipv4_t to, struct ae_error *err)
+{
+    uint64_t start = ae_clock_ticks();
+    uint8_t payload[AE_PROBE_PAYLOAD_MAX];
+    char text[AE_IPV4_TEXT];
+    uint16_t length;
+    int rc;
+
+    do {
+        uint64_t ticks = ae_clock_ticks();
+        struct ae_packet *request = ae_packet_get(probe->queue->pool);
+
+        if (!request)
+            return ae_error_set(err, -ENOBUFS, "asking for the peer: no free packet");
+        rc = ae_net_resolve(probe->net, to, request, ae_clock_to_ns(ticks));
+        if (request->length)
+            send_or_put(probe->queue, request);
+        else
+            ae_packet_put(request);
+        receive_probe(probe, payload, &length);
+        if (ae_clock_to_ns(ticks - start) > PATIENCE_NS)
+            rc = -EHOSTUNREACH;
+    } while (rc == -EAGAIN);
+    if (!rc)
+        return 0;
+    ae_ipv4_format(to, text);
+    return ae_error_set(err, rc, "%s: %s", text,
+                        rc == -ENETUNREACH
+                            ? "not on this port's subnet, and no gateway is set (--gateway)"
+                            : "does not answer ARP; is it up, and on this wire?");
+}
+
+int ae_probe_port_open(struct ae_probe_port *probe, struct ae_queue *queue, struct ae_net *net,
+                       ae_ipv4_t to, uint16_t to_port, uint16_t own_port, struct ae_error *err)
+{
+    int rc;
+
+    memset(probe, 0, sizeof(*probe));
+    probe->queue = queue;
+    probe->net = net;
+    probe->own_port = own_port;
+    rc = resolve(probe, to, err);
+    return rc ? rc : ae_net_flow(net, &probe->flow, to, to_port, own_port, err);
+}
