@@ -94,9 +94,9 @@ static int list_one(const char *name, void *context)
     if (!rc)
         rc = ae_partition_quiet_cpus(partition, cpus, sizeof(cpus));
     if (list)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "partition", name,
-                                              "quiet_cpus", cpus, "level", ae_level_name(level),
-                                              "error", err.text));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:s, s:s}", "partition", name, "quiet_cpus",
+                                        cpus, "level", ae_level_name(level), "error", err.text));
     else if (rc)
         printf("%-20s %s\n", name, err.text);
     else
@@ -153,9 +153,8 @@ static int run_new(struct arguments *arguments)
         return fail(arguments, NULL, NULL, &err);
     }
     if (arguments->output.json)
-        print_object(json_pack("{s:s, s:s, s:b, s:s}", "verb", "new", "partition",
-                               arguments->name, "written", !(arguments->given & OPT_DRY_RUN),
-                               "text", text));
+        print_object(json_pack("{s:s, s:s, s:b, s:s}", "verb", "new", "partition", arguments->name,
+                               "written", !(arguments->given & OPT_DRY_RUN), "text", text));
     else if (arguments->given & OPT_DRY_RUN)
         fputs(text, stdout);
     else
@@ -373,9 +372,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     static const struct {
         int key;
         unsigned option;
-    } flags[] = {{'j', OPT_JSON},    {'v', OPT_VERBOSE}, {'n', OPT_DRY_RUN}, {'p', OPT_PARTIAL},
-                 {'f', OPT_FORCE},   {'l', OPT_LEAVE},   {'w', OPT_WATCH},   {'m', OPT_WINDOW},
-                 {'c', OPT_CPUS}};
+    } flags[] = {{'j', OPT_JSON},    {'v', OPT_VERBOSE}, {'n', OPT_DRY_RUN},
+                 {'p', OPT_PARTIAL}, {'f', OPT_FORCE},   {'l', OPT_LEAVE},
+                 {'w', OPT_WATCH},   {'m', OPT_WINDOW},  {'c', OPT_CPUS}};
     struct arguments *arguments = state->input;
 
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
@@ -438,8 +437,9 @@ int cli_partition(int argc, char **argv)
         if (strcmp(argv[1], verbs[i].name) == 0)
             arguments.verb = &verbs[i];
     if (!arguments.verb) {
-        fprintf(stderr, "aether partition: unknown verb '%s'; 'aether partition --help' lists "
-                        "them\n",
+        fprintf(stderr,
+                "aether partition: unknown verb '%s'; 'aether partition --help' lists "
+                "them\n",
                 argv[1]);
         return CLI_USAGE;
     }

@@ -52,8 +52,8 @@ static void collect(struct partition_output *output, const struct ae_partition_l
 void partition_line(const struct ae_partition_line *line, void *context)
 {
     struct partition_output *output = context;
-    bool dull = line->state == AE_LINE_OK || line->state == AE_LINE_OFF ||
-                line->state == AE_LINE_GONE;
+    bool dull =
+        line->state == AE_LINE_OK || line->state == AE_LINE_OFF || line->state == AE_LINE_GONE;
 
     if (!output->json) {
         if (!dull || output->verbose)
@@ -88,14 +88,15 @@ void partition_evidence(const struct ae_knob_evidence *evidence, void *context)
     if (output->json) {
         if (!output->lines)
             output->lines = json_array();
-        json_array_append_new(
-            output->lines,
-            json_pack("{s:s, s:s, s:o, s:o, s:o}", "knob", evidence->knob, "tier", evidence->tier,
-                      "accepted", answer(&evidence->accepted), "effective",
-                      answer(&evidence->effective), "quiet", answer(&evidence->quiet)));
+        json_array_append_new(output->lines,
+                              json_pack("{s:s, s:s, s:o, s:o, s:o}", "knob", evidence->knob, "tier",
+                                        evidence->tier, "accepted", answer(&evidence->accepted),
+                                        "effective", answer(&evidence->effective), "quiet",
+                                        answer(&evidence->quiet)));
         return;
     }
-    if (evidence->accepted.answer == AE_ANSWER_OFF || evidence->accepted.answer == AE_ANSWER_ABSENT) {
+    if (evidence->accepted.answer == AE_ANSWER_OFF ||
+        evidence->accepted.answer == AE_ANSWER_ABSENT) {
         if (output->verbose || evidence->accepted.answer == AE_ANSWER_ABSENT)
             printf("  %-18s %-8s  %s: %s\n", evidence->knob, evidence->tier,
                    ae_answer_name(evidence->accepted.answer), evidence->accepted.detail);

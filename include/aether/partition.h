@@ -6,11 +6,12 @@
  * Partitions: CPUs on which nothing else runs, huge-page memory and devices that belong together,
  * each described by one file, /etc/aether/partitions.d/NAME.conf (docs/partition.md).
  *
- * Isolation is made of knobs: settings of the running kernel, each with an old value, a wanted value
- * and three questions to answer: was the write accepted, is it effective, is it quiet. Applying is a
- * transaction. Intent and old value go to a journal, /run/aether/partitions/NAME/journal, and reach
- * it before the kernel is told, so that a crash at any point can be undone. /run and everything the
- * journal speaks of end with the boot; the journal carries the boot's id.
+ * Isolation is made of knobs: settings of the running kernel, each with an old value, a wanted
+ * value and three questions to answer: was the write accepted, is it effective, is it quiet.
+ * Applying is a transaction. Intent and old value go to a journal,
+ * /run/aether/partitions/NAME/journal, and reach it before the kernel is told, so that a crash at
+ * any point can be undone. /run and everything the journal speaks of end with the boot; the journal
+ * carries the boot's id.
  *
  * Every call may be made from one thread at a time; applying and reverting hold a lock that also
  * keeps other processes out. Nothing here sleeps on, or is pinned to, a quiet CPU.
@@ -56,7 +57,8 @@ enum ae_line_state {
     AE_LINE_DRIFT,     /* was as wanted once and is not any more */
     AE_LINE_CONFLICT,  /* somebody else changed it since; left alone */
     AE_LINE_REFUSED,   /* the kernel refused the write */
-    AE_LINE_IMMOVABLE, /* the kernel refused the write, and it does not touch the quiet CPUs anyway */
+    AE_LINE_IMMOVABLE, /* the kernel refused the write, and it does not touch the quiet CPUs anyway
+                        */
     AE_LINE_DEFERRED,  /* accepted, not effective yet */
     AE_LINE_SHORT,     /* accepted, but the kernel made less of it */
     AE_LINE_ABSENT,    /* this kernel or machine does not have it */
@@ -91,9 +93,9 @@ int ae_partition_plan(const struct ae_partition *partition, ae_partition_report 
                       void *context, struct ae_partition_summary *summary, struct ae_error *err);
 
 struct ae_apply_options {
-    bool partial;       /* keep what could be done when something was refused or is absent */
-    bool force;         /* write over what somebody else changed since the last apply */
-    unsigned drain_ms;  /* how long to wait for interrupts to move; 0: 2000 */
+    bool partial;      /* keep what could be done when something was refused or is absent */
+    bool force;        /* write over what somebody else changed since the last apply */
+    unsigned drain_ms; /* how long to wait for interrupts to move; 0: 2000 */
 };
 
 /*
@@ -102,14 +104,13 @@ struct ae_apply_options {
  * call, and returns -EPERM. -EEXIST: there are conflicts and no `force`; -EBUSY: another apply or
  * revert runs; -ESTALE: the journal belongs to another partition description.
  */
-int ae_partition_apply(const struct ae_partition *partition,
-                       const struct ae_apply_options *options, ae_partition_report report,
-                       void *context, struct ae_partition_summary *summary, struct ae_error *err);
+int ae_partition_apply(const struct ae_partition *partition, const struct ae_apply_options *options,
+                       ae_partition_report report, void *context,
+                       struct ae_partition_summary *summary, struct ae_error *err);
 
 /* Compares the machine with what was applied and with what the file says. Writes nothing. */
 int ae_partition_status(const struct ae_partition *partition, ae_partition_report report,
-                        void *context, struct ae_partition_summary *summary,
-                        struct ae_error *err);
+                        void *context, struct ae_partition_summary *summary, struct ae_error *err);
 
 struct ae_revert_options {
     bool dry_run;
@@ -186,8 +187,8 @@ struct ae_knob_info {
 /* Row number `index`, or -ENOENT behind the last one. */
 int ae_knob_describe(size_t index, struct ae_knob_info *info);
 
-/* Puts a task (a thread id) into an applied partition's CPU set; its affinity becomes the quiet CPUs.
- * -ENOENT: the partition is not applied, or this machine has no CPU sets. */
+/* Puts a task (a thread id) into an applied partition's CPU set; its affinity becomes the quiet
+ * CPUs. -ENOENT: the partition is not applied, or this machine has no CPU sets. */
 int ae_partition_enter(const char *name, int task, struct ae_error *err);
 
 /*

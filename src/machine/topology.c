@@ -22,7 +22,8 @@ void ae_topology_siblings(unsigned cpu, struct ae_cpus *siblings)
 {
     char path[96];
 
-    snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list", cpu);
+    snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list",
+             cpu);
     if (ae_cpus_read(siblings, path))
         ae_cpus_clear(siblings);
     ae_cpus_add(siblings, cpu);

@@ -112,8 +112,8 @@ static int change(struct apply *apply, const struct ae_setting *setting, const c
     int rc = 0;
 
     if (!entry || entry->left || !ae_setting_same(setting->kind, entry->new_value, setting->wanted))
-        rc = ae_journal_intent(&apply->journal, setting->knob->name, setting->kind,
-                               setting->target, old_value, setting->wanted);
+        rc = ae_journal_intent(&apply->journal, setting->knob->name, setting->kind, setting->target,
+                               old_value, setting->wanted);
     if (!rc)
         rc = ae_journal_sync(&apply->journal);
     if (rc)
@@ -350,9 +350,9 @@ static int apply_locked(struct apply *apply, struct ae_error *err)
     return conclude(apply, err);
 }
 
-int ae_partition_apply(const struct ae_partition *partition,
-                       const struct ae_apply_options *options, ae_partition_report report,
-                       void *context, struct ae_partition_summary *summary, struct ae_error *err)
+int ae_partition_apply(const struct ae_partition *partition, const struct ae_apply_options *options,
+                       ae_partition_report report, void *context,
+                       struct ae_partition_summary *summary, struct ae_error *err)
 {
     static const struct ae_apply_options plain;
     struct apply apply = {.partition = partition,

@@ -3,8 +3,8 @@
 #define AE_PARTITION_CHANNELS_H
 
 /*
- * How many queues a network card of the host has (<linux/ethtool.h>, ETHTOOL_GCHANNELS). Targets are
- * "CARD combined", "CARD rx" and "CARD tx"; values numbers.
+ * How many queues a network card of the host has (<linux/ethtool.h>, ETHTOOL_GCHANNELS). Targets
+ * are "CARD combined", "CARD rx" and "CARD tx"; values numbers.
  */
 
 struct ethtool_channels;

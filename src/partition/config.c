@@ -128,8 +128,8 @@ static int set_device(struct reader *reader, const char *value)
     for (unsigned i = 0; i < partition->device_count; i++)
         if (strcmp(partition->devices[i].address, value) == 0)
             return ae_partition_mistake(partition, reader->line, reader->err,
-                                        "device %s was given in line %u already; remove one",
-                                        value, partition->devices[i].line);
+                                        "device %s was given in line %u already; remove one", value,
+                                        partition->devices[i].line);
     if (partition->device_count == AE_PARTITION_DEVICES)
         return ae_partition_mistake(partition, reader->line, reader->err,
                                     "more than %d devices; split the partition",
@@ -258,8 +258,7 @@ static char *next_line(char *line, int size, void *stream)
 int ae_partition_parse(struct ae_partition *partition, const char *text, size_t length,
                        struct ae_error *err)
 {
-    struct reader reader = {
-        .partition = partition, .text = text, .end = text + length, .err = err};
+    struct reader reader = {.partition = partition, .text = text, .end = text + length, .err = err};
     int line;
 
     if (memchr(text, '\0', length))

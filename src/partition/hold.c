@@ -29,8 +29,8 @@ static int hold_latency(void)
     return write(fd, &microseconds, sizeof(microseconds)) == sizeof(microseconds) ? 0 : -EIO;
 }
 
-/* The first socket that wants receive time stamps patches the kernel's text on all CPUs, and so does
- * closing the last; one that is always there keeps both from happening. */
+/* The first socket that wants receive time stamps patches the kernel's text on all CPUs, and so
+ * does closing the last; one that is always there keeps both from happening. */
 static int hold_timestamping(void)
 {
     int flags = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
@@ -56,8 +56,8 @@ static int find_hold(const char *target, char *path, size_t size)
 
     if (!what)
         return -EINVAL;
-    length = snprintf(path, size, "%s/%.*s/hold-%s", AE_PARTITION_STATE, (int)(what - target), target,
-                      what + 1);
+    length = snprintf(path, size, "%s/%.*s/hold-%s", AE_PARTITION_STATE, (int)(what - target),
+                      target, what + 1);
     if (length < 0 || (size_t)length >= size)
         return -ENAMETOOLONG;
     for (int i = 0; i < (int)(sizeof(holds) / sizeof(holds[0])); i++)

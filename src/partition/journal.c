@@ -212,8 +212,8 @@ static int append(struct ae_journal *journal, const char *const *value)
 int ae_journal_intent(struct ae_journal *journal, const char *knob, enum ae_setting_kind kind,
                       const char *target, const char *old_value, const char *new_value)
 {
-    const char *const value[] = {"intent",  knob,      ae_setting_kind_name(kind), target,
-                                 old_value, new_value};
+    const char *const value[] = {"intent", knob,      ae_setting_kind_name(kind),
+                                 target,   old_value, new_value};
 
     return append(journal, value);
 }
@@ -222,8 +222,8 @@ int ae_journal_intent(struct ae_journal *journal, const char *knob, enum ae_sett
 static int amend(struct ae_journal *journal, const char *record,
                  const struct ae_journal_entry *entry, const char *old_value, const char *now)
 {
-    const char *const value[] = {
-        record, entry->knob, ae_setting_kind_name(entry->kind), entry->target, old_value, now};
+    const char *const value[] = {record,        entry->knob, ae_setting_kind_name(entry->kind),
+                                 entry->target, old_value,   now};
 
     return append(journal, value);
 }
@@ -312,8 +312,9 @@ static int load(struct ae_journal *journal, const char *name, size_t *good, stru
     if (stale)
         return -ENOENT;
     if (rc || !journal->quiet)
-        return ae_error_set(err, -EBADMSG, "%s is not a journal of this version; look at it, undo "
-                                           "by hand what it lists, then remove it",
+        return ae_error_set(err, -EBADMSG,
+                            "%s is not a journal of this version; look at it, undo "
+                            "by hand what it lists, then remove it",
                             path);
     return 0;
 }

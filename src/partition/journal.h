@@ -31,8 +31,8 @@ struct ae_journal_entry {
 
 struct ae_journal {
     char name[32];
-    int fd; /* -1 when it was only read */
-    char *quiet; /* CPU list at the first apply */
+    int fd;         /* -1 when it was only read */
+    char *quiet;    /* CPU list at the first apply */
     bool complete;  /* the last apply went through to its end */
     bool partial;   /* ... and left something out, as it was told to */
     bool reverting; /* a revert has begun */
@@ -69,8 +69,8 @@ int ae_journal_conflict(struct ae_journal *journal, const struct ae_journal_entr
 int ae_journal_mark(struct ae_journal *journal, const char *mark); /* "begin", "complete", ... */
 int ae_journal_sync(struct ae_journal *journal);
 
-/* Reads records from text; *good becomes the length of the whole ones. -EBADMSG: one that is not the
- * last is damaged. */
+/* Reads records from text; *good becomes the length of the whole ones. -EBADMSG: one that is not
+ * the last is damaged. */
 int ae_journal_parse(struct ae_journal *journal, const char *text, size_t length, size_t *good);
 
 /* One apply or revert at a time, over all partitions. Returns a descriptor; close it to unlock. */

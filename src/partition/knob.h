@@ -18,8 +18,8 @@ struct ae_plan;
 #define AE_WITHOUT_QUIET "@without-quiet"
 
 /*
- * A file, or all that match a pattern; '%' in the path stands for the number of each quiet CPU. What
- * does not exist on this machine is left out.
+ * A file, or all that match a pattern; '%' in the path stands for the number of each quiet CPU.
+ * What does not exist on this machine is left out.
  */
 struct ae_knob_file {
     enum ae_setting_kind kind;
@@ -44,8 +44,7 @@ struct ae_knob {
 
     const struct ae_knob_file *files; /* up to one without a path; NULL: see expand */
     /* Adds what cannot be said with files. -ENOENT: absent; err says what is missing. */
-    int (*expand)(const struct ae_partition *partition, struct ae_plan *plan,
-                  struct ae_error *err);
+    int (*expand)(const struct ae_partition *partition, struct ae_plan *plan, struct ae_error *err);
 
     /* NULL: every setting reads back as wanted. */
     void (*accepted)(const struct ae_partition *partition, struct ae_evidence *evidence);

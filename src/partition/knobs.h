@@ -23,8 +23,8 @@ extern const struct ae_knob ae_knob_vmstat, ae_knob_thp, ae_knob_ksm, ae_knob_nu
     ae_knob_writeback, ae_knob_hugepages, ae_knob_cache_ways;
 
 /* knobs_power.c */
-extern const struct ae_knob ae_knob_cpu_latency, ae_knob_cpu_dma_latency,
-    ae_knob_energy_preference, ae_knob_energy_bias, ae_knob_governor;
+extern const struct ae_knob ae_knob_cpu_latency, ae_knob_cpu_dma_latency, ae_knob_energy_preference,
+    ae_knob_energy_bias, ae_knob_governor;
 
 /* knobs_boot.c */
 extern const struct ae_knob ae_knob_tick, ae_knob_rcu_callbacks, ae_knob_boot_domains,

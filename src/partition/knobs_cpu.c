@@ -13,8 +13,9 @@ const struct ae_knob ae_knob_cpus = {
     .risk = "none",
     .essential = true,
     .needs = "CPUs cannot be switched off and on here (CONFIG_HOTPLUG_CPU)",
-    .files = (const struct ae_knob_file[]){
-        {AE_SETTING_TEXT, "/sys/devices/system/cpu/cpu%/online", "1"}, {0}},
+    .files =
+        (const struct ae_knob_file[]){{AE_SETTING_TEXT, "/sys/devices/system/cpu/cpu%/online", "1"},
+                                      {0}},
     .unseen = "being online is not counted",
 };
 
@@ -108,10 +109,11 @@ const struct ae_knob ae_knob_workqueues = {
     .what = "work that the kernel puts off to any CPU",
     .risk = "work bound to a CPU by its driver stays",
     .needs = "no workqueue is in sysfs",
-    .files = (const struct ae_knob_file[]){
-        {AE_SETTING_MASK, "/sys/devices/virtual/workqueue/cpumask", AE_WITHOUT_QUIET},
-        {AE_SETTING_MASK, "/sys/devices/virtual/workqueue/*/cpumask", AE_WITHOUT_QUIET},
-        {0}},
+    .files =
+        (const struct ae_knob_file[]){
+            {AE_SETTING_MASK, "/sys/devices/virtual/workqueue/cpumask", AE_WITHOUT_QUIET},
+            {AE_SETTING_MASK, "/sys/devices/virtual/workqueue/*/cpumask", AE_WITHOUT_QUIET},
+            {0}},
     .counters = "sched:slices",
 };
 
@@ -120,8 +122,9 @@ const struct ae_knob ae_knob_watchdog_cpus = {
     .what = "the soft-lockup watchdog's timer and thread",
     .risk = "a kernel that hangs on a quiet CPU is not noticed",
     .needs = "this kernel has no lockup detector (CONFIG_LOCKUP_DETECTOR)",
-    .files = (const struct ae_knob_file[]){
-        {AE_SETTING_LIST, "/proc/sys/kernel/watchdog_cpumask", AE_WITHOUT_QUIET}, {0}},
+    .files =
+        (const struct ae_knob_file[]){
+            {AE_SETTING_LIST, "/proc/sys/kernel/watchdog_cpumask", AE_WITHOUT_QUIET}, {0}},
     .counters = "softirq:HRTIMER",
 };
 
@@ -130,8 +133,8 @@ const struct ae_knob ae_knob_nmi_watchdog = {
     .what = "the hard-lockup watchdog's non-maskable interrupts",
     .risk = "hard lockups are not noticed on any CPU",
     .needs = "this kernel has no lockup detector (CONFIG_LOCKUP_DETECTOR)",
-    .files = (const struct ae_knob_file[]){
-        {AE_SETTING_TEXT, "/proc/sys/kernel/nmi_watchdog", "0"}, {0}},
+    .files =
+        (const struct ae_knob_file[]){{AE_SETTING_TEXT, "/proc/sys/kernel/nmi_watchdog", "0"}, {0}},
     .counters = "irq:NMI irq:PMI",
 };
 
@@ -140,8 +143,9 @@ const struct ae_knob ae_knob_timer_migration = {
     .what = "timers armed on a quiet CPU while it idles",
     .risk = "timers fire on a CPU that is awake rather than on their own",
     .needs = "this kernel has no timer migration (CONFIG_NO_HZ_COMMON)",
-    .files = (const struct ae_knob_file[]){
-        {AE_SETTING_TEXT, "/proc/sys/kernel/timer_migration", "1"}, {0}},
+    .files =
+        (const struct ae_knob_file[]){{AE_SETTING_TEXT, "/proc/sys/kernel/timer_migration", "1"},
+                                      {0}},
     .counters = "softirq:TIMER",
 };
 
@@ -150,8 +154,9 @@ const struct ae_knob ae_knob_rt_throttle = {
     .what = "the 50 ms in each second that real-time tasks must give away",
     .risk = "a real-time task that never sleeps starves kernel threads of its CPU",
     .needs = "no /proc/sys/kernel/sched_rt_runtime_us",
-    .files = (const struct ae_knob_file[]){
-        {AE_SETTING_TEXT, "/proc/sys/kernel/sched_rt_runtime_us", "-1"}, {0}},
+    .files =
+        (const struct ae_knob_file[]){
+            {AE_SETTING_TEXT, "/proc/sys/kernel/sched_rt_runtime_us", "-1"}, {0}},
     .unseen = "it shows as 50 ms gaps of a real-time task, not in a counter",
 };
 
@@ -160,8 +165,9 @@ const struct ae_knob ae_knob_fair_server = {
     .what = "the deadline server, which starts the tick for waiting ordinary tasks (Linux 6.12)",
     .risk = "a real-time task that never sleeps starves ordinary tasks of its CPU",
     .needs = "no deadline server in debugfs (Linux before 6.12, no debugfs, or lockdown)",
-    .files = (const struct ae_knob_file[]){
-        {AE_SETTING_TEXT, "/sys/kernel/debug/sched/fair_server/cpu%/runtime", "0"}, {0}},
+    .files =
+        (const struct ae_knob_file[]){
+            {AE_SETTING_TEXT, "/sys/kernel/debug/sched/fair_server/cpu%/runtime", "0"}, {0}},
     .unseen = "its timer is one among the local timer interrupts, see knob tick",
 };
 
@@ -189,8 +195,9 @@ const struct ae_knob ae_knob_machine_check = {
     .what = "the timer that looks for corrected hardware errors",
     .risk = "corrected memory errors are counted late or never, on all CPUs",
     .needs = "no machine-check polling here",
-    .files = (const struct ae_knob_file[]){
-        {AE_SETTING_TEXT, "/sys/devices/system/machinecheck/machinecheck0/check_interval", "0"},
-        {0}},
+    .files =
+        (const struct ae_knob_file[]){
+            {AE_SETTING_TEXT, "/sys/devices/system/machinecheck/machinecheck0/check_interval", "0"},
+            {0}},
     .counters = "irq:MCP",
 };

@@ -57,9 +57,9 @@ static int add_v1_set(struct ae_plan *plan, const struct ae_cgroup *cgroup, cons
 }
 
 /*
- * On v1 a CPU without load balancing is one that no CPU set with sched_load_balance covers, the root
- * included. The host's CPUs then need a set of their own, which no task has to live in: scheduling
- * domains are made for CPUs (Documentation/admin-guide/cgroup-v1/cpusets.rst, 1.7).
+ * On v1 a CPU without load balancing is one that no CPU set with sched_load_balance covers, the
+ * root included. The host's CPUs then need a set of their own, which no task has to live in:
+ * scheduling domains are made for CPUs (Documentation/admin-guide/cgroup-v1/cpusets.rst, 1.7).
  */
 static int expand_v1(const struct ae_partition *partition, struct ae_plan *plan,
                      const struct ae_cgroup *cgroup, const char *set, const char *quiet)

@@ -40,8 +40,9 @@ static int expand_irqbalance(const struct ae_partition *partition, struct ae_pla
 
     if (rc || sockets.count)
         return rc;
-    return ae_error_set(err, -ENOENT, "irqbalance is not running, or has no socket in "
-                                      "/run/irqbalance");
+    return ae_error_set(err, -ENOENT,
+                        "irqbalance is not running, or has no socket in "
+                        "/run/irqbalance");
 }
 
 const struct ae_knob ae_knob_irqbalance = {
@@ -57,8 +58,9 @@ const struct ae_knob ae_knob_default_irqs = {
     .what = "interrupts of devices that appear later",
     .risk = "none",
     .needs = "no /proc/irq/default_smp_affinity",
-    .files = (const struct ae_knob_file[]){
-        {AE_SETTING_MASK, "/proc/irq/default_smp_affinity", AE_WITHOUT_QUIET}, {0}},
+    .files =
+        (const struct ae_knob_file[]){
+            {AE_SETTING_MASK, "/proc/irq/default_smp_affinity", AE_WITHOUT_QUIET}, {0}},
     .unseen = "it speaks of interrupts to come",
 };
 
@@ -87,8 +89,9 @@ static void irqs_effective(const struct ae_partition *partition, struct ae_evide
     int rc = ae_root_glob("/proc/irq/*/effective_affinity_list", find_stuck, &stuck);
 
     if (rc || stuck.seen == 0)
-        ae_evidence_set(evidence, AE_ANSWER_UNSEEN, "this kernel shows no effective affinity "
-                                                    "(CONFIG_GENERIC_IRQ_EFFECTIVE_AFF_MASK)");
+        ae_evidence_set(evidence, AE_ANSWER_UNSEEN,
+                        "this kernel shows no effective affinity "
+                        "(CONFIG_GENERIC_IRQ_EFFECTIVE_AFF_MASK)");
     else if (stuck.count)
         ae_evidence_set(evidence, AE_ANSWER_NO, "%u interrupt%s still go%s to quiet CPUs, see %s",
                         stuck.count, stuck.count == 1 ? "" : "s", stuck.count == 1 ? "es" : "",
@@ -104,8 +107,9 @@ const struct ae_knob ae_knob_irqs = {
     .risk = "the host's CPUs take them all; interrupts the kernel manages refuse to move",
     .needs = "no interrupt is in /proc/irq",
     .essential = true,
-    .files = (const struct ae_knob_file[]){
-        {AE_SETTING_LIST, "/proc/irq/*/smp_affinity_list", AE_WITHOUT_QUIET}, {0}},
+    .files =
+        (const struct ae_knob_file[]){
+            {AE_SETTING_LIST, "/proc/irq/*/smp_affinity_list", AE_WITHOUT_QUIET}, {0}},
     .effective = irqs_effective,
     .counters = "irq:#",
 };
@@ -115,10 +119,11 @@ const struct ae_knob ae_knob_rps = {
     .what = "the network stack's work on received packets",
     .risk = "none",
     .needs = "no receive packet steering (CONFIG_RPS)",
-    .files = (const struct ae_knob_file[]){
-        {AE_SETTING_MASK, "/proc/sys/net/core/rps_default_mask", AE_WITHOUT_QUIET},
-        {AE_SETTING_MASK, "/sys/class/net/*/queues/rx-*/rps_cpus", AE_WITHOUT_QUIET},
-        {0}},
+    .files =
+        (const struct ae_knob_file[]){
+            {AE_SETTING_MASK, "/proc/sys/net/core/rps_default_mask", AE_WITHOUT_QUIET},
+            {AE_SETTING_MASK, "/sys/class/net/*/queues/rx-*/rps_cpus", AE_WITHOUT_QUIET},
+            {0}},
     .counters = "softirq:NET_RX",
 };
 
@@ -127,8 +132,9 @@ const struct ae_knob ae_knob_xps = {
     .what = "the network stack's work on sent packets",
     .risk = "none",
     .needs = "no transmit packet steering (CONFIG_XPS), or no card with several queues",
-    .files = (const struct ae_knob_file[]){
-        {AE_SETTING_MASK, "/sys/class/net/*/queues/tx-*/xps_cpus", AE_WITHOUT_QUIET}, {0}},
+    .files =
+        (const struct ae_knob_file[]){
+            {AE_SETTING_MASK, "/sys/class/net/*/queues/tx-*/xps_cpus", AE_WITHOUT_QUIET}, {0}},
     .counters = "softirq:NET_TX",
 };
 

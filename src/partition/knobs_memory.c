@@ -15,8 +15,8 @@ const struct ae_knob ae_knob_vmstat = {
     .what = "the work that folds each CPU's memory statistics once a second",
     .risk = "the host's memory statistics are up to two minutes old",
     .needs = "no /proc/sys/vm/stat_interval",
-    .files = (const struct ae_knob_file[]){
-        {AE_SETTING_TEXT, "/proc/sys/vm/stat_interval", "120"}, {0}},
+    .files =
+        (const struct ae_knob_file[]){{AE_SETTING_TEXT, "/proc/sys/vm/stat_interval", "120"}, {0}},
     .counters = "sched:slices",
 };
 
@@ -25,8 +25,9 @@ const struct ae_knob ae_knob_thp = {
     .what = "pages being collapsed into huge ones, with interrupts that flush TLBs",
     .risk = "programs of the host that gain from transparent huge pages slow down",
     .needs = "no transparent huge pages (CONFIG_TRANSPARENT_HUGEPAGE)",
-    .files = (const struct ae_knob_file[]){
-        {AE_SETTING_CHOICE, "/sys/kernel/mm/transparent_hugepage/enabled", "never"}, {0}},
+    .files =
+        (const struct ae_knob_file[]){
+            {AE_SETTING_CHOICE, "/sys/kernel/mm/transparent_hugepage/enabled", "never"}, {0}},
     .counters = "irq:TLB",
 };
 
@@ -35,8 +36,7 @@ const struct ae_knob ae_knob_ksm = {
     .what = "equal pages being merged, with interrupts that flush TLBs",
     .risk = "virtual machines on the host use more memory; merged pages stay merged",
     .needs = "no same-page merging (CONFIG_KSM)",
-    .files = (const struct ae_knob_file[]){
-        {AE_SETTING_TEXT, "/sys/kernel/mm/ksm/run", "0"}, {0}},
+    .files = (const struct ae_knob_file[]){{AE_SETTING_TEXT, "/sys/kernel/mm/ksm/run", "0"}, {0}},
     .counters = "irq:TLB",
 };
 
@@ -45,8 +45,9 @@ const struct ae_knob ae_knob_numa_balancing = {
     .what = "page faults provoked to see who uses which memory",
     .risk = "the host's memory does not follow its tasks to other nodes",
     .needs = "no automatic NUMA balancing (CONFIG_NUMA_BALANCING)",
-    .files = (const struct ae_knob_file[]){
-        {AE_SETTING_TEXT, "/proc/sys/kernel/numa_balancing", "0"}, {0}},
+    .files =
+        (const struct ae_knob_file[]){{AE_SETTING_TEXT, "/proc/sys/kernel/numa_balancing", "0"},
+                                      {0}},
     .counters = "irq:TLB",
 };
 
@@ -172,13 +173,15 @@ static int expand_ways(const struct ae_partition *partition, struct ae_plan *pla
     int rc;
 
     if (ae_root_read("/sys/fs/resctrl/info/L3/cbm_mask", text, sizeof(text)) < 0)
-        return ae_error_set(err, -ENOENT, "no cache allocation for level 3; does the processor "
-                                          "have it, and is resctrl mounted on /sys/fs/resctrl?");
+        return ae_error_set(err, -ENOENT,
+                            "no cache allocation for level 3; does the processor "
+                            "have it, and is resctrl mounted on /sys/fs/resctrl?");
     full = strtoull(text, NULL, 16);
     ways = (unsigned)__builtin_popcountll(full);
     if (partition->ways_taken >= ways)
-        return ae_error_set(err, -ENOENT, "the cache can be divided into %u parts, %u are asked "
-                                          "for, and the host needs one",
+        return ae_error_set(err, -ENOENT,
+                            "the cache can be divided into %u parts, %u are asked "
+                            "for, and the host needs one",
                             ways, partition->ways_taken);
     ways_mask(mask, 0, ways - partition->ways_taken);
     snprintf(target, sizeof(target), "/sys/fs/resctrl/schemata L3:%u", partition->l3_id);

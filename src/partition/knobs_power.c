@@ -21,9 +21,10 @@ const struct ae_knob ae_knob_cpu_latency = {
     .risk = "quiet CPUs that idle draw full power",
     .needs = "no per-CPU latency limits (CONFIG_CPU_IDLE, CONFIG_PM)",
     .power = true,
-    .files = (const struct ae_knob_file[]){
-        {AE_SETTING_TEXT, "/sys/devices/system/cpu/cpu%/power/pm_qos_resume_latency_us", "n/a"},
-        {0}},
+    .files =
+        (const struct ae_knob_file[]){
+            {AE_SETTING_TEXT, "/sys/devices/system/cpu/cpu%/power/pm_qos_resume_latency_us", "n/a"},
+            {0}},
     .unseen = "idle states do not interrupt; they show as latency",
 };
 
@@ -74,10 +75,11 @@ const struct ae_knob ae_knob_energy_preference = {
     .risk = "quiet CPUs draw more power",
     .needs = "the frequency driver has no energy preference",
     .power = true,
-    .files = (const struct ae_knob_file[]){
-        {AE_SETTING_TEXT, "/sys/devices/system/cpu/cpu%/cpufreq/energy_performance_preference",
-         "performance"},
-        {0}},
+    .files =
+        (const struct ae_knob_file[]){
+            {AE_SETTING_TEXT, "/sys/devices/system/cpu/cpu%/cpufreq/energy_performance_preference",
+             "performance"},
+            {0}},
     .unseen = "clock changes show as latency",
 };
 
@@ -87,8 +89,9 @@ const struct ae_knob ae_knob_energy_bias = {
     .risk = "quiet CPUs draw more power",
     .needs = "the processor has no energy bias",
     .power = true,
-    .files = (const struct ae_knob_file[]){
-        {AE_SETTING_TEXT, "/sys/devices/system/cpu/cpu%/power/energy_perf_bias", "0"}, {0}},
+    .files =
+        (const struct ae_knob_file[]){
+            {AE_SETTING_TEXT, "/sys/devices/system/cpu/cpu%/power/energy_perf_bias", "0"}, {0}},
     .unseen = "clock changes show as latency",
 };
 
@@ -98,8 +101,9 @@ const struct ae_knob ae_knob_governor = {
     .risk = "quiet CPUs draw more power",
     .needs = "no frequency scaling here",
     .power = true,
-    .files = (const struct ae_knob_file[]){
-        {AE_SETTING_TEXT, "/sys/devices/system/cpu/cpu%/cpufreq/scaling_governor", "performance"},
-        {0}},
+    .files = (const struct ae_knob_file[]){{AE_SETTING_TEXT,
+                                            "/sys/devices/system/cpu/cpu%/cpufreq/scaling_governor",
+                                            "performance"},
+                                           {0}},
     .unseen = "clock changes show as latency",
 };

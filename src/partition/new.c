@@ -32,8 +32,9 @@ static int propose(char *list, size_t size, struct ae_error *err)
         best_count = ae_cpus_count(&there);
     }
     if (ae_cpus_count(&best) == 0)
-        return ae_error_set(err, -EINVAL, "this machine has only one core; a partition needs "
-                                          "another besides the host's");
+        return ae_error_set(err, -EINVAL,
+                            "this machine has only one core; a partition needs "
+                            "another besides the host's");
     return ae_cpus_format(&best, list, size) < 0
                ? ae_error_set(err, -ENOSPC, "the list of CPUs is too long")
                : 0;
@@ -60,8 +61,9 @@ static void describe_machine(FILE *file)
 
 static void write_file(FILE *file, const char *name, const char *cpus)
 {
-    fprintf(file, "# Partition %s. See docs/partition.md; `aether partition plan %s` shows what it "
-                  "would change.\n",
+    fprintf(file,
+            "# Partition %s. See docs/partition.md; `aether partition plan %s` shows what it "
+            "would change.\n",
             name, name);
     describe_machine(file);
     fprintf(file,

@@ -62,15 +62,15 @@ struct ae_partition {
 
     /* Resolved against the machine by ae_partition_load. */
     struct ae_cpus quiet;
-    struct ae_cpus all_quiet;  /* of every partition that has a file, this one included */
+    struct ae_cpus all_quiet; /* of every partition that has a file, this one included */
     struct ae_cpus host_cpus;
-    struct ae_cpus offline;    /* siblings to switch off */
+    struct ae_cpus offline; /* siblings to switch off */
     enum ae_partition_smt smt_policy;
     bool keep_power;
-    int memory_node;           /* -1: this machine has no nodes */
-    unsigned ways;             /* 0: none asked for */
-    unsigned ways_before;      /* taken by partitions whose names come earlier */
-    unsigned ways_taken;       /* by all partitions */
+    int memory_node;      /* -1: this machine has no nodes */
+    unsigned ways;        /* 0: none asked for */
+    unsigned ways_before; /* taken by partitions whose names come earlier */
+    unsigned ways_taken;  /* by all partitions */
     unsigned l3_id, l3_ways_all;
 };
 

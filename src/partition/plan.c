@@ -134,7 +134,9 @@ static int expand(const struct ae_partition *partition, struct ae_plan *plan,
     if (rc == -ENOENT || (!knob->expand && plan->count == before)) {
         slot->state = AE_LINE_ABSENT;
         snprintf(slot->note, sizeof(slot->note), "%.190s",
-                 why.text[0] ? why.text : knob->needs ? knob->needs : "not on this machine");
+                 why.text[0]   ? why.text
+                 : knob->needs ? knob->needs
+                               : "not on this machine");
     }
     return 0;
 }

@@ -54,9 +54,10 @@ void ae_tell_missing(struct ae_telling *telling, const struct ae_plan *plan)
         const struct ae_plan_knob *slot = &plan->knobs[i];
 
         if (slot->state != AE_LINE_OK)
-            ae_tell(telling, &(struct ae_partition_line){.knob = slot->knob->name,
-                                                         .state = slot->state,
-                                                         .note = slot->note[0] ? slot->note : NULL});
+            ae_tell(telling,
+                    &(struct ae_partition_line){.knob = slot->knob->name,
+                                                .state = slot->state,
+                                                .note = slot->note[0] ? slot->note : NULL});
     }
 }
 

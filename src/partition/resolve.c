@@ -44,8 +44,7 @@ static int parse_smt(struct ae_partition *partition, struct ae_error *err)
             return 0;
         }
     return ae_partition_mistake(partition, partition->smt.line, err,
-                                "smt is '%s'; write whole, offline or share",
-                                partition->smt.value);
+                                "smt is '%s'; write whole, offline or share", partition->smt.value);
 }
 
 /* Takes up to `cores` whole cores out of `free`, highest CPU first; returns how many it found. */
@@ -132,8 +131,9 @@ static int check_present(const struct ae_partition *partition, const struct ae_p
     char text[64], has[64];
 
     if (ae_topology_possible(&possible) || ae_topology_online(&online))
-        return ae_error_set(err, -EIO, "reading the CPUs in /sys/devices/system/cpu failed; "
-                                       "is sysfs mounted?");
+        return ae_error_set(err, -EIO,
+                            "reading the CPUs in /sys/devices/system/cpu failed; "
+                            "is sysfs mounted?");
     ae_cpus_subtract(&missing, &possible);
     if (ae_cpus_count(&missing) > 0)
         return ae_partition_mistake(partition, key->line, err,
@@ -298,8 +298,7 @@ static int check_power(struct ae_partition *partition, struct ae_error *err)
     if (partition->keep_power)
         return 0;
     return ae_partition_mistake(partition, partition->power.line, err,
-                                "power is '%s'; write performance or keep",
-                                partition->power.value);
+                                "power is '%s'; write performance or keep", partition->power.value);
 }
 
 /* Kilobytes of memory of a node, or of the machine; 0: not known. */
@@ -424,8 +423,8 @@ static int check_cache(struct ae_partition **all, size_t count, size_t which, st
         unsigned id, ways;
         int first = ae_cpus_next(&all[i]->quiet, 0);
 
-        if (all[i]->l3_ways.line == 0 || first < 0 ||
-            ae_topology_l3((unsigned)first, &id, &ways) || id != partition->l3_id)
+        if (all[i]->l3_ways.line == 0 || first < 0 || ae_topology_l3((unsigned)first, &id, &ways) ||
+            id != partition->l3_id)
             continue;
         partition->ways_taken += ways_of(all[i]);
         if (i < which)

@@ -48,7 +48,8 @@ static int read_choice(const char *target, char **value)
         return rc;
     open = strchr(text, '[');
     close = open ? strchr(open, ']') : NULL;
-    rc = close ? give(value, open + 1, (size_t)(close - open - 1)) : give(value, text, strlen(text));
+    rc =
+        close ? give(value, open + 1, (size_t)(close - open - 1)) : give(value, text, strlen(text));
     free(text);
     return rc;
 }

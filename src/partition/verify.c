@@ -66,8 +66,7 @@ static void read_back(const struct verify *verify, const struct ae_knob *knob,
         ae_evidence_set(evidence, AE_ANSWER_YES, "nothing has to be set");
     else if (wrong)
         ae_evidence_set(evidence, AE_ANSWER_NO, "%u of %u differ: %.120s is %.40s, not %.40s", bad,
-                        count, wrong->target, wrong->now ? wrong->now : "not there",
-                        wrong->wanted);
+                        count, wrong->target, wrong->now ? wrong->now : "not there", wrong->wanted);
     else
         ae_evidence_set(evidence, AE_ANSWER_YES, "%u of %u read back as wanted%s",
                         count - elsewhere, count, kept);
@@ -132,8 +131,8 @@ static void judge(const struct verify *verify, const struct ae_knob *knob,
 {
     const struct ae_plan_knob *slot = slot_of(&verify->plan, knob);
 
-    *evidence = (struct ae_knob_evidence){.knob = knob->name,
-                                          .tier = knob->boot ? "boot" : "run-time"};
+    *evidence =
+        (struct ae_knob_evidence){.knob = knob->name, .tier = knob->boot ? "boot" : "run-time"};
     if (slot && slot->state != AE_LINE_OK) {
         enum ae_answer answer = slot->state == AE_LINE_OFF ? AE_ANSWER_OFF : AE_ANSWER_ABSENT;
 
@@ -188,8 +187,8 @@ int ae_partition_verify(const struct ae_partition *partition, unsigned window_ms
         struct ae_knob_evidence evidence;
 
         judge(&verify, knob, &evidence);
-        if (evidence.accepted.answer == AE_ANSWER_NO ||
-            evidence.effective.answer == AE_ANSWER_NO || evidence.quiet.answer == AE_ANSWER_NO)
+        if (evidence.accepted.answer == AE_ANSWER_NO || evidence.effective.answer == AE_ANSWER_NO ||
+            evidence.quiet.answer == AE_ANSWER_NO)
             *quiet = false;
         if (report)
             report(&evidence, context);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Run in the lab, as root, on a machine that may be spoilt: kills `apply` at every step of its journal,
- * reverts, and compares every file that knobs touch and the affinity of every task with before.
+ * Run in the lab, as root, on a machine that may be spoilt: kills `apply` at every step of its
+ * journal, reverts, and compares every file that knobs touch and the affinity of every task with
+ * before.
  *
  * lab_partition NAME [FIRST [STRIDE]]
  */

@@ -54,8 +54,9 @@ static void put_status(int id, const char *name, int parent, const char *cpus)
     char path[64], text[512];
 
     snprintf(path, sizeof(path), "/proc/%d/status", id);
-    snprintf(text, sizeof(text), "Name:\t%s\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\n"
-                                 "Cpus_allowed:\tff\nCpus_allowed_list:\t%s\nMems_allowed:\t1\n",
+    snprintf(text, sizeof(text),
+             "Name:\t%s\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\n"
+             "Cpus_allowed:\tff\nCpus_allowed_list:\t%s\nMems_allowed:\t1\n",
              name, id, id, parent, cpus);
     made_up_put(path, text);
 }
@@ -232,9 +233,12 @@ static int write_file(const char *path, const char *text)
         const char *end;
         int (*write)(const char *path, const char *text);
     } special[] = {
-        {"/cpuset.cpus.partition", write_partition}, {"/cpuset.cpus", write_cpus},
-        {"/cgroup.subtree_control", write_controllers}, {"/schemata", write_schemata},
-        {"/nr_hugepages", write_pages},              {"/transparent_hugepage/enabled", write_thp},
+        {"/cpuset.cpus.partition", write_partition},
+        {"/cpuset.cpus", write_cpus},
+        {"/cgroup.subtree_control", write_controllers},
+        {"/schemata", write_schemata},
+        {"/nr_hugepages", write_pages},
+        {"/transparent_hugepage/enabled", write_thp},
         {"/smp_affinity_list", write_irq},
     };
     size_t length = strlen(path);
@@ -251,9 +255,12 @@ static int write_file(const char *path, const char *text)
 static int make_directory(const char *path)
 {
     static const char *const set[][2] = {
-        {"cpuset.cpus", ""},           {"cpuset.mems", ""},
-        {"cpuset.cpus.partition", "member"}, {"cpuset.cpus.effective", ""},
-        {"cpuset.sched_load_balance", "1"},  {"cgroup.procs", ""},
+        {"cpuset.cpus", ""},
+        {"cpuset.mems", ""},
+        {"cpuset.cpus.partition", "member"},
+        {"cpuset.cpus.effective", ""},
+        {"cpuset.sched_load_balance", "1"},
+        {"cgroup.procs", ""},
     };
     char file[PATH_MAX];
 
@@ -309,7 +316,8 @@ static const char *const files[][2] = {
     {"/proc/mounts", "proc /proc proc rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n"},
     {"/proc/cmdline", "root=/dev/sda1 quiet\n"},
     {"/proc/meminfo", "MemTotal: 16000000 kB\n"},
-    {"/proc/interrupts", "            CPU0       CPU2\n  24:  5  7  PCI-MSI  eth0\n LOC: 9 8 local\n"},
+    {"/proc/interrupts",
+     "            CPU0       CPU2\n  24:  5  7  PCI-MSI  eth0\n LOC: 9 8 local\n"},
     {"/proc/softirqs", "                    CPU0       CPU2\n TIMER: 1 2\n"},
     {"/proc/sys/kernel/watchdog_cpumask", "0-7\n"},
     {"/proc/sys/kernel/nmi_watchdog", "1\n"},
@@ -379,7 +387,8 @@ static void put_cpu(unsigned cpu)
     }
     snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/cache/index1/id", cpu);
     made_up_put(path, cpu < 4 ? "0\n" : "1\n");
-    snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list", cpu);
+    snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list",
+             cpu);
     snprintf(text, sizeof(text), "%u-%u\n", cpu & ~1u, cpu | 1);
     made_up_put(path, text);
     snprintf(path, sizeof(path), "/sys/kernel/debug/sched/fair_server/cpu%u/runtime", cpu);

@@ -4,8 +4,8 @@
 
 /*
  * A made-up machine: a directory with the files of one, and an imitation of how a kernel answers
- * writes. CPUs 0-7, two threads to a core (0-1, 2-3, ...), memory node 0 with CPUs 0-3 and node 1 with
- * 4-7, cgroup v2, interrupts, tasks, a network card and two PCI functions.
+ * writes. CPUs 0-7, two threads to a core (0-1, 2-3, ...), memory node 0 with CPUs 0-3 and node 1
+ * with 4-7, cgroup v2, interrupts, tasks, a network card and two PCI functions.
  *
  * Files that steer it: /made-up/invalid (an isolated CPU set turns invalid), /made-up/pages (huge
  * pages there are), /proc/irq/N/managed (refuses to move), /proc/irq/N/lazy (moves, but not yet).

@@ -141,16 +141,18 @@ static void applying_sets_what_the_file_asks_for(void **state)
     assert_string_equal(made_up_get("/proc/irq/26/smp_affinity_list"), "0");
     assert_string_equal(made_up_get("/proc/irq/default_smp_affinity"), "000000f3");
     assert_string_equal(made_up_get("/sys/fs/cgroup/aether-fast/cpuset.cpus"), "2-3");
-    assert_string_equal(made_up_get("/sys/fs/cgroup/aether-fast/cpuset.cpus.partition"), "isolated");
+    assert_string_equal(made_up_get("/sys/fs/cgroup/aether-fast/cpuset.cpus.partition"),
+                        "isolated");
     assert_string_equal(made_up_get("/sys/fs/resctrl/schemata"),
                         "    MB:0=100;1=100\n    L3:0=0ff;1=fff");
     assert_string_equal(made_up_get("/sys/fs/resctrl/aether-fast/schemata"), "    L3:0=f00;1=fff");
     assert_string_equal(
-        made_up_get("/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages"), "64");
+        made_up_get("/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages"),
+        "64");
     assert_string_equal(made_up_task_cpus(1), "0-1,4-7");
     assert_string_equal(made_up_task_cpus(31), "0-1,4-7");
-    assert_string_equal(made_up_task_cpus(30), "2");   /* the kernel pinned it */
-    assert_string_equal(made_up_task_cpus(100), "0");  /* the CPU set's coming must not widen it */
+    assert_string_equal(made_up_task_cpus(30), "2");  /* the kernel pinned it */
+    assert_string_equal(made_up_task_cpus(100), "0"); /* the CPU set's coming must not widen it */
     assert_string_equal(made_up_task_cpus(101), "0-1,4-7");
     assert_int_equal(level(), AE_LEVEL_RUN_TIME);
     must(revert());
@@ -471,7 +473,8 @@ static void an_invalid_cpu_set_is_no_success(void **state)
     made_up_put("/made-up/invalid", "");
     before = made_up_dump();
     assert_int_equal(apply(), -EPERM);
-    assert_non_null(strstr(error.text, "cpuset.cpus.partition: it reads \"isolated invalid (Cpu list"));
+    assert_non_null(
+        strstr(error.text, "cpuset.cpus.partition: it reads \"isolated invalid (Cpu list"));
     same_as(before, "invalid", 0);
     free(before);
 }

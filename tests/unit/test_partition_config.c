@@ -38,42 +38,52 @@ static const struct {
     {P "smt = whole\n", ".conf: no quiet CPUs are given; write cpus = LIST"},
     {"", ".conf: no quiet CPUs are given"},
     {P "cpus = 0-1\n", ":2: CPU 0 cannot be quiet: the kernel keeps its time there"},
-    {P "cpus = 1-7\n", ":2: CPU 1 shares its core with CPU 0, which is not in the partition; add it"},
-    {P "cpus = 2\n", ":2: CPU 2 shares its core with CPU 3, which is not in the partition; add it, or "
-       "write smt = offline"},
+    {P "cpus = 1-7\n",
+     ":2: CPU 1 shares its core with CPU 0, which is not in the partition; add it"},
+    {P "cpus = 2\n",
+     ":2: CPU 2 shares its core with CPU 3, which is not in the partition; add it, or "
+     "write smt = offline"},
     {P "cpus = 1\nsmt = offline\n", ":3: smt = offline would switch off CPU 0"},
     {Q "smt = no\n", ":3: smt is 'no'; write whole, offline or share"},
     {Q "host = 2,4\n", ":3: CPU 2 is a host CPU here and a quiet"},
     {Q "host = 12\n", ":3: CPU 12 does not exist"},
     {Q "host = x\n", ":3: 'x' is no CPU list; write one like 2-5,8"},
-    {P "cpus = 2\nsmt = offline\nhost = 3\n", ":4: CPU 3 is a host CPU here and a quiet (or switched"},
+    {P "cpus = 2\nsmt = offline\nhost = 3\n",
+     ":4: CPU 3 is a host CPU here and a quiet (or switched"},
     {Q "power = max\n", ":3: power is 'max'; write performance or keep"},
     {Q "node = one\n", ":3: 'one' is no memory node; write its number"},
     {Q "node = 7\n", ":3: this machine has no memory node 7; see /sys/devices/system/node"},
-    {P "cpus = 2-5\n", ":2: CPU 2 is on memory node 0, CPU 4 on node 1; make one partition per node"},
+    {P "cpus = 2-5\n",
+     ":2: CPU 2 is on memory node 0, CPU 4 on node 1; make one partition per node"},
     {P "cpus = 2 near there\n", ":2: '2 near there' is not understood; write 'N near DEVICE'"},
     {P "cpus = near 0000:01:00.0\n", ":2: 'near 0000:01:00.0' is not understood"},
     {P "cpus = 0 near 0000:01:00.0\n", ":2: '0 near 0000:01:00.0' is not understood"},
     {P "cpus = 1 near 0000:09:00.0\n", ":2: there is no device 0000:09:00.0 to be near to"},
-    {P "cpus = 3 near 0000:01:00.0\n", ":2: only 2 free cores lie near 0000:01:00.0, 3 wanted; ask"},
+    {P "cpus = 3 near 0000:01:00.0\n",
+     ":2: only 2 free cores lie near 0000:01:00.0, 3 wanted; ask"},
     {Q "[memory]\nhugepages-3Q = 1\n", ":4: '3Q' is no page size; write hugepages-2M"},
     {Q "[memory]\nhugepages-4M = 1\n", ":4: this kernel has no huge pages of 4096 kB; see"},
     {Q "[memory]\nhugepages-2M = lots\n", ":4: 'lots' is no number of pages; write a number"},
     {Q "[memory]\nhugepages-2M = -1\n", ":4: '-1' is no number of pages"},
-    {Q "[memory]\nhugepages-2M = 99999\n", ":4: huge pages of 199998 MiB would take all memory of node 0"},
-    {Q "[memory]\nhugepages-2M = 1\nhugepages-2048K = 1\n", ":5: huge pages of this size were given in "
-       "line 4 already"},
+    {Q "[memory]\nhugepages-2M = 99999\n",
+     ":4: huge pages of 199998 MiB would take all memory of node 0"},
+    {Q "[memory]\nhugepages-2M = 1\nhugepages-2048K = 1\n",
+     ":5: huge pages of this size were given in "
+     "line 4 already"},
     {Q "[devices]\ndevice = eth0\n", ":4: 'eth0' is no PCI address; write it in full"},
     {Q "[devices]\ndevice = 01:00.0\n", ":4: '01:00.0' is no PCI address"},
-    {Q "[devices]\ndevice = 0000:0A:00.0\n", ":4: '0000:0A:00.0' is no PCI address; write it in full "
-       "and in lower case"},
+    {Q "[devices]\ndevice = 0000:0A:00.0\n",
+     ":4: '0000:0A:00.0' is no PCI address; write it in full "
+     "and in lower case"},
     {Q "[devices]\ndevice = 0000:09:00.0\n", ":4: there is no device 0000:09:00.0; lspci -D"},
-    {Q "[devices]\ndevice = 0000:01:00.0\ndevice = 0000:01:00.0\n", ":5: device 0000:01:00.0 was given in "
-       "line 4 already"},
+    {Q "[devices]\ndevice = 0000:01:00.0\ndevice = 0000:01:00.0\n",
+     ":5: device 0000:01:00.0 was given in "
+     "line 4 already"},
     {Q "[cache]\nl3-ways = some\n", ":4: 'some' is no number of cache ways"},
     {Q "[cache]\nl3-ways = 0\n", ":4: '0' is no number of cache ways"},
     {Q "[cache]\nl3-ways = 12\n", ":4: the cache has 12 ways and the partitions ask for 12"},
-    {Q "[knobs]\nirqz = off\n", ":4: no knob is called 'irqz'; `aether partition knobs` lists them"},
+    {Q "[knobs]\nirqz = off\n",
+     ":4: no knob is called 'irqz'; `aether partition knobs` lists them"},
     {Q "[knobs]\nirqs = no\n", ":4: knob 'irqs' is 'no'; write on or off"},
     {Q "[knobs]\nirqs = off\nirqs = on\n", ":5: knob 'irqs' was given in line 4 already"},
     {Q "[knobs]\ntick = on\n", ":4: 'tick' is set by kernel parameters, not here"},
@@ -197,8 +207,8 @@ static void a_file_others_can_write_is_refused(void **state)
 
 static void names_are_checked(void **state)
 {
-    static const char *const bad[] = {"", "-x", "a/b", "..", "Fast",
-                                      "a-name-that-is-longer-than-thirty-one"};
+    static const char *const bad[] = {"",   "-x",   "a/b",
+                                      "..", "Fast", "a-name-that-is-longer-than-thirty-one"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

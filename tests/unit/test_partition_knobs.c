@@ -163,8 +163,8 @@ static void every_knob_is_set_and_missed_when_it_changes(void **state)
 static void a_knob_this_kernel_lacks_is_absent(void **state)
 {
     static const char *const optional[] = {
-        "fair-server", "machine-check", "ksm", "numa-balancing", "vmstat", "thp", "xps",
-        "nmi-watchdog", "watchdog-cpus", "energy-bias", "governor"};
+        "fair-server", "machine-check", "ksm",           "numa-balancing", "vmstat",  "thp",
+        "xps",         "nmi-watchdog",  "watchdog-cpus", "energy-bias",    "governor"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(knobs) / sizeof(knobs[0]); i++)
@@ -314,8 +314,9 @@ static void counting(const char *timer, unsigned local, unsigned device)
 {
     char text[256];
 
-    snprintf(text, sizeof(text), "            CPU0       CPU2       CPU3\n  24: 5 %u 0 PCI-MSI eth0\n"
-                                 " LOC: 9 %u 1 local\n ERR: 0\n",
+    snprintf(text, sizeof(text),
+             "            CPU0       CPU2       CPU3\n  24: 5 %u 0 PCI-MSI eth0\n"
+             " LOC: 9 %u 1 local\n ERR: 0\n",
              device, local);
     made_up_put("/proc/interrupts", text);
     snprintf(text, sizeof(text), "                    CPU0       CPU2       CPU3\n TIMER: 1 %s 0\n",
@@ -382,8 +383,9 @@ static void tasks_are_read_whatever_their_name(void **state)
     struct ae_task task;
 
     (void)state;
-    assert_int_equal(ae_task_parse_stat(&task, "7 (a) b) S 3 1 1 0 -1 2097152 0 0 0 0 0 0 0 0 20 0 1 0 "
-                                               "99 0 0"),
+    assert_int_equal(ae_task_parse_stat(&task,
+                                        "7 (a) b) S 3 1 1 0 -1 2097152 0 0 0 0 0 0 0 0 20 0 1 0 "
+                                        "99 0 0"),
                      0);
     assert_string_equal(task.name, "a) b");
     assert_int_equal(task.parent, 3);
@@ -424,7 +426,8 @@ static void irqbalance_is_told(void **state)
 
     (void)state;
     must(ae_root_make_directory("/run/irqbalance"));
-    must(ae_root_path(address.sun_path, sizeof(address.sun_path), "/run/irqbalance/irqbalance9.sock"));
+    must(ae_root_path(address.sun_path, sizeof(address.sun_path),
+                      "/run/irqbalance/irqbalance9.sock"));
     assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(listener, 5), 0);
     child = fork();
@@ -451,15 +454,18 @@ static void cpu_sets_are_found_where_they_are(void **state)
     struct ae_cgroup cgroup;
 
     (void)state;
-    assert_int_equal(ae_cgroup_parse_mounts(&cgroup, "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n"
-                                                     "c /sys/fs/cgroup/cpuset cgroup rw,cpuset 0 0\n",
+    assert_int_equal(ae_cgroup_parse_mounts(&cgroup,
+                                            "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n"
+                                            "c /sys/fs/cgroup/cpuset cgroup rw,cpuset 0 0\n",
                                             offers),
                      0);
     assert_int_equal(cgroup.version, 1);
     assert_string_equal(cgroup.path, "/sys/fs/cgroup/cpuset");
-    assert_int_equal(ae_cgroup_parse_mounts(&cgroup, "c /sys/fs/cgroup cgroup2 rw 0 0\n", offers), 0);
+    assert_int_equal(ae_cgroup_parse_mounts(&cgroup, "c /sys/fs/cgroup cgroup2 rw 0 0\n", offers),
+                     0);
     assert_int_equal(cgroup.version, 2);
-    assert_int_equal(ae_cgroup_parse_mounts(&cgroup, "x\n\nc / cgroup rw,cpu 0 0", offers), -ENOENT);
+    assert_int_equal(ae_cgroup_parse_mounts(&cgroup, "x\n\nc / cgroup rw,cpu 0 0", offers),
+                     -ENOENT);
 }
 
 static void every_row_says_what_it_is(void **state)
