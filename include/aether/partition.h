@@ -80,7 +80,7 @@ struct ae_partition_line {
     const char *note;      /* what a person should know */
 };
 
-/* Called in the order of the work. Non-zero is ignored: the transaction goes on. */
+/* Called in the order of the work. */
 typedef void (*ae_partition_report)(const struct ae_partition_line *line, void *context);
 
 /* Counts of the lines of each state, filled by every verb below; may be NULL there. */
@@ -100,9 +100,11 @@ struct ae_apply_options {
 
 /*
  * Brings the partition up. Doing it again changes only what has drifted, what is new (interrupts,
- * tasks) and what the file says now. Without `partial` a refusal undoes everything done by this
- * call, and returns -EPERM. -EEXIST: there are conflicts and no `force`; -EBUSY: another apply or
- * revert runs; -ESTALE: the journal belongs to another partition description.
+ * tasks) and what the file says now. Without `partial`, a refusal makes a first apply undo all it
+ * did (a later one leaves the partition as it is) and return -EPERM, and an essential knob that is
+ * absent makes it return -ENOTSUP before it begins. -EEXIST: there are conflicts and no `force`;
+ * everything else was done. -EBUSY: another apply or revert runs. -ESTALE: the partition is applied
+ * to other CPUs, or a revert was interrupted; revert first.
  */
 int ae_partition_apply(const struct ae_partition *partition, const struct ae_apply_options *options,
                        ae_partition_report report, void *context,

@@ -25,7 +25,7 @@ static void no_step(void)
 void (*ae_journal_step)(void) = no_step;
 
 /* FNV-1a, 32 bits. It is to notice a cut, not an enemy: the file is root's. */
-static uint32_t checksum(const char *text, size_t length)
+uint32_t ae_journal_checksum(const char *text, size_t length)
 {
     uint32_t sum = 2166136261u;
 
@@ -154,7 +154,7 @@ static int split(char *line, char **field)
 {
     char *last = strrchr(line, '\t');
 
-    if (!last || strtoul(last + 1, NULL, 16) != checksum(line, (size_t)(last - line)) ||
+    if (!last || strtoul(last + 1, NULL, 16) != ae_journal_checksum(line, (size_t)(last - line)) ||
         strlen(last + 1) != 8)
         return -EBADMSG;
     *last = '\0';
@@ -200,7 +200,8 @@ static int append(struct ae_journal *journal, const char *const *value)
     if (length < 0)
         return -ENOMEM;
     ae_journal_step();
-    if (dprintf(journal->fd, "%s\t%08" PRIx32 "\n", line, checksum(line, (size_t)length)) < 0)
+    if (dprintf(journal->fd, "%s\t%08" PRIx32 "\n", line,
+                ae_journal_checksum(line, (size_t)length)) < 0)
         rc = -errno;
     ae_journal_step();
     free(line);

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <aether/error.h>
 
@@ -72,6 +73,9 @@ int ae_journal_sync(struct ae_journal *journal);
 /* Reads records from text; *good becomes the length of the whole ones. -EBADMSG: one that is not
  * the last is damaged. */
 int ae_journal_parse(struct ae_journal *journal, const char *text, size_t length, size_t *good);
+
+/* What stands at the end of each record, over what stands before it and its last tab. */
+uint32_t ae_journal_checksum(const char *text, size_t length);
 
 /* One apply or revert at a time, over all partitions. Returns a descriptor; close it to unlock. */
 int ae_journal_lock(struct ae_error *err);
