@@ -287,6 +287,8 @@ static int work(struct apply *apply)
 
     if (!rc)
         rc = record_tasks(apply, 0);
+    if (!rc && !apply->journal.recorded)
+        rc = ae_journal_mark(&apply->journal, "recorded");
     if (!rc)
         rc = apply_from(apply, 0);
     if (!rc)

@@ -113,6 +113,8 @@ static int take_mark(struct ae_journal *journal, const char *mark)
         journal->complete = true;
     else if (strcmp(mark, "partial") == 0)
         journal->complete = journal->partial = true;
+    else if (strcmp(mark, "recorded") == 0)
+        journal->recorded = true;
     else if (strcmp(mark, "revert") == 0)
         journal->reverting = true;
     else

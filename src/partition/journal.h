@@ -36,6 +36,7 @@ struct ae_journal {
     char *quiet;    /* CPU list at the first apply */
     bool complete;  /* the last apply went through to its end */
     bool partial;   /* ... and left something out, as it was told to */
+    bool recorded;  /* every task there was is among the entries */
     bool reverting; /* a revert has begun */
     struct ae_journal_entry *entries;
     size_t count, capacity;

@@ -316,8 +316,26 @@ static int prepare(struct revert *revert)
 
     if (rc || revert->options->dry_run)
         return rc;
-    rc = ae_task_each(adopt, revert);
+    if (revert->journal.recorded)
+        rc = ae_task_each(adopt, revert);
     return rc ? rc : ae_journal_mark(&revert->journal, "revert");
+}
+
+/* Restoring a setting may start a kernel thread (khugepaged), while its parent was still narrow. */
+static int undo_latecomers(struct revert *revert)
+{
+    size_t from = revert->journal.count;
+    int rc;
+
+    if (revert->options->dry_run || !revert->journal.recorded)
+        return 0;
+    rc = ae_task_each(adopt, revert);
+    for (size_t i = from; !rc && i < revert->journal.count; i++) {
+        const struct ae_journal_entry entry = revert->journal.entries[i];
+
+        rc = undo(revert, &entry);
+    }
+    return rc;
 }
 
 static int work(struct revert *revert, struct ae_error *err)
@@ -331,6 +349,8 @@ static int work(struct revert *revert, struct ae_error *err)
         rc = prepare(revert);
     if (!rc)
         rc = undo_all(revert);
+    if (!rc)
+        rc = undo_latecomers(revert);
     return rc ? ae_error_set(err, rc, "reverting partition %s stopped in the middle: %s; try again",
                              revert->journal.name, strerror(-rc))
               : conclude(revert, err);

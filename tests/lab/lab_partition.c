@@ -104,8 +104,8 @@ static unsigned compare(const char *before, const char *after, int step)
 
         if (line_stays(line, length, after))
             continue;
-        printf("step %d: changed: %.*s\n", step, (int)length, line);
-        differences++;
+        if (differences++ == 0)
+            printf("step %d: changed: %.*s\n", step, (int)length, line);
     }
     return differences;
 }

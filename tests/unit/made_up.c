@@ -197,6 +197,7 @@ static int write_pages(const char *path, const char *text)
     return ae_root_write(path, text);
 }
 
+/* As khugepaged does, a thread comes with the setting, born of kthreadd and as narrow as it is. */
 static int write_thp(const char *path, const char *text)
 {
     static const char *const words[] = {"always", "madvise", "never"};
@@ -208,6 +209,8 @@ static int write_thp(const char *path, const char *text)
         strcat(strcat(strcat(line, i ? " " : ""), chosen ? "[" : ""), words[i]);
         strcat(line, chosen ? "]" : "");
     }
+    if (strcmp(text, "never") != 0 && ae_root_exists("/made-up/khugepaged"))
+        made_up_task(600, 2, "khugepaged", 0x00200000, made_up_task_cpus(2));
     return ae_root_write(path, line);
 }
 

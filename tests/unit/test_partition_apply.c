@@ -550,6 +550,34 @@ static void a_task_born_meanwhile_gets_its_parents_affinity(void **state)
     assert_string_equal(made_up_task_cpus(202), "5");
 }
 
+static void a_thread_born_by_the_revert_is_not_left_narrow(void **state)
+{
+    (void)state;
+    made_up_config("fast", "[partition]\ncpus = 2-3\n[knobs]\ncpuset = off\n");
+    made_up_put("/made-up/khugepaged", "");
+    must(apply());
+    must(revert());
+    assert_string_equal(made_up_task_cpus(600), "0-7");
+}
+
+static void a_task_that_was_narrow_before_stays_so(void **state)
+{
+    char *before;
+
+    (void)state;
+    made_up_task(600, 2, "narrow", 0x00200000, "0-1,4-7"); /* as its parent will be */
+    before = made_up_dump();
+    for (int step = 1; dies(apply, die_at_step, step) && step < 40; step++) {
+        int rc = revert();
+
+        if (rc && rc != -ENOENT)
+            fail_msg("step %d: %s", step, error.text);
+        same_as(before, "killed at step", step);
+    }
+    revert();
+    free(before);
+}
+
 static void the_partitions_own_tasks_stay(void **state)
 {
     (void)state;
@@ -723,6 +751,8 @@ int main(void)
         TEST(a_new_interrupt_and_a_moved_one_are_drift),
         TEST(a_process_id_used_again_is_left_alone),
         TEST(a_task_born_meanwhile_gets_its_parents_affinity),
+        TEST(a_thread_born_by_the_revert_is_not_left_narrow),
+        TEST(a_task_that_was_narrow_before_stays_so),
         TEST(the_partitions_own_tasks_stay),
         TEST(a_partition_in_use_is_not_reverted),
         TEST(partitions_share_what_both_need),
