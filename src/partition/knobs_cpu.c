@@ -160,10 +160,16 @@ const struct ae_knob ae_knob_rt_throttle = {
     .unseen = "it shows as 50 ms gaps of a real-time task, not in a counter",
 };
 
+/*
+ * Off unless asked for: restoring the old runtime while an ordinary task waits on the CPU upsets
+ * the kernel's own bookkeeping (6.12.117: WARNING in task_non_contending, from
+ * sched_fair_server_write), which panic_on_warn turns into a crash.
+ */
 const struct ae_knob ae_knob_fair_server = {
     .name = "fair-server",
     .what = "the deadline server, which starts the tick for waiting ordinary tasks (Linux 6.12)",
-    .risk = "a real-time task that never sleeps starves ordinary tasks of its CPU",
+    .risk = "ordinary tasks can starve there; Linux 6.12 may print a WARNING when it is restored",
+    .off = true,
     .needs = "no deadline server in debugfs (Linux before 6.12, no debugfs, or lockdown)",
     .files =
         (const struct ae_knob_file[]){

@@ -25,7 +25,8 @@
 
 static const char everything[] =
     "[partition]\ncpus = 2-3\n[memory]\nhugepages-2M = 64\n[cache]\nl3-ways = 4\n"
-    "[knobs]\ncpu-dma-latency = on\nnic-queues = on\n";
+    "[knobs]\ncpu-dma-latency = on\nnic-queues = on\n"
+    "fair-server = on\n";
 
 static struct ae_partition_summary summary;
 static struct ae_error error;

@@ -78,7 +78,7 @@ static int begin(void **state)
 
     made_up_config("fast", "[partition]\ncpus = 2-3\n[memory]\nhugepages-2M = 64\n"
                            "[cache]\nl3-ways = 4\n[knobs]\ncpu-dma-latency = on\n"
-                           "nic-queues = on\n");
+                           "nic-queues = on\nfair-server = on\n");
     return rc;
 }
 
