@@ -19,6 +19,7 @@ int cli_echo(int argc, char **argv);
 int cli_nic(int argc, char **argv);
 int cli_noise(int argc, char **argv);
 int cli_partition(int argc, char **argv);
+int cli_partition_boot(int argc, char **argv); /* for cli_partition */
 int cli_ping(int argc, char **argv);
 int cli_run(int argc, char **argv);
 

@@ -419,6 +419,7 @@ static const char usage[] =
     "  status    what has drifted since; --watch follows it\n"
     "  verify    per knob: was it accepted, is it effective, is it quiet\n"
     "  revert    undo everything, after a crash as well\n"
+    "  boot      kernel parameters for the boot tier: plan, apply, remove, check\n"
     "\n"
     "Exit code: 0 well, 1 failed, 2 wrong usage, 3 drift or not quiet.\n"
     "'aether partition VERB --help' lists the options.\n";
@@ -433,6 +434,8 @@ int cli_partition(int argc, char **argv)
         fputs(usage, argc < 2 ? stderr : stdout);
         return argc < 2 ? CLI_USAGE : CLI_OK;
     }
+    if (strcmp(argv[1], "boot") == 0)
+        return cli_partition_boot(argc - 1, argv + 1);
     for (size_t i = 0; i < VERBS; i++)
         if (strcmp(argv[1], verbs[i].name) == 0)
             arguments.verb = &verbs[i];

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_PARTITION_GRUB_FILE_H
+#define AE_PARTITION_GRUB_FILE_H
+
+/*
+ * What /etc/default/grub and the drop-ins behind it make of a variable. They are shell scripts that
+ * grub-mkconfig sources in turn; here the part of the shell that such files use is understood:
+ * NAME=value and NAME+=value, quotes, backslashes, $NAME and ${NAME}, comments, `export`. Anything
+ * else is not guessed at but reported.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define AE_GRUB_VARIABLES 64
+
+struct ae_grub_variable {
+    char *name, *value;
+    bool unknown; /* its value takes a shell to tell: `...`, $(...), ${X:-...} */
+};
+
+struct ae_grub_variables {
+    struct ae_grub_variable items[AE_GRUB_VARIABLES];
+    unsigned count;
+    unsigned strange_line; /* the first line that is no assignment, in the last text run; 0: none */
+};
+
+/*
+ * Runs the text of one file. Never fails on what it does not understand; -ENOMEM, or -E2BIG for
+ * more variables than it keeps.
+ */
+int ae_grub_run(struct ae_grub_variables *variables, const char *text);
+
+/* NULL: not set. */
+const struct ae_grub_variable *ae_grub_get(const struct ae_grub_variables *variables,
+                                           const char *name);
+
+void ae_grub_free(struct ae_grub_variables *variables);
+
+#endif
