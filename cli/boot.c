@@ -299,11 +299,13 @@ static int check(struct boot *boot, unsigned *bad, struct ae_error *err)
 
 int cli_partition_boot(int argc, char **argv)
 {
+    static char program[] = "aether partition boot";
     struct boot boot = {.action = NULL};
     struct ae_error err = {0};
     unsigned bad = 0;
     int rc;
 
+    argv[0] = program;
     argp_err_exit_status = CLI_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &boot))
         return CLI_USAGE;

@@ -110,9 +110,11 @@ static void print_json(struct doctor *doctor, const char *release)
 
 int cli_doctor(int argc, char **argv)
 {
+    static char program[] = "aether doctor";
     struct doctor doctor = {.list = NULL};
     char release[128];
 
+    argv[0] = program;
     argp_err_exit_status = CLI_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &doctor))
         return CLI_USAGE;

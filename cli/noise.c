@@ -511,6 +511,7 @@ static int measure(struct noise *noise, struct ae_error *err)
 
 int cli_noise(int argc, char **argv)
 {
+    static char program[] = "aether noise";
     struct noise *noise = calloc(1, sizeof(*noise));
     struct ae_error err;
     int rc;
@@ -522,6 +523,7 @@ int cli_noise(int argc, char **argv)
     noise->options.capacity = KEPT;
     noise->top = 10;
     noise->latency = -1;
+    argv[0] = program;
     argp_err_exit_status = CLI_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, noise)) {
         free(noise);
