@@ -22,6 +22,15 @@ static int add(struct ae_plan *plan, const struct ae_cgroup *cgroup, const char 
     return ae_plan_add(plan, kind, target, wanted);
 }
 
+/* isolcpus=domain, did it: no scheduling domain spans the quiet CPUs. */
+static bool isolated_at_boot(const struct ae_partition *partition)
+{
+    struct ae_cpus isolated;
+
+    return ae_cpus_read(&isolated, "/sys/devices/system/cpu/isolated") == 0 &&
+           ae_cpus_within(&partition->quiet, &isolated);
+}
+
 static int expand_v2(const struct ae_partition *partition, struct ae_plan *plan,
                      const struct ae_cgroup *cgroup, const char *set, const char *quiet)
 {
@@ -36,7 +45,9 @@ static int expand_v2(const struct ae_partition *partition, struct ae_plan *plan,
         snprintf(node, sizeof(node), "%d", partition->memory_node);
         rc = add(plan, cgroup, set, AE_SETTING_LIST, "cpuset.mems", node);
     }
-    if (!rc)
+    /* Linux 6.12 refuses to isolate again what is isolated since boot; the set then only says where
+     * the partition's processes may run. */
+    if (!rc && !isolated_at_boot(partition))
         rc = add(plan, cgroup, set, AE_SETTING_TEXT, "cpuset.cpus.partition", "isolated");
     return rc;
 }
@@ -109,7 +120,7 @@ static void effective_v2(const struct ae_partition *partition, const struct ae_c
         ae_evidence_set(evidence, AE_ANSWER_NO, "%s is not there", path);
         return;
     }
-    if (strcmp(state, "isolated") != 0) {
+    if (strcmp(state, "isolated") != 0 && !isolated_at_boot(partition)) {
         ae_evidence_set(evidence, AE_ANSWER_NO, "the kernel says \"%.200s\"", state);
         return;
     }
@@ -118,7 +129,8 @@ static void effective_v2(const struct ae_partition *partition, const struct ae_c
     if (ae_cpus_read(&cpus, path) || !ae_cpus_equal(&cpus, &partition->quiet))
         ae_evidence_set(evidence, AE_ANSWER_NO, "cpuset.cpus.effective is not the quiet CPUs");
     else
-        ae_evidence_set(evidence, AE_ANSWER_YES, "the kernel says \"isolated\"");
+        ae_evidence_set(evidence, AE_ANSWER_YES, "the kernel says \"%s\"%s", state,
+                        isolated_at_boot(partition) ? ", and isolated the CPUs at boot" : "");
 }
 
 struct balanced {

@@ -302,7 +302,10 @@ static void both_tiers_together_are_the_boot_tier(void **state)
 
     (void)state;
     made_up_put("/sys/devices/system/cpu/nohz_full", "2-3");
+    made_up_put("/sys/devices/system/cpu/isolated", "2-3");
     apply();
+    assert_string_equal(made_up_get(CGROUP "cpuset.cpus.partition"), "member");
+    expect(verify("cpuset", 1).effective.answer, AE_ANSWER_YES, "cpuset");
     partition = load();
     must(ae_partition_level(partition, &level, &error));
     assert_int_equal(level, AE_LEVEL_BOOT);
