@@ -74,7 +74,9 @@ void ae_dma_space_close(struct ae_dma_space *space);
 /*
  * Makes the whole of `memory` readable and writable to every device of the space, at one address
  * chosen from the ranges that the IOMMU reports, aligned to the memory's page size. A device must be
- * in the space already. -ENOMEM names RLIMIT_MEMLOCK when that is what stood in the way.
+ * in the space already; when the last one is closed, all mappings are gone. -ENOMEM names
+ * RLIMIT_MEMLOCK when that is what stood in the way; -EEXIST: it is mapped already; -EOPNOTSUPP: there
+ * is no IOMMU, so there is no one address.
  */
 int ae_dma_map(struct ae_dma_space *space, struct ae_memory *memory, ae_iova_t *iova,
                struct ae_error *err);

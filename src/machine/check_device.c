@@ -8,9 +8,9 @@
 #include "base/root.h"
 #include "machine/check.h"
 #include "machine/kernel.h"
+#include "machine/memlock.h"
 
 #define MEMLOCK_LEAST (UINT64_C(64) << 20)
-#define CAP_IPC_LOCK  14
 
 static int count_entry(const char *name, void *context)
 {
@@ -143,39 +143,22 @@ void ae_check_hugepages(struct ae_finding *finding)
     ae_finding_set(finding, pages.free ? AE_CHECK_OK : AE_CHECK_LACKS, "%s", pages.text);
 }
 
-static bool may_lock_all(void)
-{
-    char *text, *line;
-    unsigned long long effective = 0;
-
-    if (ae_root_read_all("/proc/self/status", &text) < 0)
-        return false;
-    line = strstr(text, "CapEff:");
-    if (line)
-        effective = strtoull(line + 7, NULL, 16);
-    free(text);
-    return effective >> CAP_IPC_LOCK & 1;
-}
-
 void ae_check_memlock(struct ae_finding *finding)
 {
-    char *text, *line, limit[32] = "";
+    struct ae_memlock memlock;
 
-    if (may_lock_all()) {
-        ae_finding_set(finding, AE_CHECK_OK, "CAP_IPC_LOCK: no limit");
-        return;
-    }
-    if (ae_root_read_all("/proc/self/limits", &text) < 0) {
+    if (ae_memlock_read(&memlock)) {
         ae_finding_set(finding, AE_CHECK_UNSEEN, "/proc/self/limits cannot be read");
         return;
     }
-    line = strstr(text, "Max locked memory");
-    if (line)
-        sscanf(line + 17, "%31s", limit);
-    free(text);
-    if (strcmp(limit, "unlimited") == 0 || strtoull(limit, NULL, 10) >= MEMLOCK_LEAST)
-        ae_finding_set(finding, AE_CHECK_OK, "limit %s", limit);
+    if (memlock.exempt)
+        ae_finding_set(finding, AE_CHECK_OK, "CAP_IPC_LOCK: no limit");
+    else if (memlock.limit == UINT64_MAX)
+        ae_finding_set(finding, AE_CHECK_OK, "limit unlimited");
+    else if (memlock.limit >= MEMLOCK_LEAST)
+        ae_finding_set(finding, AE_CHECK_OK, "limit %llu", (unsigned long long)memlock.limit);
     else
-        ae_finding_set(finding, AE_CHECK_LACKS, "the limit is %s bytes; Aether wants %llu or more",
-                       limit, (unsigned long long)MEMLOCK_LEAST);
+        ae_finding_set(finding, AE_CHECK_LACKS,
+                       "the limit is %llu bytes; Aether wants %llu or more",
+                       (unsigned long long)memlock.limit, (unsigned long long)MEMLOCK_LEAST);
 }

@@ -27,10 +27,11 @@ struct siblings {
     char text[256];
 };
 
-/* The kernel lets these stay: they do no DMA of their own (drivers/vfio/vfio_main.c). */
+/* The kernel lets these stay: they do no DMA (driver_managed_dma in struct pci_driver). */
 static bool harmless(const struct ae_pci *pci)
 {
-    return pci->driver[0] == '\0' || ae_pci_is_vfio(pci) || strcmp(pci->driver, "pcieport") == 0;
+    return pci->driver[0] == '\0' || ae_pci_is_vfio(pci) || strcmp(pci->driver, "pcieport") == 0 ||
+           strcmp(pci->driver, "pci-stub") == 0;
 }
 
 static int note_sibling(const char *name, void *context)
@@ -52,6 +53,11 @@ int ae_iommu_check_group(const struct ae_pci *pci, struct ae_error *err)
     struct siblings siblings = {.pci = pci};
     char path[64];
 
+    if (pci->iommu_group < 0 && ae_iommu_present())
+        return ae_error_set(err, -EPERM,
+                            "%s is not behind this machine's IOMMU, so it could write to all of "
+                            "memory; use a card in another slot",
+                            pci->info.address);
     if (pci->iommu_group < 0)
         return ae_error_set(err, -EPERM,
                             "%s has no IOMMU in front of it, so it could write to all of memory; "

@@ -2,9 +2,8 @@
 #ifndef AE_MACHINE_NETDEV_H
 #define AE_MACHINE_NETDEV_H
 
-/* Network interfaces of the kernel: what they carry, and how to make one as it was. */
+/* What the kernel's network interfaces carry: would anybody miss this one? */
 
-#include <jansson.h>
 #include <stdbool.h>
 
 #include <aether/error.h>
@@ -12,13 +11,17 @@
 /* Does a default route, IPv4 or IPv6, leave through it? (/proc/net/route, /proc/net/ipv6_route) */
 bool ae_netdev_has_default_route(const char *name);
 
-/* Does an established connection to this machine's port 22 end at one of its IPv4 addresses? */
+/*
+ * Does a login over SSH end at one of its addresses? The one that this process belongs to
+ * (SSH_CONNECTION), or any established connection to port 22 (/proc/net/tcp, /proc/net/tcp6).
+ */
 bool ae_netdev_has_ssh(const char *name);
 
-/* Name, MTU, up flag and addresses, as an object that ae_netdev_restore understands. */
-json_t *ae_netdev_save(const char *name);
-
-/* Makes interface `name` what was saved, its name included. */
-int ae_netdev_restore(const char *name, const json_t *saved, struct ae_error *err);
+/*
+ * 0 when the machine can do without the interface. -EBUSY: the default route or an SSH session runs
+ * through it or through what is stacked on it, or it is part of a bridge, a bond or a VLAN, which
+ * it would not find back to; the error says which, and what to do.
+ */
+int ae_netdev_check_idle(const char *name, struct ae_error *err);
 
 #endif

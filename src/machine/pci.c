@@ -12,23 +12,40 @@
 
 #define DEVICES "/sys/bus/pci/devices"
 
+/* One hexadecimal number of least to most digits, which *text is moved behind. */
+static bool take_hex(const char **text, size_t least, size_t most, unsigned *value)
+{
+    size_t digits = strspn(*text, "0123456789abcdefABCDEF");
+
+    if (digits < least || digits > most)
+        return false;
+    *value = (unsigned)strtoul(*text, NULL, 16);
+    *text += digits;
+    return true;
+}
+
+static bool take(const char **text, char wanted)
+{
+    if (**text != wanted)
+        return false;
+    ++*text;
+    return true;
+}
+
+/* Domains have more than four digits behind Intel's VMD ("10000:e1:00.0"). */
 int ae_pci_parse(const char *text, char address[AE_PCI_ADDRESS_TEXT])
 {
+    const char *colon = strchr(text, ':');
     unsigned domain = 0, bus, slot, function;
-    int used = -1;
 
-    if (sscanf(text, "%4x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &used) != 4 ||
-        used < 0 || text[used]) {
-        domain = 0;
-        used = -1;
-        if (sscanf(text, "%2x:%2x.%1x%n", &bus, &slot, &function, &used) != 3 || used < 0 ||
-            text[used])
-            return -EINVAL;
-    }
-    if (slot > 0x1f || function > 7 || text[0] == '-' || text[0] == '+')
+    if (colon && strchr(colon + 1, ':') && !(take_hex(&text, 4, 6, &domain) && take(&text, ':')))
         return -EINVAL;
-    snprintf(address, AE_PCI_ADDRESS_TEXT, "%04x:%02x:%02x.%x", domain & 0xffff, bus & 0xff, slot,
-             function & 7);
+    if (!take_hex(&text, 2, 2, &bus) || !take(&text, ':') || !take_hex(&text, 2, 2, &slot) ||
+        !take(&text, '.') || !take_hex(&text, 1, 1, &function) || *text || slot > 0x1f ||
+        function > 7)
+        return -EINVAL;
+    snprintf(address, AE_PCI_ADDRESS_TEXT, "%04x:%02x:%02x.%x", domain & 0xffffffu, bus & 0xffu,
+             slot & 0x1fu, function & 7u);
     return 0;
 }
 
@@ -40,10 +57,13 @@ static int read_number(const char *address, const char *file, uint64_t *value)
     return ae_root_read_u64(path, value);
 }
 
-static int take_first(const char *name, void *context)
+static int note_netdev(const char *name, void *context)
 {
-    snprintf(context, AE_PCI_NAME, "%s", name);
-    return 1;
+    struct ae_pci *pci = context;
+
+    if (pci->netdev_count++ == 0)
+        snprintf(pci->netdev, sizeof(pci->netdev), "%s", name);
+    return 0;
 }
 
 /* virtio cards have their interfaces one level down, below virtioN. */
@@ -55,16 +75,16 @@ static int look_below(const char *name, void *context)
     if (strncmp(name, "virtio", 6) != 0)
         return 0;
     snprintf(path, sizeof(path), DEVICES "/%s/%.60s/net", pci->info.address, name);
-    return ae_root_list(path, take_first, pci->netdev) == 1;
+    ae_root_list(path, note_netdev, pci);
+    return 0;
 }
 
-static void read_netdev(struct ae_pci *pci)
+static void read_netdevs(struct ae_pci *pci)
 {
     char path[128];
 
     snprintf(path, sizeof(path), DEVICES "/%s/net", pci->info.address);
-    if (ae_root_list(path, take_first, pci->netdev) == 1)
-        return;
+    ae_root_list(path, note_netdev, pci);
     snprintf(path, sizeof(path), DEVICES "/%s", pci->info.address);
     ae_root_list(path, look_below, pci);
 }
@@ -106,7 +126,7 @@ int ae_pci_read(struct ae_pci *pci, const char *address, struct ae_error *err)
     if (ae_root_link_name(path, pci->driver, sizeof(pci->driver)))
         pci->driver[0] = '\0';
     pci->iommu_group = read_group(address);
-    read_netdev(pci);
+    read_netdevs(pci);
     return 0;
 }
 

@@ -19,7 +19,8 @@ struct ae_pci {
     struct ae_device_info info;
     char driver[AE_PCI_NAME]; /* "" when none is bound */
     char netdev[AE_PCI_NAME]; /* the first network interface, "" when there is none */
-    int iommu_group;          /* -1: no IOMMU in front of it */
+    unsigned netdev_count;
+    int iommu_group;            /* -1: no IOMMU in front of it */
     unsigned virtual_functions; /* of SR-IOV, enabled now */
 };
 

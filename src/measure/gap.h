@@ -79,12 +79,10 @@ int ae_gap_run(struct ae_gap_run *run, const struct ae_gap_options *options, str
 
 void ae_gap_run_free(struct ae_gap_run *run);
 
-/*
- * The loop itself, on the CPU it is called on, from `begin` to `deadline` (ticks). Coming late to
- * its begin is a gap like any other. For ae_gap_run and tests.
- */
-void ae_gap_loop(struct ae_gap_record *record, uint64_t begin, uint64_t threshold,
-                 uint64_t deadline, uint32_t capacity);
+/* The loop itself, on the CPU it is called on; for ae_gap_run and tests. Ends at `deadline`
+ * (ticks). */
+void ae_gap_loop(struct ae_gap_record *record, uint64_t threshold, uint64_t deadline,
+                 uint32_t capacity);
 
 /* The bucket for a gap of so many nanoseconds. */
 unsigned ae_gap_bucket(uint64_t ns);

@@ -2,24 +2,30 @@
 #include <aether/nic.h>
 
 #include <errno.h>
-#include <jansson.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/root.h"
 #include "machine/iommu.h"
 #include "machine/netdev.h"
+#include "machine/netdev_state.h"
 #include "machine/pci.h"
+#include "vfio/holder.h"
+#include "vfio/record.h"
 
-#define RECORDS   "/run/aether/nic"
 #define VFIO_PCI  "vfio-pci"
+#define UNSAFE    "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
 #define PATH_SIZE 192
+#define STEP_MS   20
+
+/* An interface appears a moment after its driver; a killed process lets go a moment later. */
+static unsigned interface_ms = 10000;
+static unsigned release_ms = 2000;
 
 extern char **environ;
 
@@ -28,15 +34,17 @@ static int look_up(const char *text, struct ae_pci *pci, struct ae_error *err)
     char address[AE_PCI_ADDRESS_TEXT];
 
     if (ae_pci_parse(text, address))
-        return ae_error_set(err, -EINVAL,
-                            "'%s' is no PCI address; one looks like 0000:01:00.0", text);
+        return ae_error_set(err, -EINVAL, "'%s' is no PCI address; one looks like 0000:01:00.0",
+                            text);
     return ae_pci_read(pci, address, err);
 }
 
-static int check(const struct ae_pci *pci, bool force, struct ae_error *err)
+static int check_kind(const struct ae_pci *pci, struct ae_error *err)
 {
     const char *address = pci->info.address;
 
+    if (pci->info.class_code >> 16 == PCI_CLASS_BRIDGE)
+        return ae_error_set(err, -ENODEV, "%s is a bridge; other devices are behind it", address);
     if (pci->info.class_code >> 16 != PCI_CLASS_NETWORK)
         return ae_error_set(err, -ENODEV, "%s is no network card (class %06x)", address,
                             pci->info.class_code);
@@ -45,20 +53,41 @@ static int check(const struct ae_pci *pci, bool force, struct ae_error *err)
                             "%s has %u virtual functions enabled, which would lose their card; "
                             "write 0 to /sys/bus/pci/devices/%s/sriov_numvfs first",
                             address, pci->virtual_functions, address);
-    if (pci->netdev[0] && !force && ae_netdev_has_default_route(pci->netdev))
+    if (pci->netdev_count > 1)
         return ae_error_set(err, -EBUSY,
-                            "%s (%s) carries the default route: this machine would drop off the "
-                            "network; move the route, or insist with --force",
-                            address, pci->netdev);
-    if (pci->netdev[0] && !force && ae_netdev_has_ssh(pci->netdev))
-        return ae_error_set(err, -EBUSY,
-                            "%s (%s) carries an SSH session, which would end; log in another way, "
-                            "or insist with --force",
-                            address, pci->netdev);
-    return ae_iommu_check_group(pci, err);
+                            "%s has %u network interfaces, and only one could be given back as it "
+                            "was",
+                            address, pci->netdev_count);
+    return 0;
 }
 
-/* Before binding, the function's own kernel driver does not stand in the way of its group. */
+static int check_iommu(const struct ae_pci *pci, bool allow_no_iommu, struct ae_error *err)
+{
+    char text[8];
+
+    if (!allow_no_iommu || pci->iommu_group >= 0)
+        return ae_iommu_check_group(pci, err);
+    if (ae_root_read(UNSAFE, text, sizeof(text)) > 0 && text[0] == 'Y')
+        return 0;
+    return ae_error_set(err, -EPERM,
+                        "%s: VFIO does not work without an IOMMU until it is told to: echo Y > %s "
+                        "(kernels without CONFIG_VFIO_NOIOMMU have no such file)",
+                        pci->info.address, UNSAFE);
+}
+
+static int check(const struct ae_pci *pci, const struct ae_nic_options *options,
+                 struct ae_error *err)
+{
+    int rc = check_kind(pci, err);
+
+    if (!rc && pci->netdev[0] && !(options && options->force)) {
+        rc = ae_netdev_check_idle(pci->netdev, err);
+        if (rc)
+            return ae_error_prefix(err, rc, "%s", pci->info.address);
+    }
+    return rc ? rc : check_iommu(pci, options && options->allow_no_iommu, err);
+}
+
 int ae_nic_check(const char *text, const struct ae_nic_options *options, struct ae_error *err)
 {
     struct ae_pci pci;
@@ -66,60 +95,35 @@ int ae_nic_check(const char *text, const struct ae_nic_options *options, struct 
 
     if (rc || ae_pci_is_vfio(&pci))
         return rc;
-    return check(&pci, options && options->force, err);
+    return check(&pci, options, err);
 }
 
-static void record_path(const struct ae_pci *pci, char path[PATH_SIZE])
+/* modprobe speaks to standard error; what matters is whether the driver is there afterwards. */
+static void modprobe(void)
 {
-    snprintf(path, PATH_SIZE, RECORDS "/%s.json", pci->info.address);
-}
+    char *const argv[] = {(char[]){"modprobe"}, (char[]){"-a"}, (char[]){VFIO_PCI},
+                          (char[]){"vfio_iommu_type1"}, NULL};
+    posix_spawn_file_actions_t quiet;
+    pid_t pid;
 
-static int write_record(const struct ae_pci *pci, struct ae_error *err)
-{
-    json_t *record = json_pack("{s:s, s:s}", "address", pci->info.address, "driver", pci->driver);
-    char path[PATH_SIZE], *text;
-    int rc;
-
-    if (pci->netdev[0])
-        json_object_set_new(record, "interface", ae_netdev_save(pci->netdev));
-    text = json_dumps(record, JSON_INDENT(2));
-    json_decref(record);
-    record_path(pci, path);
-    rc = ae_root_make_directory(RECORDS);
-    if (!rc)
-        rc = text ? ae_root_replace(path, text) : -ENOMEM;
-    free(text);
-    return rc ? ae_error_set(err, rc, "writing %s: %s; run as root", path, strerror(-rc)) : 0;
-}
-
-static json_t *read_record(const struct ae_pci *pci)
-{
-    char path[PATH_SIZE], *text;
-    json_t *record;
-
-    record_path(pci, path);
-    if (ae_root_read_all(path, &text) < 0)
-        return NULL;
-    record = json_loads(text, 0, NULL);
-    free(text);
-    return record;
+    if (!ae_root_is_real() || posix_spawn_file_actions_init(&quiet))
+        return;
+    if (!posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0) &&
+        !posix_spawnp(&pid, argv[0], &quiet, NULL, argv, environ))
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    posix_spawn_file_actions_destroy(&quiet);
 }
 
 static int load_driver(struct ae_error *err)
 {
-    char *const argv[] = {(char[]){"modprobe"}, (char[]){VFIO_PCI}, NULL};
-    int status = -1;
-    pid_t pid;
-
+    if (!ae_root_exists("/sys/bus/pci/drivers/" VFIO_PCI))
+        modprobe();
     if (ae_root_exists("/sys/bus/pci/drivers/" VFIO_PCI))
         return 0;
-    if (ae_root_is_real() && !posix_spawnp(&pid, "modprobe", NULL, NULL, argv, environ))
-        waitpid(pid, &status, 0);
-    if (status == 0 && ae_root_exists("/sys/bus/pci/drivers/" VFIO_PCI))
-        return 0;
     return ae_error_set(err, -ENOENT,
-                        "the kernel's driver vfio-pci is not there and 'modprobe vfio-pci' does "
-                        "not bring it; Debian's kernels have it as a module");
+                        "the kernel's driver vfio-pci is not there; as root: modprobe vfio-pci "
+                        "(Debian's kernels have it as a module)");
 }
 
 static int write_attribute(const struct ae_pci *pci, const char *attribute, const char *text)
@@ -130,112 +134,189 @@ static int write_attribute(const struct ae_pci *pci, const char *attribute, cons
     return ae_root_write(path, text);
 }
 
-/* Takes the function from whatever driver has it and lets the bus choose anew. */
-static int reprobe(const struct ae_pci *pci, const char *override)
+/* Lets the bus choose a driver, which it does by driver_override first. */
+static int probe(const struct ae_pci *pci)
 {
-    struct ae_pci now;
-    int rc = write_attribute(pci, "driver_override", override);
-
-    if (!rc && !ae_pci_read(&now, pci->info.address, NULL) && now.driver[0])
-        rc = write_attribute(pci, "driver/unbind", pci->info.address);
-    if (!rc)
-        rc = ae_root_write("/sys/bus/pci/drivers_probe", pci->info.address);
-    return rc;
+    return ae_root_write("/sys/bus/pci/drivers_probe", pci->info.address);
 }
 
-/* An interface appears when its driver is ready for it, a moment after binding. */
-static int wait_for_interface(const struct ae_pci *pci, struct ae_pci *now)
+static int take(const struct ae_pci *pci, struct ae_error *err)
 {
-    const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+    struct ae_pci now;
+    const char *step = "driver_override";
+    int rc = write_attribute(pci, step, VFIO_PCI);
 
-    for (int i = 0; i < 500; i++) {
-        if (!ae_pci_read(now, pci->info.address, NULL) && now->netdev[0])
-            return 0;
-        nanosleep(&pause, NULL);
+    if (!rc && pci->driver[0])
+        rc = write_attribute(pci, step = "driver/unbind", pci->info.address);
+    if (!rc) {
+        step = "drivers_probe";
+        rc = probe(pci);
     }
-    return -ETIMEDOUT;
+    if (!rc && (ae_pci_read(&now, pci->info.address, NULL) || !ae_pci_is_vfio(&now)))
+        rc = -EIO;
+    return rc ? ae_error_set(err, rc, "binding %s to vfio-pci: %s: %s", pci->info.address, step,
+                             strerror(-rc))
+              : 0;
 }
 
-static int give_back(const struct ae_pci *pci, const json_t *record, struct ae_error *err)
+static void pause_step(void)
 {
-    const char *driver = json_string_value(json_object_get(record, "driver"));
-    const json_t *interface = json_object_get(record, "interface");
-    struct ae_pci now;
-    int rc = reprobe(pci, "\n");
-
-    if (rc)
-        return ae_error_set(err, rc, "giving %s back to the kernel: %s", pci->info.address,
-                            strerror(-rc));
-    ae_pci_read(&now, pci->info.address, NULL);
-    if (driver && driver[0] && strcmp(now.driver, driver) != 0)
-        return ae_error_set(err, -EIO,
-                            "giving %s back to the kernel: its driver was %s and is now '%s'; "
-                            "modprobe %s may help",
-                            pci->info.address, driver, now.driver, driver);
-    if (!interface)
-        return 0;
-    rc = wait_for_interface(pci, &now);
-    if (rc)
-        return ae_error_set(err, rc, "%s is back with %s, but its interface has not come",
-                            pci->info.address, now.driver);
-    return ae_netdev_restore(now.netdev, interface, err);
+    nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000 * 1000}, NULL);
 }
 
-static void remove_record(const struct ae_pci *pci)
+/* An open VFIO device is an enabled one. Unbinding it would wait for its user, for ever. */
+static bool in_use(const struct ae_pci *pci)
 {
     char path[PATH_SIZE];
+    uint64_t enabled;
 
-    record_path(pci, path);
-    ae_root_remove(path);
+    snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/enable", pci->info.address);
+    return !ae_root_read_u64(path, &enabled) && enabled > 0;
+}
+
+static int release_from_vfio(const struct ae_pci *pci, struct ae_error *err)
+{
+    char holder[64];
+    int rc;
+
+    for (unsigned ms = 0; in_use(pci) && ms < release_ms; ms += STEP_MS)
+        pause_step();
+    if (in_use(pci))
+        return ae_error_set(err, -EBUSY, "%s is in use by %s; stop it first", pci->info.address,
+                            ae_vfio_holder(pci->iommu_group, holder, sizeof(holder)) ? holder
+                                                                                     : "a process");
+    rc = write_attribute(pci, "driver/unbind", pci->info.address);
+    return rc ? ae_error_set(err, rc, "taking %s from vfio-pci: %s", pci->info.address,
+                             strerror(-rc))
+              : 0;
+}
+
+/* `driver`: what it had; "": none; NULL: not known, the kernel's choice is fine. */
+static int return_driver(const struct ae_pci *pci, const char *driver, struct ae_error *err)
+{
+    struct ae_pci now = *pci;
+    int rc;
+
+    if (driver && !driver[0])
+        return 0;
+    if (!pci->driver[0] || ae_pci_is_vfio(pci)) {
+        rc = probe(pci);
+        if (rc && driver)
+            return ae_error_set(err, rc,
+                                "giving %s back to %s: %s; is the driver loaded? modprobe %s, and "
+                                "try again",
+                                pci->info.address, driver, strerror(-rc), driver);
+        ae_pci_read(&now, pci->info.address, NULL);
+    }
+    if (!driver || strcmp(now.driver, driver) == 0)
+        return 0;
+    return ae_error_set(err, -EIO,
+                        "giving %s back to %s: its driver is now '%s'; is %s loaded? modprobe %s, "
+                        "and try again",
+                        pci->info.address, driver, now.driver, driver, driver);
+}
+
+static int wait_for_interface(const struct ae_pci *pci, unsigned *index, struct ae_error *err)
+{
+    struct ae_pci now = *pci;
+
+    for (unsigned ms = 0; ms < interface_ms; ms += STEP_MS) {
+        char path[128];
+        uint64_t value;
+
+        if (!ae_pci_read(&now, pci->info.address, NULL) && now.netdev[0]) {
+            snprintf(path, sizeof(path), "/sys/class/net/%s/ifindex", now.netdev);
+            if (!ae_root_read_u64(path, &value)) {
+                *index = (unsigned)value;
+                return 0;
+            }
+        }
+        pause_step();
+    }
+    return ae_error_set(err, -ETIMEDOUT,
+                        "%s is back with %s, but its network interface has not come",
+                        pci->info.address, now.driver);
+}
+
+/* From wherever it stands - taken, half taken, half given back - to what the record says. */
+static int give_back(const char *address, const json_t *record, struct ae_error *err)
+{
+    const char *driver = json_string_value(json_object_get(record, "driver"));
+    const char *override = json_string_value(json_object_get(record, "driver_override"));
+    const json_t *interface = json_object_get(record, "interface");
+    struct ae_pci pci;
+    unsigned index = 0;
+    int rc = ae_pci_read(&pci, address, err);
+
+    if (rc)
+        return rc;
+    if (ae_pci_is_vfio(&pci))
+        rc = release_from_vfio(&pci, err);
+    if (rc)
+        return rc;
+    rc = write_attribute(&pci, "driver_override", override && override[0] ? override : "\n");
+    if (rc)
+        return ae_error_set(err, rc, "%s: driver_override: %s", address, strerror(-rc));
+    rc = return_driver(&pci, driver, err);
+    if (rc || !interface)
+        return rc;
+    rc = wait_for_interface(&pci, &index, err);
+    return rc ? rc : ae_netdev_restore(index, interface, err);
+}
+
+/* A record of a card that VFIO does not hold: somebody was interrupted. Ends that work. */
+static int finish_old_work(const struct ae_pci *pci, struct ae_error *err)
+{
+    json_t *record;
+    int rc = ae_nic_record_read(pci, &record, err);
+
+    if (rc || !record)
+        return rc;
+    rc = give_back(pci->info.address, record, err);
+    json_decref(record);
+    return rc ? rc : ae_nic_record_remove(pci, err);
 }
 
 int ae_nic_bind(const char *text, const struct ae_nic_options *options, struct ae_error *err)
 {
-    struct ae_pci pci, now;
+    struct ae_error undo;
+    struct ae_pci pci;
     int rc = look_up(text, &pci, err);
 
     if (rc || ae_pci_is_vfio(&pci))
         return rc;
-    rc = check(&pci, options && options->force, err);
+    rc = finish_old_work(&pci, err);
+    if (!rc)
+        rc = look_up(text, &pci, err);
+    if (!rc)
+        rc = check(&pci, options, err);
     if (!rc)
         rc = load_driver(err);
     if (!rc)
-        rc = write_record(&pci, err);
+        rc = ae_nic_record_write(&pci, err);
     if (rc)
         return rc;
-    rc = reprobe(&pci, VFIO_PCI);
-    if (!rc && !ae_pci_read(&now, pci.info.address, NULL) && ae_pci_is_vfio(&now))
-        return 0;
-    if (!rc)
-        rc = -EIO;
-    ae_error_set(err, rc, "binding %s to vfio-pci: %s; it is with %s again", pci.info.address,
-                 strerror(-rc), pci.driver[0] ? pci.driver : "no driver");
-    json_t *record = read_record(&pci);
-    struct ae_error second;
+    rc = take(&pci, err);
+    if (rc && finish_old_work(&pci, &undo) && err) {
+        struct ae_error first = *err;
 
-    if (give_back(&pci, record, &second))
-        ae_error_set(err, rc, "binding %s to vfio-pci: %s; and then %s", pci.info.address,
-                     strerror(-rc), second.text);
-    else
-        remove_record(&pci);
-    json_decref(record);
+        return ae_error_set(err, rc, "%.300s; and then it did not come back: %.300s", first.text,
+                            undo.text);
+    }
     return rc;
 }
 
 int ae_nic_unbind(const char *text, struct ae_error *err)
 {
     struct ae_pci pci;
-    json_t *record;
+    json_t *record = NULL;
     int rc = look_up(text, &pci, err);
 
-    if (rc)
-        return rc;
-    record = read_record(&pci);
-    if (!ae_pci_is_vfio(&pci) && !record)
-        return 0;
-    rc = give_back(&pci, record, err);
-    json_decref(record);
     if (!rc)
-        remove_record(&pci);
-    return rc;
+        rc = ae_nic_record_read(&pci, &record, err);
+    if (rc || (!record && !ae_pci_is_vfio(&pci)))
+        return rc;
+    rc = give_back(pci.info.address, record, err);
+    json_decref(record);
+    return rc ? rc : ae_nic_record_remove(&pci, err);
 }

@@ -11,18 +11,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/root.h"
+#include "vfio/holder.h"
 
 #define INFO_SIZE_MAX 65536
+#define RELEASE_MS    2000
+#define STEP_MS       20
 
 int ae_vfio_capabilities(const void *answer, uint32_t size, uint32_t first,
-                         void (*each)(const struct vfio_info_cap_header *cap, uint32_t room,
-                                      void *context),
-                         void *context)
+                         ae_vfio_capability_fn *each, void *context)
 {
+    const uint8_t *bytes = answer;
     uint32_t offset = first;
 
     /* Offsets only grow in what the kernel writes, so requiring that ends every loop. */
@@ -31,9 +34,8 @@ int ae_vfio_capabilities(const void *answer, uint32_t size, uint32_t first,
 
         if (offset > size || size - offset < sizeof(cap) || offset % 4)
             return -EPROTO;
-        memcpy(&cap, (const uint8_t *)answer + offset, sizeof(cap));
-        each((const struct vfio_info_cap_header *)(const void *)((const uint8_t *)answer + offset),
-             size - offset, context);
+        memcpy(&cap, bytes + offset, sizeof(cap));
+        each(&cap, bytes + offset, size - offset, context);
         if (cap.next && cap.next <= offset)
             return -EPROTO;
         offset = cap.next;
@@ -69,18 +71,25 @@ static void container_close(struct ae_dma_space *space)
     space->container = -1;
 }
 
-static void note_ranges(const struct vfio_info_cap_header *cap, uint32_t room, void *context)
+static void note_ranges(const struct vfio_info_cap_header *cap, const uint8_t *capability,
+                        uint32_t room, void *context)
 {
-    const struct vfio_iommu_type1_info_cap_iova_range *list = (const void *)cap;
+    struct vfio_iommu_type1_info_cap_iova_range list;
     struct ae_dma_space *space = context;
 
-    if (cap->id != VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE || room < sizeof(*list) ||
-        list->nr_iovas > (room - sizeof(*list)) / sizeof(list->iova_ranges[0]))
+    if (cap->id != VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE || room < sizeof(list))
+        return;
+    memcpy(&list, capability, sizeof(list));
+    if (list.nr_iovas > (room - sizeof(list)) / sizeof(struct vfio_iova_range))
         return;
     space->range_count = 0;
-    for (uint32_t i = 0; i < list->nr_iovas && i < AE_IOVA_RANGES; i++)
-        space->ranges[space->range_count++] =
-            (struct ae_iova_range){list->iova_ranges[i].start, list->iova_ranges[i].end};
+    for (uint32_t i = 0; i < list.nr_iovas && space->range_count < AE_IOVA_RANGES; i++) {
+        struct vfio_iova_range range;
+
+        memcpy(&range, capability + sizeof(list) + i * sizeof(range), sizeof(range));
+        if (range.start <= range.end)
+            space->ranges[space->range_count++] = (struct ae_iova_range){range.start, range.end};
+    }
 }
 
 static int learn_ranges(struct ae_dma_space *space, struct ae_error *err)
@@ -114,26 +123,48 @@ static int set_iommu(struct ae_dma_space *space, bool no_iommu, struct ae_error 
 {
     int type = no_iommu ? VFIO_NOIOMMU_IOMMU : VFIO_TYPE1v2_IOMMU;
 
-    if (space->iommu_set)
-        return 0;
-    if (ioctl(space->container, VFIO_CHECK_EXTENSION, type) <= 0)
+    if (space->iommu_set && space->no_iommu != no_iommu)
+        return ae_error_set(err, -EINVAL,
+                            "a DMA space holds devices behind an IOMMU or devices without one, "
+                            "not both");
+    if (!space->iommu_set && ioctl(space->container, VFIO_CHECK_EXTENSION, type) <= 0)
         return ae_error_set(err, -EOPNOTSUPP,
-                            "this kernel's VFIO has no type1v2 IOMMU; modprobe vfio_iommu_type1");
-    if (ioctl(space->container, VFIO_SET_IOMMU, type))
-        return ae_error_set(err, -errno, "choosing the IOMMU: %s", strerror(errno));
+                            "this kernel's VFIO has no %s IOMMU; modprobe vfio_iommu_type1",
+                            no_iommu ? "no-IOMMU" : "type1v2");
+    if (!space->iommu_set && ioctl(space->container, VFIO_SET_IOMMU, type))
+        return ae_error_set(err, -errno, "choosing the IOMMU: %s%s", strerror(errno),
+                            errno == EPERM ? "; does it remap interrupts? the kernel's messages say"
+                                           : "");
     space->iommu_set = true;
+    space->no_iommu = no_iommu;
+    /* Every group may narrow the ranges. */
     return no_iommu ? 0 : learn_ranges(space, err);
+}
+
+/* A killed process keeps its group a moment longer than it can be found. */
+static int open_patiently(const char *path, int group, char *holder, size_t size)
+{
+    int fd = ae_root_open(path, O_RDWR);
+
+    holder[0] = '\0';
+    for (unsigned ms = 0; fd == -EBUSY && ms < RELEASE_MS; ms += STEP_MS) {
+        if (ae_vfio_holder(group, holder, size))
+            break;
+        nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000 * 1000}, NULL);
+        fd = ae_root_open(path, O_RDWR);
+    }
+    return fd;
 }
 
 /* Opens /dev/vfio/N, or /dev/vfio/noiommu-N when that is what exists and is allowed. */
 static int open_group(const struct ae_dma_space *space, int group, bool *no_iommu,
                       struct ae_error *err)
 {
-    char path[64];
+    char path[64], holder[64];
     int fd;
 
     snprintf(path, sizeof(path), "/dev/vfio/%d", group);
-    fd = ae_root_open(path, O_RDWR);
+    fd = open_patiently(path, group, holder, sizeof(holder));
     *no_iommu = false;
     if (fd == -ENOENT) {
         snprintf(path, sizeof(path), "/dev/vfio/noiommu-%d", group);
@@ -145,12 +176,12 @@ static int open_group(const struct ae_dma_space *space, int group, bool *no_iomm
                                     "(--allow-no-iommu)",
                                     path);
             *no_iommu = true;
-            fd = ae_root_open(path, O_RDWR);
+            fd = open_patiently(path, group, holder, sizeof(holder));
         }
     }
     if (fd == -EBUSY)
-        return ae_error_set(err, fd, "%s: in use by another process; stop it first (fuser %s)",
-                            path, path);
+        return ae_error_set(err, fd, "%s: in use by %s; stop it first", path,
+                            holder[0] ? holder : "another process");
     if (fd < 0)
         return ae_error_set(err, fd, "%s: %s; %s", path, strerror(-fd),
                             fd == -ENOENT ? "bind the device to vfio-pci first"
@@ -184,6 +215,12 @@ static int container_add_group(struct ae_dma_space *space, int group, struct ae_
     return fd;
 }
 
+static void container_remove_group(struct ae_dma_space *space, int fd)
+{
+    (void)space;
+    close(fd);
+}
+
 static int container_map(struct ae_dma_space *space, void *address, uint64_t iova, uint64_t size)
 {
     struct vfio_iommu_type1_dma_map map = {
@@ -211,6 +248,7 @@ const struct ae_iommu_ops ae_iommu_container = {
     .open = container_open,
     .close = container_close,
     .add_group = container_add_group,
+    .remove_group = container_remove_group,
     .map = container_map,
     .unmap = container_unmap,
 };

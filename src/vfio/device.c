@@ -22,10 +22,30 @@ static int check_access(const struct ae_device *device, unsigned offset, unsigne
                         struct ae_error *err)
 {
     if ((width == 1 || width == 2 || width == 4) && offset % width == 0 &&
-        offset + width <= device->config_size)
+        width <= device->config_size && offset <= device->config_size - width)
         return 0;
     return ae_error_set(err, -EINVAL, "%s: configuration space has no %u bytes at 0x%x",
                         device->info.address, width, offset);
+}
+
+/* Configuration space is little-endian, and so is every machine Aether builds for. */
+static int read_raw(const struct ae_device *device, unsigned offset, unsigned width,
+                    uint32_t *value)
+{
+    ssize_t got = pread(device->fd, value, width, (off_t)(device->config_offset + offset));
+
+    if (got < 0)
+        return -errno;
+    return got == (ssize_t)width ? 0 : -EIO;
+}
+
+/* The command register never reads as all ones on a device that is there, and VFIO, which makes up
+ * the vendor ID, passes it through. */
+static bool is_gone(const struct ae_device *device)
+{
+    uint32_t command = 0;
+
+    return !read_raw(device, PCI_COMMAND, 2, &command) && all_ones(command, 2);
 }
 
 int ae_device_config_read(struct ae_device *device, unsigned offset, unsigned width,
@@ -36,11 +56,11 @@ int ae_device_config_read(struct ae_device *device, unsigned offset, unsigned wi
 
     if (rc)
         return rc;
-    /* Configuration space is little-endian, and so is every machine Aether builds for. */
-    if (pread(device->fd, &raw, width, (off_t)(device->config_offset + offset)) != (ssize_t)width)
-        return ae_error_set(err, errno ? -errno : -EIO, "%s: reading configuration 0x%x: %s",
-                            device->info.address, offset, strerror(errno ? errno : EIO));
-    if (offset == PCI_VENDOR_ID && all_ones(raw, width))
+    rc = read_raw(device, offset, width, &raw);
+    if (rc)
+        return ae_error_set(err, rc, "%s: reading configuration 0x%x: %s", device->info.address,
+                            offset, strerror(-rc));
+    if (all_ones(raw, width) && is_gone(device))
         return ae_error_set(err, -ENODEV, "%s: the device is gone", device->info.address);
     *value = raw;
     return 0;
@@ -50,14 +70,16 @@ int ae_device_config_write(struct ae_device *device, unsigned offset, unsigned w
                            uint32_t value, struct ae_error *err)
 {
     int rc = check_access(device, offset, width, err);
+    ssize_t put;
 
     if (rc)
         return rc;
-    if (pwrite(device->fd, &value, width, (off_t)(device->config_offset + offset)) !=
-        (ssize_t)width)
-        return ae_error_set(err, errno ? -errno : -EIO, "%s: writing configuration 0x%x: %s",
-                            device->info.address, offset, strerror(errno ? errno : EIO));
-    return 0;
+    put = pwrite(device->fd, &value, width, (off_t)(device->config_offset + offset));
+    if (put == (ssize_t)width)
+        return 0;
+    rc = put < 0 ? -errno : -EIO;
+    return ae_error_set(err, rc, "%s: writing configuration 0x%x: %s", device->info.address, offset,
+                        strerror(-rc));
 }
 
 static int walk_capabilities(struct ae_device *device, uint8_t id, int from)
@@ -107,8 +129,6 @@ static int set_command(struct ae_device *device, uint32_t bits, bool on, struct 
 
     if (rc)
         return rc;
-    if (all_ones(command, 2))
-        return ae_error_set(err, -ENODEV, "%s: the device is gone", device->info.address);
     command = on ? command | bits : command & ~bits;
     return ae_device_config_write(device, PCI_COMMAND, 2, command, err);
 }
@@ -168,10 +188,23 @@ static int check_binding(const struct ae_pci *pci, struct ae_error *err)
 {
     if (ae_pci_is_vfio(pci))
         return 0;
-    return ae_error_set(err, -EXDEV,
-                        "%s is %s%s; take it first: aether nic bind %s", pci->info.address,
-                        pci->driver[0] ? "in the hands of the kernel's driver " : "bound to no driver",
-                        pci->driver, pci->info.address);
+    return ae_error_set(
+        err, -EXDEV, "%s is %s%s; take it first: aether nic bind %s", pci->info.address,
+        pci->driver[0] ? "in the hands of the kernel's driver " : "bound to no driver", pci->driver,
+        pci->info.address);
+}
+
+static int join(struct ae_device *device, int group, struct ae_error *err)
+{
+    int fd = ae_dma_space_join(device->space, group, err);
+
+    if (fd < 0)
+        return fd;
+    device->group = group;
+    device->fd = ioctl(fd, VFIO_GROUP_GET_DEVICE_FD, device->info.address);
+    return device->fd < 0
+               ? ae_error_set(err, -errno, "opening %s: %s", device->info.address, strerror(errno))
+               : 0;
 }
 
 int ae_device_open(struct ae_device **out, struct ae_dma_space *space, const char *text,
@@ -183,8 +216,8 @@ int ae_device_open(struct ae_device **out, struct ae_dma_space *space, const cha
     int rc;
 
     if (ae_pci_parse(text, address))
-        return ae_error_set(err, -EINVAL,
-                            "'%s' is no PCI address; one looks like 0000:01:00.0", text);
+        return ae_error_set(err, -EINVAL, "'%s' is no PCI address; one looks like 0000:01:00.0",
+                            text);
     rc = ae_pci_read(&pci, address, err);
     if (!rc)
         rc = check_binding(&pci, err);
@@ -197,14 +230,8 @@ int ae_device_open(struct ae_device **out, struct ae_dma_space *space, const cha
         return ae_error_set(err, -ENOMEM, "opening %s: out of memory", address);
     device->info = pci.info;
     device->space = space;
-    device->fd = device->request_fd = -1;
-    device->group = space->ops->add_group(space, pci.iommu_group, err);
-    rc = device->group < 0 ? device->group : 0;
-    if (!rc) {
-        device->fd = ioctl(device->group, VFIO_GROUP_GET_DEVICE_FD, address);
-        if (device->fd < 0)
-            rc = ae_error_set(err, -errno, "opening %s: %s", address, strerror(errno));
-    }
+    device->group = device->fd = device->request_fd = -1;
+    rc = join(device, pci.iommu_group, err);
     if (!rc)
         rc = read_layout(device, err);
     if (!rc)
@@ -232,7 +259,7 @@ void ae_device_close(struct ae_device *device)
     if (device->request_fd >= 0)
         close(device->request_fd);
     if (device->group >= 0)
-        close(device->group);
+        ae_dma_space_leave(device->space, device->group);
     free(device);
 }
 

@@ -12,7 +12,7 @@
 struct ae_device {
     struct ae_device_info info;
     struct ae_dma_space *space;
-    int group; /* descriptor */
+    int group; /* its number; -1: not in the space yet */
     int fd;
     bool can_reset;
     uint64_t config_offset;

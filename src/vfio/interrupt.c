@@ -15,19 +15,22 @@
 static int set_vectors(const struct ae_device *device, unsigned index, const int *fds,
                        unsigned count)
 {
-    struct {
-        struct vfio_irq_set set;
-        int32_t fds[AE_VECTORS];
-    } request = {0};
+    size_t size = count * sizeof(*fds);
+    struct vfio_irq_set *set = calloc(1, sizeof(*set) + size);
+    int rc;
 
-    request.set.argsz = (uint32_t)(sizeof(request.set) + count * sizeof(int32_t));
-    request.set.index = index;
-    request.set.count = count;
-    request.set.flags = VFIO_IRQ_SET_ACTION_TRIGGER |
-                        (count ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE);
-    for (unsigned i = 0; i < count; i++)
-        request.fds[i] = fds[i];
-    return ioctl(device->fd, VFIO_DEVICE_SET_IRQS, &request) ? -errno : 0;
+    if (!set)
+        return -ENOMEM;
+    set->argsz = (uint32_t)(sizeof(*set) + size);
+    set->index = index;
+    set->count = count;
+    set->flags =
+        VFIO_IRQ_SET_ACTION_TRIGGER | (count ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE);
+    if (count)
+        memcpy(set->data, fds, size);
+    rc = ioctl(device->fd, VFIO_DEVICE_SET_IRQS, set) ? -errno : 0;
+    free(set);
+    return rc;
 }
 
 /* The best kind of interrupt that has `count` vectors. */
@@ -99,6 +102,9 @@ int ae_device_request_fd(struct ae_device *device, struct ae_error *err)
         return device->request_fd;
     fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     rc = fd < 0 ? -errno : set_vectors(device, VFIO_PCI_REQ_IRQ_INDEX, &fd, 1);
+    /* Only PCI Express functions report errors. */
+    if (!rc)
+        set_vectors(device, VFIO_PCI_ERR_IRQ_INDEX, &fd, 1);
     if (rc) {
         if (fd >= 0)
             close(fd);

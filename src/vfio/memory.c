@@ -40,18 +40,28 @@ static int describe_shortage(size_t size, size_t page_size, struct ae_error *err
                         (unsigned long long)(needed > idle ? needed - idle : 0), page_size / 1024);
 }
 
-/* Maps and faults in. Populating a hugetlbfs mapping that lacks pages would be a late SIGBUS. */
+/*
+ * Maps and faults in. Reserving catches a shortage on the whole machine; a limit of a cgroup or of
+ * a NUMA node shows only here, and MAP_POPULATE would keep quiet about it: a SIGBUS later.
+ */
 static int map_memory(struct ae_memory *memory, struct ae_error *err)
 {
-    memory->base = mmap(NULL, memory->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-                        memory->fd, 0);
-    if (memory->base != MAP_FAILED)
+    int rc = 0;
+
+    memory->base = mmap(NULL, memory->size, PROT_READ | PROT_WRITE, MAP_SHARED, memory->fd, 0);
+    if (memory->base == MAP_FAILED) {
+        memory->base = NULL;
+        rc = -errno;
+    } else if (madvise(memory->base, memory->size, MADV_POPULATE_WRITE)) {
+        rc = -errno;
+    }
+    if (!rc)
         return 0;
-    memory->base = NULL;
-    if (errno == ENOMEM)
+    if (rc == -ENOMEM || rc == -EFAULT)
         return describe_shortage(memory->size, memory->page_size, err);
-    return ae_error_set(err, -errno, "mapping %zu kB of memory: %s", memory->size / 1024,
-                        strerror(errno));
+    return ae_error_set(err, rc, "mapping %zu kB of memory: %s%s", memory->size / 1024,
+                        strerror(-rc),
+                        rc == -EINVAL ? " (Linux before 5.14 has no MADV_POPULATE_WRITE)" : "");
 }
 
 int ae_memory_create(struct ae_memory **out, size_t size, size_t page_size, struct ae_error *err)
@@ -65,7 +75,7 @@ int ae_memory_create(struct ae_memory **out, size_t size, size_t page_size, stru
     if (!page_size || page_size & (page_size - 1))
         return ae_error_set(err, -EINVAL, "huge-page memory: pages of %zu bytes are not possible",
                             page_size);
-    if (!size || size > SIZE_MAX - page_size)
+    if (!size || size > INT64_MAX - page_size)
         return ae_error_set(err, -EINVAL, "huge-page memory: %zu bytes are not possible", size);
     memory = calloc(1, sizeof(*memory));
     if (!memory)

@@ -11,36 +11,55 @@
 #include "base/error.h"
 
 /* The parts of a BAR that may be mapped; everything else faults when touched. */
-#define AREAS_MAX 16
+#define AREAS_MAX  16
+#define ANSWER_MAX 65536
 
 struct areas {
     uint64_t bar_size;
     unsigned count;
     bool sparse;
-    struct {
-        uint64_t offset;
-        uint64_t size;
-    } area[AREAS_MAX];
+    struct vfio_region_sparse_mmap_area area[AREAS_MAX];
 };
 
-static void note_sparse(const struct vfio_info_cap_header *cap, uint32_t room, void *context)
+/* An area that cannot be is left out: then it is a hole, which faults. */
+static void note_sparse(const struct vfio_info_cap_header *cap, const uint8_t *capability,
+                        uint32_t room, void *context)
 {
-    const struct vfio_region_info_cap_sparse_mmap *list = (const void *)cap;
+    struct vfio_region_info_cap_sparse_mmap list;
     struct areas *areas = context;
 
-    if (cap->id != VFIO_REGION_INFO_CAP_SPARSE_MMAP || room < sizeof(*list) ||
-        list->nr_areas > (room - sizeof(*list)) / sizeof(list->areas[0]))
+    if (cap->id != VFIO_REGION_INFO_CAP_SPARSE_MMAP || room < sizeof(list))
         return;
     areas->sparse = true;
     areas->count = 0;
-    for (uint32_t i = 0; i < list->nr_areas && areas->count < AREAS_MAX; i++) {
-        uint64_t offset = list->areas[i].offset, size = list->areas[i].size;
+    memcpy(&list, capability, sizeof(list));
+    if (list.nr_areas > (room - sizeof(list)) / sizeof(struct vfio_region_sparse_mmap_area))
+        return;
+    for (uint32_t i = 0; i < list.nr_areas && areas->count < AREAS_MAX; i++) {
+        struct vfio_region_sparse_mmap_area area;
 
-        if (!size || offset > areas->bar_size || size > areas->bar_size - offset)
-            continue;
-        areas->area[areas->count].offset = offset;
-        areas->area[areas->count++].size = size;
+        memcpy(&area, capability + sizeof(list) + i * sizeof(area), sizeof(area));
+        if (area.size && area.offset <= areas->bar_size &&
+            area.size <= areas->bar_size - area.offset)
+            areas->area[areas->count++] = area;
     }
+}
+
+/*
+ * What of a BAR may be mapped. Without a sparse capability that is all of it: kernels that keep the
+ * MSI-X table to themselves say so with one, the others have VFIO_REGION_INFO_CAP_MSIX_MAPPABLE.
+ */
+static int read_areas(const struct vfio_region_info *info, struct areas *areas)
+{
+    *areas = (struct areas){.bar_size = info->size};
+    if (info->flags & VFIO_REGION_INFO_FLAG_CAPS && info->cap_offset &&
+        ae_vfio_capabilities(info, info->argsz, info->cap_offset, note_sparse, areas))
+        return -EPROTO;
+    if (!areas->sparse) {
+        areas->count = 1;
+        areas->area[0].size = info->size;
+    }
+    return 0;
 }
 
 /* Asks twice: first for the length of the answer, then for all of it. */
@@ -64,16 +83,16 @@ static int get_region(struct ae_device *device, unsigned bar, struct vfio_region
             return ae_error_set(err, rc, "%s: BAR %u: %s", device->info.address, bar,
                                 strerror(-rc));
         }
-        if (info->argsz <= size || i == 1) {
+        if (info->argsz >= sizeof(*info) && info->argsz <= size) {
             *out = info;
             return 0;
         }
         size = info->argsz;
         free(info);
-        if (size > 65536)
+        if (size < sizeof(struct vfio_region_info) || size > ANSWER_MAX)
             break;
     }
-    return ae_error_set(err, -EPROTO, "%s: BAR %u: VFIO's answer is too long",
+    return ae_error_set(err, -EPROTO, "%s: BAR %u: VFIO's answer has an impossible length",
                         device->info.address, bar);
 }
 
@@ -85,9 +104,9 @@ static int map_areas(struct ae_device *device, struct ae_bar *mapped,
     if (base == MAP_FAILED)
         return -errno;
     for (unsigned i = 0; i < areas->count; i++) {
-        void *at = mmap(base + areas->area[i].offset, areas->area[i].size, PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_FIXED, device->fd,
-                        (off_t)(info->offset + areas->area[i].offset));
+        void *at =
+            mmap(base + areas->area[i].offset, areas->area[i].size, PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_FIXED, device->fd, (off_t)(info->offset + areas->area[i].offset));
 
         if (at == MAP_FAILED) {
             int rc = -errno;
@@ -104,7 +123,7 @@ int ae_device_map_bar(struct ae_device *device, unsigned bar, struct ae_bar *map
                       struct ae_error *err)
 {
     struct vfio_region_info *info = NULL;
-    struct areas areas = {0};
+    struct areas areas;
     int rc;
 
     if (bar >= AE_BARS)
@@ -121,19 +140,16 @@ int ae_device_map_bar(struct ae_device *device, unsigned bar, struct ae_bar *map
         return ae_error_set(err, -ENXIO, "%s: BAR %u cannot be mapped (absent, or I/O ports)",
                             device->info.address, bar);
     }
-    areas.bar_size = info->size;
-    if (info->flags & VFIO_REGION_INFO_FLAG_CAPS && info->cap_offset &&
-        ae_vfio_capabilities(info, info->argsz, info->cap_offset, note_sparse, &areas)) {
-        free(info);
-        return ae_error_set(err, -EPROTO, "%s: BAR %u: malformed answer of VFIO's",
-                            device->info.address, bar);
-    }
-    if (!areas.sparse) {
-        areas.count = 1;
-        areas.area[0].size = info->size;
-    }
-    rc = map_areas(device, &device->bars[bar], info, &areas);
+    rc = read_areas(info, &areas);
+    if (!rc && areas.count == 0)
+        rc = -ENXIO;
+    if (!rc)
+        rc = map_areas(device, &device->bars[bar], info, &areas);
     free(info);
+    if (rc == -EPROTO || rc == -ENXIO)
+        return ae_error_set(err, rc, "%s: BAR %u: %s", device->info.address, bar,
+                            rc == -ENXIO ? "no part of it can be mapped"
+                                         : "malformed answer of VFIO's");
     if (rc)
         return ae_error_set(err, rc, "%s: mapping BAR %u: %s", device->info.address, bar,
                             strerror(-rc));

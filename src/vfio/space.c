@@ -2,12 +2,11 @@
 #include "vfio/vfio.h"
 
 #include <errno.h>
-#include <linux/vfio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/error.h"
+#include "machine/memlock.h"
 
 /* Address 0 is what a forgotten field holds: never give it to a device. */
 #define IOVA_LOWEST 0x100000
@@ -42,13 +41,50 @@ void ae_dma_space_close(struct ae_dma_space *space)
     free(space);
 }
 
+int ae_dma_space_join(struct ae_dma_space *space, int number, struct ae_error *err)
+{
+    int fd;
+
+    for (unsigned i = 0; i < space->group_count; i++) {
+        if (space->groups[i].number != number)
+            continue;
+        space->groups[i].devices++;
+        return space->groups[i].fd;
+    }
+    if (space->group_count == AE_GROUPS)
+        return ae_error_set(err, -ENOSPC, "IOMMU group %d: %d groups are the most a DMA space has",
+                            number, AE_GROUPS);
+    fd = space->ops->add_group(space, number, err);
+    if (fd >= 0)
+        space->groups[space->group_count++] = (struct ae_group){number, fd, 1};
+    return fd;
+}
+
+void ae_dma_space_leave(struct ae_dma_space *space, int number)
+{
+    for (unsigned i = 0; i < space->group_count; i++) {
+        struct ae_group *group = &space->groups[i];
+
+        if (group->number != number || --group->devices > 0)
+            continue;
+        space->ops->remove_group(space, group->fd);
+        *group = space->groups[--space->group_count];
+        break;
+    }
+    if (space->group_count == 0) {
+        space->iommu_set = false;
+        space->mapping_count = 0;
+    }
+}
+
 static const struct ae_mapping *overlap(const struct ae_dma_space *space, uint64_t first,
                                         uint64_t size)
 {
     for (unsigned i = 0; i < space->mapping_count; i++) {
         const struct ae_mapping *mapping = &space->mappings[i];
 
-        if (first < mapping->iova + mapping->size && mapping->iova < first + size)
+        /* Compared by their last bytes: the end of the highest mapping wraps to 0. */
+        if (first <= mapping->iova + (mapping->size - 1) && mapping->iova <= first + (size - 1))
             return mapping;
     }
     return NULL;
@@ -74,37 +110,55 @@ int ae_iova_find(const struct ae_dma_space *space, uint64_t size, uint64_t align
                 return 0;
             }
             first = taken->iova + taken->size;
+            if (!first)
+                break;
         }
     }
     return -ENOSPC;
 }
 
-static int describe_map_failure(int rc, uint64_t size, struct ae_error *err)
+/* The kernel would say ENOMEM, and nothing of why. */
+static int check_memlock(uint64_t size, struct ae_error *err)
 {
-    struct rlimit limit = {0, 0};
+    struct ae_memlock memlock;
 
-    if (rc == -ENOMEM && !getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_cur != RLIM_INFINITY)
-        return ae_error_set(err, rc,
-                            "mapping %llu kB for the device: the limit of locked memory is "
-                            "%llu kB (RLIMIT_MEMLOCK); raise it: ulimit -l unlimited, or "
-                            "LimitMEMLOCK=infinity in a unit",
-                            (unsigned long long)size / 1024,
-                            (unsigned long long)limit.rlim_cur / 1024);
-    return ae_error_set(err, rc, "mapping %llu kB for the device: %s",
-                        (unsigned long long)size / 1024, strerror(-rc));
+    if (ae_memlock_read(&memlock) || memlock.exempt || memlock.limit == UINT64_MAX ||
+        (memlock.locked <= memlock.limit && size <= memlock.limit - memlock.locked))
+        return 0;
+    return ae_error_set(err, -ENOMEM,
+                        "mapping %llu kB for the device: %llu kB of at most %llu kB are locked "
+                        "already (RLIMIT_MEMLOCK); raise the limit: ulimit -l unlimited, or "
+                        "LimitMEMLOCK=infinity in a unit",
+                        (unsigned long long)size / 1024, (unsigned long long)memlock.locked / 1024,
+                        (unsigned long long)memlock.limit / 1024);
+}
+
+static int check_map(const struct ae_dma_space *space, const struct ae_memory *memory,
+                     struct ae_error *err)
+{
+    if (!space->iommu_set)
+        return ae_error_set(err, -EINVAL, "mapping memory: no device is in this DMA space yet");
+    if (space->no_iommu)
+        return ae_error_set(err, -EOPNOTSUPP,
+                            "mapping memory: without an IOMMU huge pages have no common address "
+                            "for a device; turn the IOMMU on");
+    if (space->mapping_count == AE_MAPPINGS)
+        return ae_error_set(err, -ENOSPC, "mapping memory: %d mappings are the most a space has",
+                            AE_MAPPINGS);
+    for (unsigned i = 0; i < space->mapping_count; i++)
+        if (space->mappings[i].memory == memory)
+            return ae_error_set(err, -EEXIST, "mapping memory: it is in this DMA space already");
+    return check_memlock(ae_memory_size(memory), err);
 }
 
 int ae_dma_map(struct ae_dma_space *space, struct ae_memory *memory, ae_iova_t *iova,
                struct ae_error *err)
 {
     uint64_t size = ae_memory_size(memory), address;
-    int rc;
+    int rc = check_map(space, memory, err);
 
-    if (!space->iommu_set)
-        return ae_error_set(err, -EINVAL, "mapping memory: no device is in this DMA space yet");
-    if (space->mapping_count == AE_MAPPINGS)
-        return ae_error_set(err, -ENOSPC, "mapping memory: %d mappings are the most a space has",
-                            AE_MAPPINGS);
+    if (rc)
+        return rc;
     if (ae_iova_find(space, size, ae_memory_page_size(memory), &address))
         return ae_error_set(err, -ENOSPC,
                             "mapping %llu kB for the device: no room in the ranges that its IOMMU "
@@ -112,7 +166,9 @@ int ae_dma_map(struct ae_dma_space *space, struct ae_memory *memory, ae_iova_t *
                             (unsigned long long)size / 1024);
     rc = space->ops->map(space, ae_memory_base(memory), address, size);
     if (rc)
-        return describe_map_failure(rc, size, err);
+        return ae_error_set(err, rc, "mapping %llu kB for the device: %s%s",
+                            (unsigned long long)size / 1024, strerror(-rc),
+                            rc == -ENOSPC ? " (vfio_iommu_type1's dma_entry_limit)" : "");
     space->mappings[space->mapping_count++] = (struct ae_mapping){memory, address, size};
     iova->value = address;
     return 0;
@@ -129,8 +185,8 @@ int ae_dma_unmap(struct ae_dma_space *space, struct ae_memory *memory, struct ae
         space->mappings[i] = space->mappings[--space->mapping_count];
         rc = space->ops->unmap(space, gone.iova, gone.size);
         if (rc)
-            return ae_error_set(err, rc, "unmapping IOVA 0x%llx: %s",
-                                (unsigned long long)gone.iova, strerror(-rc));
+            return ae_error_set(err, rc, "unmapping IOVA 0x%llx: %s", (unsigned long long)gone.iova,
+                                strerror(-rc));
         return 0;
     }
     return ae_error_set(err, -ENOENT, "unmapping memory that is not mapped in this DMA space");

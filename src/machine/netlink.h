@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_MACHINE_NETLINK_H
+#define AE_MACHINE_NETLINK_H
+
+/*
+ * Links and addresses of the running kernel (rtnetlink(7)). Interfaces are named by index here:
+ * their names change under our feet, when udev gives a new one its own.
+ */
+
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define AE_FOREVER UINT32_MAX
+
+struct ae_link_state {
+    unsigned index;
+    char name[IF_NAMESIZE];
+    uint32_t mtu; /* bytes */
+    bool up;      /* IFF_UP: as the administrator wants it, whatever the wire says */
+};
+
+struct ae_address {
+    unsigned index;            /* of its interface */
+    uint8_t family;            /* AF_INET, AF_INET6 */
+    uint8_t prefix;            /* bits */
+    uint8_t scope;             /* RT_SCOPE_* */
+    uint32_t flags;            /* IFA_F_* */
+    uint32_t preferred, valid; /* seconds left, or AE_FOREVER */
+    uint8_t local[16];         /* network order, 4 or 16 bytes */
+    uint8_t peer[16];          /* the same as local, but on point-to-point links */
+    uint8_t broadcast[4];      /* IPv4; zero: none */
+    char label[IF_NAMESIZE];   /* IPv4 alias, "eth0:1" */
+};
+
+/* -ENODEV: no such interface. */
+int ae_netlink_get_link(unsigned index, struct ae_link_state *link);
+
+int ae_netlink_set_name(unsigned index, const char *name);
+int ae_netlink_set_mtu(unsigned index, uint32_t mtu);
+int ae_netlink_set_up(unsigned index, bool up);
+
+/* Calls each for every address of the machine; stops at, and returns, the first non-zero result. */
+int ae_netlink_addresses(int (*each)(const struct ae_address *address, void *context),
+                         void *context);
+
+/* Adds an address, or renews it where it is there already. */
+int ae_netlink_add_address(const struct ae_address *address);
+
+#endif
