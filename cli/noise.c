@@ -293,12 +293,23 @@ static void print_head(const struct noise *noise)
                noise->untraced.text);
 }
 
+static double percentile_us(const struct ae_gap_record *record, double percent)
+{
+    return (double)ae_histogram_percentile(&record->lengths, percent) / 1000.0;
+}
+
 static void print_histogram(const struct ae_gap_record *record)
 {
-    for (unsigned i = 0; i < AE_GAP_BUCKETS; i++)
-        if (record->buckets[i])
+    for (unsigned i = 0; i < AE_GAP_POWERS; i++) {
+        uint64_t count = ae_gap_count_power(record, i);
+
+        if (count)
             printf("  %12" PRIu64 " .. %-12" PRIu64 " ns %12" PRIu64 "\n", UINT64_C(1) << i,
-                   (UINT64_C(2) << i) - 1, record->buckets[i]);
+                   (UINT64_C(2) << i) - 1, count);
+    }
+    printf("  lengths: 50%% %.3f us, 90%% %.3f us, 99%% %.3f us, 99.9%% %.3f us\n",
+           percentile_us(record, 50), percentile_us(record, 90), percentile_us(record, 99),
+           percentile_us(record, 99.9));
 }
 
 /* What the kernel counted meanwhile: the whole answer where it may not be traced. */
@@ -395,11 +406,14 @@ static json_t *json_histogram(const struct ae_gap_record *record)
 {
     json_t *list = json_array();
 
-    for (unsigned i = 0; i < AE_GAP_BUCKETS; i++)
-        if (record->buckets[i])
+    for (unsigned i = 0; i < AE_GAP_POWERS; i++) {
+        uint64_t count = ae_gap_count_power(record, i);
+
+        if (count)
             json_array_append_new(list,
                                   json_pack("{s:I, s:I}", "from_ns", (json_int_t)(UINT64_C(1) << i),
-                                            "gaps", (json_int_t)record->buckets[i]));
+                                            "gaps", (json_int_t)count));
+    }
     return list;
 }
 

@@ -20,39 +20,46 @@
 #include "base/error.h"
 
 #define NS_PER_SECOND UINT64_C(1000000000)
-#define START_SECONDS 10 /* for all processes to come up, and to end after their time */
+#define LEAD_NS       1000000 /* from opening the gate to the common begin */
+#define START_SECONDS 10      /* for all processes to come up, and to end after their time */
 
 /* Shared between the parent and the loops. */
 struct gate {
     uint32_t ready; /* loops that wait to begin, or could not */
     uint32_t open;  /* set once by the parent: a loop pairs its acquire with that release */
+    uint64_t begin;
     uint64_t deadline;
 };
 
-unsigned ae_gap_bucket(uint64_t ns)
+uint64_t ae_gap_count_power(const struct ae_gap_record *record, unsigned power)
 {
-    unsigned bucket = ns ? 63 - (unsigned)__builtin_clzll(ns) : 0;
+    uint64_t from = UINT64_C(1) << power, to = from << 1, sum = 0;
+    uint32_t end = to > AE_HISTOGRAM_MAX ? AE_HISTOGRAM_BUCKETS : ae_histogram_bucket(to);
 
-    return bucket < AE_GAP_BUCKETS ? bucket : AE_GAP_BUCKETS - 1;
+    for (uint32_t bucket = ae_histogram_bucket(from); bucket < end; bucket++)
+        sum += record->lengths.buckets[bucket];
+    return sum;
 }
 
 static void note_gap(struct ae_gap_record *record, uint64_t start, uint64_t end, uint32_t capacity)
 {
     record->gaps++;
     record->gap_ticks += end - start;
-    record->buckets[ae_gap_bucket(ae_clock_to_ns(end - start))]++;
+    ae_histogram_record(&record->lengths, ae_clock_to_ns(end - start));
     if (record->kept < capacity)
         record->items[record->kept++] = (struct ae_gap){start, end};
     else
         record->overflow++;
 }
 
-void ae_gap_loop(struct ae_gap_record *record, uint64_t threshold, uint64_t deadline,
-                 uint32_t capacity)
+void ae_gap_loop(struct ae_gap_record *record, uint64_t begin, uint64_t threshold,
+                 uint64_t deadline, uint32_t capacity)
 {
-    uint64_t last = ae_clock_ticks(), shortest = UINT64_MAX, longest = 0, readings = 0;
+    uint64_t last = begin, shortest = UINT64_MAX, longest = 0, readings = 0;
 
     record->start = last;
+    while (ae_clock_ticks() < begin)
+        ;
     while (last < deadline) {
         uint64_t now = ae_clock_ticks(), took = now - last;
 
@@ -118,11 +125,20 @@ static void note_usage(struct ae_gap_record *record, const struct rusage *before
     record->major_faults = (uint64_t)(now.ru_majflt - before->ru_majflt);
 }
 
+/* A short run for nothing: faults in the code and the memory, and brings the CPU up to speed. */
+static void warm_up(struct ae_gap_record *record, uint64_t threshold)
+{
+    uint64_t now = ae_clock_ticks();
+
+    ae_gap_loop(record, now, threshold, now + ae_clock_from_ns(NS_PER_SECOND / 200), 0);
+    record->gaps = record->overflow = record->gap_ticks = 0;
+    ae_histogram_clear(&record->lengths);
+}
+
 static _Noreturn void child(struct gate *gate, struct ae_gap_record *record,
                             const struct ae_gap_options *options, pid_t parent)
 {
     uint64_t threshold = ae_clock_from_ns(options->threshold_ns);
-    struct ae_gap_record warm = *record;
     struct rusage before;
     int rc;
 
@@ -133,16 +149,15 @@ static _Noreturn void child(struct gate *gate, struct ae_gap_record *record,
         _exit(1);
     rc = prepare(record, options);
     record->error = (uint32_t)-rc;
-    warm.items = NULL;
-    if (!rc) /* the code and the stack are faulted in, the CPU is at speed */
-        ae_gap_loop(&warm, threshold, ae_clock_ticks() + ae_clock_from_ns(NS_PER_SECOND / 200), 0);
+    if (!rc)
+        warm_up(record, threshold);
     __atomic_add_fetch(&gate->ready, 1, __ATOMIC_ACQ_REL);
     if (rc)
         _exit(1);
     while (!__atomic_load_n(&gate->open, __ATOMIC_ACQUIRE))
         sched_yield();
     getrusage(RUSAGE_SELF, &before);
-    ae_gap_loop(record, threshold, gate->deadline, options->capacity);
+    ae_gap_loop(record, gate->begin, threshold, gate->deadline, options->capacity);
     note_usage(record, &before);
     record->cpu_end = (uint32_t)sched_getcpu();
     _exit(0);
@@ -305,7 +320,8 @@ static int measure(struct ae_gap_run *run, const struct ae_gap_options *options,
                             "measuring gaps: not every CPU's process came up in %d s; a real-time "
                             "task may be holding one of the CPUs",
                             START_SECONDS);
-    gate->deadline = ae_clock_ticks() + ae_clock_from_ns(options->duration_ns);
+    gate->begin = ae_clock_ticks() + ae_clock_from_ns(LEAD_NS);
+    gate->deadline = gate->begin + ae_clock_from_ns(options->duration_ns);
     __atomic_store_n(&gate->open, 1, __ATOMIC_RELEASE);
     for (unsigned i = 0; i < run->count; i++) {
         uint64_t grace = ae_clock_from_ns(START_SECONDS * NS_PER_SECOND);

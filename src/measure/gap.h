@@ -15,10 +15,10 @@
 #include <stdint.h>
 
 #include <aether/error.h>
+#include <aether/histogram.h>
 
 #include "base/cpus.h"
 
-#define AE_GAP_BUCKETS      32
 #define AE_GAP_SECONDS_MAX  (7 * 24 * 3600)
 #define AE_GAP_CAPACITY_MAX (1U << 20)
 
@@ -51,7 +51,7 @@ struct ae_gap_record {
     uint64_t overflow; /* gaps counted but not kept */
     uint64_t gap_ticks;
     uint64_t voluntary, involuntary, minor_faults, major_faults; /* getrusage, the loop only */
-    uint64_t buckets[AE_GAP_BUCKETS]; /* all gaps; bucket i: 2^i <= ns < 2^(i+1) */
+    struct ae_histogram lengths;                                 /* of all gaps, ns */
     uint32_t kept;
     struct ae_gap *items; /* in the order of time */
 };
@@ -79,12 +79,15 @@ int ae_gap_run(struct ae_gap_run *run, const struct ae_gap_options *options, str
 
 void ae_gap_run_free(struct ae_gap_run *run);
 
-/* The loop itself, on the CPU it is called on; for ae_gap_run and tests. Ends at `deadline`
- * (ticks). */
-void ae_gap_loop(struct ae_gap_record *record, uint64_t threshold, uint64_t deadline,
-                 uint32_t capacity);
+/*
+ * The loop itself, on the CPU it is called on, from `begin` to `deadline` (ticks). Coming late to
+ * its begin is a gap like any other. For ae_gap_run and tests.
+ */
+void ae_gap_loop(struct ae_gap_record *record, uint64_t begin, uint64_t threshold,
+                 uint64_t deadline, uint32_t capacity);
 
-/* The bucket for a gap of so many nanoseconds. */
-unsigned ae_gap_bucket(uint64_t ns);
+/* How many gaps were 2^power ns long or longer, and shorter than 2^(power+1). */
+#define AE_GAP_POWERS 34
+uint64_t ae_gap_count_power(const struct ae_gap_record *record, unsigned power);
 
 #endif

@@ -47,13 +47,15 @@ static void the_loop_sees_an_injected_gap(void **state)
     struct itimerval once = {.it_value = {.tv_usec = 20000}}, off = {0};
     struct ae_gap items[4096];
     struct ae_gap_record record = {.items = items};
+    uint64_t now;
     bool seen = false;
 
     (void)state;
     injected_end = 0;
     signal(SIGALRM, inject);
     setitimer(ITIMER_REAL, &once, NULL);
-    ae_gap_loop(&record, ae_clock_from_ns(100000), ae_clock_ticks() + ae_clock_from_ns(100000000),
+    now = ae_clock_ticks();
+    ae_gap_loop(&record, now, ae_clock_from_ns(100000), now + ae_clock_from_ns(100000000),
                 COUNT(items));
     setitimer(ITIMER_REAL, &off, NULL);
     assert_true(injected_end != 0);
@@ -70,27 +72,54 @@ static void gaps_beyond_the_capacity_are_counted(void **state)
 {
     struct ae_gap items[3];
     struct ae_gap_record record = {.items = items};
-    uint64_t counted = 0;
+    uint64_t now = ae_clock_ticks();
 
     (void)state;
     /* Every pair of readings is further apart than nothing, or the counter stands still. */
-    ae_gap_loop(&record, 0, ae_clock_ticks() + ae_clock_from_ns(1000000), COUNT(items));
+    ae_gap_loop(&record, now, 0, now + ae_clock_from_ns(1000000), COUNT(items));
     assert_int_equal(record.kept, COUNT(items));
     assert_true(record.overflow > 0);
     assert_int_equal(record.gaps, record.kept + record.overflow);
-    for (unsigned i = 0; i < AE_GAP_BUCKETS; i++)
-        counted += record.buckets[i];
-    assert_int_equal(counted, record.gaps);
+    assert_int_equal(record.lengths.count, record.gaps);
 }
 
-static void buckets_are_powers_of_two(void **state)
+static void coming_late_is_a_gap(void **state)
 {
+    struct ae_gap items[16];
+    struct ae_gap_record record = {.items = items};
+    uint64_t now = ae_clock_ticks(), late = ae_clock_from_ns(5000000);
+
     (void)state;
-    assert_int_equal(ae_gap_bucket(0), 0);
-    assert_int_equal(ae_gap_bucket(1), 0);
-    assert_int_equal(ae_gap_bucket(1023), 9);
-    assert_int_equal(ae_gap_bucket(1024), 10);
-    assert_int_equal(ae_gap_bucket(UINT64_MAX), AE_GAP_BUCKETS - 1);
+    ae_gap_loop(&record, now - late, late / 2, now + late, COUNT(items));
+    assert_true(record.gaps >= 1);
+    assert_int_equal(items[0].start, now - late);
+    assert_true(items[0].end >= now);
+}
+
+static void lengths_are_counted_by_powers_of_two(void **state)
+{
+    static const struct {
+        uint64_t ns;
+        unsigned power;
+    } cases[] = {{1, 0},
+                 {2, 1},
+                 {1023, 9},
+                 {1024, 10},
+                 {2047, 10},
+                 {2048, 11},
+                 {5000000, 22},
+                 {AE_HISTOGRAM_MAX, 33},
+                 {UINT64_MAX / 2, 33}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct ae_gap_record record = {.items = NULL};
+
+        ae_histogram_clear(&record.lengths);
+        ae_histogram_record(&record.lengths, cases[i].ns);
+        for (unsigned power = 0; power < AE_GAP_POWERS; power++)
+            assert_int_equal(ae_gap_count_power(&record, power), power == cases[i].power);
+    }
 }
 
 static struct ae_gap_options on_this_cpu(void)
@@ -112,7 +141,7 @@ static void a_process_measures_and_ends_by_itself(void **state)
     assert_int_equal(ae_gap_run(&run, &options, &err), 0);
     assert_int_equal(run.count, 1);
     assert_int_equal(run.records[0].cpu_end, run.records[0].cpu);
-    assert_true(run.records[0].end - run.records[0].start >= ae_clock_from_ns(49000000));
+    assert_true(run.records[0].end - run.records[0].start >= ae_clock_from_ns(50000000));
     assert_true(run.records[0].readings > 0);
     assert_int_equal(run.records[0].voluntary, 0);
     ae_gap_run_free(&run);
@@ -152,9 +181,15 @@ static void trace_lines_are_split(void **state)
          "NR 24 (0, 1, 2)", 99},
         {"  a[003]-9 [12] d..2.  7: tick_stop:", "tick_stop", "", 7},
     };
-    static const char *const none[] = {
-        "# tracer: nop", "", "CPU:1 [LOST 12 EVENTS]", "a-1 [001] d... x: y: z",
-        "a-1 [001] d... 12: y", "a-1 [001]", "a-1 [001] ", "[", "a-1 [0] d 99999999999999999999: a: b"};
+    static const char *const none[] = {"# tracer: nop",
+                                       "",
+                                       "CPU:1 [LOST 12 EVENTS]",
+                                       "a-1 [001] d... x: y: z",
+                                       "a-1 [001] d... 12: y",
+                                       "a-1 [001]",
+                                       "a-1 [001] ",
+                                       "[",
+                                       "a-1 [0] d 99999999999999999999: a: b"};
     struct ae_attribution_event event;
     char line[128];
 
@@ -182,8 +217,9 @@ static void causes_are_put_into_words(void **state)
         {{0, "local_timer_exit", "vector=236"}, ""},
         {{0, "softirq_entry", "vec=1 [action=TIMER]"}, "softirq TIMER"},
         {{0, "irq_handler_entry", "irq=24 name=eth0-rx-1"}, "irq 24 eth0-rx-1"},
-        {{0, "sched_switch", "prev_comm=a prev_pid=1 prev_prio=120 prev_state=R ==> "
-                             "next_comm=my task next_pid=2 next_prio=120"},
+        {{0, "sched_switch",
+          "prev_comm=a prev_pid=1 prev_prio=120 prev_state=R ==> "
+          "next_comm=my task next_pid=2 next_prio=120"},
          "switch to my task"},
         {{0, "sys_enter", "NR 24 (0, 0)"}, "syscall 24"},
         {{0, "page_fault_user", "address=0x1 ip=0x2 error_code=0x6"}, "page fault"},
@@ -208,12 +244,14 @@ static const struct ae_attribution_event events[] = {
     {100, "local_timer_entry", "vector=236"},
     {110, "softirq_entry", "vec=1 [action=TIMER]"},
     {500, "reschedule_entry", "vector=253"},
-    {510, "sched_switch", "prev_comm=worker prev_pid=7 prev_state=R ==> next_comm=kworker/1:1 "
-                          "next_pid=9 next_prio=120"},
+    {510, "sched_switch",
+     "prev_comm=worker prev_pid=7 prev_state=R ==> next_comm=kworker/1:1 "
+     "next_pid=9 next_prio=120"},
     {520, "local_timer_entry", "vector=236"},
     {525, "local_timer_entry", "vector=236"},
-    {530, "sched_switch", "prev_comm=kworker/1:1 prev_pid=9 prev_state=I ==> next_comm=worker "
-                          "next_pid=7 next_prio=120"},
+    {530, "sched_switch",
+     "prev_comm=kworker/1:1 prev_pid=9 prev_state=I ==> next_comm=worker "
+     "next_pid=7 next_prio=120"},
     {900, "call_function_entry", "vector=251"},
 };
 
@@ -289,7 +327,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_loop_sees_an_injected_gap),
         cmocka_unit_test(gaps_beyond_the_capacity_are_counted),
-        cmocka_unit_test(buckets_are_powers_of_two),
+        cmocka_unit_test(coming_late_is_a_gap),
+        cmocka_unit_test(lengths_are_counted_by_powers_of_two),
         cmocka_unit_test(a_process_measures_and_ends_by_itself),
         cmocka_unit_test(bad_options_are_refused),
         cmocka_unit_test(trace_lines_are_split),
