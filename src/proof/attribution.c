@@ -143,12 +143,24 @@ static void append(char cause[AE_CAUSE_TEXT], const char *name)
         cause[used] = '\0'; /* whole causes only; the first ones matter most */
 }
 
+/* What a task brings upon itself, unlike an interrupt. */
+static bool is_of_task(const struct ae_attribution_event *event)
+{
+    static const char *const names[] = {"sys_enter", "page_fault_user", "page_fault_kernel"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(event->name, names[i]) == 0)
+            return true;
+    return false;
+}
+
 enum ae_attribution ae_attribute(const struct ae_attribution_trace *trace, uint64_t start,
                                  uint64_t end, uint64_t slack, char cause[AE_CAUSE_TEXT])
 {
     uint64_t from = start > slack ? start - slack : 0;
     uint64_t to = end < UINT64_MAX - slack ? end + slack : UINT64_MAX;
     long measured = -1; /* the task that was switched away from: ours */
+    bool away = false;  /* another task runs: what it asks of the kernel is its own affair */
 
     cause[0] = '\0';
     for (size_t i = first_from(trace, from); i < trace->count && trace->events[i].ticks <= to;
@@ -159,8 +171,11 @@ enum ae_attribution ae_attribute(const struct ae_attribution_trace *trace, uint6
         if (strcmp(event->name, "sched_switch") == 0) {
             if (measured < 0)
                 measured = pid_after(event->detail, "prev_pid=");
-            if (pid_after(event->detail, "next_pid=") == measured)
+            away = pid_after(event->detail, "next_pid=") != measured;
+            if (!away)
                 continue;
+        } else if (away && is_of_task(event)) {
+            continue;
         }
         ae_attribution_name(event, name, sizeof(name));
         append(cause, name);

@@ -37,7 +37,8 @@ struct ae_attribution_trace {
 /*
  * Matches [start, end], widened by `slack` ticks on both sides (the counter may be read a few
  * instructions early or late). `cause` gets the distinct causes in the order they came, such as
- * "local_timer, softirq TIMER, switch to kworker/1:1"; "" unless attributed.
+ * "local_timer, softirq TIMER, switch to kworker/1:1"; "" unless attributed. System calls and page
+ * faults count as the measured task's own only: not those of a task that was switched to.
  */
 enum ae_attribution ae_attribute(const struct ae_attribution_trace *trace, uint64_t start,
                                  uint64_t end, uint64_t slack, char cause[AE_CAUSE_TEXT]);

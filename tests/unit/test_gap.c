@@ -247,11 +247,14 @@ static const struct ae_attribution_event events[] = {
     {510, "sched_switch",
      "prev_comm=worker prev_pid=7 prev_state=R ==> next_comm=kworker/1:1 "
      "next_pid=9 next_prio=120"},
+    {515, "sys_enter", "NR 1 (0)"},
+    {516, "page_fault_user", "address=0x1"},
     {520, "local_timer_entry", "vector=236"},
     {525, "local_timer_entry", "vector=236"},
     {530, "sched_switch",
      "prev_comm=kworker/1:1 prev_pid=9 prev_state=I ==> next_comm=worker "
      "next_pid=7 next_prio=120"},
+    {700, "sys_enter", "NR 24 (0)"},
     {900, "call_function_entry", "vector=251"},
 };
 
@@ -266,11 +269,13 @@ static void gaps_are_matched_with_events(void **state)
         {90, 120, AE_ATTRIBUTED, "local_timer, softirq TIMER"},
         {490, 540, AE_ATTRIBUTED, "reschedule, switch to kworker/1:1, local_timer"},
         {200, 400, AE_UNATTRIBUTED, ""},
+        {690, 710, AE_ATTRIBUTED, "syscall 24"},    /* the measured task's own */
         {905, 950, AE_ATTRIBUTED, "call_function"}, /* within the slack */
         {907, 950, AE_UNATTRIBUTED, ""},
         {10, 80, AE_UNTRACED, ""}, /* from before the first event that was not lost */
         {0, UINT64_MAX, AE_ATTRIBUTED,
-         "local_timer, softirq TIMER, reschedule, switch to kworker/1:1, call_function"},
+         "local_timer, softirq TIMER, reschedule, switch to kworker/1:1, syscall 24, "
+         "call_function"},
     };
 
     (void)state;
