@@ -209,6 +209,9 @@ static int container_add_group(struct ae_dma_space *space, int group, struct ae_
     if (!rc)
         rc = set_iommu(space, no_iommu, err);
     if (rc) {
+        /* With its only group the container loses its IOMMU. */
+        if (space->group_count == 0)
+            space->iommu_set = false;
         close(fd);
         return rc;
     }
