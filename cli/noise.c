@@ -356,7 +356,7 @@ static void print_cpu(const struct noise *noise, unsigned index,
     for (unsigned i = 0; noise->traced && i < summary->cause_count; i++) {
         const struct ae_gap_cause *cause = &summary->causes[i];
 
-        printf("  %8" PRIu64 " x  longest %10.3f us  %s\n", cause->gaps, us(cause->longest),
+        printf("  in %8" PRIu64 " gaps, longest %10.3f us: %s\n", cause->gaps, us(cause->longest),
                cause_text(cause->attribution, cause->text));
     }
     for (unsigned i = 0; i < summary->worst_count; i++) {
@@ -437,16 +437,18 @@ static json_t *json_cpu(const struct noise *noise, unsigned index,
     const struct ae_gap_record *record = &noise->run.records[index];
 
     return json_pack(
-        "{s:i, s:b, s:b, s:I, s:I, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, "
-        "s:o, s:o}",
+        "{s:i, s:b, s:b, s:I, s:I, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+        "s:I, s:o, s:o, s:o, s:o}",
         "cpu", (int)record->cpu, "stayed", record->cpu_end == record->cpu, "memory_locked",
         (int)record->locked, "measured_ns", (json_int_t)ae_clock_to_ns(record->end - record->start),
         "readings", (json_int_t)record->readings, "loop_least_ns", fine_ns(record->shortest),
         "loop_mean_ns", mean_loop_ns(record), "gaps", (json_int_t)record->gaps, "gaps_ns",
         (json_int_t)ae_clock_to_ns(record->gap_ticks), "longest_ns",
         (json_int_t)ae_clock_to_ns(record->longest), "overflow", (json_int_t)record->overflow,
-        "trace_lost", (json_int_t)lost, "voluntary_switches", (json_int_t)record->voluntary,
-        "forced_switches", (json_int_t)record->involuntary, "faults",
+        "attributed", (json_int_t)summary->attributed, "unattributed",
+        (json_int_t)summary->unattributed, "untraced", (json_int_t)summary->untraced, "trace_lost",
+        (json_int_t)lost, "voluntary_switches", (json_int_t)record->voluntary, "forced_switches",
+        (json_int_t)record->involuntary, "faults",
         (json_int_t)(record->minor_faults + record->major_faults), "histogram",
         json_histogram(record), "counted", json_counters(noise, index), "causes",
         json_causes(summary), "worst", json_worst(record, summary));

@@ -36,27 +36,47 @@ static struct ae_gap_cause *find_cause(struct ae_gap_summary *summary,
     return cause;
 }
 
-static void count_gap(struct ae_gap_summary *summary, const struct ae_gap *gap,
-                      enum ae_attribution attribution, const char *text)
-{
-    struct ae_gap_cause *cause = find_cause(summary, attribution, text);
-    uint64_t ticks = length_of(gap);
+/* The gap that is being attributed. */
+struct counting {
+    struct ae_gap_summary *summary;
+    enum ae_attribution attribution;
+    uint64_t number, ticks;
+};
 
+static void count_cause(const char *text, void *context)
+{
+    struct counting *counting = context;
+    struct ae_gap_cause *cause = find_cause(counting->summary, counting->attribution, text);
+
+    if (cause->last == counting->number)
+        return;
+    cause->last = counting->number;
     cause->gaps++;
-    cause->ticks += ticks;
-    if (ticks > cause->longest)
-        cause->longest = ticks;
-    if (attribution == AE_ATTRIBUTED)
-        summary->attributed++;
-    else if (attribution == AE_UNATTRIBUTED)
-        summary->unattributed++;
-    else
-        summary->untraced++;
+    cause->ticks += counting->ticks;
+    if (counting->ticks > cause->longest)
+        cause->longest = counting->ticks;
+}
+
+static enum ae_attribution count_gap(struct ae_gap_summary *summary, uint64_t number,
+                                     const struct ae_gap *gap,
+                                     const struct ae_attribution_trace *trace)
+{
+    struct counting counting = {summary, AE_ATTRIBUTED, number, length_of(gap)};
+    uint64_t *const counts[] = {&summary->attributed, &summary->unattributed, &summary->untraced};
+
+    counting.attribution =
+        trace ? ae_attribute_each(trace, gap->start, gap->end, ae_clock_from_ns(SLACK_NS),
+                                  count_cause, &counting)
+              : AE_UNTRACED;
+    if (counting.attribution != AE_ATTRIBUTED)
+        count_cause("", &counting);
+    ++*counts[counting.attribution];
+    return counting.attribution;
 }
 
 /* Keeps the list sorted, longest first, by insertion: it is short. */
 static void keep_worst(struct ae_gap_summary *summary, unsigned top, const struct ae_gap *gap,
-                       enum ae_attribution attribution, const char *text)
+                       enum ae_attribution attribution)
 {
     unsigned at = summary->worst_count;
 
@@ -70,7 +90,6 @@ static void keep_worst(struct ae_gap_summary *summary, unsigned top, const struc
         summary->worst[at] = summary->worst[at - 1];
     summary->worst[at].gap = *gap;
     summary->worst[at].attribution = attribution;
-    snprintf(summary->worst[at].text, sizeof(summary->worst[at].text), "%s", text);
 }
 
 static int more_time(const void *a, const void *b)
@@ -86,16 +105,14 @@ int ae_gap_summarise(struct ae_gap_summary *summary, const struct ae_gap_record 
     memset(summary, 0, sizeof(*summary));
     if (top && !(summary->worst = calloc(top, sizeof(*summary->worst))))
         return -ENOMEM;
-    for (uint32_t i = 0; i < record->kept; i++) {
-        const struct ae_gap *gap = &record->items[i];
-        enum ae_attribution attribution = AE_UNTRACED;
-        char text[AE_CAUSE_TEXT] = "";
+    for (uint32_t i = 0; i < record->kept; i++)
+        keep_worst(summary, top, &record->items[i],
+                   count_gap(summary, i + UINT64_C(1), &record->items[i], trace));
+    for (unsigned i = 0; trace && i < summary->worst_count; i++) {
+        struct ae_gap_worst *worst = &summary->worst[i];
 
-        if (trace)
-            attribution =
-                ae_attribute(trace, gap->start, gap->end, ae_clock_from_ns(SLACK_NS), text);
-        count_gap(summary, gap, attribution, text);
-        keep_worst(summary, top, gap, attribution, text);
+        ae_attribute(trace, worst->gap.start, worst->gap.end, ae_clock_from_ns(SLACK_NS),
+                     worst->text);
     }
     summary->untraced += record->overflow;
     qsort(summary->causes, summary->cause_count, sizeof(summary->causes[0]), more_time);

@@ -8,13 +8,15 @@
 #include "proof/attribution.h"
 
 /* Most distinct causes told apart; further ones are summed as "other causes". */
-#define AE_GAP_CAUSES 64
+#define AE_GAP_CAUSES 128
 
-/* All gaps with one cause. Times in ticks. */
+/* All gaps in which one cause came up; a gap has as many causes as came up in it. Times in ticks.
+ */
 struct ae_gap_cause {
     enum ae_attribution attribution;
-    char text[AE_CAUSE_TEXT];
+    char text[AE_CAUSE_NAME]; /* "" unless attributed */
     uint64_t gaps, ticks, longest;
+    uint64_t last; /* the gap counted last, from 1: each counts once */
 };
 
 struct ae_gap_worst {

@@ -131,12 +131,13 @@ static bool is_listed(const char *causes, const char *name)
     return false;
 }
 
-static void append(char cause[AE_CAUSE_TEXT], const char *name)
+static void append(const char *name, void *context)
 {
+    char *cause = context;
     size_t used = strlen(cause);
     int length;
 
-    if (!*name || is_listed(cause, name))
+    if (is_listed(cause, name))
         return;
     length = snprintf(cause + used, AE_CAUSE_TEXT - used, "%s%s", used ? ", " : "", name);
     if (length < 0 || (size_t)length >= AE_CAUSE_TEXT - used)
@@ -154,19 +155,20 @@ static bool is_of_task(const struct ae_attribution_event *event)
     return false;
 }
 
-enum ae_attribution ae_attribute(const struct ae_attribution_trace *trace, uint64_t start,
-                                 uint64_t end, uint64_t slack, char cause[AE_CAUSE_TEXT])
+enum ae_attribution ae_attribute_each(const struct ae_attribution_trace *trace, uint64_t start,
+                                      uint64_t end, uint64_t slack,
+                                      void (*each)(const char *name, void *context), void *context)
 {
     uint64_t from = start > slack ? start - slack : 0;
     uint64_t to = end < UINT64_MAX - slack ? end + slack : UINT64_MAX;
     long measured = -1; /* the task that was switched away from: ours */
     bool away = false;  /* another task runs: what it asks of the kernel is its own affair */
+    bool found = false;
 
-    cause[0] = '\0';
     for (size_t i = first_from(trace, from); i < trace->count && trace->events[i].ticks <= to;
          i++) {
         const struct ae_attribution_event *event = &trace->events[i];
-        char name[96];
+        char name[AE_CAUSE_NAME];
 
         if (strcmp(event->name, "sched_switch") == 0) {
             if (measured < 0)
@@ -178,9 +180,19 @@ enum ae_attribution ae_attribute(const struct ae_attribution_trace *trace, uint6
             continue;
         }
         ae_attribution_name(event, name, sizeof(name));
-        append(cause, name);
+        if (!name[0])
+            continue;
+        found = true;
+        each(name, context);
     }
-    if (cause[0])
+    if (found)
         return AE_ATTRIBUTED;
     return start >= trace->from && end <= trace->to ? AE_UNATTRIBUTED : AE_UNTRACED;
+}
+
+enum ae_attribution ae_attribute(const struct ae_attribution_trace *trace, uint64_t start,
+                                 uint64_t end, uint64_t slack, char cause[AE_CAUSE_TEXT])
+{
+    cause[0] = '\0';
+    return ae_attribute_each(trace, start, end, slack, append, cause);
 }

@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define AE_CAUSE_TEXT 160
+#define AE_CAUSE_NAME 96  /* one cause */
+#define AE_CAUSE_TEXT 160 /* all causes of a gap */
 
 /* One traced event on one CPU. */
 struct ae_attribution_event {
@@ -42,6 +43,14 @@ struct ae_attribution_trace {
  */
 enum ae_attribution ae_attribute(const struct ae_attribution_trace *trace, uint64_t start,
                                  uint64_t end, uint64_t slack, char cause[AE_CAUSE_TEXT]);
+
+/*
+ * The same, event by event: calls `each` with every cause in the order they came, repetitions and
+ * all.
+ */
+enum ae_attribution ae_attribute_each(const struct ae_attribution_trace *trace, uint64_t start,
+                                      uint64_t end, uint64_t slack,
+                                      void (*each)(const char *name, void *context), void *context);
 
 /* The cause that an event stands for, in words: "" for one that only accompanies another. */
 void ae_attribution_name(const struct ae_attribution_event *event, char *name, size_t size);

@@ -319,6 +319,8 @@ static void a_summary_adds_up(void **state)
     assert_int_equal(summary.worst_count, 2);
     assert_int_equal(summary.worst[0].gap.start, 200);
     assert_int_equal(summary.worst[1].gap.start, 10);
+    for (unsigned i = 0; i < summary.cause_count; i++)
+        assert_true(summary.causes[i].gaps <= COUNT(items)); /* a gap counts once in each */
     ae_gap_summary_free(&summary);
     assert_int_equal(ae_gap_summarise(&summary, &record, NULL, 0), 0);
     assert_int_equal(summary.untraced, record.gaps);
