@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <aether/device.h>
 #include <aether/nic.h>
 #include <aether/proof.h>
 
@@ -104,7 +105,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 
 static const struct argp_option options[] = {
     {"cpu", KEY_CPU, "N", 0, "the quiet CPU", 10},
-    {"port", KEY_PORT, "SPEC", 0, "a port: a PCI address; repeatable", 10},
+    {"port", KEY_PORT, "SPEC", 0, "a port: a PCI address, or SCHEME:WHAT; repeatable", 10},
     {"bind", KEY_BIND, NULL, 0, "take the cards from the kernel first, give them back at the end", 10},
     {"user", KEY_USER, "NAME", 0, "run the worker as this user", 10},
     {"allow", KEY_ALLOW, "LIST", 0,
@@ -177,20 +178,26 @@ static void give_back(const struct cli_launch *launch, const char *verb, unsigne
 {
     struct ae_error err;
 
-    while (count > 0)
-        if (ae_nic_unbind(launch->ports[--count], &err))
+    while (count > 0) {
+        char address[AE_PCI_ADDRESS_TEXT];
+
+        if (!ae_port_pci_address(launch->ports[--count], address) && ae_nic_unbind(address, &err))
             fprintf(stderr, "aether %s: %s\n", verb, err.text);
+    }
 }
 
 static int take(const struct cli_launch *launch, const char *verb)
 {
     struct ae_error err;
 
-    for (unsigned i = 0; i < launch->port_count; i++)
-        if (ae_nic_bind(launch->ports[i], NULL, &err)) {
+    for (unsigned i = 0; i < launch->port_count; i++) {
+        char address[AE_PCI_ADDRESS_TEXT];
+
+        if (!ae_port_pci_address(launch->ports[i], address) && ae_nic_bind(address, NULL, &err)) {
             give_back(launch, verb, i);
             return cli_fail(verb, &err);
         }
+    }
     return CLI_OK;
 }
 

@@ -36,7 +36,9 @@ struct ae_dma_space;
 
 /*
  * Creates `size` bytes (rounded up to whole pages) of huge-page memory, zeroed, faulted in and
- * writable. page_size: bytes, a size the kernel offers (2 MiB, 1 GiB), or 0 for its default.
+ * writable. page_size: bytes, a size the kernel offers (2 MiB, 1 GiB), or 0 for its default. The size
+ * of an ordinary page (4096) may be asked for by name, for memory that no device reaches: a peer's
+ * process may share it, but it costs TLB misses.
  * -ENOMEM says how many huge pages are missing and how to get them.
  */
 int ae_memory_create(struct ae_memory **memory, size_t size, size_t page_size,

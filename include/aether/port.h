@@ -14,6 +14,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <aether/error.h>
@@ -49,6 +50,7 @@ struct ae_port_options {
     uint16_t send_ring;    /* descriptors, a power of two; 0: the driver's default */
     uint32_t packets;      /* buffers per queue beyond what the rings hold; 0: 1024 */
     enum ae_path slowest;  /* a slower path than this is an error; default AE_PATH_DEVICE */
+    size_t page_size;      /* of its memory, bytes, as ae_memory_create takes it; 0: huge pages */
     bool allow_no_iommu;   /* see struct ae_dma_options */
     bool promiscuous;      /* receive frames for any address */
 };
@@ -129,33 +131,48 @@ static inline uint16_t ae_send(struct ae_queue *queue, struct ae_packet **packet
 /* ---- One process, both halves ---- */
 
 /*
- * spec: a PCI address ("0000:01:00.0"); later drivers add schemes ("pair:NAME"). options may be NULL.
- * A slower path than options->slowest is -EOPNOTSUPP; an unknown device is -ENODEV and names the
- * devices that have a driver.
+ * spec: a PCI address ("0000:01:00.0") or a scheme and what it needs ("vhost-user:/run/switch.sock");
+ * behind either, what the driver lets one choose: ",packed=off". ae_port_describe lists all of it.
+ * options may be NULL. A slower path than options->slowest is -EOPNOTSUPP; an unknown device is
+ * -ENODEV and names the devices that have a driver.
  */
 int ae_port_open(struct ae_port **port, const char *spec, const struct ae_port_options *options,
                  struct ae_error *err);
 void ae_port_close(struct ae_port *port); /* NULL is allowed */
 
+/* The PCI address that a spec begins with, in its long form (AE_PCI_ADDRESS_TEXT bytes); -EINVAL: it
+ * names no PCI function. */
+int ae_port_pci_address(const char *spec, char *address);
+
+/* What a spec may be, for a person: one line per scheme or PCI device, in buffer. */
+void ae_port_describe(char *buffer, size_t size);
+
 void ae_port_get_info(const struct ae_port *port, struct ae_port_info *info);
 void ae_port_get_link(const struct ae_port *port, struct ae_link *link);
-struct ae_queue *ae_port_queue(struct ae_port *port, unsigned index); /* NULL: no such queue */
+
+/* A queue of those this process has, from 0; NULL: no such queue. */
+struct ae_queue *ae_port_queue(struct ae_port *port, unsigned index);
 
 /* The owner of a port that ae_port_open opened; NULL for an attached one. */
 struct ae_port_owner *ae_port_get_owner(struct ae_port *port);
 
 /* ---- Owner and worker apart ---- */
 
+#define AE_PORT_PRIVATE 512 /* bytes */
+
 /*
  * What a worker needs of a port: passed by value over memory that owner and worker share; the
- * descriptors are inherited. The worker uses them for mmap only.
+ * descriptors are inherited. The worker uses them for mmap only, and the control socket to be given
+ * more of them when a peer's memory changes.
  */
 struct ae_port_handoff {
     struct ae_port_info info;
     int32_t memory_fd;   /* DMA memory: rings, then buffers; -1: none */
     int32_t device_fd;   /* for mmap of registers; -1: none */
     int32_t state_fd;    /* memfd of the state page: link and counters */
-    uint32_t reserved;
+    int32_t control_fds[AE_PORT_QUEUES]; /* per queue, to its owner; -1: none */
+    uint16_t queue_first; /* this worker's part of the queues: receive/transmit pair to start with */
+    uint16_t queue_count; /* and how many */
     uint64_t memory_size;
     uint64_t memory_iova;
     uint64_t registers_offset; /* in device_fd */
@@ -165,7 +182,8 @@ struct ae_port_handoff {
     uint32_t buffer_size;
     uint16_t receive_ring;
     uint16_t send_ring;
-    uint32_t reserved2;
+    uint32_t reserved;
+    uint8_t driver_private[AE_PORT_PRIVATE] __attribute__((aligned(8))); /* settled at start-up */
 };
 
 int ae_port_owner_open(struct ae_port_owner **owner, const char *spec,
@@ -191,6 +209,13 @@ int ae_port_owner_get_statistics(struct ae_port_owner *owner, struct ae_port_sta
  */
 int ae_port_owner_event_fds(const struct ae_port_owner *owner, int *fds, unsigned count);
 void ae_port_owner_event(struct ae_port_owner *owner, int fd);
+
+/*
+ * Work that comes up without a descriptor becoming readable: notifications that a worker wants
+ * relayed, a peer that is to be connected to again. Returns after how many nanoseconds to call again;
+ * 0: never, this port has no such work.
+ */
+uint64_t ae_port_owner_tend(struct ae_port_owner *owner);
 
 /* Makes the device as it was right after ae_port_owner_open: for a new worker after one died. */
 int ae_port_owner_restart(struct ae_port_owner *owner, struct ae_error *err);

@@ -18,22 +18,29 @@ static int power_of_two(uint32_t value)
     return value && !(value & (value - 1));
 }
 
+static bool check_ring(const struct ae_port_ops *ops, uint16_t size)
+{
+    return !ops->ring_bytes || (power_of_two(size) && size <= ops->ring_max);
+}
+
 /* A worker checks what it is handed, as it checks everything that it did not make itself. */
 static int check_handoff(const struct ae_port_ops *ops, const struct ae_port_handoff *handoff,
                          struct ae_error *err)
 {
-    uint64_t buffers = (uint64_t)handoff->info.queues * handoff->packets * handoff->buffer_size;
+    unsigned queues = handoff->info.queues;
+    uint64_t buffers = (uint64_t)queues * handoff->packets * handoff->buffer_size;
 
-    if (handoff->info.queues < 1 || handoff->info.queues > AE_PORT_QUEUES ||
-        !power_of_two(handoff->receive_ring) || !power_of_two(handoff->send_ring) ||
-        handoff->receive_ring > ops->ring_max || handoff->send_ring > ops->ring_max ||
+    if (queues < 1 || queues > AE_PORT_QUEUES || handoff->queue_count < 1 ||
+        handoff->queue_first + handoff->queue_count > (int)queues ||
+        !check_ring(ops, handoff->receive_ring) || !check_ring(ops, handoff->send_ring) ||
         handoff->packets > 1u << 20 || handoff->buffer_size != AE_PORT_BUFFER ||
         handoff->packets <= handoff->receive_ring ||
-        handoff->buffers_offset !=
-            ae_port_receive_ring_offset(ops, handoff, handoff->info.queues) ||
+        handoff->buffers_offset != ae_port_receive_ring_offset(ops, handoff, queues) ||
         handoff->memory_size < handoff->buffers_offset ||
-        handoff->memory_size - handoff->buffers_offset < buffers || handoff->registers_size == 0)
-        return ae_error_set(err, -EPROTO, "attaching port %.*s: what was handed over makes no sense",
+        handoff->memory_size - handoff->buffers_offset < buffers ||
+        (ops->pci && handoff->registers_size == 0))
+        return ae_error_set(err, -EPROTO,
+                            "attaching port %.*s: what was handed over makes no sense",
                             AE_PORT_SPEC - 1, handoff->info.spec);
     return 0;
 }
@@ -56,8 +63,12 @@ static int map_state(struct ae_port *port, struct ae_error *err)
 
 static int map_registers(struct ae_port *port, struct ae_error *err)
 {
-    void *registers = mmap(NULL, port->handoff.registers_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-                           port->handoff.device_fd, (off_t)port->handoff.registers_offset);
+    void *registers;
+
+    if (!port->ops->pci)
+        return 0;
+    registers = mmap(NULL, port->handoff.registers_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+                     port->handoff.device_fd, (off_t)port->handoff.registers_offset);
 
     if (registers == MAP_FAILED)
         return ae_error_set(err, -errno, "attaching a port: mapping its registers: %s",
@@ -89,8 +100,11 @@ int ae_port_attach(struct ae_port **out, const struct ae_port_handoff *handoff,
         rc = map_state(port, err);
     if (!rc)
         rc = map_registers(port, err);
-    for (unsigned i = 0; i < handoff->info.queues && !rc; i++)
-        rc = port->ops->attach(port, i, &port->queues[i], err);
+    for (unsigned i = 0; i < handoff->queue_count && !rc; i++) {
+        unsigned index = handoff->queue_first + i;
+
+        rc = port->ops->attach(port, index, &port->queues[index], err);
+    }
     if (rc) {
         ae_port_close(port);
         return rc;
@@ -147,7 +161,8 @@ void ae_port_get_link(const struct ae_port *port, struct ae_link *link)
 
 struct ae_queue *ae_port_queue(struct ae_port *port, unsigned index)
 {
-    return index < port->handoff.info.queues ? port->queues[index] : NULL;
+    return index < port->handoff.queue_count ? port->queues[port->handoff.queue_first + index]
+                                             : NULL;
 }
 
 struct ae_port_owner *ae_port_get_owner(struct ae_port *port)

@@ -137,6 +137,11 @@ static void init_send(struct ae_port_owner *owner)
     set(owner, TIPG, 8 | 8 << 10 | 6 << 20);
 }
 
+static int probe(struct ae_port_owner *owner, struct ae_error *err)
+{
+    return ae_device_map_bar(owner->device, 0, &owner->registers, err);
+}
+
 static int init(struct ae_port_owner *owner, struct ae_error *err)
 {
     int rc = reset(owner, err);
@@ -159,7 +164,7 @@ static int init(struct ae_port_owner *owner, struct ae_error *err)
 }
 
 /* 7.4.3: in MSI-X mode every cause but the queues' is "other"; it is the only vector in use. */
-static int start(struct ae_port_owner *owner, struct ae_error *err)
+static int enable(struct ae_port_owner *owner, struct ae_error *err)
 {
     uint32_t promiscuous = owner->options.promiscuous ? RCTL_UPE | RCTL_MPE : 0;
 
@@ -175,7 +180,7 @@ static int start(struct ae_port_owner *owner, struct ae_error *err)
 }
 
 /* 5.2.3: no more requests of its own, and those under way are done, before bus mastering goes off. */
-static void stop(struct ae_port_owner *owner)
+static void disable(struct ae_port_owner *owner)
 {
     set(owner, IMC, UINT32_MAX);
     set(owner, RCTL, get(owner, RCTL) & ~RCTL_EN);
@@ -185,7 +190,7 @@ static void stop(struct ae_port_owner *owner)
     wait_for(owner, STATUS, STATUS_GIO_MASTER_ENABLE, 0);
 }
 
-static void event(struct ae_port_owner *owner)
+static void interrupt(struct ae_port_owner *owner)
 {
     /* Reading clears on the card; QEMU's model wants the ones written back as well. */
     set(owner, ICR, get(owner, ICR));
@@ -247,29 +252,40 @@ static int statistics(struct ae_port_owner *owner, struct ae_port_statistic *out
     return (int)REGISTERS;
 }
 
+static uint32_t ring_bytes(uint16_t descriptors)
+{
+    _Static_assert(sizeof(union e1000e_receive) == sizeof(struct e1000e_send), "of one size");
+    return descriptors * (uint32_t)sizeof(struct e1000e_send);
+}
+
 static const struct ae_pci_id ids[] = {
     {0x8086, 0x10d3, "Intel 82574L"},
     {0, 0, NULL},
 };
 
+static const struct ae_port_pci pci = {
+    .ids = ids,
+    .vectors = 1,
+    .probe = probe,
+    .init = init,
+    .enable = enable,
+    .disable = disable,
+    .interrupt = interrupt,
+};
+
 const struct ae_port_ops ae_port_e1000e = {
     .name = "e1000e",
     .path = AE_PATH_DEVICE,
-    .ids = ids,
+    .pci = &pci,
+    .transport = &ae_port_transport_pci,
     .ring_default = 256,
     .ring_min = 32, /* RDLEN and TDLEN count in units of 128 bytes; 32 leaves room for bursts */
     .ring_max = 4096,
-    .receive_descriptor = sizeof(union e1000e_receive),
-    .send_descriptor = sizeof(struct e1000e_send),
     .queues_max = 1,
     .mtu = 1500,
     .features = AE_PORT_SEND_IPV4_CHECKSUM | AE_PORT_SEND_UDP_CHECKSUM | AE_PORT_SEND_TCP_CHECKSUM |
                 AE_PORT_RECEIVE_CHECKSUM,
-    .vectors = 1,
-    .init = init,
-    .start = start,
-    .stop = stop,
-    .event = event,
+    .ring_bytes = ring_bytes,
     .statistics = statistics,
     .attach = ae_e1000e_attach,
     .detach = ae_e1000e_detach,

@@ -321,7 +321,7 @@ int ae_e1000e_attach(struct ae_port *port, unsigned index, struct ae_queue **out
     }
     queue->base.receive = receive;
     queue->base.send = send;
-    queue->base.counters = &port->state->counters[index];
+    queue->base.counters = &port->state->queues[index].counters;
     for (uint32_t slot = 0; slot <= queue->receive.mask; slot++)
         give_buffer(&queue->receive, slot, ae_packet_get(queue->base.pool));
     ae_doorbell_barrier();

@@ -19,6 +19,11 @@ const char *ae_path_name(enum ae_path path)
     return (unsigned)path < sizeof(names) / sizeof(names[0]) ? names[path] : "unknown";
 }
 
+const struct ae_port_ops *ae_port_driver(unsigned index)
+{
+    return index < DRIVERS ? drivers[index] : NULL;
+}
+
 const struct ae_port_ops *ae_port_driver_named(const char *name)
 {
     for (size_t i = 0; i < DRIVERS; i++)
@@ -27,10 +32,20 @@ const struct ae_port_ops *ae_port_driver_named(const char *name)
     return NULL;
 }
 
+const struct ae_port_ops *ae_port_driver_of_scheme(const char *spec)
+{
+    for (size_t i = 0; i < DRIVERS; i++)
+        if (drivers[i]->scheme &&
+            strncmp(spec, drivers[i]->scheme, strlen(drivers[i]->scheme)) == 0)
+            return drivers[i];
+    return NULL;
+}
+
 const struct ae_port_ops *ae_port_driver_for(uint16_t vendor, uint16_t device)
 {
     for (size_t i = 0; i < DRIVERS; i++)
-        for (const struct ae_pci_id *id = drivers[i]->ids; id->vendor; id++)
+        for (const struct ae_pci_id *id = drivers[i]->pci ? drivers[i]->pci->ids : NULL;
+             id && id->vendor; id++)
             if (id->vendor == vendor && id->device == device)
                 return drivers[i];
     return NULL;
@@ -42,28 +57,30 @@ void ae_port_describe_drivers(char *text, size_t size)
 
     text[0] = '\0';
     for (size_t i = 0; i < DRIVERS; i++)
-        for (const struct ae_pci_id *id = drivers[i]->ids; id->vendor && used < size; id++)
+        for (const struct ae_pci_id *id = drivers[i]->pci ? drivers[i]->pci->ids : NULL;
+             id && id->vendor && used < size; id++)
             used += (size_t)snprintf(text + used, size - used, "%s%04x:%04x %s", used ? ", " : "",
                                      id->vendor, id->device, id->name);
 }
 
-static uint64_t ring_bytes(uint64_t descriptors, uint64_t each)
+static uint64_t ring_bytes(const struct ae_port_ops *ops, uint16_t descriptors)
 {
-    return (descriptors * each + AE_RING_ALIGNMENT - 1) / AE_RING_ALIGNMENT * AE_RING_ALIGNMENT;
+    uint64_t bytes = ops->ring_bytes ? ops->ring_bytes(descriptors) : 0;
+
+    return (bytes + AE_RING_ALIGNMENT - 1) / AE_RING_ALIGNMENT * AE_RING_ALIGNMENT;
 }
 
 uint64_t ae_port_receive_ring_offset(const struct ae_port_ops *ops,
                                      const struct ae_port_handoff *handoff, unsigned queue)
 {
-    return queue * (ring_bytes(handoff->receive_ring, ops->receive_descriptor) +
-                    ring_bytes(handoff->send_ring, ops->send_descriptor));
+    return queue * (ring_bytes(ops, handoff->receive_ring) + ring_bytes(ops, handoff->send_ring));
 }
 
 uint64_t ae_port_send_ring_offset(const struct ae_port_ops *ops,
                                   const struct ae_port_handoff *handoff, unsigned queue)
 {
     return ae_port_receive_ring_offset(ops, handoff, queue) +
-           ring_bytes(handoff->receive_ring, ops->receive_descriptor);
+           ring_bytes(ops, handoff->receive_ring);
 }
 
 int ae_port_make_pool(struct ae_port *port, unsigned index, struct ae_pool **pool,

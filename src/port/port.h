@@ -27,39 +27,84 @@ struct ae_pci_id {
 /* Receive buffers: the headroom, and what the largest buffer size of the drivers takes. */
 #define AE_PORT_BUFFER (AE_PACKET_HEADROOM + 2048)
 
-/* Link state in one word, so that a reader never sees half of a change. */
+/* One queue's part of the state page, in cache lines of its own. */
+struct ae_queue_state {
+    struct ae_queue_counters counters;
+    uint32_t broken; /* the queue met something it cannot go on after; set by it, till a restart */
+    uint32_t reserved;
+    /* Notifications that the worker leaves to the owner, who clears and relays them. */
+    uint32_t notify_receive __attribute__((aligned(64)));
+    uint32_t notify_send;
+    /* Of the generation below, what this queue has taken over. Written by the worker. */
+    uint32_t generation;
+} __attribute__((aligned(64)));
+
 struct ae_port_state {
-    uint64_t link;
-    uint64_t reserved[7];
-    struct ae_queue_counters counters[AE_PORT_QUEUES] __attribute__((aligned(64)));
+    uint64_t link; /* in one word, so that a reader never sees half of a change */
+    /* Counts how often the peer came (odd) and went (even), for ports whose peer may. */
+    uint32_t generation __attribute__((aligned(64)));
+    struct ae_queue_state queues[AE_PORT_QUEUES];
 };
 
 #define AE_PORT_STATE_SIZE 4096
 _Static_assert(sizeof(struct ae_port_state) <= AE_PORT_STATE_SIZE, "one page");
 
+/*
+ * How the owner reaches what it owns. Called in the order of the members; after a failure only
+ * close is. A restart is stop, start.
+ */
+struct ae_port_transport {
+    /* Takes it: owner->base names it. Sets what the driver finds out and the ops do not say: MAC,
+     * MTU, features, number of queues. */
+    int (*open)(struct ae_port_owner *owner, struct ae_error *err);
+    /* Memory is there: makes it reachable, and sets handoff.memory_iova. */
+    int (*map)(struct ae_port_owner *owner, struct ae_error *err);
+    /* Rings and state are zeroed: lets it run. */
+    int (*start)(struct ae_port_owner *owner, struct ae_error *err);
+    int (*stop)(struct ae_port_owner *owner, struct ae_error *err);
+    /* Gives it back, whatever was reached. Memory is freed after this. */
+    void (*close)(struct ae_port_owner *owner);
+    /* As the calls of <aether/port.h>; each may be NULL. */
+    int (*event_fds)(const struct ae_port_owner *owner, int *fds, unsigned count);
+    void (*event)(struct ae_port_owner *owner, int fd);
+    uint64_t (*tend)(struct ae_port_owner *owner);
+};
+
+/* A driver of PCI functions: what differs between cards. pci.c keeps the order of
+ * <aether/device.h>. */
+struct ae_port_pci {
+    const struct ae_pci_id *ids; /* ends with a zero vendor */
+    unsigned vectors;            /* interrupts that the owner hears, at most AE_PORT_VECTORS */
+    /* The function is reset, bus master off: map BARs, set owner->registers, learn the rest. */
+    int (*probe)(struct ae_port_owner *owner, struct ae_error *err);
+    /* Memory is mapped, rings zeroed, bus master off: programs everything but the enables. */
+    int (*init)(struct ae_port_owner *owner, struct ae_error *err);
+    /* Bus master is on. */
+    int (*enable)(struct ae_port_owner *owner, struct ae_error *err);
+    /* No more DMA; before bus master off. */
+    void (*disable)(struct ae_port_owner *owner);
+    void (*interrupt)(struct ae_port_owner *owner);
+};
+
 struct ae_port_ops {
     const char *name;
     enum ae_path path;
-    const struct ae_pci_id *ids; /* ends with a zero vendor */
+    const char *scheme;      /* "pair:"; NULL: found by PCI address */
+    const char *description; /* of the scheme: "pair:NAME    ..." */
+    const char *const *keys; /* what may stand behind the spec as ",key=value"; NULL: nothing */
+    const struct ae_port_pci *pci;
+    const struct ae_port_transport *transport;
     uint16_t ring_default;
     uint16_t ring_min;
     uint16_t ring_max;
-    uint16_t receive_descriptor; /* bytes */
-    uint16_t send_descriptor;
     uint16_t queues_max;
     uint16_t mtu;
     uint32_t features;
-    unsigned vectors; /* interrupts that the owner hears */
+    uint32_t (*ring_bytes)(uint16_t descriptors); /* of a ring, either direction; NULL: no rings */
 
-    /* Owner half. init: device is reset, memory mapped, rings zeroed, bus master off; programs
-     * everything but the enables. start: bus master is on. stop: no more DMA, before bus master off. */
-    int (*init)(struct ae_port_owner *owner, struct ae_error *err);
-    int (*start)(struct ae_port_owner *owner, struct ae_error *err);
-    void (*stop)(struct ae_port_owner *owner);
-    void (*event)(struct ae_port_owner *owner);
     int (*statistics)(struct ae_port_owner *owner, struct ae_port_statistic *out, unsigned count);
 
-    /* Data half. */
+    /* Data half: queue `index` of the port. */
     int (*attach)(struct ae_port *port, unsigned index, struct ae_queue **queue,
                   struct ae_error *err);
     void (*detach)(struct ae_queue *queue);
@@ -67,20 +112,28 @@ struct ae_port_ops {
 
 extern const struct ae_port_ops ae_port_e1000e;
 
+extern const struct ae_port_transport ae_port_transport_pci;
+
 #define AE_STATISTICS_MAX 64
+#define AE_PORT_VECTORS   4
 
 struct ae_port_owner {
     const struct ae_port_ops *ops;
     struct ae_port_handoff handoff;
     struct ae_port_options options;
-    struct ae_dma_space *space;
-    struct ae_device *device;
+    char base[AE_PORT_SPEC];    /* the spec without its scheme and its keys */
+    char choices[AE_PORT_SPEC]; /* ",key=value,..." */
     struct ae_memory *memory;
     struct ae_port_state *state;
-    struct ae_bar registers;
-    int interrupts[4];
-    int request_fd;
+    void *transport_private;                /* the transport's own, freed by its close */
     uint64_t statistics[AE_STATISTICS_MAX]; /* sums of clear-on-read registers */
+
+    /* PCI's */
+    struct ae_dma_space *space;
+    struct ae_device *device;
+    struct ae_bar registers;
+    int interrupts[AE_PORT_VECTORS];
+    int request_fd;
 };
 
 struct ae_port {
@@ -89,11 +142,11 @@ struct ae_port {
     struct ae_port_owner *owner; /* NULL when attached */
     struct ae_memory *memory;
     struct ae_port_state *state;
-    volatile uint8_t *registers;
-    struct ae_queue *queues[AE_PORT_QUEUES];
+    volatile uint8_t *registers;             /* NULL: none */
+    struct ae_queue *queues[AE_PORT_QUEUES]; /* by number of the port's, NULL: another worker's */
 };
 
-/* Bytes from the start of memory. */
+/* Bytes from the start of memory. Queue `queues` is where the buffers begin. */
 uint64_t ae_port_receive_ring_offset(const struct ae_port_ops *ops,
                                      const struct ae_port_handoff *handoff, unsigned queue);
 uint64_t ae_port_send_ring_offset(const struct ae_port_ops *ops,
@@ -103,7 +156,18 @@ uint64_t ae_port_send_ring_offset(const struct ae_port_ops *ops,
 int ae_port_make_pool(struct ae_port *port, unsigned index, struct ae_pool **pool,
                       struct ae_error *err);
 
-/* The driver with this name, or NULL; the driver for this device, or NULL. */
+/* Sets ops, base and choices from a spec; options are not looked at. */
+int ae_port_parse_spec(struct ae_port_owner *owner, const char *spec, struct ae_error *err);
+
+/* What was chosen for a key of ops->keys: "on" or "off" (also 1 and 0). The value is left alone
+ * when nothing was. -EINVAL names the key and what it takes. */
+int ae_port_choice_bool(const struct ae_port_owner *owner, const char *key, bool *value,
+                        struct ae_error *err);
+
+/* The drivers: all of them until NULL; the one with this name, for this device, whose scheme this
+ * spec begins with; or NULL. */
+const struct ae_port_ops *ae_port_driver(unsigned index);
+const struct ae_port_ops *ae_port_driver_of_scheme(const char *spec);
 const struct ae_port_ops *ae_port_driver_named(const char *name);
 const struct ae_port_ops *ae_port_driver_for(uint16_t vendor, uint16_t device);
 

@@ -67,7 +67,7 @@ static int map_memory(struct ae_memory *memory, struct ae_error *err)
 int ae_memory_create(struct ae_memory **out, size_t size, size_t page_size, struct ae_error *err)
 {
     struct ae_memory *memory;
-    unsigned flags = MFD_CLOEXEC | MFD_HUGETLB | MFD_ALLOW_SEALING;
+    unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
     int rc;
 
     if (!page_size)
@@ -82,7 +82,8 @@ int ae_memory_create(struct ae_memory **out, size_t size, size_t page_size, stru
         return ae_error_set(err, -ENOMEM, "huge-page memory: out of memory");
     memory->page_size = page_size;
     memory->size = (size + page_size - 1) / page_size * page_size;
-    flags |= (unsigned)__builtin_ctzll(page_size) << MFD_HUGE_SHIFT;
+    if (page_size != (size_t)sysconf(_SC_PAGESIZE))
+        flags |= MFD_HUGETLB | (unsigned)__builtin_ctzll(page_size) << MFD_HUGE_SHIFT;
     memory->fd = memfd_create("aether", flags);
     if (memory->fd < 0)
         rc = ae_error_set(err, -errno, "huge-page memory with pages of %zu kB: %s",

@@ -34,6 +34,8 @@ static int inherit(const struct ae_launch_plan *plan)
         const struct ae_port_handoff *port = &plan->shared->ports[i];
 
         rc = keep_open(port->memory_fd) | keep_open(port->device_fd) | keep_open(port->state_fd);
+        for (unsigned j = 0; j < AE_PORT_QUEUES; j++)
+            rc |= keep_open(port->control_fds[j]);
     }
     snprintf(number, sizeof(number), "%d", plan->shared_fd);
     return rc || setenv(AE_SHARED_ENVIRONMENT, number, 1) ? -errno : 0;

@@ -178,13 +178,25 @@ static void tend_port(struct supervisor *supervisor, unsigned port, int fd)
         hooks->link(hooks->context, port, &after);
 }
 
+/* Returns how long to sleep: less than usual while a port has something to look after. */
+static struct timespec tend_ports(struct supervisor *supervisor)
+{
+    uint64_t pause = POLL_NS;
+
+    for (unsigned i = 0; i < supervisor->owner_count; i++) {
+        uint64_t soon = ae_port_owner_tend(supervisor->owners[i]);
+
+        pause = soon && soon < pause ? soon : pause;
+    }
+    return (struct timespec){.tv_nsec = (long)pause};
+}
+
 static void watch(struct supervisor *supervisor)
 {
     struct pollfd fds[1 + AE_WORKER_PORTS * EVENT_FDS] = {
         {.fd = supervisor->worker_fd, .events = POLLIN}};
     unsigned port_of[1 + AE_WORKER_PORTS * EVENT_FDS] = {0};
     nfds_t count = 1;
-    const struct timespec pause = {.tv_nsec = POLL_NS};
 
     for (unsigned i = 0; i < supervisor->owner_count; i++) {
         int events[EVENT_FDS];
@@ -196,6 +208,7 @@ static void watch(struct supervisor *supervisor)
         }
     }
     while (!(fds[0].revents & POLLIN)) {
+        const struct timespec pause = tend_ports(supervisor);
         int ready = ppoll(fds, count, &pause, NULL);
 
         tend_gate(supervisor);

@@ -59,12 +59,20 @@ static int attach_shared(struct ae_worker *worker, struct ae_error *err)
     return 0;
 }
 
+static void close_one(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
 /* Descriptors are for mmap only; once mapped, the worker holds none of the device. */
 static void close_handoff(const struct ae_port_handoff *handoff)
 {
-    close(handoff->memory_fd);
-    close(handoff->device_fd);
-    close(handoff->state_fd);
+    for (unsigned i = 0; i < AE_PORT_QUEUES; i++)
+        close_one(handoff->control_fds[i]);
+    close_one(handoff->memory_fd);
+    close_one(handoff->device_fd);
+    close_one(handoff->state_fd);
 }
 
 static int attach_ports(struct ae_worker *worker, struct ae_error *err)

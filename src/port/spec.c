@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What a user calls a port: SCHEME:REST or a PCI ADDRESS, and choices behind it: ",key=value". */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "machine/pci.h"
+#include "port/port.h"
+
+static bool key_is_known(const struct ae_port_ops *ops, const char *key, size_t length)
+{
+    for (const char *const *known = ops->keys; known && *known; known++)
+        if (strlen(*known) == length && memcmp(*known, key, length) == 0)
+            return true;
+    return false;
+}
+
+static int list_keys(const struct ae_port_ops *ops, char *text, size_t size)
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (const char *const *known = ops->keys; known && *known && used < size; known++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", *known);
+    return used != 0;
+}
+
+/* Every choice must be one that the driver offers, made once. */
+static int check_choices(const struct ae_port_owner *owner, const char *spec, struct ae_error *err)
+{
+    char known[128];
+
+    for (const char *at = owner->choices; *at; at += strcspn(at, ",")) {
+        const char *key = ++at;
+        size_t length = strcspn(key, "=,");
+
+        if (key[length] != '=')
+            return ae_error_set(err, -EINVAL, "'%s': what stands behind a comma is key=value",
+                                spec);
+        if (!key_is_known(owner->ops, key, length))
+            return ae_error_set(err, -EINVAL, "'%s': there is no choice '%.*s'; %s has %s", spec,
+                                (int)length, key, owner->ops->name,
+                                list_keys(owner->ops, known, sizeof(known)) ? known : "none");
+    }
+    return 0;
+}
+
+static int find_pci_driver(struct ae_port_owner *owner, struct ae_error *err)
+{
+    char known[256];
+    struct ae_pci pci;
+    int rc = ae_pci_read(&pci, owner->base, err);
+
+    if (rc)
+        return rc;
+    owner->ops = ae_port_driver_for(pci.info.vendor, pci.info.device);
+    if (owner->ops)
+        return 0;
+    ae_port_describe_drivers(known, sizeof(known));
+    return ae_error_set(err, -ENODEV,
+                        "%s is a %04x:%04x, which Aether has no driver for; it has: %s",
+                        owner->base, pci.info.vendor, pci.info.device, known);
+}
+
+static int find_driver(struct ae_port_owner *owner, const char *spec, struct ae_error *err)
+{
+    size_t length = strcspn(spec, ",");
+    char address[AE_PCI_ADDRESS_TEXT], described[1024];
+
+    owner->ops = ae_port_driver_of_scheme(spec);
+    if (owner->ops) {
+        size_t scheme = strlen(owner->ops->scheme);
+
+        snprintf(owner->base, sizeof(owner->base), "%.*s", (int)(length - scheme), spec + scheme);
+        if (!owner->base[0])
+            return ae_error_set(err, -EINVAL, "'%s': something must stand behind the scheme: %s",
+                                spec, owner->ops->description);
+        return 0;
+    }
+    snprintf(owner->base, sizeof(owner->base), "%.*s", (int)length, spec);
+    if (!ae_pci_parse(owner->base, address)) {
+        memcpy(owner->base, address, sizeof(address));
+        return find_pci_driver(owner, err);
+    }
+    ae_port_describe(described, sizeof(described));
+    return ae_error_set(err, -EINVAL, "'%s' is no port; a port is one of:\n%s", spec, described);
+}
+
+int ae_port_parse_spec(struct ae_port_owner *owner, const char *spec, struct ae_error *err)
+{
+    size_t length = strcspn(spec, ",");
+    int rc;
+
+    if (strlen(spec) >= AE_PORT_SPEC)
+        return ae_error_set(err, -ENAMETOOLONG, "a port's name of %zu characters: at most %d",
+                            strlen(spec), AE_PORT_SPEC - 1);
+    rc = find_driver(owner, spec, err);
+    if (rc)
+        return rc;
+    snprintf(owner->choices, sizeof(owner->choices), "%s", spec + length);
+    return check_choices(owner, spec, err);
+}
+
+int ae_port_pci_address(const char *spec, char *address)
+{
+    char base[AE_PORT_SPEC];
+
+    snprintf(base, sizeof(base), "%.*s", (int)strcspn(spec, ","), spec);
+    return ae_pci_parse(base, address);
+}
+
+/* The value of the last such choice, or NULL. */
+static const char *find_choice(const struct ae_port_owner *owner, const char *key, size_t *length)
+{
+    const char *found = NULL;
+    size_t key_length = strlen(key);
+
+    for (const char *at = owner->choices; *at; at += strcspn(at, ",")) {
+        at++;
+        if (strncmp(at, key, key_length) == 0 && at[key_length] == '=') {
+            found = at + key_length + 1;
+            *length = strcspn(found, ",");
+        }
+    }
+    return found;
+}
+
+int ae_port_choice_bool(const struct ae_port_owner *owner, const char *key, bool *value,
+                        struct ae_error *err)
+{
+    static const char *const words[] = {"off", "on", "0", "1"};
+    size_t length = 0;
+    const char *text = find_choice(owner, key, &length);
+
+    if (!text)
+        return 0;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strlen(words[i]) == length && memcmp(words[i], text, length) == 0) {
+            *value = i & 1;
+            return 0;
+        }
+    return ae_error_set(err, -EINVAL, "%s=%.*s: on or off is needed", key, (int)length, text);
+}
+
+void ae_port_describe(char *buffer, size_t size)
+{
+    size_t used = 0;
+
+    buffer[0] = '\0';
+    for (unsigned i = 0; ae_port_driver(i) && used < size; i++) {
+        const struct ae_port_ops *ops = ae_port_driver(i);
+        char keys[128];
+        int chosen = list_keys(ops, keys, sizeof(keys));
+
+        if (ops->scheme) {
+            used += (size_t)snprintf(buffer + used, size - used, "    %s%s%s%s\n", ops->description,
+                                     chosen ? " (choices: " : "", keys, chosen ? ")" : "");
+            continue;
+        }
+        for (const struct ae_pci_id *id = ops->pci->ids; id->vendor && used < size; id++)
+            used +=
+                (size_t)snprintf(buffer + used, size - used,
+                                 "    a PCI address such as 0000:01:00.0 of a %s%s%s%s\n", id->name,
+                                 chosen ? " (choices: " : "", keys, chosen ? ")" : "");
+    }
+}
