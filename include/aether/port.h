@@ -72,6 +72,7 @@ struct ae_link {
     bool device_gone;   /* reads of its registers return all ones, or the kernel wants it back */
     uint32_t mbps;      /* 0: not known */
     uint32_t changes;   /* since the port was opened */
+    uint32_t announces; /* how often the device asked us to announce ourselves: after a migration, say */
 };
 
 /* Counted by a queue in software, since it was attached. */

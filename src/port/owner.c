@@ -93,8 +93,9 @@ static int make_memory(struct ae_port_owner *owner, struct ae_error *err)
     handoff->packets = owner->options.packets + handoff->receive_ring + handoff->send_ring;
     handoff->buffer_size = AE_PORT_BUFFER;
     handoff->buffers_offset = ae_port_receive_ring_offset(owner->ops, handoff, queues);
-    handoff->memory_size =
+    owner->owner_offset =
         handoff->buffers_offset + (uint64_t)queues * handoff->packets * handoff->buffer_size;
+    handoff->memory_size = owner->owner_offset + owner->ops->owner_bytes;
     rc = ae_memory_create(&owner->memory, handoff->memory_size, owner->options.page_size, err);
     if (rc)
         return rc;
@@ -105,7 +106,10 @@ static int make_memory(struct ae_port_owner *owner, struct ae_error *err)
 
 static int start(struct ae_port_owner *owner, struct ae_error *err)
 {
-    memset(ae_memory_base(owner->memory), 0, owner->handoff.buffers_offset);
+    uint8_t *memory = ae_memory_base(owner->memory);
+
+    memset(memory, 0, owner->handoff.buffers_offset);
+    memset(memory + owner->owner_offset, 0, owner->ops->owner_bytes);
     memset(owner->state->queues, 0, sizeof(owner->state->queues));
     return owner->ops->transport->start(owner, err);
 }
@@ -167,6 +171,7 @@ void ae_port_owner_close(struct ae_port_owner *owner)
         munmap(owner->state, AE_PORT_STATE_SIZE);
     if (owner->handoff.state_fd >= 0)
         close(owner->handoff.state_fd);
+    free(owner->driver);
     free(owner);
 }
 

@@ -8,6 +8,7 @@
 
 static const struct ae_port_ops *const drivers[] = {
     &ae_port_e1000e,
+    &ae_port_virtio_pci,
 };
 
 #define DRIVERS (sizeof(drivers) / sizeof(drivers[0]))
@@ -120,5 +121,6 @@ void ae_port_read_link(const struct ae_port_state *state, struct ae_link *link)
         .device_gone = word >> 2 & 1,
         .mbps = (uint32_t)(word >> 3) & 0x1fffffff,
         .changes = (uint32_t)(word >> 32),
+        .announces = __atomic_load_n(&state->announce, __ATOMIC_RELAXED),
     };
 }

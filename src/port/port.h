@@ -41,6 +41,7 @@ struct ae_queue_state {
 
 struct ae_port_state {
     uint64_t link; /* in one word, so that a reader never sees half of a change */
+    uint32_t announce; /* how often the device asked us to announce ourselves (gratuitous ARP) */
     /* Counts how often the peer came (odd) and went (even), for ports whose peer may. */
     uint32_t generation __attribute__((aligned(64)));
     struct ae_queue_state queues[AE_PORT_QUEUES];
@@ -101,6 +102,7 @@ struct ae_port_ops {
     uint16_t mtu;
     uint32_t features;
     uint32_t (*ring_bytes)(uint16_t descriptors); /* of a ring, either direction; NULL: no rings */
+    uint32_t owner_bytes; /* of memory for the owner's own use, behind the buffers */
 
     int (*statistics)(struct ae_port_owner *owner, struct ae_port_statistic *out, unsigned count);
 
@@ -111,6 +113,7 @@ struct ae_port_ops {
 };
 
 extern const struct ae_port_ops ae_port_e1000e;
+extern const struct ae_port_ops ae_port_virtio_pci;
 
 extern const struct ae_port_transport ae_port_transport_pci;
 
@@ -125,7 +128,8 @@ struct ae_port_owner {
     char choices[AE_PORT_SPEC]; /* ",key=value,..." */
     struct ae_memory *memory;
     struct ae_port_state *state;
-    void *transport_private;                /* the transport's own, freed by its close */
+    uint64_t owner_offset; /* of ops->owner_bytes in memory; zeroed at start */
+    void *driver;          /* the driver's or transport's own; freed (free) with the owner */
     uint64_t statistics[AE_STATISTICS_MAX]; /* sums of clear-on-read registers */
 
     /* PCI's */
@@ -163,6 +167,10 @@ int ae_port_parse_spec(struct ae_port_owner *owner, const char *spec, struct ae_
  * when nothing was. -EINVAL names the key and what it takes. */
 int ae_port_choice_bool(const struct ae_port_owner *owner, const char *key, bool *value,
                         struct ae_error *err);
+
+/* Likewise a number from least to most. */
+int ae_port_choice_number(const struct ae_port_owner *owner, const char *key, unsigned long least,
+                          unsigned long most, unsigned long *value, struct ae_error *err);
 
 /* The drivers: all of them until NULL; the one with this name, for this device, whose scheme this
  * spec begins with; or NULL. */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -143,6 +144,24 @@ int ae_port_choice_bool(const struct ae_port_owner *owner, const char *key, bool
             return 0;
         }
     return ae_error_set(err, -EINVAL, "%s=%.*s: on or off is needed", key, (int)length, text);
+}
+
+int ae_port_choice_number(const struct ae_port_owner *owner, const char *key, unsigned long least,
+                          unsigned long most, unsigned long *value, struct ae_error *err)
+{
+    size_t length = 0;
+    const char *text = find_choice(owner, key, &length);
+    unsigned long number;
+    char *end;
+
+    if (!text)
+        return 0;
+    number = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || end != text + length || number < least || number > most)
+        return ae_error_set(err, -EINVAL, "%s=%.*s: a number from %lu to %lu is needed", key,
+                            (int)length, text, least, most);
+    *value = number;
+    return 0;
 }
 
 void ae_port_describe(char *buffer, size_t size)

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "port/virtio_control.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/barrier.h"
+#include "base/error.h"
+#include "port/virtio.h"
+
+/* Behind the ring: the header, the command's data, the byte for the answer. */
+#define HEADER    2048
+#define DATA      (HEADER + 64)
+#define ACK       (DATA + AE_VIRTIO_CONTROL_DATA)
+#define NO_ANSWER 0xff
+
+_Static_assert(ACK < AE_VIRTIO_CONTROL_BYTES, "fits its page");
+
+struct piece {
+    uint32_t offset;
+    uint32_t length;
+    uint16_t flags;
+};
+
+static uint16_t load16(const uint16_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static void store16(uint16_t *word, uint16_t value)
+{
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+/* 2.7.13: the chain is in the table before the available index says so. */
+static void offer_split(struct ae_virtio_control *control, const struct piece *pieces,
+                        unsigned count)
+{
+    struct virtq_desc *table = (void *)(control->memory + AE_VIRTIO_CONTROL_DESCRIPTORS);
+    struct virtq_avail *avail = (void *)(control->memory + AE_VIRTIO_CONTROL_DRIVER);
+
+    for (unsigned i = 0; i < count; i++)
+        table[i] = (struct virtq_desc){
+            .addr = control->iova.value + pieces[i].offset,
+            .len = pieces[i].length,
+            .flags = (uint16_t)(pieces[i].flags | (i + 1 < count ? VIRTQ_DESC_F_NEXT : 0)),
+            .next = (uint16_t)(i + 1),
+        };
+    avail->flags = VIRTQ_AVAIL_F_NO_INTERRUPT;
+    avail->ring[control->next % control->size] = 0;
+    store16(&avail->idx, ++control->next);
+}
+
+static bool done_split(const struct ae_virtio_control *control)
+{
+    const struct virtq_used *used = (const void *)(control->memory + AE_VIRTIO_CONTROL_DEVICE);
+
+    return load16(&used->idx) == control->next;
+}
+
+/* 2.8.21: the first descriptor's flags, which make the chain available, are written last. */
+static uint16_t offer_packed(struct ae_virtio_control *control, const struct piece *pieces,
+                             unsigned count)
+{
+    struct pvirtq_desc *ring = (void *)(control->memory + AE_VIRTIO_CONTROL_DESCRIPTORS);
+    struct pvirtq_event_suppress *driver = (void *)(control->memory + AE_VIRTIO_CONTROL_DRIVER);
+    uint16_t head = control->next, first = 0;
+
+    driver->flags = RING_EVENT_FLAGS_DISABLE;
+    for (unsigned i = 0; i < count; i++) {
+        struct pvirtq_desc *slot = &ring[control->next];
+        unsigned flags = pieces[i].flags | (i + 1 < count ? VIRTQ_DESC_F_NEXT : 0);
+
+        flags |= control->wrap ? VIRTQ_DESC_F_AVAIL : VIRTQ_DESC_F_USED;
+        slot->addr = control->iova.value + pieces[i].offset;
+        slot->len = pieces[i].length;
+        slot->id = 0;
+        if (i == 0)
+            first = (uint16_t)flags;
+        else
+            slot->flags = (uint16_t)flags;
+        if (++control->next == control->size) {
+            control->next = 0;
+            control->wrap = !control->wrap;
+        }
+    }
+    store16(&ring[head].flags, first);
+    return head;
+}
+
+/* Used, as 2.8.1 has it: both bits are the wrap counter that the descriptor was offered with. */
+static bool done_packed(const struct ae_virtio_control *control, uint16_t head, bool wrap)
+{
+    const struct pvirtq_desc *ring =
+        (const void *)(control->memory + AE_VIRTIO_CONTROL_DESCRIPTORS);
+    uint16_t flags = load16(&ring[head].flags);
+
+    return !(flags & VIRTQ_DESC_F_AVAIL) == !wrap && !(flags & VIRTQ_DESC_F_USED) == !wrap;
+}
+
+static bool wait_done(const struct ae_virtio_control *control, uint16_t head, bool wrap)
+{
+    for (unsigned i = 0; i < control->timeout_ms * 10; i++) {
+        if (control->packed ? done_packed(control, head, wrap) : done_split(control))
+            return true;
+        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+    }
+    return false;
+}
+
+int ae_virtio_control_send(struct ae_virtio_control *control, uint8_t class, uint8_t command,
+                           const void *data, size_t length, struct ae_error *err)
+{
+    const struct piece whole[] = {
+        {HEADER, sizeof(struct virtio_net_ctrl), 0},
+        {DATA, (uint32_t)length, 0},
+        {ACK, 1, VIRTQ_DESC_F_WRITE},
+    };
+    const struct piece bare[] = {whole[0], whole[2]};
+    const struct piece *pieces = length ? whole : bare;
+    unsigned count = length ? 3 : 2;
+    bool wrap = control->wrap;
+    uint16_t head = 0;
+
+    if (length > AE_VIRTIO_CONTROL_DATA)
+        return ae_error_set(err, -EMSGSIZE, "control command %u.%u: %zu bytes, %d are the most",
+                            class, command, length, AE_VIRTIO_CONTROL_DATA);
+    control->memory[HEADER] = class;
+    control->memory[HEADER + 1] = command;
+    if (length)
+        memcpy(control->memory + DATA, data, length);
+    control->memory[ACK] = NO_ANSWER;
+    if (control->packed)
+        head = offer_packed(control, pieces, count);
+    else
+        offer_split(control, pieces, count);
+    ae_doorbell_barrier();
+    control->notify(control->context);
+    if (!wait_done(control, head, wrap))
+        return ae_error_set(err, -ETIMEDOUT, "control command %u.%u: no answer in %u ms", class,
+                            command, control->timeout_ms);
+    if (*(volatile uint8_t *)(control->memory + ACK) != VIRTIO_NET_OK)
+        return ae_error_set(err, -EIO, "control command %u.%u: the device refused it (%u)", class,
+                            command, control->memory[ACK]);
+    return 0;
+}
+
+/* ---- What the device is to do ---- */
+
+static int filter_addresses(struct ae_virtio_control *control, const struct ae_port_owner *owner,
+                            struct ae_error *err)
+{
+    static const uint8_t no_tables[8]; /* two of virtio_net_ctrl_mac without entries */
+    const uint8_t promiscuous = owner->options.promiscuous;
+    int rc = ae_virtio_control_send(control, VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_TABLE_SET,
+                                    no_tables, sizeof(no_tables), err);
+
+    if (!rc)
+        rc = ae_virtio_control_send(control, VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_ALLMULTI,
+                                    &promiscuous, 1, err);
+    return rc ? rc
+              : ae_virtio_control_send(control, VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_PROMISC,
+                                       &promiscuous, 1, err);
+}
+
+static int let_vlan_in(struct ae_virtio_control *control, const struct ae_port_owner *owner,
+                       struct ae_error *err)
+{
+    unsigned long chosen = 0;
+    int rc = ae_port_choice_number(owner, "vlan", 1, 4094, &chosen, err);
+    uint16_t vlan = (uint16_t)chosen;
+
+    if (rc || !vlan)
+        return rc;
+    return ae_virtio_control_send(control, VIRTIO_NET_CTRL_VLAN, VIRTIO_NET_CTRL_VLAN_ADD, &vlan,
+                                  sizeof(vlan), err);
+}
+
+#define RSS_ENTRIES 128
+#define RSS_KEY     40
+
+/*
+ * 5.1.6.5.7.1. The key repeats two bytes, so that both directions of a flow have one hash and come
+ * to one queue (S. Woo, K. Park: "Scalable TCP Session Monitoring with Symmetric Receive-side
+ * Scaling", 2012).
+ */
+static int spread(struct ae_virtio_control *control, uint16_t pairs, uint32_t types,
+                  struct ae_error *err)
+{
+    struct __attribute__((packed)) {
+        uint32_t hash_types;
+        uint16_t indirection_table_mask;
+        uint16_t unclassified_queue;
+        uint16_t indirection_table[RSS_ENTRIES];
+        uint16_t max_tx_vq;
+        uint8_t hash_key_length;
+        uint8_t hash_key_data[RSS_KEY];
+    } rss = {
+        .hash_types = types,
+        .indirection_table_mask = RSS_ENTRIES - 1,
+        .max_tx_vq = pairs,
+        .hash_key_length = RSS_KEY,
+    };
+
+    for (unsigned i = 0; i < RSS_ENTRIES; i++)
+        rss.indirection_table[i] = (uint16_t)(i % pairs);
+    for (unsigned i = 0; i < RSS_KEY; i++)
+        rss.hash_key_data[i] = i & 1 ? 0x5a : 0x6d;
+    return ae_virtio_control_send(control, VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_RSS_CONFIG, &rss,
+                                  sizeof(rss), err);
+}
+
+static int use_pairs(struct ae_virtio_control *control, const struct ae_port_owner *owner,
+                     uint64_t features, struct ae_error *err)
+{
+    struct virtio_net_ctrl_mq mq = {owner->handoff.info.queues};
+
+    if (mq.virtqueue_pairs == 1)
+        return 0; /* as after reset */
+    if (features & VIRTIO_FEATURE(VIRTIO_NET_F_RSS))
+        return spread(control, mq.virtqueue_pairs,
+                      VIRTIO_NET_HASH_TYPE_IPv4 | VIRTIO_NET_HASH_TYPE_TCPv4 |
+                          VIRTIO_NET_HASH_TYPE_UDPv4,
+                      err);
+    return ae_virtio_control_send(control, VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, &mq,
+                                  sizeof(mq), err);
+}
+
+int ae_virtio_control_set_up(struct ae_virtio_control *control, const struct ae_port_owner *owner,
+                             uint64_t features, struct ae_error *err)
+{
+    int rc = 0;
+
+    if (features & VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_RX))
+        rc = filter_addresses(control, owner, err);
+    if (!rc && features & VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VLAN))
+        rc = let_vlan_in(control, owner, err);
+    return rc ? rc : use_pairs(control, owner, features, err);
+}

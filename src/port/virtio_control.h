@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_PORT_VIRTIO_CONTROL_H
+#define AE_PORT_VIRTIO_CONTROL_H
+
+/*
+ * The control virtqueue (OASIS VIRTIO 1.2, 5.1.6.5), the owner's: one command at a time, waited
+ * for. Either form of ring, in AE_VIRTIO_CONTROL_BYTES of memory that the device reaches.
+ */
+
+#include "port/port.h"
+
+#define AE_VIRTIO_CONTROL_SIZE  16 /* descriptors; 5.1.6.5 needs three for a command */
+#define AE_VIRTIO_CONTROL_BYTES 4096
+#define AE_VIRTIO_CONTROL_DATA  1024 /* bytes of a command at most */
+
+struct ae_virtio_control {
+    uint8_t *memory; /* zeroed, aligned to 64 */
+    ae_iova_t iova;
+    bool packed;
+    uint16_t size; /* descriptors */
+    uint16_t next; /* split: the available index; packed: the slot */
+    bool wrap;     /* packed: the driver ring wrap counter */
+    void (*notify)(void *context);
+    void *context;
+    unsigned timeout_ms;
+};
+
+/* Where the device finds the parts: bytes from the start of memory. */
+#define AE_VIRTIO_CONTROL_DESCRIPTORS 0
+#define AE_VIRTIO_CONTROL_DRIVER      1024
+#define AE_VIRTIO_CONTROL_DEVICE      1280
+
+/*
+ * Sends a command and waits for its acknowledgement. -EMSGSIZE: longer than AE_VIRTIO_CONTROL_DATA;
+ * -ETIMEDOUT: no answer, and the queue must be reset; -EIO: the device answered VIRTIO_NET_ERR.
+ */
+int ae_virtio_control_send(struct ae_virtio_control *control, uint8_t class, uint8_t command,
+                           const void *data, size_t length, struct ae_error *err);
+
+/*
+ * Brings a device that was just started to what the port is to be, as far as the features allow:
+ * frames for our address and broadcasts only, or all of them (options.promiscuous); of tagged
+ * frames those of the VLAN chosen (",vlan=N"); as many queue pairs as the port has, frames spread
+ * over them.
+ */
+int ae_virtio_control_set_up(struct ae_virtio_control *control, const struct ae_port_owner *owner,
+                             uint64_t features, struct ae_error *err);
+
+#endif

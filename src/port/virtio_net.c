@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "port/virtio_net.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/error.h"
+
+const char *const ae_virtio_keys[] = {"packed", "in_order", "mrg_rxbuf", "csum", "vlan", NULL};
+
+/* What each choice is about. */
+static const struct {
+    const char *key;
+    uint64_t features;
+} choices[] = {
+    {"packed", VIRTIO_FEATURE(VIRTIO_F_RING_PACKED)},
+    {"in_order", VIRTIO_FEATURE(VIRTIO_F_IN_ORDER)},
+    {"mrg_rxbuf", VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF)},
+    {"csum", VIRTIO_FEATURE(VIRTIO_NET_F_CSUM) | VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM)},
+};
+
+/* Of the device itself, beside those of queues and frames. */
+#define DEVICE_FEATURES                                                       \
+    (VIRTIO_FEATURE(VIRTIO_NET_F_MAC) | VIRTIO_FEATURE(VIRTIO_NET_F_STATUS) | \
+     VIRTIO_FEATURE(VIRTIO_NET_F_MQ) | VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VQ) | \
+     VIRTIO_FEATURE(VIRTIO_NET_F_SPEED_DUPLEX))
+
+static bool has(uint64_t features, unsigned bit)
+{
+    return features & VIRTIO_FEATURE(bit);
+}
+
+static int apply_choice(const struct ae_port_owner *owner, size_t i, uint64_t offered,
+                        uint64_t *features, struct ae_error *err)
+{
+    bool none = false, all = true;
+    int rc = ae_port_choice_bool(owner, choices[i].key, &none, err);
+
+    if (!rc)
+        rc = ae_port_choice_bool(owner, choices[i].key, &all, err);
+    if (rc)
+        return rc;
+    /* The defaults differ, so both the same means that the user chose. */
+    if (none && all && (offered & choices[i].features) != choices[i].features)
+        return ae_error_set(err, -EOPNOTSUPP,
+                            "%s=on: the device does not offer it (its features are 0x%llx)",
+                            choices[i].key, (unsigned long long)offered);
+    if (!none && !all)
+        *features &= ~choices[i].features;
+    return 0;
+}
+
+int ae_virtio_choose(const struct ae_port_owner *owner, uint64_t offered, uint64_t transport,
+                     uint64_t *features, struct ae_error *err)
+{
+    if (!has(offered, VIRTIO_F_VERSION_1))
+        return ae_error_set(
+            err, -EOPNOTSUPP,
+            "the device does not offer VIRTIO_F_VERSION_1 (its features are 0x%llx): "
+            "it is older than virtio 1.0, which is not supported",
+            (unsigned long long)offered);
+    *features = offered & (AE_VIRTIO_QUEUE_FEATURES | DEVICE_FEATURES | transport);
+    for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
+        int rc = apply_choice(owner, i, offered, features, err);
+
+        if (rc)
+            return rc;
+    }
+    /* 5.1.3.1: what needs the control queue goes with it. */
+    if (!has(*features, VIRTIO_NET_F_CTRL_VQ))
+        *features &=
+            ~(VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_RX) | VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VLAN) |
+              VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_ANNOUNCE) | VIRTIO_FEATURE(VIRTIO_NET_F_MQ) |
+              VIRTIO_FEATURE(VIRTIO_NET_F_RSS) | VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_MAC_ADDR));
+    return 0;
+}
+
+uint32_t ae_virtio_config_size(uint64_t features)
+{
+    if (has(features, VIRTIO_NET_F_RSS))
+        return sizeof(struct virtio_net_config);
+    if (has(features, VIRTIO_NET_F_SPEED_DUPLEX))
+        return offsetof(struct virtio_net_config, rss_max_key_size);
+    if (has(features, VIRTIO_NET_F_MTU))
+        return offsetof(struct virtio_net_config, speed);
+    if (has(features, VIRTIO_NET_F_MQ) || has(features, VIRTIO_NET_F_RSS))
+        return offsetof(struct virtio_net_config, mtu);
+    if (has(features, VIRTIO_NET_F_STATUS))
+        return offsetof(struct virtio_net_config, max_virtqueue_pairs);
+    return has(features, VIRTIO_NET_F_MAC) ? offsetof(struct virtio_net_config, status) : 0;
+}
+
+/* 5.1.5: without VIRTIO_NET_F_MAC the driver should make one up. */
+static int learn_mac(uint8_t mac[6], uint64_t features, const struct virtio_net_config *config,
+                     struct ae_error *err)
+{
+    if (has(features, VIRTIO_NET_F_MAC)) {
+        if (config->mac[0] & 1)
+            return ae_error_set(err, -EPROTO,
+                                "the device says that its own address is a multicast");
+        memcpy(mac, config->mac, 6);
+        return 0;
+    }
+    if (getrandom(mac, 6, 0) != 6)
+        return ae_error_set(err, -errno, "making a MAC address: %s", strerror(errno));
+    mac[0] = (uint8_t)((mac[0] & ~1u) | 2u);
+    return 0;
+}
+
+static int learn_queues(struct ae_port_owner *owner, uint64_t features,
+                        const struct virtio_net_config *config, struct ae_error *err)
+{
+    uint16_t pairs = 1;
+
+    if (has(features, VIRTIO_NET_F_MQ) || has(features, VIRTIO_NET_F_RSS))
+        pairs = config->max_virtqueue_pairs;
+    if (owner->handoff.info.queues > pairs)
+        return ae_error_set(err, -EINVAL, "%u queues are wanted, the device has %u",
+                            owner->handoff.info.queues, pairs);
+    return 0;
+}
+
+int ae_virtio_learn(struct ae_port_owner *owner, uint64_t features,
+                    const struct virtio_net_config *config, struct ae_error *err)
+{
+    struct ae_port_info *info = &owner->handoff.info;
+    int rc = learn_mac(info->mac, features, config, err);
+
+    if (!rc)
+        rc = learn_queues(owner, features, config, err);
+    if (rc)
+        return rc;
+    /* What one buffer does not hold cannot be received: the device is told this much at most. */
+    if (has(features, VIRTIO_NET_F_MTU)) {
+        if (config->mtu < 68)
+            return ae_error_set(err, -EPROTO, "the device says an MTU of %u", config->mtu);
+        info->mtu = config->mtu < owner->ops->mtu ? config->mtu : owner->ops->mtu;
+    }
+    info->features = 0;
+    if (has(features, VIRTIO_NET_F_CSUM))
+        info->features |= AE_PORT_SEND_UDP_CHECKSUM | AE_PORT_SEND_TCP_CHECKSUM;
+    if (has(features, VIRTIO_NET_F_GUEST_CSUM))
+        info->features |= AE_PORT_RECEIVE_CHECKSUM;
+    ae_virtio_handoff(&owner->handoff)->features = features;
+    ae_virtio_set_link(owner, features, config);
+    return 0;
+}
+
+void ae_virtio_set_link(struct ae_port_owner *owner, uint64_t features,
+                        const struct virtio_net_config *config)
+{
+    struct ae_link old, link = {.up = true, .full_duplex = true};
+
+    ae_port_read_link(owner->state, &old);
+    if (has(features, VIRTIO_NET_F_STATUS))
+        link.up = config->status & VIRTIO_NET_S_LINK_UP;
+    if (has(features, VIRTIO_NET_F_SPEED_DUPLEX)) {
+        link.mbps = config->speed == VIRTIO_NET_SPEED_UNKNOWN ? 0 : config->speed;
+        link.full_duplex = config->duplex != 0;
+    }
+    link.device_gone = old.device_gone;
+    link.changes = old.changes + (link.up != old.up);
+    ae_port_set_link(owner->state, &link);
+}
+
+uint32_t ae_virtio_ring_bytes(uint16_t descriptors)
+{
+    uint32_t split = ae_virtio_ring_layout(descriptors, false).size;
+    uint32_t packed = ae_virtio_ring_layout(descriptors, true).size;
+
+    return split > packed ? split : packed;
+}
+
+/* ---- Data half ---- */
+
+static int make_doorbell(const struct ae_port *port, unsigned index, unsigned direction,
+                         struct ae_virtio_doorbell *doorbell, struct ae_error *err)
+{
+    const struct ae_virtio_handoff *handoff =
+        (const struct ae_virtio_handoff *)port->handoff.driver_private;
+    struct ae_queue_state *state = &port->state->queues[index];
+    uint32_t offset = handoff->notify[index][direction];
+
+    *doorbell = (struct ae_virtio_doorbell){
+        .fd = -1,
+        .queue = handoff->notify_data[index][direction],
+        .data = has(handoff->features, VIRTIO_F_NOTIFICATION_DATA),
+    };
+    if (offset == AE_VIRTIO_NO_NOTIFY) {
+        doorbell->flag = direction ? &state->notify_send : &state->notify_receive;
+        return 0;
+    }
+    if (port->handoff.registers_size < 4 || offset > port->handoff.registers_size - 4)
+        return ae_error_set(err, -EPROTO, "virtio: queue %u is notified outside of its registers",
+                            index);
+    doorbell->mmio = port->registers + offset;
+    return 0;
+}
+
+static void place_ring(struct ae_virtio_ring *ring, const struct ae_port *port, uint64_t offset,
+                       uint16_t size)
+{
+    ring->memory = (uint8_t *)ae_memory_base(port->memory) + offset;
+    ring->iova = (ae_iova_t){port->handoff.memory_iova + offset};
+    ring->size = size;
+}
+
+/* Rings are zeroed when the device starts: anything else is somebody's. */
+static int check_unused(const struct ae_port *port, unsigned index, struct ae_error *err)
+{
+    const uint8_t *memory = ae_memory_base(port->memory);
+    uint64_t at = ae_port_receive_ring_offset(port->ops, &port->handoff, index);
+    uint64_t end = ae_port_receive_ring_offset(port->ops, &port->handoff, index + 1);
+
+    for (; at < end; at++)
+        if (memory[at])
+            return ae_error_set(
+                err, -EBUSY,
+                "virtio: the rings of queue %u are in use, or were left behind by a "
+                "worker that died; its owner has to restart it",
+                index);
+    return 0;
+}
+
+int ae_virtio_port_attach(struct ae_port *port, unsigned index, struct ae_queue **queue,
+                          struct ae_error *err)
+{
+    const struct ae_port_handoff *handoff = &port->handoff;
+    struct ae_virtio_pair pair = {
+        .features = ((const struct ae_virtio_handoff *)handoff->driver_private)->features,
+        .counters = &port->state->queues[index].counters,
+        .mtu = handoff->info.mtu,
+    };
+    int rc = check_unused(port, index, err);
+
+    if (rc)
+        return rc;
+    place_ring(&pair.receive, port, ae_port_receive_ring_offset(port->ops, handoff, index),
+               handoff->receive_ring);
+    place_ring(&pair.send, port, ae_port_send_ring_offset(port->ops, handoff, index),
+               handoff->send_ring);
+    rc = make_doorbell(port, index, 0, &pair.receive.doorbell, err);
+    if (!rc)
+        rc = make_doorbell(port, index, 1, &pair.send.doorbell, err);
+    if (!rc)
+        rc = ae_port_make_pool(port, index, &pair.pool, err);
+    if (rc)
+        return rc;
+    rc = ae_virtio_attach(queue, &pair, err);
+    if (rc)
+        ae_pool_destroy(pair.pool);
+    return rc;
+}
+
+void ae_virtio_port_detach(struct ae_queue *queue)
+{
+    struct ae_pool *pool = queue->pool;
+
+    ae_virtio_detach(queue);
+    ae_pool_destroy(pool);
+}
