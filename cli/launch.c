@@ -12,6 +12,7 @@
 
 #include <aether/device.h>
 #include <aether/nic.h>
+#include <aether/partition.h>
 #include <aether/proof.h>
 
 #include "cli.h"
@@ -137,10 +138,26 @@ struct run {
     pid_t pid;
 };
 
+/* A partition's CPUs are open only to processes in its CPU set; the worker still waits to begin. */
+static int enter_partition(pid_t pid, int cpu, struct ae_error *err)
+{
+    char name[AE_PARTITION_NAME];
+    int rc;
+
+    if (ae_partition_applied_on(cpu, name, NULL))
+        return 0;
+    rc = ae_partition_enter(name, pid, err);
+    /* Without CPU sets a partition is made of affinities alone. */
+    return rc == -ENOENT ? 0 : rc;
+}
+
 static int on_started(void *context, pid_t pid, int cpu, struct ae_error *err)
 {
     struct run *run = context;
+    int rc = enter_partition(pid, cpu, err);
 
+    if (rc)
+        return rc;
     run->pid = pid;
     return run->launch->no_proof ? 0 : ae_proof_prepare(&run->proof, cpu, err);
 }

@@ -189,6 +189,9 @@ struct ae_knob_info {
 /* Row number `index`, or -ENOENT behind the last one. */
 int ae_knob_describe(size_t index, struct ae_knob_info *info);
 
+/* The name of the applied partition that has this CPU. -ENOENT: none has. */
+int ae_partition_applied_on(int cpu, char name[AE_PARTITION_NAME], struct ae_error *err);
+
 /* Puts a task (a thread id) into an applied partition's CPU set; its affinity becomes the quiet
  * CPUs. -ENOENT: the partition is not applied, or this machine has no CPU sets. */
 int ae_partition_enter(const char *name, int task, struct ae_error *err);
