@@ -43,8 +43,8 @@ int cli_host_check(const struct cli_host *host, const char *verb)
 {
     const char *missing = NULL;
 
-    if (host->launch.cpu < 0)
-        missing = "--cpu=N: the CPU to be quiet on";
+    if (!host->launch.cpu_count)
+        missing = "--cpu=LIST: the CPU to be quiet on";
     else if (host->launch.port_count != 1)
         missing = "one --port=SPEC, such as 0000:01:00.0 ('aether nic list')";
     else if (!host->prefix)

@@ -15,6 +15,7 @@
 #include <aether/partition.h>
 #include <aether/proof.h>
 
+#include "base/cpus.h"
 #include "cli.h"
 
 enum {
@@ -33,9 +34,9 @@ static const struct {
     const char *name;
     uint32_t allow;
 } allowances[] = {
-    {"tick", AE_QUIET_ALLOW_TICK},         {"shared", AE_QUIET_ALLOW_SHARED},
-    {"irqs", AE_QUIET_ALLOW_IRQS},         {"unlocked", AE_QUIET_ALLOW_UNLOCKED},
-    {"threads", AE_QUIET_ALLOW_THREADS},   {"all", AE_QUIET_ALLOW_ALL},
+    {"tick", AE_QUIET_ALLOW_TICK},       {"shared", AE_QUIET_ALLOW_SHARED},
+    {"irqs", AE_QUIET_ALLOW_IRQS},       {"unlocked", AE_QUIET_ALLOW_UNLOCKED},
+    {"threads", AE_QUIET_ALLOW_THREADS}, {"all", AE_QUIET_ALLOW_ALL},
 };
 
 static unsigned long number(struct argp_state *state, const char *option, const char *text,
@@ -64,13 +65,29 @@ static void allow(struct cli_launch *launch, struct argp_state *state, char *lis
     }
 }
 
+static void parse_cpus(struct cli_launch *launch, struct argp_state *state, const char *list)
+{
+    struct ae_cpus cpus;
+
+    launch->cpu_count = 0;
+    if (ae_cpus_parse(&cpus, list) || !ae_cpus_count(&cpus))
+        argp_error(state, "--cpu=%s: a CPU or a list such as 2,4-5 is needed", list);
+    else if (ae_cpus_count(&cpus) > AE_SUPERVISE_WORKERS)
+        argp_error(state, "--cpu=%s: %u CPUs; %d are the most", list, ae_cpus_count(&cpus),
+                   AE_SUPERVISE_WORKERS);
+    else
+        for (int cpu = ae_cpus_next(&cpus, 0); cpu >= 0;
+             cpu = ae_cpus_next(&cpus, (unsigned)cpu + 1))
+            launch->cpus[launch->cpu_count++] = cpu;
+}
+
 static error_t parse(int key, char *value, struct argp_state *state)
 {
     struct cli_launch *launch = state->input;
 
     switch (key) {
     case KEY_CPU:
-        launch->cpu = (int)number(state, "--cpu", value, 8191);
+        parse_cpus(launch, state, value);
         return 0;
     case KEY_PORT:
         if (launch->port_count == AE_WORKER_PORTS)
@@ -105,9 +122,11 @@ static error_t parse(int key, char *value, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    {"cpu", KEY_CPU, "N", 0, "the quiet CPU", 10},
+    {"cpu", KEY_CPU, "LIST", 0,
+     "the quiet CPU; of several, each runs a worker with a queue of its own", 10},
     {"port", KEY_PORT, "SPEC", 0, "a port: a PCI address, or SCHEME:WHAT; repeatable", 10},
-    {"bind", KEY_BIND, NULL, 0, "take the cards from the kernel first, give them back at the end", 10},
+    {"bind", KEY_BIND, NULL, 0, "take the cards from the kernel first, give them back at the end",
+     10},
     {"user", KEY_USER, "NAME", 0, "run the worker as this user", 10},
     {"allow", KEY_ALLOW, "LIST", 0,
      "go on although this is not quiet: tick, shared, irqs, unlocked, threads, all", 10},
@@ -124,18 +143,21 @@ const struct argp cli_launch_argp = {options, parse, NULL, NULL, NULL, NULL, NUL
 void cli_launch_init(struct cli_launch *launch)
 {
     memset(launch, 0, sizeof(*launch));
-    launch->cpu = -1;
 }
 
 /* ---- Hooks: the proof brackets the quiet time ---- */
 
+struct proof {
+    struct ae_proof *proof;
+    pid_t pid;
+    bool finished;
+    enum ae_proof_verdict verdict;
+};
+
 struct run {
     const struct cli_launch *launch;
     const char *verb;
-    struct ae_proof *proof;
-    bool finished;
-    enum ae_proof_verdict verdict;
-    pid_t pid;
+    struct proof proofs[AE_SUPERVISE_WORKERS];
 };
 
 /* A partition's CPUs are open only to processes in its CPU set; the worker still waits to begin. */
@@ -151,33 +173,35 @@ static int enter_partition(pid_t pid, int cpu, struct ae_error *err)
     return rc == -ENOENT ? 0 : rc;
 }
 
-static int on_started(void *context, pid_t pid, int cpu, struct ae_error *err)
+static int on_started(void *context, unsigned worker, pid_t pid, int cpu, struct ae_error *err)
 {
     struct run *run = context;
     int rc = enter_partition(pid, cpu, err);
 
-    if (rc)
+    run->proofs[worker].pid = pid;
+    if (rc || run->launch->no_proof)
         return rc;
-    run->pid = pid;
-    return run->launch->no_proof ? 0 : ae_proof_prepare(&run->proof, cpu, err);
+    return ae_proof_prepare(&run->proofs[worker].proof, cpu, err);
 }
 
-static void on_quiet(void *context)
+static void on_quiet(void *context, unsigned worker)
 {
     struct run *run = context;
+    struct proof *proof = &run->proofs[worker];
     struct ae_error err;
 
-    if (run->proof && ae_proof_begin(run->proof, run->pid, &err))
+    if (proof->proof && ae_proof_begin(proof->proof, proof->pid, &err))
         fprintf(stderr, "aether %s: %s\n", run->verb, err.text);
 }
 
-static void on_left(void *context, bool clean)
+static void on_left(void *context, unsigned worker, bool clean)
 {
     struct run *run = context;
+    struct proof *proof = &run->proofs[worker];
     struct ae_error err;
 
     (void)clean;
-    if (run->proof && ae_proof_end(run->proof, &err))
+    if (proof->proof && ae_proof_end(proof->proof, &err))
         fprintf(stderr, "aether %s: %s\n", run->verb, err.text);
 }
 
@@ -186,7 +210,9 @@ static void on_link(void *context, unsigned port, const struct ae_link *link)
     const struct run *run = context;
 
     fprintf(stderr, "aether %s: port %s: %s\n", run->verb, run->launch->ports[port],
-            link->device_gone ? "the device is gone" : link->up ? "link up" : "link down");
+            link->device_gone ? "the device is gone"
+            : link->up        ? "link up"
+                              : "link down");
 }
 
 /* ---- Binding for the run ---- */
@@ -231,7 +257,27 @@ static int divert_output(int *saved)
     return fd;
 }
 
-static json_t *collect_output(int fd, int saved)
+/* What the workers printed: JSON values, one after the other, or else their text. */
+static json_t *parse_output(const char *text, unsigned workers)
+{
+    json_t *all = json_array(), *value;
+    json_error_t where;
+
+    for (const char *at = text; (value = json_loads(at, JSON_DISABLE_EOF_CHECK, &where));
+         at += where.position)
+        json_array_append_new(all, value);
+    value = NULL;
+    if (workers == 1 && json_array_size(all) == 1)
+        value = json_incref(json_array_get(all, 0));
+    else if (json_array_size(all))
+        value = json_incref(all);
+    else if (text[0])
+        value = json_string(text);
+    json_decref(all);
+    return value;
+}
+
+static json_t *collect_output(int fd, int saved, unsigned workers)
 {
     struct stat status;
     json_t *output = NULL;
@@ -240,73 +286,112 @@ static json_t *collect_output(int fd, int saved)
     dup2(saved, STDOUT_FILENO);
     close(saved);
     if (!fstat(fd, &status) && (text = calloc(1, (size_t)status.st_size + 1))) {
-        if (pread(fd, text, (size_t)status.st_size, 0) == status.st_size) {
-            output = json_loads(text, 0, NULL);
-            if (!output && text[0])
-                output = json_string(text);
-        }
+        if (pread(fd, text, (size_t)status.st_size, 0) == status.st_size)
+            output = parse_output(text, workers);
         free(text);
     }
     close(fd);
     return output;
 }
 
-static json_t *counters_json(const struct ae_supervise_result *result, unsigned ports)
+static json_t *queue_json(const struct ae_queue_counters *queue, bool link)
+{
+    return json_pack(
+        "{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "link", link, "received_frames",
+        (json_int_t)queue->received_frames, "sent_frames", (json_int_t)queue->sent_frames,
+        "receive_errors", (json_int_t)queue->receive_errors, "receive_bad_descriptors",
+        (json_int_t)queue->receive_bad_descriptors, "receive_no_buffer",
+        (json_int_t)queue->receive_no_buffer, "send_full", (json_int_t)queue->send_full, "send_bad",
+        (json_int_t)queue->send_bad, "send_bad_descriptors",
+        (json_int_t)queue->send_bad_descriptors, "received_bytes",
+        (json_int_t)queue->received_bytes, "sent_bytes", (json_int_t)queue->sent_bytes);
+}
+
+/* Per port; with several workers, per worker and port. */
+static json_t *ports_json(const struct run *run, const struct ae_supervise_result *result,
+                          unsigned worker)
 {
     json_t *all = json_array();
 
-    for (unsigned i = 0; i < ports; i++) {
-        const struct ae_queue_counters *queue = &result->queues[i];
-
-        json_array_append_new(
-            all, json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "link",
-                           result->links[i].up, "received_frames", (json_int_t)queue->received_frames,
-                           "sent_frames", (json_int_t)queue->sent_frames, "receive_errors",
-                           (json_int_t)queue->receive_errors, "receive_bad_descriptors",
-                           (json_int_t)queue->receive_bad_descriptors, "receive_no_buffer",
-                           (json_int_t)queue->receive_no_buffer, "send_full",
-                           (json_int_t)queue->send_full, "send_bad", (json_int_t)queue->send_bad,
-                           "received_bytes", (json_int_t)queue->received_bytes, "sent_bytes",
-                           (json_int_t)queue->sent_bytes));
-    }
+    for (unsigned i = 0; i < run->launch->port_count; i++)
+        json_array_append_new(all,
+                              queue_json(&result->workers[worker].queues[i], result->links[i].up));
     return all;
+}
+
+static json_t *proof_json(const struct proof *proof)
+{
+    char *text = proof->finished ? ae_proof_json(proof->proof) : NULL;
+    json_t *json = text ? json_loads(text, 0, NULL) : NULL;
+
+    free(text);
+    return json;
 }
 
 static void print_json(const struct run *run, const struct ae_supervise_result *result,
                        json_t *output)
 {
-    json_t *all = json_object();
-    char *proof = run->finished ? ae_proof_json(run->proof) : NULL;
+    json_t *all = json_object(), *workers = json_array();
 
     json_object_set_new(all, run->verb, output ? output : json_null());
-    json_object_set_new(all, "ports", counters_json(result, run->launch->port_count));
-    if (proof)
-        json_object_set_new(all, "proof", json_loads(proof, 0, NULL));
+    for (unsigned i = 0; i < run->launch->cpu_count; i++) {
+        json_t *worker = json_object(), *proof = proof_json(&run->proofs[i]);
+
+        json_object_set_new(worker, "cpu", json_integer(run->launch->cpus[i]));
+        json_object_set_new(worker, "ports", ports_json(run, result, i));
+        if (proof)
+            json_object_set_new(worker, "proof", proof);
+        json_array_append_new(workers, worker);
+    }
+    /* One worker's are the object's own. */
+    if (run->launch->cpu_count == 1)
+        json_object_update(all, json_array_get(workers, 0));
+    else
+        json_object_set(all, "workers", workers);
+    json_decref(workers);
     json_dumpf(all, stdout, JSON_INDENT(2));
     putchar('\n');
-    free(proof);
     json_decref(all);
 }
 
+/* The worst that became of the workers. */
 static int exit_status(const struct run *run, const struct ae_supervise_result *result)
 {
-    if (WIFSIGNALED(result->status)) {
-        fprintf(stderr, "aether %s: the worker was ended by signal %d (%s)%s\n", run->verb,
-                WTERMSIG(result->status), strsignal(WTERMSIG(result->status)),
-                result->stopped_by_us ? ", from here, since it did not stop when asked" : "");
-        return 128 + WTERMSIG(result->status);
+    int worst = CLI_OK;
+
+    for (unsigned i = 0; i < run->launch->cpu_count; i++) {
+        const struct ae_supervise_worker *worker = &result->workers[i];
+        int status = WIFEXITED(worker->status) ? WEXITSTATUS(worker->status) : CLI_FAILED;
+
+        if (WIFSIGNALED(worker->status)) {
+            fprintf(stderr, "aether %s: the worker on CPU %d was ended by signal %d (%s)%s\n",
+                    run->verb, run->launch->cpus[i], WTERMSIG(worker->status),
+                    strsignal(WTERMSIG(worker->status)),
+                    worker->stopped_by_us ? ", from here, since it did not stop when asked" : "");
+            status = 128 + WTERMSIG(worker->status);
+        } else if (!status && run->proofs[i].finished && run->proofs[i].verdict != AE_PROOF_QUIET) {
+            status = CLI_NOT_QUIET;
+        }
+        worst = status > worst ? status : worst;
     }
-    if (WEXITSTATUS(result->status))
-        return WEXITSTATUS(result->status);
-    return run->finished && run->verdict != AE_PROOF_QUIET && result->was_quiet ? CLI_NOT_QUIET
-                                                                                 : CLI_OK;
+    return worst;
+}
+
+static void finish_proofs(struct run *run, const struct ae_supervise_result *result)
+{
+    for (unsigned i = 0; i < run->launch->cpu_count; i++)
+        if (run->proofs[i].proof && result->workers[i].was_quiet) {
+            run->proofs[i].verdict = ae_proof_finish(run->proofs[i].proof);
+            run->proofs[i].finished = true;
+        }
 }
 
 static int supervise(struct run *run, char *const *argv)
 {
     const struct cli_launch *launch = run->launch;
     const struct ae_supervise_options supervise_options = {
-        .cpu = launch->cpu,
+        .cpus = launch->cpus,
+        .cpu_count = launch->cpu_count,
         .ports = launch->ports,
         .port_count = launch->port_count,
         .port = launch->port,
@@ -322,19 +407,17 @@ static int supervise(struct run *run, char *const *argv)
     int rc = ae_supervise(&supervise_options, &result, &err);
 
     if (launch->json)
-        output = collect_output(diverted, saved);
+        output = collect_output(diverted, saved, launch->cpu_count);
     if (rc) {
         json_decref(output);
         return cli_fail(run->verb, &err);
     }
-    if (run->proof && result.was_quiet) {
-        run->verdict = ae_proof_finish(run->proof);
-        run->finished = true;
-    }
+    finish_proofs(run, &result);
     if (launch->json)
         print_json(run, &result, output);
-    else if (run->finished)
-        ae_proof_print(run->proof, stdout);
+    for (unsigned i = 0; i < launch->cpu_count && !launch->json; i++)
+        if (run->proofs[i].finished)
+            ae_proof_print(run->proofs[i].proof, stdout);
     return exit_status(run, &result);
 }
 
@@ -343,15 +426,16 @@ int cli_launch_run(const struct cli_launch *launch, const char *verb, char *cons
     struct run run = {.launch = launch, .verb = verb};
     int status;
 
-    if (launch->cpu < 0) {
-        fprintf(stderr, "aether %s: --cpu=N is needed: the CPU to be quiet on\n", verb);
+    if (!launch->cpu_count) {
+        fprintf(stderr, "aether %s: --cpu=LIST is needed: the CPU to be quiet on\n", verb);
         return CLI_USAGE;
     }
     status = launch->bind ? take(launch, verb) : CLI_OK;
     if (status)
         return status;
     status = supervise(&run, argv);
-    ae_proof_destroy(run.proof);
+    for (unsigned i = 0; i < launch->cpu_count; i++)
+        ae_proof_destroy(run.proofs[i].proof);
     if (launch->bind)
         give_back(launch, verb, launch->port_count);
     return status;

@@ -11,7 +11,8 @@
 #include <aether/supervise.h>
 
 struct cli_launch {
-    int cpu; /* -1: not given */
+    int cpus[AE_SUPERVISE_WORKERS]; /* the quiet ones, a worker each */
+    unsigned cpu_count;             /* 0: not given */
     const char *ports[AE_WORKER_PORTS];
     unsigned port_count;
     struct ae_port_options port;

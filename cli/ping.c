@@ -173,9 +173,9 @@ static int work_kernel(const struct arguments *arguments)
     cpu_set_t set;
     int fd;
 
-    if (arguments->host.launch.cpu >= 0) {
+    if (arguments->host.launch.cpu_count) {
         CPU_ZERO(&set);
-        CPU_SET((size_t)arguments->host.launch.cpu, &set);
+        CPU_SET((size_t)arguments->host.launch.cpus[0], &set);
         if (sched_setaffinity(0, sizeof(set), &set)) {
             perror("aether ping: moving to the CPU");
             return CLI_FAILED;

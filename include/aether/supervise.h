@@ -3,14 +3,17 @@
 #define AETHER_SUPERVISE_H
 
 /*
- * The supervisor: stays on a host CPU, owns the devices, and outlives the worker it starts.
+ * The supervisor: stays on a host CPU, owns the devices, and outlives the workers it starts.
  *
- * ae_supervise opens every port as its owner, starts a program on the quiet CPU as the user named,
- * with descriptors to map and nothing else, hears interrupts and watches the link while it runs, and
- * when it is gone, however it went, stops the devices: bus master off, reset, unmap.
+ * ae_supervise opens every port as its owner, starts a program on each quiet CPU as the user named,
+ * with descriptors to map and nothing else, hears interrupts and watches links while they run, and
+ * when they are gone, however they went, stops the devices: bus master off, reset, unmap.
  *
- * It installs handlers for SIGINT and SIGTERM while it runs: the first asks the worker to stop, and
- * after `grace_ms` the worker is killed. One thread, one ae_supervise at a time per process.
+ * With several CPUs each port is opened with as many queues, and worker N gets queue N of each: it is
+ * that worker's queue 0. When one worker ends, the others are asked to stop.
+ *
+ * It installs handlers for SIGINT and SIGTERM while it runs: the first asks the workers to stop, and
+ * after `grace_ms` they are killed. One thread, one ae_supervise at a time per process.
  */
 
 #include <stdbool.h>
@@ -25,28 +28,32 @@
 extern "C" {
 #endif
 
-/* Called by ae_supervise, all optional. The quiet pair brackets the time without kernel entries. */
+#define AE_SUPERVISE_WORKERS AE_PORT_QUEUES
+
+/* Called by ae_supervise, all optional; worker: its number, from 0. The quiet pair brackets the time
+ * without kernel entries. */
 struct ae_supervise_hooks {
     void *context;
     /* The worker exists and has not run yet. A negative result ends the run with it. */
-    int (*started)(void *context, pid_t pid, int cpu, struct ae_error *err);
+    int (*started)(void *context, unsigned worker, pid_t pid, int cpu, struct ae_error *err);
     /* The worker spins at the gate and goes on when this returns. */
-    void (*quiet)(void *context);
+    void (*quiet)(void *context, unsigned worker);
     /* The worker spins at the gate of its leave; or it died while quiet (clean is false). */
-    void (*left)(void *context, bool clean);
+    void (*left)(void *context, unsigned worker, bool clean);
     /* The link of a port changed. */
     void (*link)(void *context, unsigned port, const struct ae_link *link);
 };
 
 struct ae_supervise_options {
-    int cpu; /* the quiet CPU */
+    const int *cpus;     /* the quiet CPUs, a worker each */
+    unsigned cpu_count;  /* 1 to AE_SUPERVISE_WORKERS */
     const char *const *ports;
     unsigned port_count; /* at most AE_WORKER_PORTS */
-    struct ae_port_options port;
+    struct ae_port_options port; /* its `queues` is cpu_count here */
     const char *user;    /* NULL: stay who we are */
     char *const *argv;   /* program (looked up in PATH) and arguments, NULL at the end */
     uint32_t grace_ms;   /* between asking and killing; 0: 3000 */
-    uint64_t stop_after_ms; /* ask the worker to stop after this long; 0: never */
+    uint64_t stop_after_ms; /* ask the workers to stop after this long quiet; 0: never */
     struct ae_supervise_hooks hooks;
 };
 
@@ -55,19 +62,23 @@ struct ae_supervise_counter {
     uint64_t value;
 };
 
-struct ae_supervise_result {
-    int status; /* of the worker, as waitpid(2) gives it */
+struct ae_supervise_worker {
+    int status; /* as waitpid(2) gives it */
     bool was_quiet;
     bool stopped_by_us; /* SIGKILL from here, after the grace time */
-    struct ae_queue_counters queues[AE_WORKER_PORTS]; /* queue 0 of each port */
-    struct ae_link links[AE_WORKER_PORTS];
+    struct ae_queue_counters queues[AE_WORKER_PORTS]; /* its queue of each port */
     unsigned counter_count;
     struct ae_supervise_counter counters[AE_WORKER_COUNTERS];
 };
 
+struct ae_supervise_result {
+    struct ae_supervise_worker workers[AE_SUPERVISE_WORKERS];
+    struct ae_link links[AE_WORKER_PORTS];
+};
+
 /*
- * Runs the program to its end. 0 when it was started and has ended, however it ended; negative when
- * it could not be started, and then no device is held.
+ * Runs the program to its end on each CPU. 0 when all were started and have ended, however they ended;
+ * negative when one could not be started, and then none runs and no device is held.
  */
 int ae_supervise(const struct ae_supervise_options *options, struct ae_supervise_result *result,
                  struct ae_error *err);

@@ -22,18 +22,26 @@
 #define POLL_NS          1000000 /* how soon a worker at the gate is noticed */
 #define EVENT_FDS        4       /* per port: its vectors and the request of the kernel */
 
+/* One worker, and what is shared with it. */
+struct ward {
+    int cpu;
+    struct ae_shared *shared;
+    int shared_fd;
+    struct ae_launch launch;
+    int fd; /* pidfd: readable when the worker has ended; -1: there is none, or it was reaped */
+    bool quiet;
+    struct ae_supervise_worker *result;
+};
+
 struct supervisor {
     const struct ae_supervise_options *options;
     struct ae_supervise_result *result;
     struct ae_port_owner *owners[AE_WORKER_PORTS];
     unsigned owner_count;
-    struct ae_shared *shared;
-    int shared_fd;
-    struct ae_launch launch;
-    int worker_fd; /* pidfd: readable when the worker has ended */
-    bool quiet;
+    struct ward wards[AE_SUPERVISE_WORKERS];
+    unsigned ward_count; /* those that run or ran */
     uint64_t started_ms;
-    uint64_t asked_ms; /* when the worker was asked to stop; 0: not yet */
+    uint64_t asked_ms; /* when the workers were asked to stop; 0: not yet */
 };
 
 static volatile sig_atomic_t asked_by_signal;
@@ -52,93 +60,93 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static int make_shared(struct supervisor *supervisor, struct ae_error *err)
+static int make_shared(struct ward *ward, struct ae_error *err)
 {
     int fd = memfd_create("aether-worker", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-    supervisor->shared_fd = fd;
+    ward->shared_fd = fd;
     if (fd < 0 || ftruncate(fd, sizeof(struct ae_shared)) ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
         return ae_error_set(err, -errno, "making the worker's page: %s", strerror(errno));
-    supervisor->shared =
-        mmap(NULL, sizeof(struct ae_shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (supervisor->shared == MAP_FAILED) {
-        supervisor->shared = NULL;
+    ward->shared = mmap(NULL, sizeof(struct ae_shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (ward->shared == MAP_FAILED) {
+        ward->shared = NULL;
         return ae_error_set(err, -errno, "mapping the worker's page: %s", strerror(errno));
     }
-    supervisor->shared->magic = AE_SHARED_MAGIC;
-    supervisor->shared->version = AE_SHARED_VERSION;
-    supervisor->shared->cpu = supervisor->options->cpu;
+    ward->shared->magic = AE_SHARED_MAGIC;
+    ward->shared->version = AE_SHARED_VERSION;
+    ward->shared->cpu = ward->cpu;
     return 0;
 }
 
 static int open_ports(struct supervisor *supervisor, struct ae_error *err)
 {
     const struct ae_supervise_options *options = supervisor->options;
+    struct ae_port_options port = options->port;
 
     if (options->port_count > AE_WORKER_PORTS)
         return ae_error_set(err, -EINVAL, "%u ports; %d are the most", options->port_count,
                             AE_WORKER_PORTS);
+    port.queues = (uint16_t)options->cpu_count;
     for (unsigned i = 0; i < options->port_count; i++) {
-        int rc = ae_port_owner_open(&supervisor->owners[i], options->ports[i], &options->port, err);
+        int rc = ae_port_owner_open(&supervisor->owners[i], options->ports[i], &port, err);
 
         if (rc)
             return rc;
         supervisor->owner_count++;
-        ae_port_owner_get_handoff(supervisor->owners[i], &supervisor->shared->ports[i]);
-        supervisor->shared->port_count++;
     }
     return 0;
 }
 
-static int start_worker(struct supervisor *supervisor, struct ae_error *err)
+/* The worker's part of each port: one queue. */
+static void hand_over(struct supervisor *supervisor, unsigned number)
+{
+    struct ae_shared *shared = supervisor->wards[number].shared;
+
+    for (unsigned i = 0; i < supervisor->owner_count; i++) {
+        struct ae_port_handoff *handoff = &shared->ports[i];
+
+        ae_port_owner_get_handoff(supervisor->owners[i], handoff);
+        handoff->queue_first = (uint16_t)number;
+        handoff->queue_count = 1;
+        for (unsigned queue = 0; queue < AE_PORT_QUEUES; queue++)
+            if (queue != number)
+                handoff->control_fds[queue] = -1;
+    }
+    shared->port_count = supervisor->owner_count;
+}
+
+static int start_worker(struct supervisor *supervisor, unsigned number, struct ae_error *err)
 {
     const struct ae_supervise_options *options = supervisor->options;
+    struct ward *ward = &supervisor->wards[number];
     const struct ae_launch_plan plan = {
-        .cpu = options->cpu,
+        .cpu = ward->cpu,
         .user = options->user,
         .argv = options->argv,
-        .shared_fd = supervisor->shared_fd,
-        .shared = supervisor->shared,
+        .shared_fd = ward->shared_fd,
+        .shared = ward->shared,
     };
-    int rc = ae_launch_prepare(&supervisor->launch, &plan, err);
+    int rc = ae_launch_prepare(&ward->launch, &plan, err);
 
     if (rc)
         return rc;
-    supervisor->worker_fd = (int)syscall(SYS_pidfd_open, supervisor->launch.pid, 0);
-    if (supervisor->worker_fd < 0)
+    ward->fd = (int)syscall(SYS_pidfd_open, ward->launch.pid, 0);
+    if (ward->fd < 0)
         rc = ae_error_set(err, -errno, "watching the worker: %s (Linux 5.3 or newer is needed)",
                           strerror(errno));
     if (!rc && options->hooks.started)
-        rc = options->hooks.started(options->hooks.context, supervisor->launch.pid, options->cpu,
+        rc = options->hooks.started(options->hooks.context, number, ward->launch.pid, ward->cpu,
                                     err);
-    if (rc) {
-        ae_launch_cancel(&supervisor->launch);
-        return rc;
+    if (rc)
+        ae_launch_cancel(&ward->launch);
+    else
+        rc = ae_launch_go(&ward->launch, err);
+    if (rc && ward->fd >= 0) {
+        close(ward->fd);
+        ward->fd = -1;
     }
-    return ae_launch_go(&supervisor->launch, err);
-}
-
-/* The worker spins while the hook runs, so the hook sees the machine exactly at the gate. */
-static void tend_gate(struct supervisor *supervisor)
-{
-    const struct ae_supervise_hooks *hooks = &supervisor->options->hooks;
-    /* Pairs with the release store in ae_gate_pass. */
-    uint32_t wanted = __atomic_load_n(&supervisor->shared->wanted, __ATOMIC_ACQUIRE);
-
-    if (wanted == AE_GATE_QUIET && !supervisor->quiet) {
-        supervisor->quiet = supervisor->result->was_quiet = true;
-        supervisor->started_ms = now_ms();
-        if (hooks->quiet)
-            hooks->quiet(hooks->context);
-    } else if (wanted == AE_GATE_LEFT && supervisor->quiet) {
-        supervisor->quiet = false;
-        if (hooks->left)
-            hooks->left(hooks->context, true);
-    } else {
-        return;
-    }
-    __atomic_store_n(&supervisor->shared->granted, wanted, __ATOMIC_RELEASE);
+    return rc;
 }
 
 static void ask_to_stop(struct supervisor *supervisor)
@@ -146,7 +154,31 @@ static void ask_to_stop(struct supervisor *supervisor)
     if (supervisor->asked_ms)
         return;
     supervisor->asked_ms = now_ms();
-    __atomic_store_n(&supervisor->shared->head.stop, 1, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < supervisor->options->cpu_count; i++)
+        __atomic_store_n(&supervisor->wards[i].shared->head.stop, 1, __ATOMIC_RELAXED);
+}
+
+/* The worker spins while the hook runs, so the hook sees the machine exactly at the gate. */
+static void tend_gate(struct supervisor *supervisor, unsigned number)
+{
+    const struct ae_supervise_hooks *hooks = &supervisor->options->hooks;
+    struct ward *ward = &supervisor->wards[number];
+    /* Pairs with the release store in ae_gate_pass. */
+    uint32_t wanted = __atomic_load_n(&ward->shared->wanted, __ATOMIC_ACQUIRE);
+
+    if (wanted == AE_GATE_QUIET && !ward->quiet) {
+        ward->quiet = ward->result->was_quiet = true;
+        supervisor->started_ms = now_ms();
+        if (hooks->quiet)
+            hooks->quiet(hooks->context, number);
+    } else if (wanted == AE_GATE_LEFT && ward->quiet) {
+        ward->quiet = false;
+        if (hooks->left)
+            hooks->left(hooks->context, number, true);
+    } else {
+        return;
+    }
+    __atomic_store_n(&ward->shared->granted, wanted, __ATOMIC_RELEASE);
 }
 
 static void tend_time(struct supervisor *supervisor)
@@ -157,10 +189,15 @@ static void tend_time(struct supervisor *supervisor)
     if (asked_by_signal ||
         (options->stop_after_ms && now - supervisor->started_ms >= options->stop_after_ms))
         ask_to_stop(supervisor);
-    if (supervisor->asked_ms && now - supervisor->asked_ms >= grace &&
-        !supervisor->result->stopped_by_us) {
-        supervisor->result->stopped_by_us = true;
-        kill(supervisor->launch.pid, SIGKILL);
+    if (!supervisor->asked_ms || now - supervisor->asked_ms < grace)
+        return;
+    for (unsigned i = 0; i < supervisor->ward_count; i++) {
+        struct ward *ward = &supervisor->wards[i];
+
+        if (ward->fd >= 0 && !ward->result->stopped_by_us) {
+            ward->result->stopped_by_us = true;
+            kill(ward->launch.pid, SIGKILL);
+        }
     }
 }
 
@@ -191,13 +228,51 @@ static struct timespec tend_ports(struct supervisor *supervisor)
     return (struct timespec){.tv_nsec = (long)pause};
 }
 
-static void watch(struct supervisor *supervisor)
+/* Takes what a worker that has ended leaves: its status and its last words in shared memory. */
+static void collect(struct supervisor *supervisor, unsigned number)
 {
-    struct pollfd fds[1 + AE_WORKER_PORTS * EVENT_FDS] = {
-        {.fd = supervisor->worker_fd, .events = POLLIN}};
-    unsigned port_of[1 + AE_WORKER_PORTS * EVENT_FDS] = {0};
-    nfds_t count = 1;
+    struct ward *ward = &supervisor->wards[number];
+    struct ae_supervise_worker *result = ward->result;
+    /* Pairs with the release store in ae_worker_counter. */
+    uint32_t count = __atomic_load_n(&ward->shared->counter_count, __ATOMIC_ACQUIRE);
 
+    for (unsigned i = 0; i < supervisor->owner_count; i++)
+        ae_port_owner_get_counters(supervisor->owners[i], number, &result->queues[i]);
+    result->counter_count = count < AE_WORKER_COUNTERS ? count : AE_WORKER_COUNTERS;
+    for (unsigned i = 0; i < result->counter_count; i++) {
+        const struct ae_shared_counter *counter = &ward->shared->counters[i];
+
+        memcpy(result->counters[i].name, counter->name, AE_WORKER_NAME);
+        result->counters[i].name[AE_WORKER_NAME - 1] = '\0';
+        result->counters[i].value = counter->value;
+    }
+}
+
+static void worker_ended(struct supervisor *supervisor, unsigned number)
+{
+    const struct ae_supervise_hooks *hooks = &supervisor->options->hooks;
+    struct ward *ward = &supervisor->wards[number];
+
+    if (ward->quiet && hooks->left)
+        hooks->left(hooks->context, number, false);
+    ward->quiet = false;
+    waitpid(ward->launch.pid, &ward->result->status, 0);
+    close(ward->fd);
+    ward->fd = -1;
+    collect(supervisor, number);
+    ask_to_stop(supervisor);
+}
+
+#define FDS (AE_SUPERVISE_WORKERS + AE_WORKER_PORTS * EVENT_FDS)
+
+/* The workers' descriptors first, then those of the ports. */
+static unsigned list_fds(const struct supervisor *supervisor, struct pollfd fds[FDS],
+                         unsigned port_of[FDS])
+{
+    unsigned count = 0;
+
+    for (; count < supervisor->ward_count; count++)
+        fds[count] = (struct pollfd){.fd = supervisor->wards[count].fd, .events = POLLIN};
     for (unsigned i = 0; i < supervisor->owner_count; i++) {
         int events[EVENT_FDS];
         int found = ae_port_owner_event_fds(supervisor->owners[i], events, EVENT_FDS);
@@ -207,37 +282,39 @@ static void watch(struct supervisor *supervisor)
             fds[count++] = (struct pollfd){.fd = events[j], .events = POLLIN};
         }
     }
-    while (!(fds[0].revents & POLLIN)) {
-        const struct timespec pause = tend_ports(supervisor);
-        int ready = ppoll(fds, count, &pause, NULL);
-
-        tend_gate(supervisor);
-        tend_time(supervisor);
-        for (nfds_t i = 1; i < count && ready > 0; i++)
-            if (fds[i].revents & POLLIN)
-                tend_port(supervisor, port_of[i], fds[i].fd);
-        if (ready < 0)
-            fds[0].revents = 0;
-    }
+    return count;
 }
 
-static void collect(struct supervisor *supervisor)
+static bool any_runs(const struct supervisor *supervisor)
 {
-    struct ae_supervise_result *result = supervisor->result;
-    /* Pairs with the release store in ae_worker_counter. */
-    uint32_t count = __atomic_load_n(&supervisor->shared->counter_count, __ATOMIC_ACQUIRE);
+    for (unsigned i = 0; i < supervisor->ward_count; i++)
+        if (supervisor->wards[i].fd >= 0)
+            return true;
+    return false;
+}
 
-    for (unsigned i = 0; i < supervisor->owner_count; i++) {
-        ae_port_owner_get_counters(supervisor->owners[i], 0, &result->queues[i]);
-        ae_port_owner_get_link(supervisor->owners[i], &result->links[i]);
-    }
-    result->counter_count = count < AE_WORKER_COUNTERS ? count : AE_WORKER_COUNTERS;
-    for (unsigned i = 0; i < result->counter_count; i++) {
-        const struct ae_shared_counter *counter = &supervisor->shared->counters[i];
+static void watch(struct supervisor *supervisor)
+{
+    struct pollfd fds[FDS];
+    unsigned port_of[FDS] = {0};
 
-        memcpy(result->counters[i].name, counter->name, AE_WORKER_NAME);
-        result->counters[i].name[AE_WORKER_NAME - 1] = '\0';
-        result->counters[i].value = counter->value;
+    while (any_runs(supervisor)) {
+        const struct timespec pause = tend_ports(supervisor);
+        /* Anew each time: a port whose peer comes and goes has other descriptors then. */
+        unsigned count = list_fds(supervisor, fds, port_of);
+        int ready = ppoll(fds, count, &pause, NULL);
+
+        for (unsigned i = 0; i < supervisor->ward_count; i++)
+            tend_gate(supervisor, i);
+        tend_time(supervisor);
+        for (unsigned i = 0; i < count && ready > 0; i++) {
+            if (!(fds[i].revents & (POLLIN | POLLHUP | POLLERR)))
+                continue;
+            if (i < supervisor->ward_count)
+                worker_ended(supervisor, i);
+            else
+                tend_port(supervisor, port_of[i], fds[i].fd);
+        }
     }
 }
 
@@ -258,51 +335,92 @@ static int leave_cpu(int cpu, struct ae_error *err)
     return 0;
 }
 
+static int check_cpus(const struct ae_supervise_options *options, struct ae_error *err)
+{
+    if (options->cpu_count < 1 || options->cpu_count > AE_SUPERVISE_WORKERS)
+        return ae_error_set(err, -EINVAL, "%u quiet CPUs; 1 to %d are possible", options->cpu_count,
+                            AE_SUPERVISE_WORKERS);
+    for (unsigned i = 0; i < options->cpu_count; i++) {
+        int rc = leave_cpu(options->cpus[i], err);
+
+        for (unsigned j = 0; j < i && !rc; j++)
+            if (options->cpus[j] == options->cpus[i])
+                rc = ae_error_set(err, -EINVAL, "CPU %d is named twice: a worker needs its own",
+                                  options->cpus[i]);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* Those that were started already must not outlive the failure of a later one. */
+static void give_up(struct supervisor *supervisor)
+{
+    for (unsigned i = 0; i < supervisor->ward_count; i++) {
+        kill(supervisor->wards[i].launch.pid, SIGKILL);
+        worker_ended(supervisor, i);
+    }
+}
+
 static int run(struct supervisor *supervisor, struct ae_error *err)
 {
-    const struct ae_supervise_hooks *hooks = &supervisor->options->hooks;
-    int rc = leave_cpu(supervisor->options->cpu, err);
+    const struct ae_supervise_options *options = supervisor->options;
+    int rc = check_cpus(options, err);
 
-    if (!rc)
-        rc = make_shared(supervisor, err);
+    for (unsigned i = 0; i < options->cpu_count && !rc; i++)
+        rc = make_shared(&supervisor->wards[i], err);
     if (!rc)
         rc = open_ports(supervisor, err);
-    if (!rc)
-        rc = start_worker(supervisor, err);
-    if (rc)
+    for (unsigned i = 0; i < options->cpu_count && !rc; i++) {
+        hand_over(supervisor, i);
+        rc = start_worker(supervisor, i, err);
+        supervisor->ward_count += !rc;
+    }
+    if (rc) {
+        give_up(supervisor);
         return rc;
+    }
     supervisor->started_ms = now_ms();
     watch(supervisor);
-    if (supervisor->quiet && hooks->left)
-        hooks->left(hooks->context, false);
-    waitpid(supervisor->launch.pid, &supervisor->result->status, 0);
-    collect(supervisor);
+    for (unsigned i = 0; i < supervisor->owner_count; i++)
+        ae_port_owner_get_link(supervisor->owners[i], &supervisor->result->links[i]);
     return 0;
+}
+
+static void release(struct supervisor *supervisor)
+{
+    /* The workers are gone: bus master off, reset, unmap, in that order, is the owner's close. */
+    for (unsigned i = 0; i < supervisor->owner_count; i++)
+        ae_port_owner_close(supervisor->owners[i]);
+    for (unsigned i = 0; i < AE_SUPERVISE_WORKERS; i++) {
+        if (supervisor->wards[i].shared)
+            munmap(supervisor->wards[i].shared, sizeof(struct ae_shared));
+        if (supervisor->wards[i].shared_fd >= 0)
+            close(supervisor->wards[i].shared_fd);
+    }
 }
 
 int ae_supervise(const struct ae_supervise_options *options, struct ae_supervise_result *result,
                  struct ae_error *err)
 {
-    struct supervisor supervisor = {
-        .options = options, .result = result, .shared_fd = -1, .worker_fd = -1};
+    struct supervisor supervisor = {.options = options, .result = result};
     const struct sigaction action = {.sa_handler = on_signal};
     struct sigaction interrupt, terminate;
     int rc;
 
     memset(result, 0, sizeof(*result));
+    for (unsigned i = 0; i < AE_SUPERVISE_WORKERS; i++) {
+        struct ward *ward = &supervisor.wards[i];
+
+        ward->cpu = i < options->cpu_count ? options->cpus[i] : -1;
+        ward->shared_fd = ward->fd = -1;
+        ward->result = &result->workers[i];
+    }
     asked_by_signal = 0;
     sigaction(SIGINT, &action, &interrupt);
     sigaction(SIGTERM, &action, &terminate);
     rc = run(&supervisor, err);
-    /* The worker is gone: bus master off, reset, unmap, in that order, is the owner's close. */
-    for (unsigned i = 0; i < supervisor.owner_count; i++)
-        ae_port_owner_close(supervisor.owners[i]);
-    if (supervisor.worker_fd >= 0)
-        close(supervisor.worker_fd);
-    if (supervisor.shared)
-        munmap(supervisor.shared, sizeof(*supervisor.shared));
-    if (supervisor.shared_fd >= 0)
-        close(supervisor.shared_fd);
+    release(&supervisor);
     sigaction(SIGINT, &interrupt, NULL);
     sigaction(SIGTERM, &terminate, NULL);
     return rc;
