@@ -58,7 +58,7 @@ static bool honest_sender(const struct ae_net *net, const struct ethernet *ether
     uint8_t first = (uint8_t)arp->spa;
 
     return memcmp(ethernet->source, arp->sha, ETHERNET_ADDRESS) == 0 && first != 127 &&
-           first < 224 && arp->spa != (net->options.address.be | ~net->mask);
+           first < 224 && !ae_ipv4_is_subnet_broadcast(net, arp->spa);
 }
 
 static enum ae_net_verdict answer(struct ae_net *net, struct ethernet *ethernet, struct arp *arp)

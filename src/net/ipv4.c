@@ -34,13 +34,13 @@ static bool possible_source(const struct ae_net *net, uint32_t source)
     uint8_t first = (uint8_t)source;
 
     return first != 0 && first != 127 && first < 224 && source != net->options.address.be &&
-           (net->options.prefix >= 31 || source != (net->options.address.be | ~net->mask));
+           !ae_ipv4_is_subnet_broadcast(net, source);
 }
 
 static bool for_us(const struct ae_net *net, uint32_t destination)
 {
     return destination == net->options.address.be || destination == UINT32_MAX ||
-           (net->options.prefix < 31 && destination == (net->options.address.be | ~net->mask));
+           ae_ipv4_is_subnet_broadcast(net, destination);
 }
 
 enum ae_net_verdict ae_ipv4_input(struct ae_net *net, struct ae_packet *packet,

@@ -77,6 +77,12 @@ const uint8_t *ae_arp_find(struct ae_net *net, ae_ipv4_t to);
 /* An IPv4 header before us in the packet, turned around for a reply: addresses, TTL, checksum. */
 void ae_ipv4_turn(struct ae_net *net, struct ae_packet *packet);
 
+/* RFC 3021: a /31 has none; nor has a host alone. */
+static inline bool ae_ipv4_is_subnet_broadcast(const struct ae_net *net, uint32_t address)
+{
+    return net->options.prefix < 31 && address == (net->options.address.be | ~net->mask);
+}
+
 static inline struct ethernet *ethernet_of(struct ae_packet *packet)
 {
     return (struct ethernet *)packet->data;
