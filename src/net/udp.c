@@ -136,7 +136,7 @@ int ae_net_udp_send(struct ae_net *net, const struct ae_udp_flow *flow, struct a
     struct udp *udp;
     uint32_t length = packet->length + (uint32_t)(sizeof(*ip) + sizeof(*udp));
 
-    if (length > net->options.mtu || packet->data - packet->buffer < (ptrdiff_t)HEADERS)
+    if (packet->length > net->options.mtu || length > net->options.mtu || packet->data - packet->buffer < (ptrdiff_t)HEADERS)
         return -EMSGSIZE;
     packet->data -= HEADERS;
     packet->length += (uint32_t)HEADERS;
