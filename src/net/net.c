@@ -138,6 +138,7 @@ unsigned ae_net_get_counters(const struct ae_net *net, struct ae_net_counter *co
     };
     unsigned total = sizeof(all) / sizeof(all[0]);
 
-    memcpy(counters, all, (count < total ? count : total) * sizeof(all[0]));
+    for (unsigned i = 0; i < count && i < total; i++)
+        counters[i] = all[i];
     return total;
 }
