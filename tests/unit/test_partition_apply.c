@@ -723,6 +723,14 @@ static void siblings_are_switched_off(void **state)
     free(before);
 }
 
+/* Hundreds of children die here, and each fork copies what the address sanitizer holds back: by
+ * default 256 MB of freed memory. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "quarantine_size_mb=1:thread_local_quarantine_size_kb=64";
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, made_up_end)
 
 int main(void)
