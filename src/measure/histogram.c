@@ -30,16 +30,25 @@ static uint64_t highest_of(uint32_t bucket)
     return ((part + 1) << shift) - 1;
 }
 
+/* How many values, from the smallest, are `percent` of them, rounded up. 99.9 is no double: what
+ * rounding alone has put above a whole number does not count as being above it. */
+static uint64_t rank_of(double percent, uint64_t count)
+{
+    double exact = percent * (double)count / 100 * (1 - 1e-12);
+    uint64_t whole = (uint64_t)exact;
+
+    return whole + ((double)whole < exact);
+}
+
 uint64_t ae_histogram_percentile(const struct ae_histogram *histogram, double percent)
 {
-    double exact = percent / 100 * (double)histogram->count;
-    uint64_t wanted = (uint64_t)exact, seen = 0;
+    uint64_t wanted, seen = 0;
 
     if (histogram->count == 0)
         return 0;
     if (percent <= 0)
         return histogram->min;
-    wanted += (double)wanted < exact;
+    wanted = rank_of(percent < 100 ? percent : 100, histogram->count);
     if (wanted >= histogram->count)
         return histogram->max;
     for (uint32_t i = 0; i < AE_HISTOGRAM_BUCKETS; i++) {
