@@ -16,7 +16,9 @@
 
 #include "port/virtio.h"
 
-/* How the device is told of new buffers when it asks for it. The first of these that is there. */
+/* How the device is told of new buffers: by the flag if there is one, else by mmio or fd where the
+ * device does not suppress it. The flag is the cheapest: the worker then never looks at suppression,
+ * which is on a line that the device writes. */
 struct ae_virtio_doorbell {
     volatile uint8_t *mmio; /* PCI: the queue's notify address; NULL: none */
     int fd;                 /* an eventfd; -1: none. A system call: never in a quiet worker */
@@ -83,6 +85,10 @@ void ae_virtio_detach(struct ae_queue *queue);
  * receive ring is full. Frames that were not yet sent are lost. The device must not look at the rings.
  */
 void ae_virtio_reset(struct ae_queue *queue);
+
+/* For an owner who relays: after it exchanged the doorbell's flag for 0 and found it set, does the
+ * device want to be told? Holds the barrier between the two. */
+bool ae_virtio_wants_notification(const struct ae_virtio_ring *ring, bool packed);
 
 /* The device wrote something after which the ring cannot go on. */
 bool ae_virtio_broken(const struct ae_queue *queue);

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_PORT_VIRTIO_DRIVER_H
+#define AE_PORT_VIRTIO_DRIVER_H
+
+/*
+ * What the split and the packed form of the driver's half share: the network header before each frame
+ * and what is believed of it.
+ *
+ * Header and frame are one descriptor: the header lies in the packet's headroom, right before the
+ * frame. The functions are inline and take what start-up settled as constants, so that each instance
+ * of a burst function has only the tests that it needs.
+ */
+
+#include <string.h>
+
+#include "base/barrier.h"
+#include "port/virtio_queue.h"
+
+#define AE_VIRTIO_HEADER    ((uint32_t)sizeof(struct virtio_net_hdr))
+#define AE_VIRTIO_FRAME_MIN 14u
+#define AE_VIRTIO_FRAME_ROOM(mtu) ((mtu) + 14u + 4u) /* Ethernet header, one VLAN tag */
+#define AE_VIRTIO_REFILL    32u /* receive descriptors are given back in as many */
+
+#define AE_VIRTIO_SEND_CHECKSUM \
+    ((uint32_t)(AE_PACKET_SEND_UDP_CHECKSUM | AE_PACKET_SEND_TCP_CHECKSUM))
+#define AE_VIRTIO_SEND_FLAGS (AE_VIRTIO_SEND_CHECKSUM | (uint32_t)AE_PACKET_SEND_IPV4_CHECKSUM)
+
+#define ae_likely(condition)   __builtin_expect(!!(condition), 1)
+#define ae_unlikely(condition) __builtin_expect(!!(condition), 0)
+
+typedef uint16_t (*ae_virtio_burst)(struct ae_queue *, struct ae_packet **, uint16_t);
+
+/* The head of either form's queue. */
+struct ae_virtio_driver {
+    struct ae_queue base; /* first: the burst calls are given this */
+    ae_virtio_burst receive;
+    ae_virtio_burst send;
+    void (*renew)(struct ae_virtio_driver *driver);   /* rings as new, receive ring full */
+    void (*release)(struct ae_virtio_driver *driver); /* packets in flight to the pool */
+    void (*free)(struct ae_virtio_driver *driver);
+    uint32_t frame_span; /* longest frame less the shortest */
+    uint32_t pieces;     /* of a frame in several buffers, still to be dropped */
+    uint32_t starved;    /* receive descriptors that the pool has no packet for */
+    bool broken;
+};
+
+/* Stops both rings until the queue is reset. Returns 0, what the burst calls return from now on. */
+uint16_t ae_virtio_break(struct ae_virtio_driver *driver, uint64_t *counter);
+
+/* What a ring form's attach does first and last. */
+int ae_virtio_check_pair(const struct ae_virtio_pair *pair, bool packed, struct ae_error *err);
+void ae_virtio_start(struct ae_virtio_driver *driver, const struct ae_virtio_pair *pair);
+
+/* ---- Telling the device ---- */
+
+/* With suppression read behind a full barrier, so that a device that falls asleep is not missed. */
+void ae_virtio_notify(const struct ae_virtio_doorbell *doorbell, const uint16_t *suppression,
+                      uint16_t next_off, bool next_wrap);
+
+_Static_assert(VIRTQ_USED_F_NO_NOTIFY == RING_EVENT_FLAGS_DISABLE, "one test for both forms");
+
+/* After the new entries were published. suppression: the flags of the device's part of the ring. */
+static inline void ae_virtio_tell(const struct ae_virtio_doorbell *doorbell,
+                                  const uint16_t *suppression, uint16_t next_off,
+                                  bool next_wrap)
+{
+    /* Always stored, never tested: pairs with the exchange of the owner, who must see the entries
+     * that were published before. The owner reads the suppression word in our place. */
+    if (ae_likely(doorbell->flag))
+        __atomic_store_n(doorbell->flag, 1, __ATOMIC_RELEASE);
+    else if (doorbell->mmio || doorbell->fd >= 0)
+        ae_virtio_notify(doorbell, suppression, next_off, next_wrap);
+}
+
+/* ---- Receive ---- */
+
+/* The pool had no packets for so many descriptors; each is counted once. */
+static inline void ae_virtio_starve(struct ae_virtio_driver *driver, uint32_t count)
+{
+    if (ae_unlikely(count > driver->starved))
+        driver->base.counters->receive_no_buffer += count - driver->starved;
+    driver->starved = count;
+}
+
+/* What the header says of the checksum; false: what it says cannot be. Completes one that the device
+ * left to us (5.1.6.4.1), so that the frame is good wherever it goes next. */
+bool ae_virtio_checksum_in(struct ae_packet *packet);
+
+/* A frame of several buffers, or a count that cannot be: always false, counted. */
+bool ae_virtio_pieces(struct ae_virtio_driver *driver, uint16_t num_buffers);
+
+/* A buffer in which the device says it wrote `written` bytes: is it one whole good frame? Counted if
+ * not. Ports' buffers hold the longest frame of the MTU, so one in several buffers is too long. */
+static inline bool ae_virtio_take(struct ae_virtio_driver *driver, struct ae_packet *packet,
+                                  uint32_t written, const bool mergeable, const bool checksum)
+{
+    uint32_t length = written - AE_VIRTIO_HEADER;
+
+    if (mergeable) {
+        uint16_t num_buffers = __atomic_load_n((uint16_t *)(void *)(packet->data - 2),
+                                               __ATOMIC_RELAXED);
+
+        if (ae_unlikely(driver->pieces || num_buffers != 1))
+            return ae_virtio_pieces(driver, num_buffers);
+    }
+    /* Wraps to a large number when too short. */
+    if (ae_unlikely(length - AE_VIRTIO_FRAME_MIN > driver->frame_span)) {
+        driver->base.counters->receive_bad_descriptors++;
+        return false;
+    }
+    packet->length = length;
+    if (checksum && ae_unlikely(packet->data[-(int)AE_VIRTIO_HEADER]) &&
+        ae_unlikely(!ae_virtio_checksum_in(packet))) {
+        driver->base.counters->receive_bad_descriptors++;
+        return false;
+    }
+    return true;
+}
+
+/* ---- Send ---- */
+
+/* Writes a header that asks for a checksum; false: the request cannot be. */
+bool ae_virtio_checksum_out(struct ae_packet *packet);
+
+/* Writes the header; false: this frame cannot be sent. A header that is zero already stays as it is,
+ * so that its cache line stays with whoever reads it. */
+static inline bool ae_virtio_prepare(const struct ae_virtio_driver *driver,
+                                     struct ae_packet *packet, const bool checksum)
+{
+    uint8_t *header = packet->data - AE_VIRTIO_HEADER;
+    uint32_t refused = checksum ? (uint32_t)AE_PACKET_SEND_IPV4_CHECKSUM : AE_VIRTIO_SEND_FLAGS;
+    uint64_t first;
+    uint32_t rest;
+
+    if (ae_unlikely(packet->length - AE_VIRTIO_FRAME_MIN > driver->frame_span ||
+                    packet->flags & refused ||
+                    (size_t)(packet->data - packet->buffer) < AE_VIRTIO_HEADER))
+        return false;
+    if (checksum && packet->flags & AE_VIRTIO_SEND_CHECKSUM)
+        return ae_virtio_checksum_out(packet);
+    memcpy(&first, header, sizeof(first));
+    memcpy(&rest, header + sizeof(first), sizeof(rest));
+    if (ae_unlikely(first | rest))
+        memset(header, 0, AE_VIRTIO_HEADER);
+    return true;
+}
+
+static inline uint64_t ae_virtio_send_address(const struct ae_packet *packet)
+{
+    return packet->buffer_iova.value + (uint64_t)(packet->data - packet->buffer) -
+           AE_VIRTIO_HEADER;
+}
+
+/* Where a packet just got from its pool is received into. */
+static inline uint64_t ae_virtio_receive_address(const struct ae_packet *packet)
+{
+    return packet->buffer_iova.value + AE_PACKET_HEADROOM - AE_VIRTIO_HEADER;
+}
+
+static inline uint32_t ae_virtio_receive_space(const struct ae_packet *packet)
+{
+    return packet->buffer_size - AE_PACKET_HEADROOM + AE_VIRTIO_HEADER;
+}
+
+#endif

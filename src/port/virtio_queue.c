@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What is rare in the driver's half of a virtio queue pair, whatever the form of its rings. */
+
+#include "port/virtio_queue.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "port/virtio_driver.h"
+
+#define LINE 64u
+
+static uint32_t whole_lines(size_t bytes)
+{
+    return (uint32_t)((bytes + LINE - 1) / LINE * LINE);
+}
+
+struct ae_virtio_layout ae_virtio_ring_layout(uint16_t size, bool packed)
+{
+    struct ae_virtio_layout layout = {0};
+
+    layout.driver = whole_lines(size * sizeof(struct virtq_desc));
+    if (packed) {
+        layout.device = layout.driver + LINE;
+        layout.size = layout.device + LINE;
+    } else {
+        /* The last two bytes of each are there for devices that write event indices unasked. */
+        layout.device = layout.driver +
+                        whole_lines(sizeof(struct virtq_avail) + (size + 1u) * sizeof(uint16_t));
+        layout.size = layout.device +
+                      whole_lines(sizeof(struct virtq_used) +
+                                  size * sizeof(struct virtq_used_elem) + sizeof(uint16_t));
+    }
+    return layout;
+}
+
+/* ---- Attach ---- */
+
+static int check_ring(const struct ae_virtio_ring *ring, const char *name, bool packed,
+                      struct ae_error *err)
+{
+    bool power = !(ring->size & (ring->size - 1));
+
+    if (ring->size < 2 || ring->size > VIRTQ_SIZE_MAX || (!packed && !power))
+        return ae_error_set(err, -EINVAL,
+                            "virtio: %s queue of %u descriptors; %s from 2 to %d are possible", name,
+                            ring->size, packed ? "any number" : "a power of two",
+                            VIRTQ_SIZE_MAX);
+    if (!ring->memory || (uintptr_t)ring->memory % LINE)
+        return ae_error_set(err, -EINVAL, "virtio: memory of the %s queue at %p; it must be there, "
+                            "aligned to %u bytes", name, (void *)ring->memory, LINE);
+    return 0;
+}
+
+int ae_virtio_check_pair(const struct ae_virtio_pair *pair, bool packed, struct ae_error *err)
+{
+    uint32_t longest = AE_VIRTIO_FRAME_ROOM(pair->mtu);
+    int rc = check_ring(&pair->receive, "receive", packed, err);
+
+    if (!rc)
+        rc = check_ring(&pair->send, "send", packed, err);
+    if (rc)
+        return rc;
+    if (!(pair->features & VIRTIO_FEATURE(VIRTIO_F_VERSION_1)) ||
+        !!(pair->features & VIRTIO_FEATURE(VIRTIO_F_RING_PACKED)) != packed)
+        return ae_error_set(err, -EINVAL,
+                            "virtio: features 0x%llx do not go with %s rings of version 1",
+                            (unsigned long long)pair->features, packed ? "packed" : "split");
+    if (pair->features & (VIRTIO_FEATURE(VIRTIO_F_EVENT_IDX) |
+                          VIRTIO_FEATURE(VIRTIO_NET_F_HASH_REPORT)))
+        return ae_error_set(err, -EINVAL,
+                            "virtio: features 0x%llx: EVENT_IDX and HASH_REPORT are not served",
+                            (unsigned long long)pair->features);
+    if (pair->pool->packets[0].buffer_size < AE_PACKET_HEADROOM + longest)
+        return ae_error_set(err, -EINVAL,
+                            "virtio: buffers of %u bytes for an MTU of %u; they must hold %u",
+                            pair->pool->packets[0].buffer_size, pair->mtu,
+                            AE_PACKET_HEADROOM + longest);
+    return 0;
+}
+
+void ae_virtio_start(struct ae_virtio_driver *driver, const struct ae_virtio_pair *pair)
+{
+    driver->base.pool = pair->pool;
+    driver->base.counters = pair->counters;
+    driver->frame_span = AE_VIRTIO_FRAME_ROOM(pair->mtu) - AE_VIRTIO_FRAME_MIN;
+    ae_virtio_reset(&driver->base);
+}
+
+int ae_virtio_attach(struct ae_queue **queue, const struct ae_virtio_pair *pair,
+                     struct ae_error *err)
+{
+    return pair->features & VIRTIO_FEATURE(VIRTIO_F_RING_PACKED)
+               ? ae_virtio_packed_attach(queue, pair, err)
+               : ae_virtio_split_attach(queue, pair, err);
+}
+
+void ae_virtio_reset(struct ae_queue *queue)
+{
+    struct ae_virtio_driver *driver = (struct ae_virtio_driver *)queue;
+
+    driver->release(driver);
+    driver->pieces = 0;
+    driver->starved = 0;
+    driver->broken = false;
+    queue->receive = driver->receive;
+    queue->send = driver->send;
+    driver->renew(driver);
+}
+
+void ae_virtio_detach(struct ae_queue *queue)
+{
+    struct ae_virtio_driver *driver = (struct ae_virtio_driver *)queue;
+
+    if (!queue)
+        return;
+    driver->release(driver);
+    driver->free(driver);
+}
+
+/* ---- Broken ---- */
+
+static uint16_t nothing(struct ae_queue *queue, struct ae_packet **packets, uint16_t count)
+{
+    (void)queue;
+    (void)packets;
+    (void)count;
+    return 0;
+}
+
+uint16_t ae_virtio_break(struct ae_virtio_driver *driver, uint64_t *counter)
+{
+    ++*counter;
+    driver->broken = true;
+    driver->base.receive = nothing;
+    driver->base.send = nothing;
+    return 0;
+}
+
+bool ae_virtio_broken(const struct ae_queue *queue)
+{
+    return ((const struct ae_virtio_driver *)queue)->broken;
+}
+
+/* ---- Notifications ---- */
+
+void ae_virtio_notify(const struct ae_virtio_doorbell *doorbell, const uint16_t *suppression,
+                      uint16_t next_off, bool next_wrap)
+{
+    /* Pairs with the device's own: it asks for notifications, then looks at the ring once more. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (__atomic_load_n(suppression, __ATOMIC_RELAXED) & RING_EVENT_FLAGS_DISABLE)
+        return;
+    if (!doorbell->mmio) {
+        uint64_t one = 1;
+        ssize_t done = write(doorbell->fd, &one, sizeof(one));
+
+        (void)done; /* full: the device has not yet woken from the last one */
+        return;
+    }
+    ae_doorbell_barrier();
+    if (doorbell->data)
+        ae_mmio_write32(doorbell->mmio, 0,
+                        VIRTIO_NOTIFICATION(doorbell->queue, next_off, next_wrap));
+    else
+        ae_mmio_write16(doorbell->mmio, 0, doorbell->queue);
+}
+
+bool ae_virtio_wants_notification(const struct ae_virtio_ring *ring, bool packed)
+{
+    const uint8_t *device = ring->memory + ae_virtio_ring_layout(ring->size, packed).device;
+    const struct pvirtq_event_suppress *event = (const void *)device;
+    const struct virtq_used *used = (const void *)device;
+
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (packed)
+        return (__atomic_load_n(&event->flags, __ATOMIC_RELAXED) & 3) != RING_EVENT_FLAGS_DISABLE;
+    return !(__atomic_load_n(&used->flags, __ATOMIC_RELAXED) & VIRTQ_USED_F_NO_NOTIFY);
+}
+
+/* ---- Frames out of the ordinary ---- */
+
+bool ae_virtio_pieces(struct ae_virtio_driver *driver, uint16_t num_buffers)
+{
+    struct ae_queue_counters *counters = driver->base.counters;
+
+    if (driver->pieces) {
+        driver->pieces--;
+    } else if (num_buffers == 0) {
+        counters->receive_bad_descriptors++;
+    } else {
+        driver->pieces = num_buffers - 1u;
+        counters->receive_errors++;
+    }
+    return false;
+}
+
+/* RFC 1071, over the bytes from start to the end of the frame; zero is sent as all ones. */
+static uint16_t sum(const uint8_t *data, uint32_t length)
+{
+    uint64_t total = 0;
+    uint16_t word;
+
+    for (; length > 1; length -= 2, data += 2) {
+        memcpy(&word, data, sizeof(word));
+        total += word;
+    }
+    if (length)
+        total += *data;
+    while (total >> 16)
+        total = (total & 0xffff) + (total >> 16);
+    return total == 0xffff ? 0xffff : (uint16_t)~total;
+}
+
+bool ae_virtio_checksum_in(struct ae_packet *packet)
+{
+    struct virtio_net_hdr header;
+    uint32_t place;
+    uint16_t checksum;
+
+    /* A copy, since the device could change it under us. */
+    memcpy(&header, packet->data - AE_VIRTIO_HEADER, sizeof(header));
+    __asm__ volatile("" ::: "memory");
+    if (header.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
+        place = (uint32_t)header.csum_start + header.csum_offset;
+        if (place + sizeof(checksum) > packet->length || header.csum_start < AE_VIRTIO_FRAME_MIN)
+            return false;
+        checksum = sum(packet->data + header.csum_start, packet->length - header.csum_start);
+        memcpy(packet->data + place, &checksum, sizeof(checksum));
+        packet->flags = AE_PACKET_L4_GOOD;
+    } else if (header.flags & VIRTIO_NET_HDR_F_DATA_VALID) {
+        packet->flags = AE_PACKET_L4_GOOD;
+    }
+    return true;
+}
+
+bool ae_virtio_checksum_out(struct ae_packet *packet)
+{
+    bool tcp = packet->flags & AE_PACKET_SEND_TCP_CHECKSUM;
+    struct virtio_net_hdr header = {
+        .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+        .csum_start = packet->l4_offset,
+        .csum_offset = tcp ? 16 : 6,
+    };
+
+    if ((packet->flags & AE_VIRTIO_SEND_CHECKSUM) == AE_VIRTIO_SEND_CHECKSUM ||
+        packet->l4_offset < AE_VIRTIO_FRAME_MIN ||
+        packet->length < packet->l4_offset + (tcp ? 20u : 8u))
+        return false;
+    memcpy(packet->data - AE_VIRTIO_HEADER, &header, sizeof(header));
+    return true;
+}

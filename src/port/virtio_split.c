@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The driver's half of a pair of split virtqueues (virtio 1.2, 2.7), polled.
+ *
+ * Places in the two rings run freely over 16 bits. A descriptor becomes free at the place of the used
+ * ring where it came back, and is given again at the same place of the available ring one round later;
+ * so the available ring stays as it was while the device works in order, and only its index is
+ * written. The same holds of descriptors: the pool is a stack, and packets are put on it and taken off
+ * it such that a slot tends to get the packet that it had. A line that is not written stays in both
+ * CPUs' caches.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "port/virtio_driver.h"
+
+struct ring {
+    struct virtq_desc *desc;
+    struct virtq_avail *avail;
+    struct virtq_used *used;  /* the device's: each word of it is read once */
+    struct ae_packet **slots; /* by descriptor; NULL: not in flight */
+    uint16_t *order;          /* by place: the descriptor that is given there */
+    uint16_t mask;
+    uint16_t next; /* place of the available ring to fill: what its idx says */
+    uint16_t done; /* place of the used ring to look at */
+    uint16_t seen; /* the used ring's idx, as last read */
+    uint16_t batch;
+    struct ae_virtio_doorbell doorbell;
+    uint8_t *memory;
+};
+
+struct queue {
+    struct ae_virtio_driver driver; /* first */
+    struct ring receive;
+    struct ring send;
+};
+
+static inline uint16_t in_flight(const struct ring *ring)
+{
+    return (uint16_t)(ring->next - ring->done);
+}
+
+static inline uint16_t space(const struct ring *ring)
+{
+    return (uint16_t)(ring->mask + 1 - in_flight(ring));
+}
+
+/* Reads how far the device came. Returns how many entries can be taken; none from a broken ring. */
+static inline uint16_t look(struct queue *queue, struct ring *ring, uint64_t *counter)
+{
+    /* Pairs with the device's release of idx: the entries before it are there, and so is what it
+     * wrote into their buffers. */
+    uint16_t seen = __atomic_load_n(&ring->used->idx, __ATOMIC_ACQUIRE);
+    uint16_t ready = (uint16_t)(seen - ring->done);
+
+    ae_dma_read_barrier();
+    if (ae_unlikely(ready > in_flight(ring)))
+        return ae_virtio_break(&queue->driver, counter);
+    ring->seen = seen;
+    return ready;
+}
+
+static inline void publish(struct ring *ring)
+{
+    ae_dma_write_barrier();
+    /* Pairs with the device's acquire of idx: descriptors and ring entries are there before it. */
+    __atomic_store_n(&ring->avail->idx, ring->next, __ATOMIC_RELEASE);
+    ae_virtio_tell(&ring->doorbell, &ring->used->flags, ring->next, false);
+}
+
+/* The descriptor to give at this place; the entry that says so is written where it is another. */
+static inline uint16_t give(struct ring *ring, uint16_t place, const bool in_order)
+{
+    uint16_t id;
+
+    if (in_order)
+        return place;
+    id = ring->order[place];
+    if (ae_unlikely(ring->avail->ring[place] != id))
+        ring->avail->ring[place] = id;
+    return id;
+}
+
+/* One entry of the used ring, read at once. */
+static inline struct virtq_used_elem used_at(const struct ring *ring, uint16_t place)
+{
+    struct virtq_used_elem elem;
+    uint64_t word;
+
+    memcpy(&word, &ring->used->ring[place], sizeof(word));
+    __asm__("" : "+r"(word)); /* so that the compiler cannot read it again */
+    memcpy(&elem, &word, sizeof(elem));
+    return elem;
+}
+
+/* ---- Receive ---- */
+
+/* Gives every free descriptor a packet, as far as there are any. From the last place down: what the
+ * caller put last was received last. */
+static inline void refill(struct queue *queue, const bool in_order)
+{
+    struct ring *ring = &queue->receive;
+    struct ae_pool *pool = queue->driver.base.pool;
+    uint32_t wanted = space(ring), count = ae_pool_available(pool);
+
+    if (count > wanted)
+        count = wanted;
+    ae_virtio_starve(&queue->driver, wanted - count);
+    if (count == 0)
+        return;
+    for (uint32_t i = count; i-- > 0;) {
+        uint16_t id = give(ring, (uint16_t)(ring->next + i) & ring->mask, in_order);
+        struct ae_packet *packet = ae_packet_get(pool);
+        uint64_t address = ae_virtio_receive_address(packet);
+
+        ring->slots[id] = packet;
+        if (ring->desc[id].addr != address)
+            ring->desc[id].addr = address;
+    }
+    ring->next = (uint16_t)(ring->next + count);
+    publish(ring);
+}
+
+/* A batch of which only the last entry was written (2.7.9): those skipped are full to the brim, longer
+ * than any frame of this port. Dropped whole. Returns its length; 0: the ring is broken. */
+static uint16_t drop_batch(struct queue *queue, uint16_t place, uint32_t id, uint16_t ready)
+{
+    struct ring *ring = &queue->receive;
+    struct ae_queue_counters *counters = queue->driver.base.counters;
+    uint16_t length = (uint16_t)(((id - place) & ring->mask) + 1);
+
+    if (id > ring->mask || length > ready)
+        return ae_virtio_break(&queue->driver, &counters->receive_bad_descriptors);
+    counters->receive_bad_descriptors += length;
+    for (uint16_t i = 0; i < length; i++) {
+        ae_packet_put(ring->slots[(place + i) & ring->mask]);
+        ring->slots[(place + i) & ring->mask] = NULL;
+    }
+    return length;
+}
+
+static inline __attribute__((always_inline)) uint16_t
+receive_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count,
+              const bool in_order, const bool mergeable, const bool checksum)
+{
+    struct queue *queue = (struct queue *)base;
+    struct ring *ring = &queue->receive;
+    struct ae_queue_counters *counters = base->counters;
+    uint16_t ready, taken = 0, done;
+    uint64_t bytes = 0;
+
+    if (space(ring) >= ring->batch)
+        refill(queue, in_order);
+    ready = (uint16_t)(ring->seen - ring->done);
+    if (ready == 0)
+        ready = look(queue, ring, &counters->receive_bad_descriptors);
+    if (ready > count)
+        ready = count;
+    if (ready == 0)
+        return 0;
+    for (done = 0; done < ready; done++) {
+        uint16_t place = (uint16_t)(ring->done + done) & ring->mask;
+        struct virtq_used_elem elem = used_at(ring, place);
+        struct ae_packet *packet;
+
+        if (in_order) {
+            if (ae_unlikely(elem.id != place)) {
+                uint16_t length = drop_batch(queue, place, elem.id,
+                                             (uint16_t)(ring->seen - ring->done - done));
+
+                if (length == 0)
+                    break;
+                /* May go beyond what was asked for: the loop ends there. */
+                done = (uint16_t)(done + length - 1);
+                continue;
+            }
+            packet = ring->slots[place];
+            ring->slots[place] = NULL;
+        } else {
+            if (ae_unlikely(elem.id > ring->mask || !ring->slots[elem.id])) {
+                ae_virtio_break(&queue->driver, &counters->receive_bad_descriptors);
+                break;
+            }
+            packet = ring->slots[elem.id];
+            ring->slots[elem.id] = NULL;
+            ring->order[place] = (uint16_t)elem.id;
+        }
+        if (ae_virtio_take(&queue->driver, packet, elem.len, mergeable, checksum)) {
+            bytes += packet->length;
+            packets[taken++] = packet;
+        } else {
+            ae_packet_put(packet);
+        }
+    }
+    ring->done = (uint16_t)(ring->done + done);
+    counters->received_frames += taken;
+    counters->received_bytes += bytes;
+    return taken;
+}
+
+/* ---- Send ---- */
+
+/* Puts `count` sent packets back, the oldest on top: so the next ones got from the pool are those of
+ * the slots that are filled next. In order, where the index says it all, no entry is read. */
+static inline void put_in_order(struct ring *ring, uint16_t count)
+{
+    for (uint16_t i = count; i-- > 0;) {
+        uint16_t place = (uint16_t)(ring->done + i) & ring->mask;
+
+        ae_packet_put(ring->slots[place]);
+        ring->slots[place] = NULL;
+    }
+    ring->done = (uint16_t)(ring->done + count);
+}
+
+static void put_as_told(struct queue *queue, uint16_t count)
+{
+    struct ring *ring = &queue->send;
+    struct ae_packet *back[AE_VIRTIO_REFILL];
+
+    while (count && !queue->driver.broken) {
+        uint32_t found = 0;
+
+        for (; found < AE_VIRTIO_REFILL && found < count; found++) {
+            uint16_t place = ring->done & ring->mask;
+            uint32_t id = used_at(ring, place).id;
+
+            if (ae_unlikely(id > ring->mask || !ring->slots[id])) {
+                ae_virtio_break(&queue->driver,
+                                &queue->driver.base.counters->send_bad_descriptors);
+                break;
+            }
+            ring->order[place] = (uint16_t)id;
+            back[found] = ring->slots[id];
+            ring->slots[id] = NULL; /* does not come back twice */
+            ring->done++;
+        }
+        count = (uint16_t)(count - found);
+        while (found > 0)
+            ae_packet_put(back[--found]);
+    }
+}
+
+/* Makes room for `wanted` more frames, as far as the device has sent that many. */
+static inline void reclaim(struct queue *queue, uint16_t wanted, const bool in_order)
+{
+    struct ring *ring = &queue->send;
+    uint16_t ready = (uint16_t)(ring->seen - ring->done);
+
+    if (ready < wanted)
+        ready = look(queue, ring, &queue->driver.base.counters->send_bad_descriptors);
+    if (ready > wanted)
+        ready = wanted;
+    if (in_order)
+        put_in_order(ring, ready);
+    else
+        put_as_told(queue, ready);
+}
+
+static inline __attribute__((always_inline)) uint16_t
+send_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count, const bool in_order,
+           const bool checksum)
+{
+    struct queue *queue = (struct queue *)base;
+    struct ring *ring = &queue->send;
+    struct ae_queue_counters *counters = base->counters;
+    uint16_t room, sent;
+    uint64_t bytes = 0;
+
+    if (space(ring) < count)
+        reclaim(queue, (uint16_t)(count - space(ring)), in_order);
+    room = space(ring);
+    if (room > count)
+        room = count;
+    for (sent = 0; sent < room; sent++) {
+        struct ae_packet *packet = packets[sent];
+        struct virtq_desc *desc;
+        uint64_t address;
+        uint32_t length;
+        uint16_t id;
+
+        if (ae_unlikely(!ae_virtio_prepare(&queue->driver, packet, checksum))) {
+            counters->send_bad++;
+            break;
+        }
+        id = give(ring, (uint16_t)(ring->next + sent) & ring->mask, in_order);
+        desc = &ring->desc[id];
+        address = ae_virtio_send_address(packet);
+        length = packet->length + AE_VIRTIO_HEADER;
+        ring->slots[id] = packet;
+        if (desc->addr != address)
+            desc->addr = address;
+        if (desc->len != length)
+            desc->len = length;
+        bytes += packet->length;
+    }
+    if (sent == room)
+        counters->send_full += (uint64_t)(count - sent);
+    if (sent) {
+        ring->next = (uint16_t)(ring->next + sent);
+        publish(ring);
+        counters->sent_frames += sent;
+        counters->sent_bytes += bytes;
+        /* Ahead of the next burst, so that its packets come from the pool's top. */
+        if (space(ring) < count)
+            reclaim(queue, (uint16_t)(count - space(ring)), in_order);
+    }
+    return sent;
+}
+
+/* ---- One burst function for each of what start-up may settle ---- */
+
+#define RECEIVE(name, in_order, mergeable, checksum)                                    \
+    static uint16_t name(struct ae_queue *base, struct ae_packet **packets, uint16_t count) \
+    {                                                                                   \
+        return receive_burst(base, packets, count, in_order, mergeable, checksum);      \
+    }
+#define SEND(name, in_order, checksum)                                                  \
+    static uint16_t name(struct ae_queue *base, struct ae_packet **packets, uint16_t count) \
+    {                                                                                   \
+        return send_burst(base, packets, count, in_order, checksum);                    \
+    }
+
+RECEIVE(receive_plain, false, false, false)
+RECEIVE(receive_checksum, false, false, true)
+RECEIVE(receive_mergeable, false, true, false)
+RECEIVE(receive_mergeable_checksum, false, true, true)
+RECEIVE(receive_in_order, true, false, false)
+RECEIVE(receive_in_order_checksum, true, false, true)
+RECEIVE(receive_in_order_mergeable, true, true, false)
+RECEIVE(receive_in_order_mergeable_checksum, true, true, true)
+SEND(send_plain, false, false)
+SEND(send_checksum, false, true)
+SEND(send_in_order, true, false)
+SEND(send_in_order_checksum, true, true)
+
+static const ae_virtio_burst receives[2][2][2] = {
+    {{receive_plain, receive_checksum}, {receive_mergeable, receive_mergeable_checksum}},
+    {{receive_in_order, receive_in_order_checksum},
+     {receive_in_order_mergeable, receive_in_order_mergeable_checksum}},
+};
+static const ae_virtio_burst sends[2][2] = {
+    {send_plain, send_checksum},
+    {send_in_order, send_in_order_checksum},
+};
+
+/* ---- Attach, reset, detach ---- */
+
+static void release_ring(struct ring *ring)
+{
+    for (uint32_t id = 0; ring->slots && id <= ring->mask; id++) {
+        if (ring->slots[id])
+            ae_packet_put(ring->slots[id]);
+        ring->slots[id] = NULL;
+    }
+}
+
+static void renew_ring(struct ring *ring, uint16_t flags, uint32_t length)
+{
+    memset(ring->memory, 0, ae_virtio_ring_layout((uint16_t)(ring->mask + 1), false).size);
+    ring->next = ring->done = ring->seen = 0;
+    for (uint32_t place = 0; place <= ring->mask; place++) {
+        ring->order[place] = (uint16_t)place;
+        ring->avail->ring[place] = (uint16_t)place;
+        ring->desc[place].flags = flags;
+        ring->desc[place].len = length;
+    }
+    ring->avail->flags = VIRTQ_AVAIL_F_NO_INTERRUPT;
+}
+
+static void renew(struct ae_virtio_driver *driver)
+{
+    struct queue *queue = (struct queue *)driver;
+
+    renew_ring(&queue->send, 0, 0);
+    renew_ring(&queue->receive, VIRTQ_DESC_F_WRITE,
+               ae_virtio_receive_space(driver->base.pool->packets));
+    refill(queue, false);
+}
+
+static void release(struct ae_virtio_driver *driver)
+{
+    struct queue *queue = (struct queue *)driver;
+
+    release_ring(&queue->receive);
+    release_ring(&queue->send);
+}
+
+static void free_queue(struct ae_virtio_driver *driver)
+{
+    struct queue *queue = (struct queue *)driver;
+
+    free(queue->receive.slots);
+    free(queue->receive.order);
+    free(queue->send.slots);
+    free(queue->send.order);
+    free(queue);
+}
+
+static int make_ring(struct ring *ring, const struct ae_virtio_ring *from, struct ae_error *err)
+{
+    struct ae_virtio_layout layout = ae_virtio_ring_layout(from->size, false);
+
+    ring->memory = from->memory;
+    ring->desc = (void *)(from->memory + layout.descriptors);
+    ring->avail = (void *)(from->memory + layout.driver);
+    ring->used = (void *)(from->memory + layout.device);
+    ring->mask = (uint16_t)(from->size - 1);
+    ring->batch = from->size / 4u < AE_VIRTIO_REFILL ? (uint16_t)((from->size + 3) / 4)
+                                                     : AE_VIRTIO_REFILL;
+    ring->doorbell = from->doorbell;
+    ring->slots = calloc(from->size, sizeof(*ring->slots));
+    ring->order = calloc(from->size, sizeof(*ring->order));
+    return ring->slots && ring->order ? 0 : ae_error_set(err, -ENOMEM, "virtio: out of memory");
+}
+
+int ae_virtio_split_attach(struct ae_queue **out, const struct ae_virtio_pair *pair,
+                           struct ae_error *err)
+{
+    bool in_order = pair->features & VIRTIO_FEATURE(VIRTIO_F_IN_ORDER);
+    bool mergeable = pair->features & VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF);
+    bool checksum_in = pair->features & VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM);
+    bool checksum_out = pair->features & VIRTIO_FEATURE(VIRTIO_NET_F_CSUM);
+    struct queue *queue;
+    int rc = ae_virtio_check_pair(pair, false, err);
+
+    if (rc)
+        return rc;
+    queue = calloc(1, sizeof(*queue));
+    if (!queue)
+        return ae_error_set(err, -ENOMEM, "virtio: out of memory");
+    rc = make_ring(&queue->receive, &pair->receive, err);
+    if (!rc)
+        rc = make_ring(&queue->send, &pair->send, err);
+    if (rc) {
+        free_queue(&queue->driver);
+        return rc;
+    }
+    queue->driver.receive = receives[in_order][mergeable][checksum_in];
+    queue->driver.send = sends[in_order][checksum_out];
+    queue->driver.renew = renew;
+    queue->driver.release = release;
+    queue->driver.free = free_queue;
+    ae_virtio_start(&queue->driver, pair);
+    *out = &queue->driver.base;
+    return 0;
+}
