@@ -316,8 +316,11 @@ send_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count, co
     uint16_t room, good = 0;
     uint64_t bytes = 0;
 
-    if (ring->free < count)
+    if (ring->free < count) {
         reclaim(queue, (uint16_t)(count - ring->free), in_order);
+        if (ae_unlikely(queue->driver.broken))
+            return 0;
+    }
     room = ring->free < count ? ring->free : count;
     while (good < room && ae_likely(ae_virtio_prepare(&queue->driver, packets[good], checksum)))
         good++;

@@ -270,11 +270,12 @@ send_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count, co
     uint16_t room, sent;
     uint64_t bytes = 0;
 
-    if (space(ring) < count)
+    if (space(ring) < count) {
         reclaim(queue, (uint16_t)(count - space(ring)), in_order);
-    room = space(ring);
-    if (room > count)
-        room = count;
+        if (ae_unlikely(queue->driver.broken))
+            return 0;
+    }
+    room = space(ring) < count ? space(ring) : count;
     for (sent = 0; sent < room; sent++) {
         struct ae_packet *packet = packets[sent];
         struct virtq_desc *desc;
