@@ -113,6 +113,7 @@ struct ae_port_ops {
 };
 
 extern const struct ae_port_ops ae_port_e1000e;
+extern const struct ae_port_ops ae_port_virtio_pci;
 
 extern const struct ae_port_transport ae_port_transport_pci;
 
