@@ -233,7 +233,12 @@ int ae_virtio_control_set_up(struct ae_virtio_control *control, const struct ae_
 {
     int rc = 0;
 
-    if (features & VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_RX))
+    /* 5.1.6.5.2: an address that we made up is news to the device. */
+    if (features & VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_MAC_ADDR) &&
+        !(features & VIRTIO_FEATURE(VIRTIO_NET_F_MAC)))
+        rc = ae_virtio_control_send(control, VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET,
+                                    owner->handoff.info.mac, sizeof(owner->handoff.info.mac), err);
+    if (!rc && features & VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_RX))
         rc = filter_addresses(control, owner, err);
     if (!rc && features & VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VLAN))
         rc = let_vlan_in(control, owner, err);
