@@ -173,19 +173,19 @@ static void reclaim(struct queue *queue)
 
 static bool can_send(const struct ae_packet *packet)
 {
-    uint32_t wanted = packet->flags & CHECKSUM_FLAGS;
+    uint32_t wanted = packet->flags & CHECKSUM_FLAGS, l4_header = 0;
 
     if (packet->length < FRAME_MIN || packet->length > FRAME_MAX)
         return false;
     if (!wanted)
         return true;
-    /* The header offsets tell the card where to write: inside the frame, or not at all. */
+    if (wanted & AE_PACKET_SEND_TCP_CHECKSUM)
+        l4_header = 20;
+    else if (wanted & AE_PACKET_SEND_UDP_CHECKSUM)
+        l4_header = 8;
+    /* The header offsets tell the card where to read and write: inside the frame, or not at all. */
     return packet->l3_offset >= FRAME_MIN && packet->l4_offset >= packet->l3_offset + 20 &&
-           (wanted & ~(uint32_t)AE_PACKET_SEND_IPV4_CHECKSUM
-                ? packet->length >= packet->l4_offset + 20u ||
-                      (!(wanted & AE_PACKET_SEND_TCP_CHECKSUM) &&
-                       packet->length >= packet->l4_offset + 8u)
-                : packet->length >= packet->l3_offset + 20u);
+           packet->length >= packet->l4_offset + l4_header;
 }
 
 /* Everything that the context descriptor says, as one number: equal numbers share a context. */
@@ -301,6 +301,9 @@ int ae_e1000e_attach(struct ae_port *port, unsigned index, struct ae_queue **out
 
     if (handoff->registers_size < MRQC)
         return ae_error_set(err, -EPROTO, "82574L: its registers are too few to be its own");
+    if (ae_mmio_read32(port->registers, RDT) == UINT32_MAX)
+        return ae_error_set(err, -ENODEV,
+                            "82574L: its registers read as all ones, the device is gone");
     if (ae_mmio_read32(port->registers, RDT) || ae_mmio_read32(port->registers, TDT))
         return ae_error_set(err, -EBUSY,
                             "82574L: its rings are in use, or were left behind by a worker that "
