@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * An 82574L that writes what it likes to its descriptors, whenever it likes, while a worker receives
+ * and sends. Each step is an operation, a byte of choice, and what the operation needs. Whatever
+ * comes: a frame given to the worker is one of the pool's, of a legal length and nobody else's, and in
+ * the end no packet is lost or there twice.
+ */
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../unit/fake_card.h"
+#include "port/e1000e_queue.h"
+
+#define RING    32
+#define PACKETS 96
+#define HELD    64
+#define LONGEST 2048 /* bytes of input */
+
+struct input {
+    const uint8_t *at;
+    size_t left;
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct fake_card card;
+static struct ae_packet *held[HELD];
+static unsigned held_count;
+
+static void take(struct input *input, void *to, size_t size)
+{
+    size_t have = input->left < size ? input->left : size;
+
+    memset(to, 0, size);
+    if (have)
+        memcpy(to, input->at, have);
+    input->at += have;
+    input->left -= have;
+}
+
+static void check_received(const struct ae_packet *packet)
+{
+    const struct ae_pool *pool = card.queue->pool;
+
+    if (packet->index >= pool->count || packet != &pool->packets[packet->index] ||
+        packet->in_pool || packet->length < 14 || packet->length > 1518 ||
+        packet->data != packet->buffer + AE_PACKET_HEADROOM)
+        abort();
+    for (unsigned i = 0; i < held_count; i++)
+        if (held[i] == packet)
+            abort();
+}
+
+static void receive(uint8_t choice)
+{
+    struct ae_packet *packets[40];
+    uint16_t count = ae_receive(card.queue, packets, choice % 40);
+
+    if (count > choice % 40)
+        abort();
+    for (uint16_t i = 0; i < count; i++) {
+        check_received(packets[i]);
+        if (held_count < HELD)
+            held[held_count++] = packets[i];
+        else
+            ae_packet_put(packets[i]);
+    }
+}
+
+/* Sends what was received, or a packet of its own, with lengths and offsets of the input. */
+static void send(uint8_t choice, struct input *input)
+{
+    struct ae_packet *packet = held_count ? held[--held_count] : ae_packet_get(card.queue->pool);
+    uint8_t wish[5];
+
+    if (!packet)
+        return;
+    take(input, wish, sizeof(wish));
+    packet->length = (uint32_t)(wish[0] | wish[1] << 8) % 1600;
+    packet->flags = (uint32_t)(choice & 7) << 4;
+    packet->l3_offset = wish[2];
+    packet->l4_offset = wish[3];
+    if (ae_send(card.queue, &packet, 1) == 0)
+        ae_packet_put(packet);
+}
+
+static void step(uint8_t operation, uint8_t choice, struct input *input)
+{
+    switch (operation % 6) {
+    case 0:
+        take(input, &card.receive[choice % RING], 16);
+        break;
+    case 1:
+        take(input, &card.send[choice % RING], 16);
+        break;
+    case 2:
+        card.send[choice % RING].status_options |= TXD_DD;
+        break;
+    case 3:
+        receive(choice);
+        break;
+    case 4:
+        send(choice, input);
+        break;
+    case 5:
+        if (held_count)
+            ae_packet_put(held[--held_count]);
+        break;
+    }
+}
+
+/* A frame at the next slot would be the honest thing; the card does it now and then. */
+static void deliver(uint8_t choice)
+{
+    fake_card_deliver(&card, NULL, 60u + choice, RXD_EOP);
+}
+
+/* The port is mapped once; its queue is made anew for every input. */
+static void start(void)
+{
+    if (!card.memory) {
+        fake_card_make(&card, RING, RING, PACKETS);
+        fake_card_attach(&card);
+    }
+    ae_e1000e_detach(card.port->queues[0]);
+    fake_card_reset(&card);
+    if (ae_e1000e_attach(card.port, 0, &card.port->queues[0], NULL))
+        abort();
+    card.queue = card.port->queues[0];
+    held_count = 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct input input = {data, size};
+    struct ae_pool *pool;
+
+    if (size > LONGEST)
+        return 0;
+    start();
+    pool = card.queue->pool;
+    while (input.left >= 2) {
+        uint8_t operation = input.at[0], choice = input.at[1];
+
+        input.at += 2;
+        input.left -= 2;
+        if (operation & 0x80)
+            deliver(choice);
+        else
+            step(operation, choice, &input);
+        /* The receive ring is always full; what is out is held or on its way. */
+        if (pool->misuse || pool->free_count + held_count + RING > PACKETS ||
+            pool->free_count + held_count + RING + RING - 1 < PACKETS)
+            abort();
+    }
+    return 0;
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fake_card.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "frame.h"
+#include "port/port.h"
+
+#define BUFFER 2048 /* RCTL.BSIZE as the driver leaves it */
+
+static int make_memory(const char *name, uint64_t size, uint8_t **base)
+{
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd < 0 || ftruncate(fd, (off_t)size) ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+        abort();
+    if (!base)
+        return fd;
+    *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (*base == MAP_FAILED)
+        abort();
+    return fd;
+}
+
+void fake_card_make(struct fake_card *card, uint16_t receive_ring, uint16_t send_ring,
+                    uint32_t packets)
+{
+    const struct ae_port_ops *ops = &ae_port_e1000e;
+    struct ae_port_handoff *handoff = &card->handoff;
+
+    memset(card, 0, sizeof(*card));
+    snprintf(handoff->info.spec, sizeof(handoff->info.spec), "0000:01:00.0");
+    snprintf(handoff->info.driver, sizeof(handoff->info.driver), "e1000e");
+    handoff->info.mtu = 1500;
+    handoff->info.queues = handoff->queue_count = 1;
+    handoff->info.features = ops->features;
+    handoff->receive_ring = receive_ring;
+    handoff->send_ring = send_ring;
+    handoff->packets = packets;
+    handoff->buffer_size = AE_PORT_BUFFER;
+    handoff->buffers_offset = ae_port_receive_ring_offset(ops, handoff, 1);
+    handoff->memory_size = handoff->buffers_offset + (uint64_t)packets * AE_PORT_BUFFER;
+    handoff->memory_iova = FAKE_IOVA;
+    handoff->registers_size = FAKE_REGISTERS;
+    for (unsigned i = 0; i < AE_PORT_QUEUES; i++)
+        handoff->control_fds[i] = -1;
+    handoff->memory_fd = make_memory("fake-memory", handoff->memory_size, &card->memory);
+    handoff->device_fd = make_memory("fake-registers", FAKE_REGISTERS, &card->registers);
+    handoff->state_fd = make_memory("fake-state", AE_PORT_STATE_SIZE, NULL);
+    card->receive = (void *)(card->memory + ae_port_receive_ring_offset(ops, handoff, 0));
+    card->send = (void *)(card->memory + ae_port_send_ring_offset(ops, handoff, 0));
+}
+
+void fake_card_reset(struct fake_card *card)
+{
+    fake_card_set(card, RDT, 0);
+    fake_card_set(card, TDT, 0);
+    memset(card->memory, 0, card->handoff.buffers_offset);
+    card->receive_head = card->send_head = 0;
+    card->contexts = card->reports = 0;
+    card->context = 0;
+}
+
+void fake_card_attach(struct fake_card *card)
+{
+    struct ae_error err;
+
+    if (ae_port_attach(&card->port, &card->handoff, &err)) {
+        fprintf(stderr, "%s\n", err.text);
+        abort();
+    }
+    card->queue = ae_port_queue(card->port, 0);
+}
+
+void fake_card_detach(struct fake_card *card)
+{
+    ae_port_close(card->port);
+    card->port = NULL;
+}
+
+void fake_card_destroy(struct fake_card *card)
+{
+    munmap(card->memory, card->handoff.memory_size);
+    munmap(card->registers, FAKE_REGISTERS);
+    close(card->handoff.memory_fd);
+    close(card->handoff.device_fd);
+    close(card->handoff.state_fd);
+}
+
+uint32_t fake_card_get(const struct fake_card *card, uint32_t offset)
+{
+    uint32_t value;
+
+    memcpy(&value, card->registers + offset, sizeof(value));
+    return value;
+}
+
+void fake_card_set(struct fake_card *card, uint32_t offset, uint32_t value)
+{
+    memcpy(card->registers + offset, &value, sizeof(value));
+}
+
+uint32_t fake_card_room(const struct fake_card *card)
+{
+    return (fake_card_get(card, RDT) - card->receive_head) & (card->handoff.receive_ring - 1u);
+}
+
+/* What lies at an address, all of it inside the memory that is mapped for the card. */
+static uint8_t *reach(struct fake_card *card, uint64_t iova, uint64_t length)
+{
+    uint64_t offset = iova - FAKE_IOVA;
+
+    if (offset < card->handoff.buffers_offset || offset > card->handoff.memory_size ||
+        card->handoff.memory_size - offset < length)
+        abort();
+    return card->memory + offset;
+}
+
+bool fake_card_deliver(struct fake_card *card, const uint8_t *frame, uint32_t length,
+                       uint32_t status)
+{
+    union e1000e_receive *descriptor = &card->receive[card->receive_head];
+
+    if (fake_card_room(card) == 0)
+        return false;
+    if (frame)
+        memcpy(reach(card, descriptor->read.buffer_address, BUFFER), frame,
+               length < BUFFER ? length : BUFFER);
+    memset(descriptor, 0, sizeof(*descriptor));
+    descriptor->write_back.length = (uint16_t)length;
+    descriptor->write_back.status_error = status | RXD_DD;
+    card->receive_head = (card->receive_head + 1) & (card->handoff.receive_ring - 1u);
+    return true;
+}
+
+/* 7.2.6: adds up from a start to an end (0: the last byte) and writes the complement. */
+static void fill_in(uint8_t *frame, uint32_t length, uint32_t start, uint32_t at, uint32_t stop)
+{
+    uint32_t last = stop ? stop : length - 1;
+
+    if (last >= length || start > last || at + 2 > length)
+        abort();
+    frame_put16(frame + at, 0xffff - frame_sum(frame + start, last + 1 - start, 0));
+}
+
+static void finish(struct fake_card *card, struct e1000e_send *descriptor)
+{
+    if (descriptor->length_command & TXD_RS) {
+        descriptor->status_options |= TXD_DD;
+        card->reports++;
+    }
+    card->send_head = (card->send_head + 1) & (card->handoff.send_ring - 1u);
+}
+
+uint32_t fake_card_take(struct fake_card *card, uint8_t *frame)
+{
+    uint64_t context;
+    struct e1000e_send *descriptor = &card->send[card->send_head];
+    uint32_t length;
+
+    if (card->send_head == fake_card_get(card, TDT))
+        return 0;
+    if (descriptor->length_command & TXD_DEXT && !(descriptor->length_command & TXD_DTYP_DATA)) {
+        card->context = descriptor->address;
+        card->tcp = descriptor->length_command & TXD_TUCMD_TCP;
+        card->contexts++;
+        finish(card, descriptor);
+        return fake_card_take(card, frame);
+    }
+    length = descriptor->length_command & 0xfffff;
+    if (!(descriptor->length_command & TXD_EOP) || !(descriptor->length_command & TXD_IFCS))
+        abort();
+    memcpy(frame, reach(card, descriptor->address, length), length);
+    context = card->context;
+    if (descriptor->status_options & TXD_IXSM)
+        fill_in(frame, length, context & 0xff, context >> 8 & 0xff, context >> 16 & 0xffff);
+    if (descriptor->status_options & TXD_TXSM)
+        fill_in(frame, length, context >> 32 & 0xff, context >> 40 & 0xff,
+                (uint32_t)(context >> 48));
+    finish(card, descriptor);
+    return length;
+}

@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake_card.h"
+#include "frame.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define RING         32
+#define PACKETS      80
+#define LEGAL        1518 /* with a VLAN tag */
+
+static struct fake_card card;
+static const struct ae_queue_counters *counters;
+static uint8_t pattern[4096];
+static struct ae_packet *packets[PACKETS];
+
+static int begin(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(pattern); i++)
+        pattern[i] = (uint8_t)(i * 31 + (i >> 8) + 5);
+    fake_card_make(&card, RING, RING, PACKETS);
+    fake_card_attach(&card);
+    counters = card.queue->counters;
+    return 0;
+}
+
+static int end(void **state)
+{
+    uint64_t misuse = card.queue->pool->misuse;
+
+    (void)state;
+    fake_card_detach(&card);
+    fake_card_destroy(&card);
+    return misuse ? -1 : 0;
+}
+
+static void put_all(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        ae_packet_put(packets[i]);
+}
+
+static bool deliver(uint32_t length)
+{
+    return fake_card_deliver(&card, pattern + length % 97, length, RXD_EOP);
+}
+
+/* One frame is delivered, and the port gives it unchanged. */
+static void assert_receives(uint32_t length)
+{
+    assert_true(deliver(length));
+    assert_int_equal(ae_receive(card.queue, packets, 8), 1);
+    assert_int_equal(packets[0]->length, length);
+    assert_memory_equal(packets[0]->data, pattern + length % 97, length);
+    ae_packet_put(packets[0]);
+}
+
+/* ---- Receive ---- */
+
+static void the_ring_is_filled_when_attached(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_card_get(&card, RDT), RING - 1);
+    assert_int_equal(fake_card_get(&card, TDT), 0);
+    assert_int_equal(ae_pool_available(card.queue->pool), PACKETS - RING);
+    for (unsigned i = 0; i < RING; i++) {
+        uint64_t offset = card.receive[i].read.buffer_address - FAKE_IOVA;
+
+        assert_int_equal(card.receive[i].read.reserved, 0);
+        assert_true(offset >= card.handoff.buffers_offset + AE_PACKET_HEADROOM);
+        assert_true(offset + 2048 <= card.handoff.memory_size);
+        for (unsigned j = 0; j < i; j++)
+            assert_true(card.receive[i].read.buffer_address !=
+                        card.receive[j].read.buffer_address);
+    }
+}
+
+static void every_length_is_received(void **state)
+{
+    (void)state;
+    for (uint32_t length = 14; length <= LEGAL; length++)
+        assert_receives(length);
+    assert_int_equal(counters->received_frames, LEGAL - 13);
+    assert_int_equal(counters->received_bytes, (LEGAL + 14) * (LEGAL - 13) / 2);
+    assert_int_equal(fake_card_room(&card), RING - 1);
+}
+
+static void bursts_of_every_size_go_around(void **state)
+{
+    uint32_t sent = 0, got = 0;
+
+    (void)state;
+    for (unsigned burst = 1; burst < RING; burst++) {
+        uint16_t count;
+
+        for (unsigned i = 0; i < burst; i++)
+            assert_true(deliver(60 + sent++ % 1000));
+        count = ae_receive(card.queue, packets, (uint16_t)burst);
+        assert_int_equal(count, burst);
+        for (unsigned i = 0; i < count; i++, got++) {
+            uint32_t length = 60 + got % 1000;
+
+            assert_int_equal(packets[i]->length, length);
+            assert_memory_equal(packets[i]->data, pattern + length % 97, length);
+        }
+        put_all(count);
+        assert_int_equal(ae_receive(card.queue, packets, 8), 0);
+    }
+}
+
+static void no_more_than_asked_for_is_given(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 10; i++)
+        deliver(100 + i);
+    assert_int_equal(ae_receive(card.queue, packets, 0), 0);
+    assert_int_equal(ae_receive(card.queue, packets, 4), 4);
+    assert_int_equal(ae_receive(card.queue, packets + 4, 20), 6);
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(packets[i]->length, 100 + i);
+    put_all(10);
+}
+
+static void impossible_lengths_are_dropped(void **state)
+{
+    uint64_t bad = 0;
+
+    (void)state;
+    for (uint32_t length = 0; length <= 0xffff; length++) {
+        if (length >= 14 && length <= LEGAL)
+            continue;
+        assert_true(fake_card_deliver(&card, NULL, length, RXD_EOP));
+        assert_int_equal(ae_receive(card.queue, packets, 8), 0);
+        bad++;
+    }
+    assert_int_equal(counters->receive_bad_descriptors, bad);
+    assert_int_equal(counters->received_frames, 0);
+    assert_int_equal(ae_pool_available(card.queue->pool), PACKETS - RING);
+    assert_receives(1514);
+}
+
+static void frames_with_errors_are_dropped(void **state)
+{
+    static const uint32_t errors[] = {RXD_CE, RXD_SE, RXD_SEQ, RXD_CXE, RXD_RXE};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(errors); i++) {
+        assert_true(fake_card_deliver(&card, pattern, 100, RXD_EOP | errors[i]));
+        assert_int_equal(ae_receive(card.queue, packets, 8), 0);
+        assert_int_equal(counters->receive_errors, i + 1);
+        assert_receives(100);
+    }
+}
+
+static void checksum_verdicts_are_passed_on(void **state)
+{
+    static const struct {
+        uint32_t status, flags;
+    } cases[] = {
+        {0, 0},
+        {RXD_IPCS, AE_PACKET_IPV4_GOOD},
+        {RXD_IPCS | RXD_IPE, AE_PACKET_IPV4_BAD},
+        {RXD_IPE, 0}, /* did not look */
+        {RXD_L4E, 0},
+        {RXD_L4CS, AE_PACKET_L4_GOOD},
+        {RXD_UDPCS | RXD_L4E, AE_PACKET_L4_BAD},
+        {RXD_IPCS | RXD_L4CS | RXD_L4E, AE_PACKET_IPV4_GOOD | AE_PACKET_L4_BAD},
+        {RXD_IXSM | RXD_IPCS | RXD_L4CS, 0}, /* to be ignored */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        fake_card_deliver(&card, pattern, 100, RXD_EOP | cases[i].status);
+        assert_int_equal(ae_receive(card.queue, packets, 8), 1);
+        assert_int_equal(packets[0]->flags, cases[i].flags);
+        ae_packet_put(packets[0]);
+    }
+}
+
+/* A frame over several descriptors is too long for this port: dropped as a whole, counted once. */
+static void a_frame_in_pieces_is_dropped_whole(void **state)
+{
+    (void)state;
+    for (unsigned pieces = 2; pieces < 8; pieces++) {
+        for (unsigned i = 0; i < pieces; i++)
+            fake_card_deliver(&card, pattern, i + 1 < pieces ? 2048 : 100,
+                              i + 1 < pieces ? 0 : RXD_EOP);
+        deliver(200);
+        assert_int_equal(ae_receive(card.queue, packets, 8), 1);
+        assert_int_equal(packets[0]->length, 200);
+        ae_packet_put(packets[0]);
+        assert_int_equal(counters->receive_errors, pieces - 1);
+    }
+    /* Its pieces may be seen in several rounds. */
+    fake_card_deliver(&card, pattern, 2048, 0);
+    assert_int_equal(ae_receive(card.queue, packets, 8), 0);
+    fake_card_deliver(&card, pattern, 2048, 0);
+    assert_int_equal(ae_receive(card.queue, packets, 8), 0);
+    fake_card_deliver(&card, pattern, 60, RXD_EOP | RXD_CE);
+    assert_int_equal(ae_receive(card.queue, packets, 8), 0);
+    assert_int_equal(counters->receive_errors, 7);
+    assert_receives(60);
+}
+
+static void without_free_packets_frames_are_dropped(void **state)
+{
+    unsigned held = 0;
+
+    (void)state;
+    while (ae_pool_available(card.queue->pool))
+        packets[held++] = ae_packet_get(card.queue->pool);
+    for (unsigned i = 0; i < 3 * RING; i++) {
+        assert_true(deliver(100));
+        assert_int_equal(ae_receive(card.queue, packets + held, 8), 0);
+    }
+    assert_int_equal(counters->receive_no_buffer, 3 * RING);
+    put_all(held);
+    assert_receives(300);
+    assert_int_equal(ae_pool_available(card.queue->pool), PACKETS - RING);
+}
+
+static void a_card_that_marks_everything_done_keeps_nobody(void **state)
+{
+    struct ae_packet *many[2 * RING];
+    uint16_t got;
+
+    (void)state;
+    memset(card.receive, 0xff, RING * sizeof(card.receive[0]));
+    got = ae_receive(card.queue, many, 2 * RING);
+    assert_int_equal(got, 0);
+    for (unsigned i = 0; i < RING; i++)
+        card.receive[i].write_back.status_error = RXD_DD | RXD_EOP;
+    for (unsigned i = 0; i < RING; i++)
+        card.receive[i].write_back.length = 64;
+    got = ae_receive(card.queue, many, 2 * RING);
+    assert_true(got <= RING);
+    for (unsigned i = 0; i < got; i++)
+        ae_packet_put(many[i]);
+}
+
+/* ---- Send ---- */
+
+static struct ae_packet *make_packet(uint32_t length)
+{
+    struct ae_packet *packet = ae_packet_get(card.queue->pool);
+
+    assert_non_null(packet);
+    packet->length = length;
+    memcpy(packet->data, pattern + length % 97, length < 2048 ? length : 2048);
+    return packet;
+}
+
+static bool send_one(struct ae_packet *packet)
+{
+    return ae_send(card.queue, &packet, 1) == 1;
+}
+
+static void every_length_is_sent(void **state)
+{
+    uint8_t frame[4096];
+
+    (void)state;
+    for (uint32_t length = 14; length <= LEGAL; length++) {
+        struct ae_packet *packet = make_packet(length);
+        uint32_t on_wire = length < 60 ? 60 : length;
+
+        memset(packet->data + length, 0xee, 60); /* must not leave with a short frame */
+        assert_true(send_one(packet));
+        assert_int_equal(fake_card_take(&card, frame), on_wire);
+        assert_memory_equal(frame, pattern + length % 97, length);
+        for (uint32_t i = length; i < on_wire; i++)
+            assert_int_equal(frame[i], 0);
+    }
+    assert_int_equal(counters->sent_frames, LEGAL - 13);
+    assert_int_equal(counters->send_bad + counters->send_full, 0);
+    assert_true(ae_pool_available(card.queue->pool) >= PACKETS - RING - 1);
+}
+
+static void impossible_frames_are_refused(void **state)
+{
+    static const uint32_t lengths[] = {0, 1, 13, LEGAL + 1, 2048, 0xfffff, 0x100000, UINT32_MAX};
+    struct ae_packet *mixed[3];
+    uint8_t frame[4096];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(lengths); i++) {
+        struct ae_packet *packet = make_packet(100);
+
+        packet->length = lengths[i];
+        assert_false(send_one(packet));
+        assert_int_equal(counters->send_bad, i + 1);
+        ae_packet_put(packet);
+    }
+    assert_int_equal(fake_card_take(&card, frame), 0);
+    /* What comes before it is sent, what comes after it is left. */
+    for (unsigned i = 0; i < 3; i++)
+        mixed[i] = make_packet(100 + i);
+    mixed[1]->length = 5;
+    assert_int_equal(ae_send(card.queue, mixed, 3), 1);
+    assert_int_equal(fake_card_take(&card, frame), 100);
+    assert_int_equal(fake_card_take(&card, frame), 0);
+    ae_packet_put(mixed[1]);
+    ae_packet_put(mixed[2]);
+}
+
+static void a_burst_asks_for_one_report(void **state)
+{
+    uint8_t frame[4096];
+
+    (void)state;
+    for (unsigned round = 0; round < 20; round++) {
+        uint32_t tail = fake_card_get(&card, TDT);
+
+        for (unsigned i = 0; i < 7; i++)
+            packets[i] = make_packet(100 + i);
+        assert_int_equal(ae_send(card.queue, packets, 7), 7);
+        assert_int_equal(fake_card_get(&card, TDT), (tail + 7) % RING);
+        for (unsigned i = 0; i < 7; i++)
+            assert_int_equal(fake_card_take(&card, frame), 100 + i);
+        assert_int_equal(card.reports, round + 1);
+    }
+}
+
+static void packets_come_back_when_reported_and_not_before(void **state)
+{
+    uint32_t before = ae_pool_available(card.queue->pool);
+    uint8_t frame[4096];
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++)
+        packets[i] = make_packet(100);
+    assert_int_equal(ae_send(card.queue, packets, 4), 4);
+    for (unsigned i = 0; i < 3; i++)
+        fake_card_take(&card, frame);
+    ae_send(card.queue, NULL, 0);
+    assert_int_equal(ae_pool_available(card.queue->pool), before - 4);
+    fake_card_take(&card, frame);
+    ae_send(card.queue, NULL, 0);
+    assert_int_equal(ae_pool_available(card.queue->pool), before);
+}
+
+static void a_full_ring_refuses_the_rest(void **state)
+{
+    struct ae_packet *many[RING + 8];
+    uint8_t frame[4096];
+
+    (void)state;
+    for (unsigned round = 0; round < 5; round++) {
+        for (unsigned i = 0; i < RING + 8; i++)
+            many[i] = make_packet(100 + i);
+        assert_int_equal(ae_send(card.queue, many, RING + 8), RING - 1);
+        assert_int_equal(counters->send_full, (round + 1) * 9);
+        assert_int_equal(ae_send(card.queue, many + RING - 1, 0), 0);
+        for (unsigned i = 0; i < RING - 1; i++)
+            assert_int_equal(fake_card_take(&card, frame), 100 + i);
+        assert_int_equal(fake_card_take(&card, frame), 0);
+        for (unsigned i = RING - 1; i < RING + 8; i++)
+            ae_packet_put(many[i]);
+        ae_send(card.queue, NULL, 0);
+        assert_int_equal(ae_pool_available(card.queue->pool), PACKETS - RING);
+    }
+}
+
+/* A frame that needs a context takes two descriptors, or none. */
+static void a_context_does_not_overfill_the_ring(void **state)
+{
+    uint8_t frame[4096];
+
+    (void)state;
+    for (unsigned i = 0; i < RING - 2; i++)
+        assert_true(send_one(make_packet(100)));
+    packets[0] = make_packet(100);
+    packets[0]->flags = AE_PACKET_SEND_UDP_CHECKSUM;
+    packets[0]->l3_offset = 14;
+    packets[0]->l4_offset = 34;
+    assert_false(send_one(packets[0]));
+    assert_int_equal(counters->send_full, 1);
+    fake_card_take(&card, frame);
+    assert_true(send_one(packets[0]));
+}
+
+static void the_card_fills_in_checksums(void **state)
+{
+    struct ae_net_options options = {.address = frame_address(FRAME_HOST),
+                                     .prefix = 24,
+                                     .offload_ipv4_checksum = true,
+                                     .offload_udp_checksum = true};
+    struct ae_net *net = frame_net(&options);
+    struct ae_packet *packet = make_packet(0);
+    struct ae_datagram datagram;
+    struct ae_udp_flow flow;
+    uint8_t frame[4096];
+
+    (void)state;
+    ae_net_resolve(net, frame_address(FRAME_PEER), packet, 0);
+    ae_packet_put(packet);
+    packet = frame_packet(frame, frame_arp(frame, 2, FRAME_PEER, FRAME_HOST));
+    ae_net_input(net, packet, 0, &datagram);
+    frame_release(packet);
+    assert_int_equal(ae_net_flow(net, &flow, frame_address(FRAME_PEER), 1, 2, NULL), 0);
+    for (uint32_t length = 0; length <= 1472; length++) {
+        packet = make_packet(length);
+        assert_int_equal(ae_net_udp_send(net, &flow, packet), 0);
+        assert_true(send_one(packet));
+        assert_true(fake_card_take(&card, frame) >= 42 + length);
+        if (!frame_ipv4_is_right(frame) || !frame_udp_is_right(frame))
+            fail_msg("%u bytes", length);
+        assert_memory_equal(frame + 42, pattern + length % 97, length);
+    }
+    /* The same request again needs no new context. */
+    assert_int_equal(card.contexts, 1);
+    ae_net_destroy(net);
+}
+
+static void a_new_request_makes_a_new_context(void **state)
+{
+    static const struct {
+        uint32_t flags;
+        uint8_t l3, l4;
+        unsigned contexts;
+    } cases[] = {
+        {AE_PACKET_SEND_UDP_CHECKSUM, 14, 34, 1}, {0, 0, 0, 1},
+        {AE_PACKET_SEND_IPV4_CHECKSUM, 14, 34, 1}, {AE_PACKET_SEND_UDP_CHECKSUM, 14, 38, 2},
+        {AE_PACKET_SEND_UDP_CHECKSUM, 18, 38, 3}, {AE_PACKET_SEND_TCP_CHECKSUM, 18, 38, 4},
+        {AE_PACKET_SEND_TCP_CHECKSUM | AE_PACKET_SEND_IPV4_CHECKSUM, 18, 38, 4},
+    };
+    uint8_t frame[4096];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct ae_packet *packet = make_packet(100);
+
+        packet->flags = cases[i].flags;
+        packet->l3_offset = cases[i].l3;
+        packet->l4_offset = cases[i].l4;
+        assert_true(send_one(packet));
+        assert_int_equal(fake_card_take(&card, frame), 100);
+        assert_int_equal(card.contexts, cases[i].contexts);
+    }
+    assert_true(card.tcp);
+}
+
+/* A checksum that would be read or written outside of the frame. */
+static void offloads_outside_of_the_frame_are_refused(void **state)
+{
+    static const struct {
+        uint32_t flags;
+        uint8_t l3, l4;
+        uint32_t length;
+    } cases[] = {
+        {AE_PACKET_SEND_UDP_CHECKSUM, 0, 34, 100},  {AE_PACKET_SEND_UDP_CHECKSUM, 14, 0, 100},
+        {AE_PACKET_SEND_UDP_CHECKSUM, 14, 33, 100}, {AE_PACKET_SEND_UDP_CHECKSUM, 14, 34, 41},
+        {AE_PACKET_SEND_TCP_CHECKSUM, 14, 34, 53},  {AE_PACKET_SEND_IPV4_CHECKSUM, 14, 34, 33},
+        {AE_PACKET_SEND_IPV4_CHECKSUM, 14, 74, 60}, {AE_PACKET_SEND_IPV4_CHECKSUM, 14, 255, 100},
+        {AE_PACKET_SEND_UDP_CHECKSUM, 255, 255, 300},
+        {AE_PACKET_SEND_TCP_CHECKSUM, 14, 255, 270},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct ae_packet *packet = make_packet(cases[i].length);
+
+        packet->flags = cases[i].flags;
+        packet->l3_offset = cases[i].l3;
+        packet->l4_offset = cases[i].l4;
+        if (send_one(packet))
+            fail_msg("case %zu", i);
+        ae_packet_put(packet);
+    }
+    assert_int_equal(counters->send_bad, COUNT(cases));
+}
+
+/* ---- The device ---- */
+
+static void a_vanished_card_stops_nobody(void **state)
+{
+    unsigned accepted = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 5; i++)
+        assert_receives(100);
+    memset(card.registers, 0xff, FAKE_REGISTERS);
+    for (unsigned i = 0; i < 4 * RING; i++) {
+        struct ae_packet *packet;
+
+        assert_int_equal(ae_receive(card.queue, packets, 8), 0);
+        packet = make_packet(100);
+        if (send_one(packet))
+            accepted++;
+        else
+            ae_packet_put(packet);
+    }
+    assert_int_equal(accepted, RING - 1);
+    assert_int_equal(counters->send_full, 3 * RING + 1);
+}
+
+static void rings_that_are_in_use_are_refused(void **state)
+{
+    static const uint32_t registers[] = {RDT, TDT};
+    struct ae_error err;
+    struct ae_port *port;
+
+    (void)state;
+    assert_int_equal(ae_port_attach(&port, &card.handoff, &err), -EBUSY);
+    assert_non_null(strstr(err.text, "in use"));
+    for (size_t i = 0; i < COUNT(registers); i++) {
+        fake_card_reset(&card);
+        fake_card_set(&card, registers[i], 7);
+        assert_int_equal(ae_port_attach(&port, &card.handoff, &err), -EBUSY);
+    }
+    memset(card.registers, 0xff, FAKE_REGISTERS);
+    assert_int_equal(ae_port_attach(&port, &card.handoff, &err), -ENODEV);
+    assert_non_null(strstr(err.text, "gone"));
+}
+
+static void after_a_restart_it_works_again(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < 3; round++) {
+        deliver(100);
+        send_one(make_packet(200));
+        fake_card_detach(&card);
+        fake_card_reset(&card);
+        fake_card_attach(&card);
+        counters = card.queue->counters;
+        assert_int_equal(ae_pool_available(card.queue->pool), PACKETS - RING);
+        assert_receives(1514);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_ring_is_filled_when_attached),
+        TEST(every_length_is_received),
+        TEST(bursts_of_every_size_go_around),
+        TEST(no_more_than_asked_for_is_given),
+        TEST(impossible_lengths_are_dropped),
+        TEST(frames_with_errors_are_dropped),
+        TEST(checksum_verdicts_are_passed_on),
+        TEST(a_frame_in_pieces_is_dropped_whole),
+        TEST(without_free_packets_frames_are_dropped),
+        TEST(a_card_that_marks_everything_done_keeps_nobody),
+        TEST(every_length_is_sent),
+        TEST(impossible_frames_are_refused),
+        TEST(a_burst_asks_for_one_report),
+        TEST(packets_come_back_when_reported_and_not_before),
+        TEST(a_full_ring_refuses_the_rest),
+        TEST(a_context_does_not_overfill_the_ring),
+        TEST(the_card_fills_in_checksums),
+        TEST(a_new_request_makes_a_new_context),
+        TEST(offloads_outside_of_the_frame_are_refused),
+        TEST(a_vanished_card_stops_nobody),
+        TEST(rings_that_are_in_use_are_refused),
+        TEST(after_a_restart_it_works_again),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
