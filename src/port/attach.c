@@ -20,7 +20,8 @@ static int power_of_two(uint32_t value)
 
 static bool check_ring(const struct ae_port_ops *ops, uint16_t size)
 {
-    return !ops->ring_bytes || (power_of_two(size) && size <= ops->ring_max);
+    return !ops->ring_bytes ||
+           (power_of_two(size) && size >= ops->ring_min && size <= ops->ring_max);
 }
 
 /* A worker checks what it is handed, as it checks everything that it did not make itself. */
@@ -47,10 +48,13 @@ static int check_handoff(const struct ae_port_ops *ops, const struct ae_port_han
 
 static int map_state(struct ae_port *port, struct ae_error *err)
 {
+    int seals = fcntl(port->handoff.state_fd, F_GET_SEALS);
     struct stat status;
     void *state;
 
-    if (fstat(port->handoff.state_fd, &status) || status.st_size < AE_PORT_STATE_SIZE)
+    /* Nobody may shrink it later: a page that is gone would end us. */
+    if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(port->handoff.state_fd, &status) ||
+        status.st_size < AE_PORT_STATE_SIZE)
         return ae_error_set(err, -EPROTO, "attaching a port: its state page is missing");
     state = mmap(NULL, AE_PORT_STATE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
                  port->handoff.state_fd, 0);
@@ -77,15 +81,17 @@ static int map_registers(struct ae_port *port, struct ae_error *err)
     return 0;
 }
 
-int ae_port_attach(struct ae_port **out, const struct ae_port_handoff *handoff,
-                   struct ae_error *err)
+int ae_port_attach(struct ae_port **out, const struct ae_port_handoff *given, struct ae_error *err)
 {
     struct ae_port *port = calloc(1, sizeof(*port));
+    const struct ae_port_handoff *handoff;
     int rc = 0;
 
     if (!port)
         return ae_error_set(err, -ENOMEM, "attaching a port: out of memory");
-    port->handoff = *handoff;
+    /* From here on only the copy counts: what was given lies in memory that others write to. */
+    port->handoff = *given;
+    handoff = &port->handoff;
     port->handoff.info.driver[sizeof(port->handoff.info.driver) - 1] = '\0';
     port->handoff.info.spec[sizeof(port->handoff.info.spec) - 1] = '\0';
     port->ops = ae_port_driver_named(port->handoff.info.driver);
