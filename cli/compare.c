@@ -30,8 +30,8 @@ static error_t parse(int key, char *value, struct argp_state *state)
     }
 }
 
-/* What ping printed: bare, or as the member that the supervisor made of it. */
-static json_t *load(const char *file)
+/* What ping printed: bare, or as the member that the supervisor made of it, beside its proof. */
+static json_t *load(const char *file, json_t **proof)
 {
     json_error_t why;
     json_t *root = json_load_file(file, 0, &why);
@@ -45,6 +45,7 @@ static json_t *load(const char *file)
         ping = NULL;
     }
     json_incref(ping);
+    *proof = json_incref(json_object_get(root, "proof"));
     json_decref(root);
     return ping;
 }
@@ -81,27 +82,80 @@ static void print(const json_t *a, const json_t *b)
            (long long)json_integer_value(json_object_get(b, "lost")));
 }
 
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "?";
+}
+
+/* Rows of one kind: their sum, then those that are not zero. */
+static void print_rows(const json_t *rows, const char *title, const char *prefix)
+{
+    size_t length = strlen(prefix), i;
+    json_int_t sum = 0;
+    json_t *row;
+
+    json_array_foreach(rows, i, row)
+        if (strncmp(text_of(row, "row"), prefix, length) == 0)
+            sum += json_integer_value(json_object_get(row, "count"));
+    printf("  %-34s %8lld\n", title, (long long)sum);
+    json_array_foreach(rows, i, row) {
+        long long count = json_integer_value(json_object_get(row, "count"));
+
+        if (count && strncmp(text_of(row, "row"), prefix, length) == 0)
+            printf("    %-32s %8lld\n", text_of(row, "row") + length, count);
+    }
+}
+
+static void print_proof(const json_t *proof)
+{
+    const json_t *rows = json_object_get(proof, "rows");
+    json_t *one;
+    size_t i;
+
+    printf("\nProof: CPU %lld, %.1f s, %zu counters: %s\n",
+           (long long)json_integer_value(json_object_get(proof, "cpu")),
+           json_number_value(json_object_get(proof, "seconds")), json_array_size(rows),
+           text_of(proof, "verdict"));
+    print_rows(rows, "interrupts", "irq:");
+    print_rows(rows, "softirqs", "softirq:");
+    print_rows(rows, "times a task was put on the CPU", "sched:");
+    print_rows(rows, "context switches, faults, moves", "task:");
+    json_array_foreach(json_object_get(proof, "causes"), i, one)
+        printf("  traced: %-26s %8lld\n", text_of(one, "cause"),
+               (long long)json_integer_value(json_object_get(one, "times")));
+    json_array_foreach(json_object_get(proof, "not_seen"), i, one)
+        printf("  not seen: %s\n", json_string_value(one) ? json_string_value(one) : "?");
+}
+
 int cli_compare(int argc, char **argv)
 {
     static const struct argp argp = {NULL, parse, "FILE FILE",
-                                     "Shows two results of 'aether ping --json' side by side.\v"
+                                     "Shows two results of 'aether ping --json' side by side, and "
+                                     "what proofs they hold.\v"
                                      "The ratio is the first by the second: above 1, the second is "
                                      "faster.",
                                      NULL, NULL, NULL};
     struct arguments arguments;
-    json_t *a, *b;
+    json_t *a, *b, *proofs[2] = {NULL, NULL};
     int status = CLI_FAILED;
 
     argv[0] = (char[]){"aether compare"};
     if (argp_parse(&argp, argc, argv, 0, NULL, &arguments))
         return CLI_USAGE;
-    a = load(arguments.files[0]);
-    b = load(arguments.files[1]);
+    a = load(arguments.files[0], &proofs[0]);
+    b = load(arguments.files[1], &proofs[1]);
     if (a && b) {
         print(a, b);
+        for (unsigned i = 0; i < 2; i++)
+            if (proofs[i])
+                print_proof(proofs[i]);
         status = CLI_OK;
     }
     json_decref(a);
     json_decref(b);
+    json_decref(proofs[0]);
+    json_decref(proofs[1]);
     return status;
 }
