@@ -149,11 +149,11 @@ static int start_worker(struct supervisor *supervisor, unsigned number, struct a
     return rc;
 }
 
-static void ask_to_stop(struct supervisor *supervisor)
+static void ask_to_stop(struct supervisor *supervisor, uint64_t now)
 {
     if (supervisor->asked_ms)
         return;
-    supervisor->asked_ms = now_ms();
+    supervisor->asked_ms = now;
     for (unsigned i = 0; i < supervisor->options->cpu_count; i++)
         __atomic_store_n(&supervisor->wards[i].shared->head.stop, 1, __ATOMIC_RELAXED);
 }
@@ -188,7 +188,7 @@ static void tend_time(struct supervisor *supervisor)
 
     if (asked_by_signal ||
         (options->stop_after_ms && now - supervisor->started_ms >= options->stop_after_ms))
-        ask_to_stop(supervisor);
+        ask_to_stop(supervisor, now);
     if (!supervisor->asked_ms || now - supervisor->asked_ms < grace)
         return;
     for (unsigned i = 0; i < supervisor->ward_count; i++) {
@@ -210,7 +210,7 @@ static void tend_port(struct supervisor *supervisor, unsigned port, int fd)
     ae_port_owner_event(supervisor->owners[port], fd);
     ae_port_owner_get_link(supervisor->owners[port], &after);
     if (after.device_gone)
-        ask_to_stop(supervisor);
+        ask_to_stop(supervisor, now_ms());
     if (hooks->link && (before.changes != after.changes || before.device_gone != after.device_gone))
         hooks->link(hooks->context, port, &after);
 }
@@ -260,7 +260,7 @@ static void worker_ended(struct supervisor *supervisor, unsigned number)
     close(ward->fd);
     ward->fd = -1;
     collect(supervisor, number);
-    ask_to_stop(supervisor);
+    ask_to_stop(supervisor, now_ms());
 }
 
 #define FDS (AE_SUPERVISE_WORKERS + AE_WORKER_PORTS * EVENT_FDS)
