@@ -10,6 +10,7 @@
 #include <aether/clock.h>
 #include <aether/port.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,10 +21,11 @@
 #define HEADER    14
 #define SHORTEST  60
 #define LONGEST   1514
+#define NOISE     (1 << 20)
 
 static const uint8_t far_mac[6] = {0x52, 0x54, 0x00, 0x77, 0xff, 0x01};
 
-/* xorshift64*: the contents of frame n depend on n and the seed only. */
+/* xorshift64* */
 static uint64_t next_random(uint64_t *state)
 {
     *state ^= *state >> 12;
@@ -32,28 +34,46 @@ static uint64_t next_random(uint64_t *state)
     return *state * UINT64_C(0x2545F4914F6CDD1D);
 }
 
-static uint64_t random_for(uint64_t frame, uint64_t seed)
-{
-    uint64_t state = (frame + 1) * UINT64_C(0x9E3779B97F4A7C15) ^ seed;
+static uint64_t noise[NOISE / 8 + LONGEST / 8 + 1];
 
-    next_random(&state);
-    return state;
+static void make_noise(uint64_t seed)
+{
+    uint64_t state = seed * UINT64_C(0x9E3779B97F4A7C15) | 1;
+
+    for (size_t i = 0; i < sizeof(noise) / sizeof(noise[0]); i++)
+        noise[i] = next_random(&state);
 }
 
-/* Fills payload and returns the frame's length. */
-static uint32_t make(uint8_t *payload, uint64_t frame, uint64_t seed)
+/*
+ * What frame n carries depends on n and the seed only: its number, then a random window of the noise.
+ * Returns the frame's length.
+ */
+static uint32_t choose(uint64_t frame, uint64_t seed, const uint8_t **window)
 {
-    uint64_t state = random_for(frame, seed);
+    uint64_t state = (frame + 1) * UINT64_C(0x9E3779B97F4A7C15) ^ seed;
     uint32_t length = SHORTEST + (uint32_t)(next_random(&state) % (LONGEST - SHORTEST + 1));
 
-    memcpy(payload, &frame, sizeof(frame));
-    for (uint32_t i = sizeof(frame); i < length - HEADER; i += 8) {
-        uint64_t word = next_random(&state);
-        uint32_t rest = length - HEADER - i;
-
-        memcpy(payload + i, &word, rest < 8 ? rest : 8);
-    }
+    *window = (const uint8_t *)noise + next_random(&state) % NOISE;
     return length;
+}
+
+static uint32_t fill(uint8_t *payload, uint64_t frame, uint64_t seed)
+{
+    const uint8_t *window;
+    uint32_t length = choose(frame, seed, &window);
+
+    memcpy(payload, &frame, sizeof(frame));
+    memcpy(payload + sizeof(frame), window, length - HEADER - sizeof(frame));
+    return length;
+}
+
+static bool is_frame(const struct ae_packet *packet, uint64_t frame, uint64_t seed)
+{
+    const uint8_t *window, *payload = packet->data + HEADER;
+    uint32_t length = choose(frame, seed, &window);
+
+    return packet->length == length && memcmp(payload, &frame, sizeof(frame)) == 0 &&
+           memcmp(payload + sizeof(frame), window, length - HEADER - sizeof(frame)) == 0;
 }
 
 struct run {
@@ -77,7 +97,7 @@ static void send_some(struct run *run)
         memcpy(packet->data + 6, run->mac, 6);
         packet->data[12] = 0x88;
         packet->data[13] = 0xB5;
-        packet->length = make(packet->data + HEADER, run->sent + made, run->seed);
+        packet->length = fill(packet->data + HEADER, run->sent + made, run->seed);
         packets[made++] = packet;
     }
     accepted = made ? ae_send(run->queue, packets, made) : 0;
@@ -88,20 +108,15 @@ static void send_some(struct run *run)
 
 static void check(struct run *run, const struct ae_packet *packet)
 {
-    static uint8_t expected[LONGEST];
-    uint32_t length;
-
     if (packet->data[12] != 0x88 || packet->data[13] != 0xB5) {
         run->strange++;
         return;
     }
-    length = make(expected, run->received, run->seed);
-    if (packet->length != length || memcmp(packet->data, run->mac, 6) != 0 ||
-        memcmp(packet->data + 6, far_mac, 6) != 0 ||
-        memcmp(packet->data + HEADER, expected, length - HEADER) != 0) {
+    if (!is_frame(packet, run->received, run->seed) || memcmp(packet->data, run->mac, 6) != 0 ||
+        memcmp(packet->data + 6, far_mac, 6) != 0) {
         if (run->altered++ == 0)
-            printf("# frame %" PRIu64 ": %u bytes came, %u expected\n", run->received,
-                   packet->length, length);
+            printf("# frame %" PRIu64 " is not what was sent: %u bytes\n", run->received,
+                   packet->length);
     }
     run->received++;
 }
@@ -143,6 +158,7 @@ int main(int argc, char **argv)
     struct ae_port *port;
     struct ae_error err;
     const struct ae_queue_counters *counters;
+    uint64_t start;
     int ok;
 
     if (argc < 2) {
@@ -155,9 +171,13 @@ int main(int argc, char **argv)
     }
     ae_port_get_info(port, &info);
     memcpy(run.mac, info.mac, 6);
+    make_noise(run.seed);
     run.queue = ae_port_queue(port, 0);
     counters = run.queue->counters;
+    start = ae_clock_ticks();
     exchange(&run);
+    printf("# seed %" PRIu64 ", %.1f s\n", run.seed,
+           (double)ae_clock_to_ns(ae_clock_ticks() - start) / 1e9);
     print_statistics(port);
     ok = run.sent == run.frames && run.received == run.frames && !run.altered &&
          !counters->receive_errors && !counters->receive_bad_descriptors;
