@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The physical floor under every round trip between two CPUs: one cache line written by one, seen
+ * and answered by the other, nothing else. Prints the percentiles in nanoseconds as JSON.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <aether/clock.h>
+#include <aether/histogram.h>
+
+#define ROUND_TRIPS 100000
+#define WARM_UP     10000
+#define GIVE_UP_NS  UINT64_C(5000000000) /* on a CPU that somebody else has taken */
+
+static struct {
+    uint64_t ball __attribute__((aligned(128)));
+    uint64_t answer __attribute__((aligned(128)));
+    int cpu __attribute__((aligned(128)));
+    bool ready;
+} shared;
+
+static struct ae_histogram histogram;
+
+/* The calling thread goes to the CPU and before everything else there, where that is permitted. */
+static void move_to(int cpu)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    CPU_SET((size_t)cpu, &set);
+    if (sched_setaffinity(0, sizeof(set), &set)) {
+        fprintf(stderr, "floor: CPU %d: %s\n", cpu, strerror(errno));
+        exit(1);
+    }
+    sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1});
+}
+
+static void *answer(void *unused)
+{
+    uint64_t seen = 0;
+
+    (void)unused;
+    move_to(shared.cpu);
+    __atomic_store_n(&shared.ready, true, __ATOMIC_RELEASE);
+    while (seen != UINT64_MAX) {
+        uint64_t ball = __atomic_load_n(&shared.ball, __ATOMIC_ACQUIRE);
+
+        if (ball == seen)
+            continue;
+        seen = ball;
+        __atomic_store_n(&shared.answer, seen, __ATOMIC_RELEASE);
+    }
+    return NULL;
+}
+
+/* False: it took longer than anybody should wait. */
+static bool play(void)
+{
+    uint64_t begin = ae_clock_ticks(), patience = ae_clock_from_ns(GIVE_UP_NS);
+
+    for (uint64_t i = 1; i <= WARM_UP + ROUND_TRIPS; i++) {
+        uint64_t start = ae_clock_ticks(), end;
+
+        __atomic_store_n(&shared.ball, i, __ATOMIC_RELEASE);
+        for (uint32_t spins = 1; __atomic_load_n(&shared.answer, __ATOMIC_ACQUIRE) != i; spins++)
+            if (spins % 4096 == 0 && ae_clock_ticks() - begin > patience)
+                return false;
+        end = ae_clock_ticks();
+        if (i > WARM_UP)
+            ae_histogram_record(&histogram, ae_clock_to_ns(end - start));
+    }
+    return true;
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "Usage: floor CPU CPU\n"
+                    "Measures the cache-line round trip between two different CPUs.\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    char *end_a, *end_b;
+    pthread_t other;
+    struct ae_error err;
+    long cpu;
+    bool played;
+
+    if (argc != 3)
+        return usage();
+    cpu = strtol(argv[1], &end_a, 10);
+    shared.cpu = (int)strtol(argv[2], &end_b, 10);
+    if (*end_a || *end_b || !*argv[1] || !*argv[2] || cpu == shared.cpu)
+        return usage();
+    if (ae_clock_calibrate(&err)) {
+        fprintf(stderr, "floor: %s\n", err.text);
+        return 1;
+    }
+    ae_histogram_clear(&histogram);
+    if (pthread_create(&other, NULL, answer, NULL)) {
+        fprintf(stderr, "floor: no thread to be had\n");
+        return 1;
+    }
+    while (!__atomic_load_n(&shared.ready, __ATOMIC_ACQUIRE))
+        sched_yield();
+    move_to((int)cpu);
+    alarm(20);
+    played = play();
+    __atomic_store_n(&shared.ball, UINT64_MAX, __ATOMIC_RELEASE);
+    pthread_join(other, NULL);
+    if (!played) {
+        fprintf(stderr, "floor: CPU %d did not answer in time: something else keeps it\n",
+                shared.cpu);
+        return 1;
+    }
+    printf("{\"p10\": %" PRIu64 ", \"p50\": %" PRIu64 ", \"p99\": %" PRIu64 "}\n",
+           ae_histogram_percentile(&histogram, 10), ae_histogram_percentile(&histogram, 50),
+           ae_histogram_percentile(&histogram, 99));
+    return 0;
+}

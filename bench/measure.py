@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Samples, rounds and what they come to.
+
+A sample is one run of one contender. A round is one sample of each contender, in turn, with the floor
+measured before, between and after. Contenders are compared within a round, and only when its floors
+are alike: the CPUs of a virtual machine may share a core in one minute and not in the next.
+"""
+
+import json
+import statistics
+import subprocess
+import time
+from dataclasses import dataclass, field
+
+import machine
+
+ALIKE = 1.15  # the greatest floor of a round over its smallest
+FLOWS = ("receive", "send", "exchange", "echo")
+
+
+@dataclass(frozen=True)
+class Contender:
+    name: str
+    program: str
+    split: str = ""   # options for the driver, in its own words
+    packed: str = ""
+
+    def driver(self, form):
+        return self.packed if form == "packed" else self.split
+
+
+# DPDK as it comes, and with the choices that its documentation gives for speed: no mergeable buffers,
+# which lets it take its vector paths where the rings have them.
+CONTENDERS = {
+    "aether": Contender("aether", "contender_aether"),
+    "dpdk": Contender("dpdk", "contender_dpdk"),
+    "dpdk-tuned": Contender("dpdk-tuned", "contender_dpdk", "mrg_rxbuf=0,in_order=0,vectorized=1",
+                            "mrg_rxbuf=0,in_order=1,vectorized=1"),
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing to measure."""
+    work: str
+    form: str  # "split" or "packed"
+    frame: int = 64
+    burst: int = 32
+    rate: int = 0
+    label: str = ""
+
+    def mode(self):
+        return {"receive": "txonly", "send": "rxonly"}.get(self.work, "io")
+
+
+@dataclass
+class Sample:
+    value: float = 0        # frames a second, median of the clean slices
+    round_trip: dict = field(default_factory=dict)
+    clean: int = 0
+    slices: int = 0
+    kept: int = 0           # clean slices in which nothing was lost or late
+    raw: dict = field(default_factory=dict)
+
+
+class Bench:
+    def __init__(self, build, cpus, queue, slices, deadline):
+        self.build, self.cpus, self.queue, self.slices = build, cpus, queue, slices
+        self.deadline = deadline
+        self.broken = {}  # contender: why it takes no part
+
+    def time_left(self):
+        return self.deadline - time.monotonic()
+
+    def command(self, contender, item, back_end, *more):
+        line = [self.build / "bench" / contender.program, item.work, "--path", back_end.path,
+                "--cpu", self.cpus[1], "--peer", back_end.worker, "--queue-size", self.queue,
+                "--frame", item.frame, "--burst", item.burst, *more]
+        if item.form == "packed":
+            line.append("--packed")
+        if contender.driver(item.form):
+            line += ["--driver", contender.driver(item.form)]
+        if item.rate:
+            line += ["--rate", item.rate]
+        return list(map(str, line))
+
+    def sample(self, contender, item, back_end, slices=None):
+        """None when it failed, and then it takes no part any more."""
+        line = self.command(contender, item, back_end, "--slices", slices or self.slices)
+        try:
+            done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+            why = done.stderr.strip() or f"ended with {done.returncode}"
+        except subprocess.TimeoutExpired:
+            done, why = None, "did not end"
+        finally:
+            back_end.calm()
+        if done is None or done.returncode:
+            self.broken[contender.name] = why.splitlines()[-1]
+            return None
+        raw = json.loads(done.stdout.splitlines()[-1])
+        clean = [slice for slice in raw["slices"] if slice[2]]
+        return Sample(
+            value=statistics.median([s[0] * 1e9 / s[1] for s in clean]) if clean else 0,
+            round_trip=raw.get("round_trip", {}), clean=len(clean), slices=len(raw["slices"]),
+            kept=sum(1 for slice in clean if slice[3]), raw=raw)
+
+    def floor(self):
+        return machine.floor(self.build, self.cpus)["p50"]
+
+    def round(self, contenders, item, back_end, turn):
+        """({name: Sample}, floors), or None when the machine was not the same throughout."""
+        order = [contenders[(i + turn) % len(contenders)] for i in range(len(contenders))]
+        samples, floors = {}, [self.floor()]
+        for contender in order:
+            if contender.name in self.broken:
+                continue
+            sample = self.sample(contender, item, back_end)
+            floors.append(self.floor())
+            if sample is None:
+                continue
+            if sample.clean * 2 < sample.slices:
+                return None
+            samples[contender.name] = sample
+        if max(floors) > ALIKE * min(floors):
+            return None
+        return samples, floors
+
+    def rounds(self, contenders, item, back_end, count):
+        """Up to `count` good rounds, out of at most twice as many."""
+        good, refused = [], 0
+        while len(good) < count and refused <= count and self.time_left() > 0:
+            one = self.round(contenders, item, back_end, len(good) + refused)
+            if one and one[0]:
+                good.append(one)
+            elif not [c for c in contenders if c.name not in self.broken]:
+                break
+            else:
+                refused += 1
+        return good, refused
+
+    def highest(self, contender, item, back_end):
+        """The highest rate, of frames a second there and back, at which a slice lost nothing."""
+        low, high = 0, 32_000_000
+        for _ in range(8):
+            rate = (low + high) // 2
+            one = Item("pace", item.form, item.frame, item.burst, rate)
+            sample = self.sample(contender, one, back_end, slices=5)
+            if sample is None or self.time_left() <= 0:
+                break
+            if sample.kept * 2 > sample.clean:
+                low = rate
+            else:
+                high = rate
+        return low
+
+    def instructions(self, contender, item, back_end, directory, count=20000):
+        """Instructions per frame inside the driver's burst call, and the functions they are in."""
+        out = directory / f"callgrind.{contender.name}"
+        call = "bench_take" if item.work == "receive" else "bench_give"
+        line = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
+                "--collect-atstart=no", f"--toggle-collect={call}",
+                *self.command(contender, item, back_end, "--limit", count, "--slices", 100,
+                              "--slice-ms", 1000, "--plain")]
+        try:
+            done = subprocess.run(line, capture_output=True, text=True, timeout=90)
+        except subprocess.TimeoutExpired:
+            return {"error": "did not end under callgrind"}
+        if done.returncode:
+            return {"error": (done.stderr.strip().splitlines() or ["ended badly"])[-1]}
+        raw = json.loads(done.stdout.splitlines()[-1])
+        frames = raw["received"]
+        functions, total = read_callgrind(out)
+        return {"per_frame": total / frames, "frames": frames, "calls": raw["calls"],
+                "empty_calls": raw["empty"], "path": raw["path"],
+                "functions": [[name, cost / frames] for name, cost in functions[:6]]}
+
+
+def read_callgrind(path):
+    """[(function, own instructions)], dearest first, and the total."""
+    names, costs, current, call = {}, {}, None, False
+    with open(path, encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            line = line.rstrip()
+            if line.startswith("fn="):
+                ident, _, name = line[3:].partition(" ")
+                current = names.setdefault(ident, name)
+            elif line.startswith("cfn="):
+                ident, _, name = line[4:].partition(" ")
+                names.setdefault(ident, name)
+            elif line.startswith("calls="):
+                call = True
+            elif line[:1] in "0123456789+-*" and line and current:
+                if not call:  # the line after calls= is what the called one cost
+                    costs[current] = costs.get(current, 0) + int(line.split()[1])
+                call = False
+    return sorted(costs.items(), key=lambda pair: -pair[1]), sum(costs.values())
+
+
+def spread(values):
+    """Median, least and greatest."""
+    return {"median": statistics.median(values), "min": min(values), "max": max(values),
+            "count": len(values)} if values else None
+
+
+def compare(rounds, ours, theirs):
+    """Ratios within each round, ours over theirs."""
+    pairs = [(samples[ours], samples[theirs]) for samples, _ in rounds
+             if ours in samples and theirs in samples]
+    result = {}
+    if pairs and pairs[0][0].round_trip:
+        for key in ("p50", "p90", "p99", "p99_9", "p99_99", "max"):
+            result[key] = spread([a.round_trip[key] / b.round_trip[key] for a, b in pairs
+                                  if a.round_trip and b.round_trip])
+    elif pairs:
+        result["rate"] = spread([a.value / b.value for a, b in pairs if b.value])
+    return result
