@@ -156,7 +156,7 @@ class Bench:
     def instructions(self, contender, item, back_end, directory, count=20000):
         """Instructions per frame inside the driver's burst call, and the functions they are in."""
         out = directory / f"callgrind.{contender.name}"
-        call = "bench_take" if item.work == "receive" else "bench_give"
+        call = "bench_take*" if item.work == "receive" else "bench_give*"  # or a clone of it
         line = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
                 "--collect-atstart=no", f"--toggle-collect={call}",
                 *self.command(contender, item, back_end, "--limit", count, "--slices", 100,

@@ -39,12 +39,12 @@ static struct ae_histogram histogram; /* of the slice that runs */
 static uint8_t header[HEADER_BYTES];
 
 /* Not inlined, so that callgrind can tell the driver from the loop around it. */
-__attribute__((noinline, noclone)) static uint16_t bench_take(packet **packets, uint16_t count)
+__attribute__((noinline)) static uint16_t bench_take(packet **packets, uint16_t count)
 {
     return take(packets, count);
 }
 
-__attribute__((noinline, noclone)) static uint16_t bench_give(packet **packets, uint16_t count)
+__attribute__((noinline)) static uint16_t bench_give(packet **packets, uint16_t count)
 {
     return give(packets, count);
 }
