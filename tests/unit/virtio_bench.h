@@ -53,7 +53,10 @@ static inline int bench_open(struct bench *bench, uint64_t features, uint16_t si
 
     *bench = (struct bench){.features = features | ALWAYS, .packets = packets};
     bench->memory = aligned_alloc(64, buffers + 2 * (size_t)layout.size);
-    memset(bench->memory, 0xa5, buffers + 2 * (size_t)layout.size);
+    /* Nothing may lean on rings or headers that were zero before. */
+    for (uint32_t i = 0; i < packets; i++)
+        memset(bench->memory + (size_t)i * BENCH_BUFFER, 0xa5, 2 * AE_PACKET_HEADROOM);
+    memset(bench->memory + buffers, 0xa5, 2 * (size_t)layout.size);
     options.memory = bench->memory;
     options.memory_size = buffers;
     bench->pair = (struct ae_virtio_pair){

@@ -28,7 +28,7 @@ static bool take_split(struct device_queue *queue, struct device_buffer *buffer)
         return false;
     buffer->id = queue->avail->ring[queue->avail_seen % queue->size];
     queue->avail_seen++;
-    desc = queue->desc[buffer->id];
+    desc = queue->desc[buffer->id % queue->size];
     buffer->addr = desc.addr;
     buffer->len = desc.len;
     buffer->write = desc.flags & VIRTQ_DESC_F_WRITE;
