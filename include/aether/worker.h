@@ -86,7 +86,7 @@ enum ae_quiet_allow {
 struct ae_quiet_options {
     uint32_t allow;    /* enum ae_quiet_allow */
     size_t stack;      /* bytes of stack to fault in; 0: 256 KiB */
-    uint32_t proof_ms; /* how long to wait for a supervisor's snapshot; 0: 2000 */
+    uint32_t proof_ms; /* how long to wait for a supervisor's snapshot; 0: 30000 */
 };
 
 /*

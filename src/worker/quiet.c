@@ -18,7 +18,8 @@
 
 #define STACK_DEFAULT    (256 * 1024)
 #define STACK_MAX        (4 * 1024 * 1024)
-#define PROOF_MS_DEFAULT 2000
+/* A supervisor on a loaded host CPU may take seconds; one that has died takes this process with it. */
+#define PROOF_MS_DEFAULT 30000
 #define FINDING          160
 
 /* Each check writes what is missing, and leaves the text empty when nothing is. */
