@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <aether/clock.h>
+#include <aether/partition.h>
 
 #include "base/error.h"
 
@@ -81,6 +82,14 @@ void ae_gap_loop(struct ae_gap_record *record, uint64_t begin, uint64_t threshol
     record->longest = longest;
 }
 
+static int enter_partition(unsigned cpu)
+{
+    char name[AE_PARTITION_NAME];
+    int rc = ae_partition_applied_on((int)cpu, name, NULL);
+
+    return rc ? rc : ae_partition_enter(name, getpid(), NULL);
+}
+
 static int pin(unsigned cpu)
 {
     size_t size = CPU_ALLOC_SIZE(AE_CPUS_MAX);
@@ -92,6 +101,9 @@ static int pin(unsigned cpu)
     CPU_ZERO_S(size, set);
     CPU_SET_S(cpu, size, set);
     rc = sched_setaffinity(0, size, set) ? -errno : 0;
+    /* The CPUs of a partition are open only to what is in its CPU set. */
+    if (rc == -EINVAL && enter_partition(cpu) == 0)
+        rc = sched_setaffinity(0, size, set) ? -errno : 0;
     CPU_FREE(set);
     return rc;
 }
