@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <aether/clock.h>
 
@@ -22,6 +23,7 @@
 
 #define TRACE_KB  1024
 #define CAUSES    64
+#define OTHERS    "other causes" /* when there are more than CAUSES */
 #define MISSING   8
 
 /* A cause that the trace names, and how often. */
@@ -154,6 +156,13 @@ int ae_proof_end(struct ae_proof *proof, struct ae_error *err)
     return rc;
 }
 
+static double seconds(const struct ae_proof *proof)
+{
+    return proof->ended
+               ? (double)ae_clock_to_ns(proof->after.ticks - proof->before.ticks) / 1e9
+               : 0;
+}
+
 /* How much a row grew; a row that came meanwhile grew from nothing. */
 static uint64_t growth(const struct ae_proof *proof, const struct ae_counter *after)
 {
@@ -168,6 +177,29 @@ static bool has_rows(const struct ae_counters *counters, const char *prefix)
         if (strncmp(counters->items[i].name, prefix, strlen(prefix)) == 0)
             return true;
     return false;
+}
+
+/*
+ * A CPU on which nothing runs is quiet as well. That the worker had it shows in its state at both ends
+ * and in its CPU time, which a kernel without a tick brings up to date about once a second.
+ */
+static void check_presence(struct ae_proof *proof)
+{
+    const struct ae_task_counters *before = &proof->before.task, *after = &proof->after.task;
+    double had = (double)(after->cpu_time - before->cpu_time) / (double)sysconf(_SC_CLK_TCK);
+    double all = seconds(proof);
+    char why[96];
+
+    if (before->state != 'R' || (after->state != 'R' && after->state != 'Z')) {
+        snprintf(why, sizeof(why), "it was not running at both ends (state %c, then %c)",
+                 before->state ? before->state : '?', after->state ? after->state : '?');
+        note_missing(proof, "that the worker had the CPU", why);
+    } else if (!before->cpu_time_seen || !after->cpu_time_seen) {
+        note_missing(proof, "that the worker had the CPU", "the kernel does not tell its CPU time");
+    } else if (had < all * 0.9 - 1.5) {
+        snprintf(why, sizeof(why), "it used %.2f s of %.2f s", had, all);
+        note_missing(proof, "that the worker had the CPU", why);
+    }
 }
 
 static void compare(struct ae_proof *proof)
@@ -186,6 +218,7 @@ static void compare(struct ae_proof *proof)
         note_missing(proof, "context switches and faults of the worker", "it is gone");
         return;
     }
+    check_presence(proof);
     for (unsigned i = 0; i < AE_TASK_COUNTERS; i++) {
         if (!proof->before.task.seen[i] || !proof->after.task.seen[i]) {
             if (ae_task_counter_names[i].needed)
@@ -204,8 +237,10 @@ static void add_cause(struct ae_proof *proof, const char *text)
             proof->causes[i].times++;
             return;
         }
-    if (proof->cause_count == CAUSES)
+    if (proof->cause_count == CAUSES - 1 && strcmp(text, OTHERS) != 0) {
+        add_cause(proof, OTHERS);
         return;
+    }
     snprintf(proof->causes[proof->cause_count].text, AE_CAUSE_TEXT, "%s", text);
     proof->causes[proof->cause_count++].times = 1;
 }
@@ -268,13 +303,6 @@ void ae_proof_destroy(struct ae_proof *proof)
 /* ---- Telling ---- */
 
 static const char *const verdicts[] = {"quiet", "disturbed", "incomplete"};
-
-static double seconds(const struct ae_proof *proof)
-{
-    return proof->ended
-               ? (double)ae_clock_to_ns(proof->after.ticks - proof->before.ticks) / 1e9
-               : 0;
-}
 
 static uint64_t task_growth(const struct ae_proof *proof, unsigned i)
 {

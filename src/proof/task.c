@@ -49,13 +49,20 @@ void ae_task_counters_parse_status(struct ae_task_counters *counters, const char
 void ae_task_counters_parse_stat(struct ae_task_counters *counters, const char *text)
 {
     const char *at = strrchr(text, ')');
+    unsigned long long user, kernel;
 
-    for (unsigned field = 3; at && field <= 12; field++) {
+    for (unsigned field = 3; at && field <= 14; field++) {
         at = strchr(at + 1, ' ');
+        if (at && field == 3)
+            counters->state = at[1];
         if (at && field == 10)
             set(counters, MINOR, at);
         if (at && field == 12)
             set(counters, MAJOR, at);
+    }
+    if (at && sscanf(at, "%llu %llu", &user, &kernel) == 2) {
+        counters->cpu_time = user + kernel;
+        counters->cpu_time_seen = true;
     }
 }
 

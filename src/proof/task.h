@@ -18,6 +18,11 @@ extern const struct ae_task_counter_name {
 struct ae_task_counters {
     uint64_t value[AE_TASK_COUNTERS];
     bool seen[AE_TASK_COUNTERS];
+
+    /* Was it there at all? An idle CPU is quiet too. */
+    char state;         /* 'R' running, 'S' sleeping, ...; 0: not seen */
+    bool cpu_time_seen;
+    uint64_t cpu_time;  /* user and kernel, in clock ticks (sysconf(_SC_CLK_TCK)) */
 };
 
 /* -ESRCH: there is no such process. */
