@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_BASE_COMMAND_H
+#define AE_BASE_COMMAND_H
+
+/* Running a program of the machine's for its answer. */
+
+#include <stddef.h>
+
+#include <aether/error.h>
+
+/*
+ * Runs argv[0], found in PATH, without a shell. input: a descriptor for its standard input, -1:
+ * nothing. What it writes to standard output and error is put into output, cut to size. Returns its
+ * exit status; -ENOENT: there is no such program; another negative errno: it could not be run, or a
+ * signal ended it.
+ */
+int ae_command_run(const char *const argv[], int input, char *output, size_t size,
+                   struct ae_error *err);
+
+#endif
