@@ -45,6 +45,9 @@ int ae_proof_end(struct ae_proof *proof, struct ae_error *err);
 /* Disarms the trace and compares. After this the results below may be asked for. */
 enum ae_proof_verdict ae_proof_finish(struct ae_proof *proof);
 
+/* The reading of the counter (ae_clock_ticks) at the second snapshot; 0: there was none. */
+uint64_t ae_proof_end_ticks(const struct ae_proof *proof);
+
 void ae_proof_destroy(struct ae_proof *proof); /* NULL is allowed */
 
 /* A table of zeros, or of names: for a person. */

@@ -163,6 +163,11 @@ static double seconds(const struct ae_proof *proof)
                : 0;
 }
 
+uint64_t ae_proof_end_ticks(const struct ae_proof *proof)
+{
+    return proof->ended ? proof->after.ticks : 0;
+}
+
 /* How much a row grew; a row that came meanwhile grew from nothing. */
 static uint64_t growth(const struct ae_proof *proof, const struct ae_counter *after)
 {
