@@ -66,6 +66,17 @@ static void allow(struct cli_launch *launch, struct argp_state *state, char *lis
     }
 }
 
+void cli_launch_allow_text(const struct cli_launch *launch, char *text, size_t size)
+{
+    const size_t count = sizeof(allowances) / sizeof(allowances[0]) - 1; /* without "all" */
+
+    text[0] = '\0';
+    for (size_t i = 0; i < count; i++)
+        if (launch->allow & allowances[i].allow)
+            snprintf(text + strlen(text), size - strlen(text), "%s%s", text[0] ? "," : "",
+                     allowances[i].name);
+}
+
 static void parse_cpus(struct cli_launch *launch, struct argp_state *state, const char *list)
 {
     struct ae_cpus cpus;
@@ -194,8 +205,11 @@ static void on_quiet(void *context, unsigned worker)
 {
     struct run *run = context;
     struct proof *proof = &run->proofs[worker];
+    const struct cli_launch_watch *watch = run->launch->watch;
     struct ae_error err;
 
+    if (watch)
+        watch->quiet(watch->context, proof->pid);
     if (proof->proof && ae_proof_begin(proof->proof, proof->pid, &err))
         fprintf(stderr, "aether %s: %s\n", run->verb, err.text);
 }
@@ -375,12 +389,35 @@ static int exit_status(const struct run *run, const struct ae_supervise_result *
                     strsignal(WTERMSIG(worker->status)),
                     worker->stopped_by_us ? ", from here, since it did not stop when asked" : "");
             status = 128 + WTERMSIG(worker->status);
-        } else if (!status && run->proofs[i].finished && run->proofs[i].verdict != AE_PROOF_QUIET) {
+        } else if (!status && !run->launch->watch && run->proofs[i].finished && run->proofs[i].verdict != AE_PROOF_QUIET) {
             status = CLI_NOT_QUIET;
         }
         worst = status > worst ? status : worst;
     }
     return worst;
+}
+
+/* Returns what a watcher made of it. */
+static int tell(const struct run *run, const struct ae_supervise_result *result, json_t *output)
+{
+    const struct cli_launch *launch = run->launch;
+    const struct cli_launch_watch *watch = launch->watch;
+    const struct proof *first = &run->proofs[0];
+    int status = CLI_OK;
+
+    if (watch) {
+        json_t *ports = ports_json(run, result, 0);
+
+        status = watch->done(watch->context, first->finished ? first->proof : NULL, ports, output);
+        json_decref(ports);
+        json_decref(output);
+    } else if (launch->json) {
+        print_json(run, result, output);
+    }
+    for (unsigned i = 0; i < launch->cpu_count && !launch->json && !watch; i++)
+        if (run->proofs[i].finished)
+            ae_proof_print(run->proofs[i].proof, stdout);
+    return status;
 }
 
 static void finish_proofs(struct run *run, const struct ae_supervise_result *result)
@@ -409,22 +446,19 @@ static int supervise(struct run *run, char *const *argv)
     struct ae_supervise_result result;
     json_t *output = NULL;
     struct ae_error err;
-    int saved = -1, diverted = launch->json ? divert_output(&saved) : -1;
-    int rc = ae_supervise(&supervise_options, &result, &err);
+    int saved = -1, diverted = launch->json || launch->capture ? divert_output(&saved) : -1;
+    int rc = ae_supervise(&supervise_options, &result, &err), told, status;
 
-    if (launch->json)
+    if (diverted >= 0)
         output = collect_output(diverted, saved, launch->cpu_count);
     if (rc) {
         json_decref(output);
         return cli_fail(run->verb, &err);
     }
     finish_proofs(run, &result);
-    if (launch->json)
-        print_json(run, &result, output);
-    for (unsigned i = 0; i < launch->cpu_count && !launch->json; i++)
-        if (run->proofs[i].finished)
-            ae_proof_print(run->proofs[i].proof, stdout);
-    return exit_status(run, &result);
+    told = tell(run, &result, output);
+    status = exit_status(run, &result);
+    return status ? status : told;
 }
 
 int cli_launch_run(const struct cli_launch *launch, const char *verb, char *const *argv)

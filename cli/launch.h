@@ -10,6 +10,17 @@
 
 #include <aether/supervise.h>
 
+struct ae_proof;
+
+/* Somebody who makes more of a run than printing its proof: prove. */
+struct cli_launch_watch {
+    void *context;
+    /* The worker waits at its gate; the proof begins when this returns. */
+    void (*quiet)(void *context, pid_t pid);
+    /* It has ended. proof: finished, NULL when it never was quiet. Returns an exit status. */
+    int (*done)(void *context, const struct ae_proof *proof, json_t *ports, json_t *output);
+};
+
 struct cli_launch {
     int cpus[AE_SUPERVISE_WORKERS]; /* the quiet ones, a worker each */
     unsigned cpu_count;             /* 0: not given */
@@ -22,11 +33,16 @@ struct cli_launch {
     bool bind;
     bool no_proof;
     bool json;
+    bool capture; /* what the program prints is wanted as JSON, whether or not `json` */
+    const struct cli_launch_watch *watch; /* NULL: nobody */
 };
 
 /* A child parser; its input is a struct cli_launch, which cli_launch_init fills. */
 extern const struct argp cli_launch_argp;
 void cli_launch_init(struct cli_launch *launch);
+
+/* What --allow was given, as it takes it; "" when nothing was. */
+void cli_launch_allow_text(const struct cli_launch *launch, char *text, size_t size);
 
 /*
  * Starts argv under a supervisor, waits for its end, prints link changes, counters and the proof.

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/root.h"
 #include "cli.h"
+#include "gap_json.h"
 #include "measure/gap.h"
 #include "measure/gap_summary.h"
 #include "partition/counters.h"
@@ -402,21 +403,6 @@ static json_t *json_worst(const struct ae_gap_record *record, const struct ae_ga
     return list;
 }
 
-static json_t *json_histogram(const struct ae_gap_record *record)
-{
-    json_t *list = json_array();
-
-    for (unsigned i = 0; i < AE_GAP_POWERS; i++) {
-        uint64_t count = ae_gap_count_power(record, i);
-
-        if (count)
-            json_array_append_new(list,
-                                  json_pack("{s:I, s:I}", "from_ns", (json_int_t)(UINT64_C(1) << i),
-                                            "gaps", (json_int_t)count));
-    }
-    return list;
-}
-
 static json_t *json_counters(const struct noise *noise, unsigned index)
 {
     const struct ae_counters *after = &noise->after[index];
@@ -450,7 +436,7 @@ static json_t *json_cpu(const struct noise *noise, unsigned index,
         (json_int_t)lost, "voluntary_switches", (json_int_t)record->voluntary, "forced_switches",
         (json_int_t)record->involuntary, "faults",
         (json_int_t)(record->minor_faults + record->major_faults), "histogram",
-        json_histogram(record), "counted", json_counters(noise, index), "causes",
+        cli_gap_histogram(record), "counted", json_counters(noise, index), "causes",
         json_causes(summary), "worst", json_worst(record, summary));
 }
 

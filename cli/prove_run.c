@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cpus.h"
+#include "base/error.h"
+#include "base/root.h"
+#include "cli.h"
+#include "prove.h"
+
+#define SETTLE_NS 200000000 /* what arming the trace stirs up is over by then */
+#define DAY       (24 * 3600)
+
+/* Most of the time, but a loaded host needs some of it to read its files. */
+unsigned cli_prove_window_ms(unsigned seconds)
+{
+    unsigned all = (seconds < DAY ? seconds : DAY) * 1000, spare = all / 5;
+
+    if (spare < 5000)
+        spare = all / 2 < 5000 ? all / 2 : 5000;
+    return all - spare;
+}
+
+static void add_command(struct ae_certificate *certificate, const char *way)
+{
+    json_t *command = json_pack("{s:s, s:s}", "aether", AE_VERSION, "way", way);
+    char *text = json_dumps(command, 0);
+
+    ae_certificate_add(certificate, "command", text);
+    free(text);
+    json_decref(command);
+}
+
+/* ---- A worker of our own ---- */
+
+struct own {
+    const struct cli_prove *prove;
+    struct ae_certificate *certificate;
+};
+
+static void on_quiet(void *context, pid_t pid)
+{
+    struct own *own = context;
+    struct ae_error err;
+
+    if (ae_certificate_watch(own->certificate, pid,
+                             cli_prove_window_ms(own->prove->launch.seconds), &err))
+        fprintf(stderr, "aether prove: %s\n", err.text);
+}
+
+static void add_json(struct ae_certificate *certificate, const char *name, const json_t *value)
+{
+    char *text = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+
+    if (text)
+        ae_certificate_add(certificate, name, text);
+    free(text);
+}
+
+static int on_done(void *context, const struct ae_proof *proof, json_t *ports, json_t *output)
+{
+    struct own *own = context;
+
+    if (!proof) {
+        fprintf(stderr, "aether prove: the worker never was quiet (ae_quiet_enter), so there is "
+                        "nothing to certify\n");
+        return CLI_FAILED;
+    }
+    add_json(own->certificate, own->prove->program ? "worker-output" : "gaps", output);
+    if (json_array_size(ports))
+        add_json(own->certificate, "ports", ports);
+    ae_certificate_finish(own->certificate, proof);
+    return cli_prove_end(own->prove, own->certificate);
+}
+
+/* ---- Its command line ---- */
+
+static bool is_built_in(const struct cli_prove *prove)
+{
+    return prove->program &&
+           (strcmp(prove->program[0], "echo") == 0 || strcmp(prove->program[0], "ping") == 0);
+}
+
+static char *option(const char *name, const char *value)
+{
+    char *text = NULL;
+
+    if (asprintf(&text, "--%s=%s", name, value) < 0)
+        abort();
+    return text;
+}
+
+/* This very file again, whatever the worker's user may look up; its launch options are ours. */
+static char **self_command(const struct cli_prove *prove)
+{
+    const struct cli_launch *launch = &prove->launch;
+    char **argv = calloc((size_t)prove->program_count + launch->port_count + 8, sizeof(*argv));
+    char number[16], allowed[64];
+    unsigned count = 0;
+
+    if (!argv)
+        abort();
+    argv[count++] = strdup("/proc/self/exe");
+    argv[count++] = strdup(prove->program ? prove->program[0] : "prove");
+    snprintf(number, sizeof(number), "%d", launch->cpus[0]);
+    argv[count++] = option("cpu", number);
+    for (unsigned i = 0; i < launch->port_count; i++)
+        argv[count++] = option("port", launch->ports[i]);
+    cli_launch_allow_text(launch, allowed, sizeof(allowed));
+    if (allowed[0])
+        argv[count++] = option("allow", allowed);
+    if (prove->program)
+        argv[count++] = strdup("--json");
+    for (int i = 1; i < prove->program_count; i++)
+        argv[count++] = strdup(prove->program[i]);
+    return argv;
+}
+
+static void free_command(char **argv)
+{
+    for (char **word = argv; *word; word++)
+        free(*word);
+    free(argv);
+}
+
+static int launch_it(struct cli_prove *prove)
+{
+    char **argv;
+    int status;
+
+    if (prove->program && !is_built_in(prove))
+        return cli_launch_run(&prove->launch, "prove", prove->program);
+    prove->launch.capture = true;
+    argv = self_command(prove);
+    status = cli_launch_run(&prove->launch, "prove", argv);
+    free_command(argv);
+    return status;
+}
+
+int cli_prove_run(struct cli_prove *prove)
+{
+    struct own own = {.prove = prove};
+    const struct cli_launch_watch watch = {&own, on_quiet, on_done};
+    struct ae_error err;
+    int status;
+
+    if (prove->launch.cpu_count != 1) {
+        fprintf(stderr, "aether prove: --cpu=N is needed: one CPU, for a certificate is about one; "
+                        "watch each worker of several with --pid=PID\n");
+        return CLI_USAGE;
+    }
+    if (ae_certificate_begin(&own.certificate, prove->launch.cpus[0], prove->partition, &err))
+        return cli_fail("prove", &err);
+    add_command(own.certificate, "started by it, and waited at both ends of the time that is proved");
+    if (prove->program)
+        cli_prove_gaps_before(prove, own.certificate);
+    prove->launch.watch = &watch;
+    status = launch_it(prove);
+    ae_certificate_free(own.certificate);
+    return status;
+}
+
+/* ---- A worker that runs already ---- */
+
+static void on_signal(int number)
+{
+    (void)number;
+}
+
+static char *status_of(pid_t pid)
+{
+    char path[64], *text;
+
+    snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    return ae_root_read_all(path, &text) < 0 ? NULL : text;
+}
+
+/* The one CPU it is tied to. */
+static int find_cpu(const char *status, pid_t pid, struct ae_error *err)
+{
+    const char *at = strstr(status, "\nCpus_allowed_list:\t");
+    struct ae_cpus cpus;
+    char list[128] = "";
+
+    if (at)
+        sscanf(at, "\nCpus_allowed_list:\t%127[0-9,-]", list);
+    if (ae_cpus_parse(&cpus, list) || ae_cpus_count(&cpus) != 1)
+        return ae_error_set(err, -EINVAL,
+                            "process %d may run on CPUs %s; a worker is tied to one (taskset -c)",
+                            pid, list);
+    return ae_cpus_next(&cpus, 0);
+}
+
+static int leave_cpu(int cpu, struct ae_error *err)
+{
+    cpu_set_t set;
+
+    if (cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof(set), &set))
+        return ae_error_set(err, -EINVAL, "CPU %d: there is no such CPU", cpu);
+    if (!CPU_ISSET((size_t)cpu, &set))
+        return 0;
+    CPU_CLR((size_t)cpu, &set);
+    if (CPU_COUNT(&set) == 0 || sched_setaffinity(0, sizeof(set), &set))
+        return ae_error_set(err, -EINVAL, "this process cannot leave CPU %d for another", cpu);
+    return 0;
+}
+
+/* Until the time is over, the process has ended, or a signal says that it is enough. */
+static int wait_for(pid_t pid, unsigned seconds, struct ae_error *err)
+{
+    struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+    const struct timespec time = {.tv_sec = seconds};
+    const struct sigaction action = {.sa_handler = on_signal};
+
+    if (end.fd < 0)
+        return ae_error_set(err, -errno, "watching process %d: %s (a thread's id is not enough)",
+                            pid, strerror(errno));
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    ppoll(&end, 1, &time, NULL);
+    close(end.fd);
+    return 0;
+}
+
+static int watch_it(const struct cli_prove *prove, struct ae_certificate *certificate,
+                    struct ae_proof *proof, struct ae_error *err)
+{
+    const struct timespec settle = {.tv_nsec = SETTLE_NS};
+    unsigned seconds = prove->launch.seconds;
+    int rc = ae_certificate_watch(certificate, prove->pid, cli_prove_window_ms(seconds), err);
+
+    nanosleep(&settle, NULL);
+    if (!rc)
+        rc = ae_proof_begin(proof, prove->pid, err);
+    if (!rc)
+        rc = wait_for(prove->pid, seconds, err);
+    if (!rc)
+        rc = ae_proof_end(proof, err);
+    if (!rc)
+        ae_proof_finish(proof);
+    return rc;
+}
+
+static void say_what_is_open(struct ae_certificate *certificate, const char *status)
+{
+    const char *at = strstr(status, "\nThreads:");
+    long threads = at ? strtol(at + strlen("\nThreads:"), NULL, 10) : 1;
+
+    add_command(certificate, "there before, and was watched from outside");
+    ae_certificate_limit(certificate, "the ends: the worker did not say when it was quiet; this is "
+                                      "about the time it was watched, not about before or after");
+    ae_certificate_add(certificate, "gaps",
+                       "{\"measured\": false, \"why\": \"the worker has the CPU, and a second loop "
+                       "would disturb it\"}");
+    if (threads > 1)
+        ae_certificate_miss(certificate, "switches and faults of the worker's other threads: it has "
+                                         "%ld, and only the first is counted", threads);
+}
+
+int cli_prove_attach(struct cli_prove *prove)
+{
+    char *status = status_of(prove->pid);
+    struct ae_certificate *certificate = NULL;
+    struct ae_proof *proof = NULL;
+    struct ae_error err;
+    int cpu, rc, end = CLI_FAILED;
+
+    if (!status) {
+        fprintf(stderr, "aether prove: there is no process %d\n", prove->pid);
+        return CLI_FAILED;
+    }
+    rc = cpu = find_cpu(status, prove->pid, &err);
+    if (rc >= 0)
+        rc = leave_cpu(cpu, &err);
+    if (!rc)
+        rc = ae_certificate_begin(&certificate, cpu, prove->partition, &err);
+    if (!rc)
+        rc = ae_proof_prepare(&proof, cpu, &err);
+    if (!rc)
+        say_what_is_open(certificate, status);
+    if (!rc)
+        rc = watch_it(prove, certificate, proof, &err);
+    if (rc) {
+        cli_fail("prove", &err);
+    } else {
+        ae_certificate_finish(certificate, proof);
+        end = cli_prove_end(prove, certificate);
+    }
+    ae_proof_destroy(proof);
+    ae_certificate_free(certificate);
+    free(status);
+    return end;
+}
