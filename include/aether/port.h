@@ -218,6 +218,10 @@ void ae_port_owner_event(struct ae_port_owner *owner, int fd);
  */
 uint64_t ae_port_owner_tend(struct ae_port_owner *owner);
 
+/* What keeps the other end away, for a person, where it can be away (a vhost-user back end); "" when it
+ * is there. Valid until the next call on this owner. */
+const char *ae_port_owner_trouble(const struct ae_port_owner *owner);
+
 /* Makes the device as it was right after ae_port_owner_open: for a new worker after one died. */
 int ae_port_owner_restart(struct ae_port_owner *owner, struct ae_error *err);
 

@@ -135,6 +135,12 @@ int ae_port_open(struct ae_port **out, const char *spec, const struct ae_port_op
         return rc;
     }
     (*out)->owner = owner;
+    if (owner->ops->transport->attached)
+        rc = owner->ops->transport->attached(owner, err);
+    if (rc) {
+        ae_port_close(*out);
+        return ae_error_prefix(err, rc, "opening port %s", spec);
+    }
     return 0;
 }
 

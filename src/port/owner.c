@@ -200,6 +200,11 @@ int ae_port_owner_get_statistics(struct ae_port_owner *owner, struct ae_port_sta
     return owner->ops->statistics ? owner->ops->statistics(owner, statistics, count) : 0;
 }
 
+const char *ae_port_owner_trouble(const struct ae_port_owner *owner)
+{
+    return owner->trouble.text;
+}
+
 int ae_port_owner_event_fds(const struct ae_port_owner *owner, int *fds, unsigned count)
 {
     const struct ae_port_transport *transport = owner->ops->transport;

@@ -62,6 +62,8 @@ struct ae_port_transport {
     int (*map)(struct ae_port_owner *owner, struct ae_error *err);
     /* Rings and state are zeroed: lets it run. */
     int (*start)(struct ae_port_owner *owner, struct ae_error *err);
+    /* The data half is in this process and has attached: lets frames flow. May be NULL. */
+    int (*attached)(struct ae_port_owner *owner, struct ae_error *err);
     int (*stop)(struct ae_port_owner *owner, struct ae_error *err);
     /* Gives it back, whatever was reached. Memory is freed after this. */
     void (*close)(struct ae_port_owner *owner);
@@ -114,6 +116,7 @@ struct ae_port_ops {
 
 extern const struct ae_port_ops ae_port_e1000e;
 extern const struct ae_port_ops ae_port_virtio_pci;
+extern const struct ae_port_ops ae_port_vhost_user;
 
 extern const struct ae_port_transport ae_port_transport_pci;
 
@@ -128,6 +131,7 @@ struct ae_port_owner {
     char choices[AE_PORT_SPEC]; /* ",key=value,..." */
     struct ae_memory *memory;
     struct ae_port_state *state;
+    struct ae_error trouble; /* ae_port_owner_trouble */
     uint64_t owner_offset; /* of ops->owner_bytes in memory; zeroed at start */
     void *driver;          /* the driver's or transport's own; freed (free) with the owner */
     uint64_t statistics[AE_STATISTICS_MAX]; /* sums of clear-on-read registers */

@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What a front end says to a back end and in which order: tables of steps, and what takes them one by
+ * one without waiting, so that a back end that is slow or silent holds up nobody.
+ */
+
+#include "port/vhost_user.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/error.h"
+
+static bool has(const struct ae_vhost_front *front, enum vhost_user_protocol_feature bit)
+{
+    return front->protocol & UINT64_C(1) << bit;
+}
+
+/* ---- Features ---- */
+
+/* Of the protocol, those that this front end has a use for. */
+#define PROTOCOL_FEATURES                                                                      \
+    (UINT64_C(1) << VHOST_USER_PROTOCOL_F_MQ | UINT64_C(1) << VHOST_USER_PROTOCOL_F_RARP |     \
+     UINT64_C(1) << VHOST_USER_PROTOCOL_F_REPLY_ACK |                                          \
+     UINT64_C(1) << VHOST_USER_PROTOCOL_F_MTU | UINT64_C(1) << VHOST_USER_PROTOCOL_F_CONFIG |  \
+     UINT64_C(1) << VHOST_USER_PROTOCOL_F_STATUS)
+
+/* Not over a socket: no IOMMU is between (its messages would be needed), an eventfd carries no data,
+ * processors order memory for each other, and the control queue is emulated by front ends. */
+#define NOT_HERE                                                                             \
+    (VIRTIO_FEATURE(VIRTIO_F_ACCESS_PLATFORM) | VIRTIO_FEATURE(VIRTIO_F_ORDER_PLATFORM) |    \
+     VIRTIO_FEATURE(VIRTIO_F_NOTIFICATION_DATA) | VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VQ))
+
+/* What only a configuration can tell. */
+#define TOLD_BY_CONFIG                                                               \
+    (VIRTIO_FEATURE(VIRTIO_NET_F_MAC) | VIRTIO_FEATURE(VIRTIO_NET_F_STATUS) |        \
+     VIRTIO_FEATURE(VIRTIO_NET_F_SPEED_DUPLEX) | VIRTIO_FEATURE(VIRTIO_NET_F_MQ))
+
+static bool offers_protocol(const struct ae_vhost_front *front)
+{
+    return front->offered & VIRTIO_FEATURE(VHOST_USER_F_PROTOCOL_FEATURES);
+}
+
+static int take_features(struct ae_vhost_front *front, const struct vhost_user_message *answer,
+                         struct ae_error *err)
+{
+    (void)err;
+    front->offered = answer->payload.u64;
+    front->protocol = 0;
+    front->queues = 1;
+    return 0;
+}
+
+static int take_protocol(struct ae_vhost_front *front, const struct vhost_user_message *answer,
+                         struct ae_error *err)
+{
+    (void)err;
+    front->protocol = answer->payload.u64 & PROTOCOL_FEATURES;
+    return 0;
+}
+
+static int ask_protocol(struct ae_vhost_front *front, struct vhost_user_message *message,
+                        struct ae_error *err)
+{
+    (void)err;
+    message->payload.u64 = front->protocol;
+    message->size = sizeof(message->payload.u64);
+    return 0;
+}
+
+static bool wants_queue_num(const struct ae_vhost_front *front)
+{
+    return has(front, VHOST_USER_PROTOCOL_F_MQ);
+}
+
+static int take_queue_num(struct ae_vhost_front *front, const struct vhost_user_message *answer,
+                          struct ae_error *err)
+{
+    (void)err;
+    front->queues = answer->payload.u64;
+    return 0;
+}
+
+static bool has_config(const struct ae_vhost_front *front)
+{
+    return has(front, VHOST_USER_PROTOCOL_F_CONFIG);
+}
+
+static bool wants_config(const struct ae_vhost_front *front)
+{
+    return has_config(front) && ae_virtio_config_size(front->features);
+}
+
+/* Which features to take. A worker that has them cannot change its mind. */
+static int settle(struct ae_vhost_front *front, struct vhost_user_message *message,
+                  struct ae_error *err)
+{
+    struct ae_port_owner *owner = front->owner;
+    uint64_t offered = front->offered & ~NOT_HERE;
+
+    (void)message;
+    if (owner->handoff.info.queues > front->queues)
+        return ae_error_set(err, -EINVAL, "%u queues are wanted, the back end has %llu",
+                            owner->handoff.info.queues, (unsigned long long)front->queues);
+    if (!has_config(front))
+        offered &= ~TOLD_BY_CONFIG;
+    if (!front->settled)
+        return ae_virtio_choose(owner, offered, 0, &front->features, err);
+    if (front->features & ~offered)
+        return ae_error_set(err, -EPROTO,
+                            "the back end came back without features that were settled with it "
+                            "before (0x%llx); start this port anew to settle others",
+                            (unsigned long long)(front->features & ~offered));
+    return 0;
+}
+
+static int ask_config(struct ae_vhost_front *front, struct vhost_user_message *message,
+                      struct ae_error *err)
+{
+    (void)err;
+    message->payload.config.size = ae_virtio_config_size(front->features);
+    message->size = VHOST_USER_CONFIG_HEADER_SIZE + message->payload.config.size;
+    return 0;
+}
+
+static int take_config(struct ae_vhost_front *front, const struct vhost_user_message *answer,
+                       struct ae_error *err)
+{
+    const struct vhost_user_config *config = &answer->payload.config;
+
+    if (answer->size == 0 || config->offset || config->size > sizeof(front->config) ||
+        config->size < ae_virtio_config_size(front->features))
+        return ae_error_set(err, -EPROTO, "the back end has no configuration of %u bytes",
+                            ae_virtio_config_size(front->features));
+    memcpy(&front->config, config->payload, config->size);
+    return 0;
+}
+
+static int ask_features(struct ae_vhost_front *front, struct vhost_user_message *message,
+                        struct ae_error *err)
+{
+    uint64_t features = front->features;
+
+    (void)err;
+    features |= front->offered & VIRTIO_FEATURE(VHOST_USER_F_PROTOCOL_FEATURES);
+    /* Without a control queue, only this tells the back end that there is more than one pair. */
+    if (front->owner->handoff.info.queues > 1)
+        features |= front->offered & VIRTIO_FEATURE(VIRTIO_NET_F_MQ);
+    message->payload.u64 = features;
+    message->size = sizeof(message->payload.u64);
+    return 0;
+}
+
+static bool wants_mtu(const struct ae_vhost_front *front)
+{
+    return has(front, VHOST_USER_PROTOCOL_F_MTU) &&
+           front->features & VIRTIO_FEATURE(VIRTIO_NET_F_MTU);
+}
+
+static int ask_mtu(struct ae_vhost_front *front, struct vhost_user_message *message,
+                   struct ae_error *err)
+{
+    (void)err;
+    message->payload.u64 = front->owner->handoff.info.mtu;
+    message->size = sizeof(message->payload.u64);
+    return 0;
+}
+
+/* ---- 2.1 Device Status Field, where the back end keeps one ---- */
+
+#define STATUS_DRIVER   (VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER)
+#define STATUS_FEATURES (STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK)
+
+static bool wants_status(const struct ae_vhost_front *front)
+{
+    return has(front, VHOST_USER_PROTOCOL_F_STATUS);
+}
+
+static int ask_status(struct vhost_user_message *message, uint32_t status)
+{
+    message->payload.u64 = status;
+    message->size = sizeof(message->payload.u64);
+    return 0;
+}
+
+static int ask_status_driver(struct ae_vhost_front *front, struct vhost_user_message *message,
+                             struct ae_error *err)
+{
+    (void)front;
+    (void)err;
+    return ask_status(message, STATUS_DRIVER);
+}
+
+static int ask_status_features(struct ae_vhost_front *front, struct vhost_user_message *message,
+                               struct ae_error *err)
+{
+    (void)front;
+    (void)err;
+    return ask_status(message, STATUS_FEATURES);
+}
+
+static int ask_status_ok(struct ae_vhost_front *front, struct vhost_user_message *message,
+                         struct ae_error *err)
+{
+    (void)front;
+    (void)err;
+    return ask_status(message, STATUS_FEATURES | VIRTIO_STATUS_DRIVER_OK);
+}
+
+static int take_status(struct ae_vhost_front *front, const struct vhost_user_message *answer,
+                       struct ae_error *err)
+{
+    if (answer->payload.u64 & VIRTIO_STATUS_FEATURES_OK)
+        return 0;
+    return ae_error_set(err, -EPROTO,
+                        "the back end does not accept the features 0x%llx, all of which it offered",
+                        (unsigned long long)front->features);
+}
+
+const struct ae_vhost_step ae_vhost_negotiation[] = {
+    {.request = VHOST_USER_GET_FEATURES, .take = take_features},
+    {.request = VHOST_USER_GET_PROTOCOL_FEATURES, .wanted = offers_protocol, .take = take_protocol},
+    {.request = VHOST_USER_SET_PROTOCOL_FEATURES, .wanted = offers_protocol, .ask = ask_protocol},
+    {.request = VHOST_USER_GET_QUEUE_NUM, .wanted = wants_queue_num, .take = take_queue_num},
+    {.request = VHOST_USER_SET_OWNER},
+    {.ask = settle},
+    {.request = VHOST_USER_SET_STATUS, .wanted = wants_status, .ask = ask_status_driver},
+    {.request = VHOST_USER_GET_CONFIG, .wanted = wants_config, .ask = ask_config,
+     .take = take_config},
+    {.request = VHOST_USER_SET_FEATURES, .ask = ask_features},
+    {.request = VHOST_USER_SET_STATUS, .wanted = wants_status, .ask = ask_status_features},
+    {.request = VHOST_USER_GET_STATUS, .wanted = wants_status, .take = take_status},
+    {0},
+};
+
+/* ---- Memory ---- */
+
+static int ask_memory(struct ae_vhost_front *front, struct vhost_user_message *message,
+                      struct ae_error *err)
+{
+    const struct ae_port_handoff *handoff = &front->owner->handoff;
+
+    (void)err;
+    message->payload.memory.num_regions = 1;
+    message->payload.memory.regions[0] = (struct vhost_user_region){
+        .guest_address = handoff->memory_iova,
+        .size = handoff->memory_size,
+        .user_address = handoff->memory_iova,
+    };
+    message->size = offsetof(struct vhost_user_memory, regions) + sizeof(struct vhost_user_region);
+    message->fds[0] = handoff->memory_fd;
+    message->fd_count = 1;
+    return 0;
+}
+
+const struct ae_vhost_step ae_vhost_memory[] = {
+    {.request = VHOST_USER_NET_SET_MTU, .wanted = wants_mtu, .ask = ask_mtu},
+    {.request = VHOST_USER_SET_MEM_TABLE, .ask = ask_memory},
+    {0},
+};
+
+/* ---- Rings ---- */
+
+static bool packed(const struct ae_vhost_front *front)
+{
+    return front->features & VIRTIO_FEATURE(VIRTIO_F_RING_PACKED);
+}
+
+static unsigned vring_of(const struct ae_vhost_front *front)
+{
+    return 2 * front->pair + front->step->direction;
+}
+
+struct ae_virtio_ring ae_vhost_ring(const struct ae_vhost_front *front, unsigned vring)
+{
+    const struct ae_port_owner *owner = front->owner;
+    const struct ae_port_handoff *handoff = &owner->handoff;
+    unsigned pair = vring / 2;
+    uint64_t offset = vring & 1 ? ae_port_send_ring_offset(owner->ops, handoff, pair)
+                                : ae_port_receive_ring_offset(owner->ops, handoff, pair);
+
+    return (struct ae_virtio_ring){
+        .memory = (uint8_t *)ae_memory_base(owner->memory) + offset,
+        .iova = {handoff->memory_iova + offset},
+        .size = vring & 1 ? handoff->send_ring : handoff->receive_ring,
+    };
+}
+
+static int set_state(const struct ae_vhost_front *front, struct vhost_user_message *message,
+                     uint32_t num)
+{
+    message->payload.state = (struct vhost_user_vring_state){vring_of(front), num};
+    message->size = sizeof(message->payload.state);
+    return 0;
+}
+
+static int ask_num(struct ae_vhost_front *front, struct vhost_user_message *message,
+                   struct ae_error *err)
+{
+    (void)err;
+    return set_state(front, message, ae_vhost_ring(front, vring_of(front)).size);
+}
+
+/* Packed: available index 14:0 and wrap counter 15, used ones 30:16 and 31; both counters begin as 1
+ * (2.8.1). */
+static int ask_base(struct ae_vhost_front *front, struct vhost_user_message *message,
+                    struct ae_error *err)
+{
+    (void)err;
+    return set_state(front, message, packed(front) ? 0x80008000u : 0);
+}
+
+static int ask_address(struct ae_vhost_front *front, struct vhost_user_message *message,
+                       struct ae_error *err)
+{
+    struct ae_virtio_ring ring = ae_vhost_ring(front, vring_of(front));
+    struct ae_virtio_layout layout = ae_virtio_ring_layout(ring.size, packed(front));
+
+    (void)err;
+    message->payload.addr = (struct vhost_user_vring_addr){
+        .index = vring_of(front),
+        .descriptor = ring.iova.value + layout.descriptors,
+        .available = ring.iova.value + layout.driver,
+        .used = ring.iova.value + layout.device,
+    };
+    message->size = sizeof(message->payload.addr);
+    return 0;
+}
+
+static int set_fd(struct ae_vhost_front *front, struct vhost_user_message *message, int fd)
+{
+    message->payload.u64 = vring_of(front);
+    message->size = sizeof(message->payload.u64);
+    if (fd < 0) {
+        message->payload.u64 |= VHOST_USER_VRING_NOFD_MASK;
+        return 0;
+    }
+    message->fds[0] = fd;
+    message->fd_count = 1;
+    return 0;
+}
+
+static int ask_kick(struct ae_vhost_front *front, struct vhost_user_message *message,
+                    struct ae_error *err)
+{
+    (void)err;
+    return set_fd(front, message, front->kicks[vring_of(front)]);
+}
+
+/* None: we poll. */
+static int ask_call(struct ae_vhost_front *front, struct vhost_user_message *message,
+                    struct ae_error *err)
+{
+    (void)err;
+    return set_fd(front, message, -1);
+}
+
+static int ask_error(struct ae_vhost_front *front, struct vhost_user_message *message,
+                     struct ae_error *err)
+{
+    (void)err;
+    return set_fd(front, message, front->error_fd);
+}
+
+static int ask_enable(struct ae_vhost_front *front, struct vhost_user_message *message,
+                      struct ae_error *err)
+{
+    (void)err;
+    return set_state(front, message, 1);
+}
+
+static int ask_disable(struct ae_vhost_front *front, struct vhost_user_message *message,
+                       struct ae_error *err)
+{
+    (void)err;
+    return set_state(front, message, 0);
+}
+
+static int take_base(struct ae_vhost_front *front, const struct vhost_user_message *answer,
+                     struct ae_error *err)
+{
+    if (answer->payload.state.index == vring_of(front))
+        return 0;
+    return ae_error_set(err, -EPROTO, "the back end stopped vring %u instead of %u",
+                        answer->payload.state.index, vring_of(front));
+}
+
+static bool wants_status_ok(const struct ae_vhost_front *front)
+{
+    return wants_status(front) && front->pair == 0;
+}
+
+/* A switch that was away has forgotten who is behind this port. */
+static bool wants_rarp(const struct ae_vhost_front *front)
+{
+    return has(front, VHOST_USER_PROTOCOL_F_RARP) && front->returned && front->pair == 0;
+}
+
+static int ask_rarp(struct ae_vhost_front *front, struct vhost_user_message *message,
+                    struct ae_error *err)
+{
+    (void)err;
+    memcpy(&message->payload.u64, front->owner->handoff.info.mac, 6);
+    message->size = sizeof(message->payload.u64);
+    return 0;
+}
+
+#define RING_STEPS(which)                                                            \
+    {.request = VHOST_USER_SET_VRING_NUM, .direction = (which), .ask = ask_num},     \
+    {.request = VHOST_USER_SET_VRING_BASE, .direction = (which), .ask = ask_base},   \
+    {.request = VHOST_USER_SET_VRING_ADDR, .direction = (which), .ask = ask_address}, \
+    {.request = VHOST_USER_SET_VRING_ERR, .direction = (which), .ask = ask_error},   \
+    {.request = VHOST_USER_SET_VRING_CALL, .direction = (which), .ask = ask_call},   \
+    {.request = VHOST_USER_SET_VRING_KICK, .direction = (which), .ask = ask_kick}
+
+const struct ae_vhost_step ae_vhost_pair_start[] = {
+    RING_STEPS(0),
+    RING_STEPS(1),
+    {.request = VHOST_USER_SET_VRING_ENABLE, .wanted = offers_protocol, .ask = ask_enable},
+    {.request = VHOST_USER_SET_VRING_ENABLE, .direction = 1, .wanted = offers_protocol,
+     .ask = ask_enable},
+    {.request = VHOST_USER_SET_STATUS, .wanted = wants_status_ok, .ask = ask_status_ok},
+    {.request = VHOST_USER_SEND_RARP, .wanted = wants_rarp, .ask = ask_rarp},
+    {0},
+};
+
+const struct ae_vhost_step ae_vhost_pair_stop[] = {
+    {.request = VHOST_USER_SET_VRING_ENABLE, .wanted = offers_protocol, .ask = ask_disable},
+    {.request = VHOST_USER_SET_VRING_ENABLE, .direction = 1, .wanted = offers_protocol,
+     .ask = ask_disable},
+    {.request = VHOST_USER_GET_VRING_BASE, .ask = ask_disable, .take = take_base},
+    {.request = VHOST_USER_GET_VRING_BASE, .direction = 1, .ask = ask_disable, .take = take_base},
+    {0},
+};
+
+/* ---- Taking the steps ---- */
+
+int ae_vhost_patience_ms = 5000;
+
+int64_t ae_vhost_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void ae_vhost_begin(struct ae_vhost_front *front, const struct ae_vhost_step *dialogue,
+                    unsigned pair)
+{
+    front->dialogue = front->step = dialogue;
+    front->pair = pair;
+    front->awaited = 0;
+    front->deadline = ae_vhost_now_ms() + ae_vhost_patience_ms;
+}
+
+static const char *name_of(uint32_t request)
+{
+    return ae_vhost_name(VHOST_USER_FRONTEND_REQUEST, request);
+}
+
+/* 0: no room in the socket, or its time has passed. */
+static int overdue(const struct ae_vhost_front *front, const char *what, struct ae_error *err)
+{
+    if (ae_vhost_now_ms() < front->deadline)
+        return 0;
+    return ae_error_set(err, -ETIMEDOUT, "the back end did not %s %s within %d ms", what,
+                        name_of(front->step->request), ae_vhost_patience_ms);
+}
+
+static int say(struct ae_vhost_front *front, struct ae_error *err)
+{
+    const struct ae_vhost_step *step = front->step;
+    struct vhost_user_message message;
+    int rc;
+
+    ae_vhost_init(&message, VHOST_USER_FRONTEND_REQUEST, step->request);
+    rc = step->ask ? step->ask(front, &message, err) : 0;
+    if (rc || !step->request)
+        return rc ? rc : 1;
+    if (!ae_vhost_has_reply(step->request) && has(front, VHOST_USER_PROTOCOL_F_REPLY_ACK) &&
+        step->request != VHOST_USER_SET_PROTOCOL_FEATURES)
+        message.flags |= VHOST_USER_NEED_REPLY_MASK;
+    rc = ae_vhost_send(front->stream.fd, &message, 0, err);
+    front->sent_late = rc == -EAGAIN;
+    if (rc == -EAGAIN)
+        return overdue(front, "take", err);
+    if (rc)
+        return rc;
+    if (ae_vhost_has_reply(step->request) || message.flags & VHOST_USER_NEED_REPLY_MASK)
+        front->awaited = step->request;
+    return 1;
+}
+
+static int hear(struct ae_vhost_front *front, struct ae_error *err)
+{
+    struct vhost_user_message answer;
+    int rc = ae_vhost_receive(&front->stream, VHOST_USER_BACKEND_REPLY, 0, &answer, err);
+
+    if (rc < 0)
+        return ae_error_prefix(err, rc, "waiting for the answer to %s", name_of(front->awaited));
+    if (rc == 0)
+        return overdue(front, "answer", err);
+    ae_vhost_close_fds(&answer); /* none of these answers has any */
+    if (answer.request != front->awaited)
+        return ae_error_set(err, -EPROTO, "the back end answered %s with one to %s",
+                            name_of(front->awaited), name_of(answer.request));
+    front->awaited = 0;
+    if (ae_vhost_has_reply(answer.request))
+        return front->step->take ? front->step->take(front, &answer, err) ?: 1 : 1;
+    if (answer.payload.u64)
+        return ae_error_set(err, -EPROTO, "the back end refused %s (it answered 0x%llx)",
+                            name_of(answer.request), (unsigned long long)answer.payload.u64);
+    return 1;
+}
+
+int ae_vhost_advance(struct ae_vhost_front *front, struct ae_error *err)
+{
+    while (front->step->request || front->step->ask) {
+        bool skip = !front->awaited && front->step->wanted && !front->step->wanted(front);
+        int rc = skip ? 1 : front->awaited ? hear(front, err) : say(front, err);
+
+        if (rc <= 0)
+            return rc;
+        if (!front->awaited)
+            front->step++;
+    }
+    return 1;
+}
+
+int ae_vhost_converse(struct ae_vhost_front *front, const struct ae_vhost_step *dialogue,
+                      unsigned pair, struct ae_error *err)
+{
+    int rc;
+
+    ae_vhost_begin(front, dialogue, pair);
+    for (rc = ae_vhost_advance(front, err); rc == 0; rc = ae_vhost_advance(front, err)) {
+        struct pollfd poll_fd = {.fd = front->stream.fd,
+                                 .events = front->sent_late ? POLLOUT : POLLIN};
+        int64_t left = front->deadline - ae_vhost_now_ms();
+
+        poll(&poll_fd, 1, left > 0 ? (int)left : 0);
+    }
+    front->dialogue = NULL;
+    return rc < 0 ? rc : 0;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_PORT_VHOST_USER_H
+#define AE_PORT_VHOST_USER_H
+
+/*
+ * The front end of vhost-user: the driver's side of virtio rings whose device is another process. The
+ * port is "vhost-user:PATH".
+ *
+ *     vhost_dialogue.c    what is said on the socket, in which order
+ *     vhost_user.c        the owner: connects, reconnects, lets rings run, relays notifications
+ *     vhost_user_queue.c  the worker's half
+ *
+ * Owner and worker agree through the state page:
+ *     generation          written by the owner; odd while a back end is there and knows our memory
+ *     queues[i].generation written by the worker, once the rings of queue i are laid out anew for it
+ * A back end learns of the rings of a queue when the two are equal, so it never sees old ones. When it
+ * is gone the generation turns even, and the worker takes its packets back at the next burst call.
+ *
+ * What a descriptor calls an address (the "guest address") and what the protocol's messages call one
+ * (the "user address") are one here: where the owner has the memory mapped.
+ */
+
+#include "port/vhost_message.h"
+#include "port/virtio_net.h"
+
+#define AE_VHOST_VRINGS (2 * AE_PORT_QUEUES)
+
+/* What all messages of a dialogue may take together; tests have less. */
+extern int ae_vhost_patience_ms;
+
+struct ae_vhost_step;
+
+/* A connection to a back end, from the first message on. */
+struct ae_vhost_front {
+    struct ae_port_owner *owner;
+    struct vhost_user_stream stream; /* fd -1: no connection */
+    uint64_t offered;                /* virtio features of the back end */
+    uint64_t features;               /* negotiated, as the queues see them */
+    uint64_t protocol;               /* negotiated protocol features */
+    uint64_t queues;                 /* pairs that the back end has */
+    struct virtio_net_config config;
+    bool settled; /* features are given to the worker: a back end that returns must offer them */
+
+    /* The dialogue under way. */
+    const struct ae_vhost_step *dialogue; /* NULL: none */
+    const struct ae_vhost_step *step;     /* of it, that is next or not yet answered */
+    unsigned pair;                    /* that it is about */
+    uint32_t awaited;                 /* request whose answer is due; 0: none */
+    int64_t deadline;                 /* ms */
+    bool sent_late;                   /* the socket had no room for a message */
+
+    int kicks[AE_VHOST_VRINGS]; /* eventfds, -1: none */
+    int error_fd;               /* eventfd: the back end found a ring unusable */
+    bool running[AE_PORT_QUEUES];
+
+    /* The owner's. */
+    int listen_fd; /* "server=on"; -1: we connect */
+    int epoll_fd;  /* readable when the connection or the listening socket is */
+    int64_t retry_at;  /* ms */
+    bool started;      /* between start and stop */
+    bool announced;    /* the memory is known to the back end: generation is odd */
+    bool ran;          /* rings ran over this connection */
+    bool returned;     /* rings ran, over this or another */
+};
+
+/* One message and its answer. request 0: no message, only `ask`; neither: the end of a dialogue. */
+struct ae_vhost_step {
+    uint32_t request;
+    unsigned direction; /* of the vring it is about: 0 receive, 1 send */
+    bool (*wanted)(const struct ae_vhost_front *front); /* NULL: always */
+    int (*ask)(struct ae_vhost_front *front, struct vhost_user_message *message,
+               struct ae_error *err);
+    int (*take)(struct ae_vhost_front *front, const struct vhost_user_message *answer,
+                struct ae_error *err);
+};
+
+/* Dialogues. Each begins on an idle connection. */
+extern const struct ae_vhost_step ae_vhost_negotiation[]; /* features, queues, configuration */
+extern const struct ae_vhost_step ae_vhost_memory[];
+extern const struct ae_vhost_step ae_vhost_pair_start[];
+extern const struct ae_vhost_step ae_vhost_pair_stop[];
+
+int64_t ae_vhost_now_ms(void);
+
+void ae_vhost_begin(struct ae_vhost_front *front, const struct ae_vhost_step *dialogue,
+                    unsigned pair);
+
+/*
+ * Takes the dialogue as far as it goes without waiting. 1: it is done. 0: an answer is due; call again
+ * when the socket is readable. Negative: the connection is of no use any more.
+ */
+int ae_vhost_advance(struct ae_vhost_front *front, struct ae_error *err);
+
+/* The same, waiting. */
+int ae_vhost_converse(struct ae_vhost_front *front, const struct ae_vhost_step *dialogue,
+                      unsigned pair, struct ae_error *err);
+
+/* The ring behind a vring's number (5.1.2: even ones receive). */
+struct ae_virtio_ring ae_vhost_ring(const struct ae_vhost_front *front, unsigned vring);
+
+/* Data half. */
+int ae_vhost_user_attach(struct ae_port *port, unsigned index, struct ae_queue **queue,
+                         struct ae_error *err);
+void ae_vhost_user_detach(struct ae_queue *queue);
+
+#endif

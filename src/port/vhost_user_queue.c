@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The worker's half of a vhost-user port: a virtio queue whose device may go and come back. Whether it
+ * did is looked at only when there is nothing to receive or no room to send. */
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "port/vhost_user.h"
+
+struct vhost_queue {
+    struct ae_queue base;
+    struct ae_queue *ring; /* virtio_split.c's or virtio_packed.c's */
+    const uint32_t *generation;
+    struct ae_queue_state *state;
+    uint32_t taken_over;
+};
+
+static void take_over(struct vhost_queue *queue, uint32_t generation);
+
+static bool changed(struct vhost_queue *queue)
+{
+    /* Pairs with the release store of the owner. */
+    uint32_t generation = __atomic_load_n(queue->generation, __ATOMIC_ACQUIRE);
+
+    if (__builtin_expect(generation == queue->taken_over, 1))
+        return false;
+    ae_virtio_reset(queue->ring);
+    take_over(queue, generation);
+    return true;
+}
+
+static uint16_t receive(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+{
+    struct vhost_queue *queue = (struct vhost_queue *)base;
+    uint16_t received = queue->ring->receive(queue->ring, packets, count);
+
+    if (!received)
+        changed(queue);
+    return received;
+}
+
+static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+{
+    struct vhost_queue *queue = (struct vhost_queue *)base;
+    uint16_t sent = queue->ring->send(queue->ring, packets, count);
+
+    if (__builtin_expect(sent < count, 0))
+        changed(queue);
+    return sent;
+}
+
+static uint16_t receive_nothing(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+{
+    (void)packets;
+    (void)count;
+    changed((struct vhost_queue *)base);
+    return 0;
+}
+
+static uint16_t send_nothing(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+{
+    (void)packets;
+    if (!changed((struct vhost_queue *)base))
+        base->counters->send_full += count;
+    return 0;
+}
+
+/* The rings are as new. */
+static void take_over(struct vhost_queue *queue, uint32_t generation)
+{
+    bool present = generation & 1;
+
+    queue->base.receive = present ? receive : receive_nothing;
+    queue->base.send = present ? send : send_nothing;
+    queue->taken_over = generation;
+    /* Pairs with the acquire load of the owner, who shows the rings to the back end. */
+    __atomic_store_n(&queue->state->generation, generation, __ATOMIC_RELEASE);
+}
+
+int ae_vhost_user_attach(struct ae_port *port, unsigned index, struct ae_queue **out,
+                         struct ae_error *err)
+{
+    struct vhost_queue *queue = aligned_alloc(64, (sizeof(*queue) + 63) / 64 * 64);
+    uint32_t generation = __atomic_load_n(&port->state->generation, __ATOMIC_ACQUIRE);
+    int rc;
+
+    if (!queue)
+        return ae_error_set(err, -ENOMEM, "attaching a port: out of memory");
+    rc = ae_virtio_port_attach(port, index, &queue->ring, err);
+    if (rc) {
+        free(queue);
+        return rc;
+    }
+    queue->base.pool = queue->ring->pool;
+    queue->base.counters = queue->ring->counters;
+    queue->generation = &port->state->generation;
+    queue->state = &port->state->queues[index];
+    take_over(queue, generation);
+    *out = &queue->base;
+    return 0;
+}
+
+void ae_vhost_user_detach(struct ae_queue *base)
+{
+    struct vhost_queue *queue = (struct vhost_queue *)base;
+
+    ae_virtio_port_detach(queue->ring);
+    free(queue);
+}

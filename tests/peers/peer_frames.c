@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Sends frames of random lengths and contents through a port to a peer that returns each as it came,
+ * and checks that every one comes back once, in order and unaltered. A peer that goes away is waited
+ * for: what was on its way is lost then, and counting goes on from what comes next.
+ *
+ *     peer_frames PORT [frames=N] [queues=N] [seconds=N] [losses]
+ *
+ * frames: how many have to come back. seconds: how long that may take. losses: the peer will be
+ * restarted; frames may be missing, none may be altered or come out of order. Says "# running" once
+ * frames come back, and "# lost" and "# back" as the link goes and returns.
+ */
+
+#include <aether/clock.h>
+#include <aether/port.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WINDOW   128 /* on their way per queue, less than a ring holds */
+#define BURST    32
+#define HEADER   14
+#define SHORTEST 60
+#define LONGEST  1514
+#define TEND_NS  100000
+#define LOST_NS  200000000 /* after as long without one, those on their way are given up */
+
+struct flow {
+    struct ae_queue *queue;
+    uint64_t sent, expected, returned, altered;
+    uint64_t last; /* ticks, when one came back */
+};
+
+struct run {
+    struct ae_port *port;
+    struct flow flows[AE_PORT_QUEUES];
+    unsigned queues;
+    uint64_t wanted;
+    uint8_t mac[6];
+    bool losses;
+};
+
+/* xorshift64*: the contents of a frame depend on its number and its queue only. */
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * UINT64_C(0x2545F4914F6CDD1D);
+}
+
+/* Fills a frame behind its Ethernet header; returns its length. */
+static uint32_t make(uint8_t *payload, uint64_t number, unsigned queue)
+{
+    uint64_t state = (number + 1) * UINT64_C(0x9E3779B97F4A7C15) ^ queue;
+    uint32_t length;
+
+    next_random(&state);
+    length = SHORTEST + (uint32_t)(next_random(&state) % (LONGEST - SHORTEST + 1));
+    memcpy(payload, &number, sizeof(number));
+    for (uint32_t i = sizeof(number); i < length - HEADER; i += 8) {
+        uint64_t word = next_random(&state);
+        uint32_t rest = length - HEADER - i;
+
+        memcpy(payload + i, &word, rest < 8 ? rest : 8);
+    }
+    return length;
+}
+
+static void send_some(struct run *run, unsigned index)
+{
+    struct flow *flow = &run->flows[index];
+    struct ae_packet *packets[BURST];
+    uint16_t made = 0, accepted;
+
+    while (made < BURST && flow->sent + made - flow->expected < WINDOW) {
+        struct ae_packet *packet = ae_packet_get(flow->queue->pool);
+
+        if (!packet)
+            break;
+        memset(packet->data, 0xff, 6);
+        memcpy(packet->data + 6, run->mac, 6);
+        packet->data[12] = 0x88;
+        packet->data[13] = 0xB5;
+        packet->length = make(packet->data + HEADER, flow->sent + made, index);
+        packets[made++] = packet;
+    }
+    accepted = made ? ae_send(flow->queue, packets, made) : 0;
+    flow->sent += accepted;
+    for (uint16_t i = accepted; i < made; i++)
+        ae_packet_put(packets[i]);
+}
+
+static void check(struct run *run, unsigned index, const struct ae_packet *packet)
+{
+    struct flow *flow = &run->flows[index];
+    uint8_t expected[LONGEST];
+    uint64_t number;
+    uint32_t length;
+
+    if (packet->data[12] != 0x88 || packet->data[13] != 0xB5)
+        return; /* the peer's own, such as the RARP that it was asked for */
+    memcpy(&number, packet->data + HEADER, sizeof(number));
+    length = make(expected, number, index);
+    if (packet->length != length || memcmp(packet->data + 6, run->mac, 6) != 0 ||
+        memcmp(packet->data + HEADER, expected, length - HEADER) != 0 ||
+        number < flow->expected || number >= flow->sent ||
+        (!run->losses && number != flow->expected)) {
+        if (flow->altered++ == 0)
+            printf("# queue %u: frame %" PRIu64 " of %u bytes came, %" PRIu64 " was expected\n",
+                   index, number, packet->length, flow->expected);
+        return;
+    }
+    flow->expected = number + 1;
+    flow->returned++;
+}
+
+static void receive_some(struct run *run, unsigned index)
+{
+    struct flow *flow = &run->flows[index];
+    struct ae_packet *packets[BURST];
+    uint16_t count = ae_receive(flow->queue, packets, BURST);
+    uint64_t now = ae_clock_ticks();
+
+    for (uint16_t i = 0; i < count; i++) {
+        check(run, index, packets[i]);
+        ae_packet_put(packets[i]);
+    }
+    if (count)
+        flow->last = now;
+    else if (run->losses && now - flow->last > ae_clock_from_ns(LOST_NS))
+        flow->expected = flow->sent;
+}
+
+/* What a supervisor does for a worker. */
+static void tend(struct ae_port *port)
+{
+    struct ae_port_owner *owner = ae_port_get_owner(port);
+    struct pollfd poll_fd = {.events = POLLIN};
+
+    ae_port_owner_tend(owner);
+    if (ae_port_owner_event_fds(owner, &poll_fd.fd, 1) == 1 && poll(&poll_fd, 1, 0) == 1)
+        ae_port_owner_event(owner, poll_fd.fd);
+}
+
+static void tell_link(struct ae_port *port)
+{
+    static bool was_up = true;
+    struct ae_link link;
+
+    ae_port_get_link(port, &link);
+    if (link.up != was_up)
+        printf("# %s\n", link.up ? "back" : "lost");
+    was_up = link.up;
+    fflush(stdout);
+}
+
+static bool done(const struct run *run)
+{
+    for (unsigned i = 0; i < run->queues; i++)
+        if (run->flows[i].returned < run->wanted)
+            return false;
+    return true;
+}
+
+static void exchange(struct run *run, uint64_t seconds)
+{
+    uint64_t start = ae_clock_ticks(), tended = start, now;
+    bool running = false;
+
+    do {
+        for (unsigned i = 0; i < run->queues; i++) {
+            send_some(run, i);
+            receive_some(run, i);
+        }
+        now = ae_clock_ticks();
+        if (now - tended < ae_clock_from_ns(TEND_NS))
+            continue;
+        tended = now;
+        tend(run->port);
+        tell_link(run->port);
+        if (!running && run->flows[0].returned) {
+            running = true;
+            printf("# running\n");
+        }
+    } while (!done(run) && now - start < ae_clock_from_ns(seconds * UINT64_C(1000000000)));
+}
+
+static int report(const struct run *run)
+{
+    bool ok = done(run);
+
+    for (unsigned i = 0; i < run->queues; i++) {
+        const struct flow *flow = &run->flows[i];
+        const struct ae_queue_counters *counters = flow->queue->counters;
+
+        printf("# queue %u: %" PRIu64 " sent, %" PRIu64 " came back, %" PRIu64 " altered, %" PRIu64
+               " bad descriptors\n",
+               i, flow->sent, flow->returned, flow->altered,
+               counters->receive_bad_descriptors + counters->send_bad_descriptors);
+        ok = ok && !flow->altered && !counters->receive_bad_descriptors &&
+             !counters->send_bad_descriptors && !counters->receive_errors;
+    }
+    printf("%s - frames to the peer and back\n", ok ? "ok" : "not ok");
+    return ok ? 0 : 1;
+}
+
+static uint64_t number_of(const char *argument, const char *name, uint64_t value)
+{
+    size_t length = strlen(name);
+
+    return strncmp(argument, name, length) == 0 ? strtoull(argument + length, NULL, 10) : value;
+}
+
+int main(int argc, char **argv)
+{
+    struct ae_port_options options = {.page_size = 4096, .queues = 1};
+    struct run run = {.wanted = 100000};
+    struct ae_port_info info;
+    struct ae_error err;
+    uint64_t seconds = 30;
+    int rc;
+
+    if (argc < 2) {
+        fprintf(stderr, "Usage: peer_frames PORT [frames=N] [queues=N] [seconds=N] [losses]\n");
+        return 2;
+    }
+    for (int i = 2; i < argc; i++) {
+        run.wanted = number_of(argv[i], "frames=", run.wanted);
+        options.queues = (uint16_t)number_of(argv[i], "queues=", options.queues);
+        seconds = number_of(argv[i], "seconds=", seconds);
+        run.losses = run.losses || strcmp(argv[i], "losses") == 0;
+    }
+    if (ae_clock_calibrate(&err) || ae_port_open(&run.port, argv[1], &options, &err)) {
+        fprintf(stderr, "peer_frames: %s\n", err.text);
+        return 1;
+    }
+    ae_port_get_info(run.port, &info);
+    memcpy(run.mac, info.mac, 6);
+    run.queues = info.queues;
+    for (unsigned i = 0; i < run.queues; i++)
+        run.flows[i] = (struct flow){.queue = ae_port_queue(run.port, i), .last = ae_clock_ticks()};
+    exchange(&run, seconds);
+    rc = report(&run);
+    ae_port_close(run.port);
+    return rc;
+}
