@@ -222,7 +222,9 @@ static void fill_frame(struct send_ring *ring, struct ae_packet *packet)
 {
     uint32_t command = TXD_EOP | TXD_IFCS, options = 0;
 
-    if (packet->length < FRAME_SHORTEST && ae_packet_tailroom(packet) >= FRAME_SHORTEST) {
+    /* Behind a checksum that the card makes, padding is the card's as well: to it, ours is payload. */
+    if (packet->length < FRAME_SHORTEST && !(packet->flags & CHECKSUM_FLAGS) &&
+        ae_packet_tailroom(packet) >= FRAME_SHORTEST) {
         memset(packet->data + packet->length, 0, FRAME_SHORTEST - packet->length);
         packet->length = FRAME_SHORTEST;
     }
