@@ -10,6 +10,7 @@ static const struct ae_port_ops *const drivers[] = {
     &ae_port_e1000e,
     &ae_port_virtio_pci,
     &ae_port_vhost_user,
+    &ae_port_vhost_server,
 };
 
 #define DRIVERS (sizeof(drivers) / sizeof(drivers[0]))

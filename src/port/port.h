@@ -37,6 +37,8 @@ struct ae_queue_state {
     uint32_t notify_send;
     /* Of the generation below, what this queue has taken over. Written by the worker. */
     uint32_t generation;
+    /* Where its rings stood when it last stopped, for a peer that asks. Written by the worker. */
+    uint16_t positions[2];
 } __attribute__((aligned(64)));
 
 struct ae_port_state {
@@ -117,6 +119,7 @@ struct ae_port_ops {
 extern const struct ae_port_ops ae_port_e1000e;
 extern const struct ae_port_ops ae_port_virtio_pci;
 extern const struct ae_port_ops ae_port_vhost_user;
+extern const struct ae_port_ops ae_port_vhost_server;
 
 extern const struct ae_port_transport ae_port_transport_pci;
 

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Frames between a peer's memory and packets: what both forms of ring need, off the fast path. */
+
+#include "port/vhost_ring.h"
+
+#define ETHERNET 14
+
+uint8_t *ae_vhost_find(struct ae_vhost_ring *ring, uint64_t address, uint32_t length)
+{
+    for (unsigned i = 0; i < ring->memory->count; i++) {
+        const struct ae_vhost_region *region = &ring->memory->regions[i];
+        uint64_t offset = address - region->first;
+
+        if (offset < region->size && length <= region->size - offset) {
+            ring->recent = *region;
+            return region->at + offset;
+        }
+    }
+    return NULL;
+}
+
+/* 5.1.6.4.2: without the features that allow it, neither partial checksums nor large segments. */
+static bool header_is_plain(const struct virtio_net_hdr *header)
+{
+    return header->flags == 0 && header->gso_type == VIRTIO_NET_HDR_GSO_NONE;
+}
+
+bool ae_vhost_gather(const struct ae_vhost_ring *ring, const struct ae_vhost_buffer *buffer,
+                     struct ae_packet *packet, struct ae_queue_counters *counters)
+{
+    struct virtio_net_hdr header;
+    uint32_t have = 0, total = 0;
+
+    for (unsigned i = 0; i < buffer->count; i++) {
+        struct ae_vhost_piece piece = buffer->pieces[i];
+
+        if (have < sizeof(header)) {
+            uint32_t part = piece.length;
+
+            if (part > sizeof(header) - have)
+                part = (uint32_t)sizeof(header) - have;
+            memcpy((uint8_t *)&header + have, piece.at, part);
+            have += part;
+            piece.at += part;
+            piece.length -= part;
+        }
+        if (piece.length > ring->frame_max - total) {
+            counters->receive_errors++;
+            return false;
+        }
+        if (piece.length)
+            ae_vhost_copy(packet->data + total, piece.at, piece.length);
+        total += piece.length;
+    }
+    if (have < sizeof(header) || total < ETHERNET || !header_is_plain(&header)) {
+        counters->receive_errors++;
+        return false;
+    }
+    packet->length = total;
+    counters->received_bytes += total;
+    return true;
+}
+
+void ae_vhost_scatter(const struct virtio_net_hdr *header, const struct ae_packet *packet,
+                      const struct ae_vhost_piece *pieces, unsigned count)
+{
+    uint32_t done = 0; /* of the header */
+    uint32_t sent = 0; /* of the frame */
+
+    for (unsigned i = 0; i < count && sent < packet->length; i++) {
+        struct ae_vhost_piece piece = pieces[i];
+
+        if (done < sizeof(*header)) {
+            uint32_t part = piece.length;
+
+            if (part > sizeof(*header) - done)
+                part = (uint32_t)sizeof(*header) - done;
+            memcpy(piece.at, (const uint8_t *)header + done, part);
+            done += part;
+            piece.at += part;
+            piece.length -= part;
+        }
+        if (piece.length > packet->length - sent)
+            piece.length = packet->length - sent;
+        if (piece.length)
+            ae_vhost_copy(piece.at, packet->data + sent, piece.length);
+        sent += piece.length;
+    }
+}
+
+bool ae_vhost_can_send(const struct ae_vhost_ring *ring, const struct ae_packet *packet)
+{
+    uint32_t wanted = packet->flags & AE_VHOST_SEND_FLAGS;
+    uint32_t l4_least = wanted & AE_PACKET_SEND_TCP_CHECKSUM ? 20 : 8;
+
+    if (packet->length < ETHERNET || packet->length > ring->frame_max)
+        return false;
+    if (!wanted)
+        return true;
+    if (packet->l3_offset < ETHERNET || packet->l4_offset < packet->l3_offset + 20)
+        return false;
+    if (wanted == AE_PACKET_SEND_IPV4_CHECKSUM)
+        return packet->length >= packet->l4_offset;
+    return packet->length >= packet->l4_offset + l4_least;
+}
+
+/* RFC 1071, over bytes as they lie in memory. */
+static uint16_t sum(const uint8_t *bytes, uint32_t length)
+{
+    uint32_t total = 0;
+    uint16_t word;
+
+    for (; length >= 2; bytes += 2, length -= 2) {
+        memcpy(&word, bytes, 2);
+        total += word;
+    }
+    if (length)
+        total += bytes[0];
+    total = (total & 0xffff) + (total >> 16);
+    return (uint16_t)((total & 0xffff) + (total >> 16));
+}
+
+static void store_sum(uint8_t *field, uint16_t value)
+{
+    memcpy(field, &value, sizeof(value));
+}
+
+/* The field holds the pseudo-header's sum: summing over it gives that of everything. */
+static void complete_l4(struct ae_packet *packet, uint32_t start, uint32_t offset, bool udp)
+{
+    uint16_t value =
+        (uint16_t)~sum(packet->data + start, packet->length - start);
+
+    if (udp && value == 0)
+        value = 0xffff; /* RFC 768: 0 would say that there is none */
+    store_sum(packet->data + start + offset, value);
+}
+
+void ae_vhost_checksum(const struct ae_vhost_ring *ring, struct ae_packet *packet,
+                       struct virtio_net_hdr *header)
+{
+    bool tcp = packet->flags & AE_PACKET_SEND_TCP_CHECKSUM;
+    uint16_t offset = tcp ? 16 : 6;
+
+    if (packet->flags & AE_PACKET_SEND_IPV4_CHECKSUM) {
+        uint8_t *ip = packet->data + packet->l3_offset;
+
+        store_sum(ip + 10, 0);
+        store_sum(ip + 10, (uint16_t)~sum(ip, (uint32_t)packet->l4_offset - packet->l3_offset));
+    }
+    if (!(packet->flags & (AE_PACKET_SEND_UDP_CHECKSUM | AE_PACKET_SEND_TCP_CHECKSUM)))
+        return;
+    if (ring->checksum) {
+        header->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+        header->csum_start = packet->l4_offset;
+        header->csum_offset = offset;
+    } else {
+        complete_l4(packet, packet->l4_offset, offset, !tcp);
+    }
+}

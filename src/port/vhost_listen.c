@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "port/vhost_listen.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+/* Is the name in the way, and may it be removed? 0: it is free now. */
+static int make_room(const struct sockaddr_un *address, struct ae_error *err)
+{
+    struct stat status;
+    int fd, rc;
+
+    if (lstat(address->sun_path, &status))
+        return errno == ENOENT ? 0
+                               : ae_error_set(err, -errno, "%s: %s", address->sun_path,
+                                              strerror(errno));
+    if (!S_ISSOCK(status.st_mode))
+        return ae_error_set(err, -EEXIST, "%s is there already, and is no socket",
+                            address->sun_path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return ae_error_set(err, -errno, "making a socket: %s", strerror(errno));
+    rc = connect(fd, (const struct sockaddr *)address, sizeof(*address)) ? -errno : 0;
+    close(fd);
+    if (rc != -ECONNREFUSED)
+        return ae_error_set(err, -EADDRINUSE,
+                            "%s: another program listens there; end it, or choose another name",
+                            address->sun_path);
+    if (unlink(address->sun_path))
+        return ae_error_set(err, -errno, "removing the dead socket %s: %s", address->sun_path,
+                            strerror(errno));
+    return 0;
+}
+
+int ae_vhost_listen(struct ae_vhost_listener *listener, const char *path, struct ae_error *err)
+{
+    struct sockaddr_un *address = &listener->address;
+    struct stat status;
+    int rc;
+
+    memset(listener, 0, sizeof(*listener));
+    listener->fd = -1;
+    if (strlen(path) >= sizeof(address->sun_path))
+        return ae_error_set(err, -ENAMETOOLONG, "%s: a socket's name has at most %zu characters",
+                            path, sizeof(address->sun_path) - 1);
+    address->sun_family = AF_UNIX;
+    memcpy(address->sun_path, path, strlen(path));
+    rc = make_room(address, err);
+    if (rc)
+        return rc;
+    listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (listener->fd < 0 ||
+        bind(listener->fd, (const struct sockaddr *)address, sizeof(*address)) ||
+        listen(listener->fd, 8) || lstat(path, &status)) {
+        rc = ae_error_set(err, -errno, "listening at %s: %s", path, strerror(errno));
+        if (listener->fd >= 0)
+            close(listener->fd);
+        listener->fd = -1;
+        return rc;
+    }
+    listener->device = status.st_dev;
+    listener->inode = status.st_ino;
+    return 0;
+}
+
+int ae_vhost_accept(const struct ae_vhost_listener *listener)
+{
+    return accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
+void ae_vhost_unlisten(struct ae_vhost_listener *listener)
+{
+    struct stat status;
+
+    if (listener->fd < 0)
+        return;
+    if (!lstat(listener->address.sun_path, &status) && status.st_dev == listener->device &&
+        status.st_ino == listener->inode)
+        unlink(listener->address.sun_path);
+    close(listener->fd);
+    listener->fd = -1;
+}

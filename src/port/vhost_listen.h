@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_PORT_VHOST_LISTEN_H
+#define AE_PORT_VHOST_LISTEN_H
+
+/* A Unix socket with a name, that others connect to. */
+
+#include <sys/types.h>
+#include <sys/un.h>
+
+#include <aether/error.h>
+
+struct ae_vhost_listener {
+    int fd; /* -1: none */
+    dev_t device; /* of its name, to know it again */
+    ino_t inode;
+    struct sockaddr_un address;
+};
+
+/*
+ * Takes the name over from a program that died; -EADDRINUSE when one listens there, -EEXIST when it is
+ * no socket.
+ */
+int ae_vhost_listen(struct ae_vhost_listener *listener, const char *path, struct ae_error *err);
+
+/* The next one who connects, non-blocking; -1: nobody. */
+int ae_vhost_accept(const struct ae_vhost_listener *listener);
+
+/* Removes the name if it is still ours. */
+void ae_vhost_unlisten(struct ae_vhost_listener *listener);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_PORT_VHOST_MAP_H
+#define AE_PORT_VHOST_MAP_H
+
+/*
+ * A peer's memory, mapped into this process.
+ *
+ * The peer can take pages away while we use them: shrink the file, punch holes into it, leave its huge
+ * page pool empty. The kernel then sends SIGBUS, which would kill a process that does not expect it. We
+ * expect it: where memory of a peer was, an empty page of our own takes its place, `lost` says so, and
+ * whoever works on it stops. A SIGBUS for any other address is handled as it was before.
+ */
+
+#include <signal.h>
+
+#include <aether/error.h>
+
+#include "port/vhost_message.h"
+#include "port/vhost_ring.h"
+
+struct ae_vhost_map {
+    struct ae_vhost_memory memory;
+    uint64_t user[AE_VHOST_REGIONS];   /* what the peer calls each */
+    uint64_t before[AE_VHOST_REGIONS]; /* bytes mapped in front of each */
+    uint64_t page[AE_VHOST_REGIONS];   /* bytes */
+    volatile sig_atomic_t lost;
+};
+
+/*
+ * May these be mapped? Files in memory (memfd, tmpfs, hugetlbfs) that hold all of their region, regions
+ * that do not overlap and whose ends can be computed. The error says which is not.
+ */
+int ae_vhost_check_regions(const struct vhost_user_region *regions, const int *fds, uint32_t count,
+                           struct ae_error *err);
+
+/* Maps and faults in what the file has. Takes no descriptor. The map must stay where it is. */
+int ae_vhost_map(struct ae_vhost_map *map, const struct vhost_user_region *regions, const int *fds,
+                 uint32_t count);
+
+/* Unmaps all. An empty map is allowed. */
+void ae_vhost_unmap(struct ae_vhost_map *map);
+
+/* Where a user address of the peer's is here; NULL: not in one region with all its length. */
+uint8_t *ae_vhost_from_user(const struct ae_vhost_map *map, uint64_t address, uint64_t length);
+
+#endif

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The data half of a back end: a queue pair whose rings come and go with the peer. Between changes it
+ * makes no system call; taking over new rings maps the peer's memory and makes a few.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "port/vhost_handover.h"
+#include "port/vhost_map.h"
+#include "port/vhost_ring.h"
+
+#define VLAN_ETHERNET 18 /* bytes of header before what counts as MTU */
+
+struct queue {
+    struct ae_queue base; /* first: the burst calls are given this */
+    const uint32_t *generation; /* the owner's; another number than ours: something is new */
+    uint32_t taken;             /* generation that is taken over */
+    ae_vhost_receive_t *receive; /* NULL: no ring runs */
+    ae_vhost_send_t *send;
+    void (*tell)(struct ae_vhost_ring *ring);
+    struct ae_vhost_ring from_peer;
+    struct ae_vhost_ring to_peer;
+    bool drop; /* the peer has disabled its transmit queue: what is there is to be dropped */
+    int control;
+    uint32_t memory_id;
+    uint32_t announced;
+    bool announce; /* a frame of our own making waits to be received */
+    uint8_t mac[6];
+    struct ae_vhost_map map;
+    struct ae_queue_state *state;
+};
+
+/* ---- Taking over what the owner has agreed on with the peer ---- */
+
+static uint16_t position(const struct ae_vhost_ring *ring, bool packed)
+{
+    return packed ? (uint16_t)(ring->next | (ring->wrap ? 1u << 15 : 0)) : ring->next;
+}
+
+static bool is_packed(const struct queue *queue)
+{
+    return queue->receive == ae_vhost_packed_receive || queue->send == ae_vhost_packed_send;
+}
+
+static void stop(struct queue *queue)
+{
+    bool packed = is_packed(queue);
+
+    if (queue->send)
+        queue->state->positions[AE_VHOST_TO_PEER] = position(&queue->to_peer, packed);
+    if (queue->receive)
+        queue->state->positions[AE_VHOST_FROM_PEER] = position(&queue->from_peer, packed);
+    queue->receive = NULL;
+    queue->send = NULL;
+}
+
+/* Finds the ring's parts in the mapped memory; false: they are not all in it. */
+static bool set_ring(struct queue *queue, struct ae_vhost_ring *ring,
+                     const struct ae_vhost_handover *handover, enum ae_vhost_direction direction)
+{
+    const struct ae_vhost_handover_ring *given = &handover->rings[direction];
+    bool packed = handover->features & VIRTIO_FEATURE(VIRTIO_F_RING_PACKED);
+    void *descriptors = ae_vhost_from_user(&queue->map, given->descriptors,
+                                           ae_vhost_descriptors_size(given->size));
+    void *available = ae_vhost_from_user(&queue->map, given->available,
+                                         ae_vhost_available_size(given->size, packed));
+    void *used =
+        ae_vhost_from_user(&queue->map, given->used, ae_vhost_used_size(given->size, packed));
+
+    if (!descriptors || !available || !used || (uintptr_t)descriptors % 16 ||
+        (uintptr_t)available % 4 || (uintptr_t)used % 4)
+        return false;
+    *ring = (struct ae_vhost_ring){
+        .ring = descriptors,
+        .avail = available,
+        .used = used,
+        .size = given->size,
+        .next = packed ? given->position & 0x7fff : given->position,
+        .wrap = given->position >> 15,
+        .in_order = handover->features & VIRTIO_FEATURE(VIRTIO_F_IN_ORDER),
+        .mergeable = handover->features & VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF),
+        .checksum = handover->features & VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM),
+        .frame_max = handover->mtu + VLAN_ETHERNET,
+        .notify = direction == AE_VHOST_TO_PEER ? &queue->state->notify_send
+                                                : &queue->state->notify_receive,
+        .recent = queue->map.memory.regions[0],
+        .memory = &queue->map.memory,
+    };
+    return !packed || ring->next < ring->size;
+}
+
+static bool take_memory(struct queue *queue, const struct ae_vhost_handover *handover,
+                        const int *fds)
+{
+    if (handover->memory_id == queue->memory_id && !queue->map.lost)
+        return true;
+    ae_vhost_unmap(&queue->map);
+    queue->memory_id = handover->memory_id;
+    return ae_vhost_map(&queue->map, handover->regions, fds, handover->region_count) == 0;
+}
+
+static void start(struct queue *queue, const struct ae_vhost_handover *handover)
+{
+    bool packed = handover->features & VIRTIO_FEATURE(VIRTIO_F_RING_PACKED);
+    const struct ae_vhost_handover_ring *rings = handover->rings;
+
+    queue->tell = packed ? ae_vhost_packed_tell : ae_vhost_split_tell;
+    for (unsigned i = 0; i < 2; i++)
+        if (rings[i].run)
+            queue->state->positions[i] = rings[i].position;
+    if (rings[AE_VHOST_TO_PEER].run && rings[AE_VHOST_TO_PEER].enabled) {
+        if (!set_ring(queue, &queue->to_peer, handover, AE_VHOST_TO_PEER))
+            goto broken;
+        (packed ? ae_vhost_packed_start : ae_vhost_split_start)(&queue->to_peer);
+        queue->send = packed ? ae_vhost_packed_send : ae_vhost_split_send;
+    }
+    if (rings[AE_VHOST_FROM_PEER].run) {
+        if (!set_ring(queue, &queue->from_peer, handover, AE_VHOST_FROM_PEER))
+            goto broken;
+        (packed ? ae_vhost_packed_start : ae_vhost_split_start)(&queue->from_peer);
+        queue->receive = packed ? ae_vhost_packed_receive : ae_vhost_split_receive;
+        queue->drop = !rings[AE_VHOST_FROM_PEER].enabled;
+    }
+    return;
+broken:
+    ae_vhost_store(&queue->state->broken, 1);
+}
+
+static __attribute__((noinline)) void take_over(struct queue *queue)
+{
+    struct ae_vhost_handover handover;
+    int fds[VHOST_USER_MAX_REGIONS];
+
+    if (!ae_vhost_receive_handover(queue->control, &handover, fds))
+        return;
+    stop(queue);
+    ae_vhost_store(&queue->state->broken, 0);
+    if (take_memory(queue, &handover, fds))
+        start(queue, &handover);
+    else
+        ae_vhost_store(&queue->state->broken, 1);
+    for (uint32_t i = 0; i < handover.region_count; i++)
+        close(fds[i]);
+    if (handover.announce != queue->announced) {
+        queue->announced = handover.announce;
+        queue->announce = true;
+        memcpy(queue->mac, handover.mac, sizeof(queue->mac));
+    }
+    queue->taken = handover.generation;
+    /* Pairs with the owner's acquire: positions are there, and no ring is touched as before. */
+    __atomic_store_n(&queue->state->generation, handover.generation, __ATOMIC_RELEASE);
+}
+
+/* ---- The burst calls ---- */
+
+/* The peer has spoilt a ring or taken its memory away: no ring of the pair is touched again. */
+static __attribute__((noinline)) void give_up(struct queue *queue, bool receiving)
+{
+    if (receiving)
+        queue->base.counters->receive_bad_descriptors++;
+    else
+        queue->base.counters->send_bad_descriptors++;
+    queue->receive = NULL;
+    queue->send = NULL;
+    __atomic_store_n(&queue->state->broken, 1, __ATOMIC_RELEASE);
+}
+
+static inline bool look_for_change(struct queue *queue)
+{
+    return __builtin_expect(ae_vhost_load(queue->generation) != queue->taken, 0);
+}
+
+/* VHOST_USER_SEND_RARP: the frame that a guest would send which announces itself (RFC 903). */
+static uint16_t announce(struct queue *queue, struct ae_packet **packets)
+{
+    static const uint8_t head[] = {0x80, 0x35, 0, 1, 8, 0, 6, 4, 0, 3};
+    struct ae_packet *packet = ae_packet_get(queue->base.pool);
+    uint8_t *at;
+
+    queue->announce = false;
+    if (!packet)
+        return 0;
+    at = packet->data;
+    memset(at, 0, 60);
+    memset(at, 0xff, 6);
+    memcpy(at + 6, queue->mac, 6);
+    memcpy(at + 12, head, sizeof(head));
+    memcpy(at + 22, queue->mac, 6);
+    memcpy(at + 32, queue->mac, 6);
+    packet->length = 60;
+    packets[0] = packet;
+    queue->base.counters->received_frames++;
+    queue->base.counters->received_bytes += 60;
+    return 1;
+}
+
+static void put_all(struct ae_packet **packets, uint16_t count)
+{
+    for (uint16_t i = 0; i < count; i++)
+        ae_packet_put(packets[i]);
+}
+
+static uint16_t receive(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+{
+    struct queue *queue = (struct queue *)base;
+    uint16_t taken;
+
+    if (look_for_change(queue))
+        take_over(queue);
+    if (__builtin_expect(queue->announce && count, 0))
+        return announce(queue, packets);
+    if (!queue->receive)
+        return 0;
+    taken = queue->receive(&queue->from_peer, base->pool, base->counters, packets, count);
+    queue->tell(&queue->from_peer);
+    if (queue->send)
+        queue->tell(&queue->to_peer);
+    if (__builtin_expect(queue->from_peer.broken || queue->map.lost, 0))
+        give_up(queue, true);
+    if (__builtin_expect(queue->drop, 0)) {
+        put_all(packets, taken);
+        return 0;
+    }
+    return taken;
+}
+
+static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+{
+    struct queue *queue = (struct queue *)base;
+    uint16_t sent;
+
+    if (look_for_change(queue))
+        take_over(queue);
+    if (!queue->send) {
+        base->counters->send_full += count;
+        return 0;
+    }
+    sent = queue->send(&queue->to_peer, base->counters, packets, count);
+    if (__builtin_expect(queue->to_peer.broken || queue->map.lost, 0))
+        give_up(queue, false);
+    return sent;
+}
+
+/* ---- Attach ---- */
+
+int ae_vhost_attach(struct ae_port *port, unsigned index, struct ae_queue **out,
+                    struct ae_error *err)
+{
+    struct queue *queue = calloc(1, sizeof(*queue));
+    int rc;
+
+    if (!queue)
+        return ae_error_set(err, -ENOMEM, "vhost-user-server: out of memory");
+    queue->control = fcntl(port->handoff.control_fds[index], F_DUPFD_CLOEXEC, 0);
+    if (queue->control < 0) {
+        rc = ae_error_set(err, -errno, "vhost-user-server: the control socket: %s",
+                          strerror(errno));
+        free(queue);
+        return rc;
+    }
+    rc = ae_port_make_pool(port, index, &queue->base.pool, err);
+    if (rc) {
+        close(queue->control);
+        free(queue);
+        return rc;
+    }
+    queue->base.receive = receive;
+    queue->base.send = send;
+    queue->state = &port->state->queues[index];
+    queue->base.counters = &queue->state->counters;
+    queue->generation = &port->state->generation;
+    /* What was agreed on before this worker came is taken over at its first poll. */
+    queue->taken = ae_vhost_load(queue->generation) - 1;
+    *out = &queue->base;
+    return 0;
+}
+
+void ae_vhost_detach(struct ae_queue *base)
+{
+    struct queue *queue = (struct queue *)base;
+
+    ae_vhost_unmap(&queue->map);
+    ae_pool_destroy(base->pool);
+    close(queue->control);
+    free(queue);
+}
