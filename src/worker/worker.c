@@ -34,12 +34,12 @@ bool ae_worker_supervised(void)
 static int attach_shared(struct ae_worker *worker, struct ae_error *err)
 {
     const char *text = getenv(AE_SHARED_ENVIRONMENT);
-    int fd = text ? atoi(text) : -1;
+    int fd = text ? atoi(text) : -1, seals = fcntl(fd, F_GET_SEALS);
     struct stat status;
     void *shared;
 
-    if (fstat(fd, &status) || status.st_size < (off_t)sizeof(struct ae_shared) ||
-        !(fcntl(fd, F_GET_SEALS) & F_SEAL_SHRINK))
+    if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(fd, &status) ||
+        status.st_size < (off_t)sizeof(struct ae_shared))
         return ae_error_set(err, -EPROTO,
                             "%s=%s: this is no descriptor of a supervisor's; start the program "
                             "with 'aether run', or unset the variable",
