@@ -43,19 +43,16 @@ struct tasks {
     unsigned cpu;
     unsigned count;
     char first[64];
+    char process[24]; /* being looked at */
 };
 
-static int look_at_task(const char *tid, void *context)
+static void look_at_status(struct tasks *tasks, const char *path, const char *tid)
 {
-    struct tasks *tasks = context;
-    char path[64], name[32] = "?", *text, *list;
+    char name[32] = "?", *text, *list;
     struct ae_cpus cpus;
 
-    if (tid[0] < '1' || tid[0] > '9' || atoi(tid) == getpid())
-        return 0;
-    snprintf(path, sizeof(path), "/proc/%.20s/status", tid);
     if (ae_root_read_all(path, &text) < 0)
-        return 0; /* it ended meanwhile */
+        return; /* it ended meanwhile */
     list = strstr(text, "\nCpus_allowed_list:\t");
     /* Kernel threads have no memory of their own; those of a CPU cannot leave it. */
     if (list && strstr(text, "\nVmSize:")) {
@@ -67,6 +64,32 @@ static int look_at_task(const char *tid, void *context)
         }
     }
     free(text);
+}
+
+static int look_at_thread(const char *tid, void *context)
+{
+    struct tasks *tasks = context;
+    char path[96];
+
+    snprintf(path, sizeof(path), "/proc/%s/task/%.20s/status", tasks->process, tid);
+    if (tid[0] >= '1' && tid[0] <= '9' && strcmp(tid, tasks->process) != 0)
+        look_at_status(tasks, path, tid);
+    return 0;
+}
+
+static int look_at_process(const char *pid, void *context)
+{
+    struct tasks *tasks = context;
+    char path[64];
+
+    if (pid[0] < '1' || pid[0] > '9' || atoi(pid) == getpid())
+        return 0;
+    snprintf(tasks->process, sizeof(tasks->process), "%.20s", pid);
+    snprintf(path, sizeof(path), "/proc/%.20s/status", pid);
+    look_at_status(tasks, path, pid);
+    /* Its threads have CPUs of their own. */
+    snprintf(path, sizeof(path), "/proc/%.20s/task", pid);
+    ae_root_list(path, look_at_thread, tasks);
     return 0;
 }
 
@@ -79,9 +102,9 @@ static void find_sharing(unsigned cpu, char text[FINDING])
         snprintf(text, FINDING, "this process is not tied to one CPU (aether run --cpu N)");
         return;
     }
-    ae_root_list("/proc", look_at_task, &tasks);
+    ae_root_list("/proc", look_at_process, &tasks);
     if (tasks.count)
-        snprintf(text, FINDING, "%u other processes may run on CPU %u, the first is %s "
+        snprintf(text, FINDING, "%u other tasks may run on CPU %u, the first is %s "
                  "(isolcpus=domain,%u)", tasks.count, cpu, tasks.first, cpu);
 }
 
