@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -137,7 +138,7 @@ int ae_launch_prepare(struct ae_launch *launch, const struct ae_launch_plan *pla
 
     if (rc)
         return rc;
-    if (pipe2(go, O_CLOEXEC) || pipe2(report, O_CLOEXEC))
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, go) || pipe2(report, O_CLOEXEC))
         rc = -errno;
     launch->pid = rc ? -1 : fork();
     if (launch->pid == 0) {
@@ -165,7 +166,8 @@ int ae_launch_prepare(struct ae_launch *launch, const struct ae_launch_plan *pla
 int ae_launch_go(struct ae_launch *launch, struct ae_error *err)
 {
     struct ae_error told;
-    ssize_t length = write(launch->go, "", 1);
+    /* A worker that was killed meanwhile must not take us along (SIGPIPE). */
+    ssize_t length = send(launch->go, "", 1, MSG_NOSIGNAL);
 
     close(launch->go);
     do {
