@@ -77,8 +77,9 @@ struct ae_supervise_result {
 };
 
 /*
- * Runs the program to its end on each CPU. 0 when all were started and have ended, however they ended;
- * negative when one could not be started, and then none runs and no device is held.
+ * Runs the program to its end on each CPU; the caller is kept off them meanwhile. 0 when all were
+ * started and have ended, however they ended; negative when one could not be started, and then none
+ * runs and no device is held.
  */
 int ae_supervise(const struct ae_supervise_options *options, struct ae_supervise_result *result,
                  struct ae_error *err);

@@ -406,7 +406,8 @@ int ae_supervise(const struct ae_supervise_options *options, struct ae_supervise
     struct supervisor supervisor = {.options = options, .result = result};
     const struct sigaction action = {.sa_handler = on_signal};
     struct sigaction interrupt, terminate;
-    int rc;
+    cpu_set_t cpus;
+    int rc, unknown = sched_getaffinity(0, sizeof(cpus), &cpus);
 
     memset(result, 0, sizeof(*result));
     for (unsigned i = 0; i < AE_SUPERVISE_WORKERS; i++) {
@@ -423,5 +424,7 @@ int ae_supervise(const struct ae_supervise_options *options, struct ae_supervise
     release(&supervisor);
     sigaction(SIGINT, &interrupt, NULL);
     sigaction(SIGTERM, &terminate, NULL);
+    if (!unknown)
+        sched_setaffinity(0, sizeof(cpus), &cpus);
     return rc;
 }
