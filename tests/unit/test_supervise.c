@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The supervisor, with this program as the worker that it starts (or a shell), and no port. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <aether/supervise.h>
+
+#include "worker/launch.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- The worker's side: what it does is its first argument ---- */
+
+static int be_worker(const char *what)
+{
+    const struct ae_quiet_options allow = {.allow = AE_QUIET_ALLOW_ALL, .proof_ms = 30000};
+    struct ae_worker *worker;
+    uint64_t *turns;
+
+    if (ae_worker_start(&worker, NULL, NULL))
+        return 99;
+    turns = ae_worker_counter(worker, "turns");
+    *turns = 1;
+    if (strcmp(what, "end") == 0) {
+        ae_worker_finish(worker);
+        return 7;
+    }
+    if (strcmp(what, "deaf") == 0) {
+        signal(SIGTERM, SIG_IGN);
+        signal(SIGINT, SIG_IGN);
+    }
+    if (ae_quiet_enter(worker, &allow, NULL))
+        return 98;
+    if (strcmp(what, "die") == 0)
+        raise(SIGKILL);
+    if (strcmp(what, "again") == 0) {
+        ae_quiet_leave(worker);
+        if (ae_quiet_enter(worker, &allow, NULL))
+            return 97;
+    }
+    while (ae_worker_running(worker) || strcmp(what, "deaf") == 0)
+        ++*turns;
+    ae_worker_finish(worker);
+    return 0;
+}
+
+/* ---- The test's ---- */
+
+static char self[4096];
+static cpu_set_t before;
+static int cpu; /* the quiet one: the last that there is */
+static struct ae_supervise_result result;
+static struct ae_error err;
+static char story[256]; /* what the hooks saw */
+static int told;        /* where the hooks tell it, or -1 */
+static bool stop_when_quiet, refuse_start, kill_at_start;
+
+static void tell(const char *what)
+{
+    strcat(strcat(story, what), " ");
+}
+
+static int started(void *context, unsigned worker, pid_t pid, int on, struct ae_error *error)
+{
+    (void)context;
+    (void)worker;
+    assert_int_equal(on, cpu);
+    assert_int_equal(kill(pid, 0), 0);
+    tell("started");
+    if (told >= 0)
+        assert_int_equal(write(told, &pid, sizeof(pid)), sizeof(pid));
+    if (kill_at_start) {
+        siginfo_t info;
+
+        kill(pid, SIGKILL);
+        waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
+    }
+    if (refuse_start) {
+        *error = (struct ae_error){-EDOM, "the hook does not like it"};
+        return -EDOM;
+    }
+    return 0;
+}
+
+static void quiet(void *context, unsigned worker)
+{
+    (void)context;
+    (void)worker;
+    tell("quiet");
+    if (stop_when_quiet)
+        raise(SIGTERM);
+}
+
+static void left(void *context, unsigned worker, bool clean)
+{
+    (void)context;
+    (void)worker;
+    tell(clean ? "left" : "lost");
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    if (sched_getaffinity(0, sizeof(before), &before))
+        return -1;
+    for (int i = 0; i < CPU_SETSIZE; i++)
+        if (CPU_ISSET((size_t)i, &before))
+            cpu = i;
+    memset(&err, 0, sizeof(err));
+    story[0] = '\0';
+    told = -1;
+    stop_when_quiet = refuse_start = kill_at_start = false;
+    return 0;
+}
+
+static struct ae_supervise_options options_for(char **argv)
+{
+    return (struct ae_supervise_options){.cpus = &cpu,
+                                         .cpu_count = 1,
+                                         .argv = argv,
+                                         .grace_ms = 20000,
+                                         .hooks = {.started = started,
+                                                   .quiet = quiet,
+                                                   .left = left}};
+}
+
+static int supervise(const char *what, uint64_t stop_after_ms, uint32_t grace_ms)
+{
+    char name[16];
+    char *argv[] = {self, name, NULL};
+    struct ae_supervise_options options = options_for(argv);
+
+    snprintf(name, sizeof(name), "%s", what);
+    options.stop_after_ms = stop_after_ms;
+    if (grace_ms)
+        options.grace_ms = grace_ms;
+    return ae_supervise(&options, &result, &err);
+}
+
+static void a_worker_that_ends_is_collected(void **state)
+{
+    (void)state;
+    assert_int_equal(supervise("end", 0, 0), 0);
+    assert_true(WIFEXITED(result.workers[0].status));
+    assert_int_equal(WEXITSTATUS(result.workers[0].status), 7);
+    assert_false(result.workers[0].was_quiet);
+    assert_false(result.workers[0].stopped_by_us);
+    assert_int_equal(result.workers[0].counter_count, 1);
+    assert_string_equal(result.workers[0].counters[0].name, "turns");
+    assert_int_equal(result.workers[0].counters[0].value, 1);
+    assert_string_equal(story, "started ");
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* and nobody is left behind */
+}
+
+static void a_worker_is_asked_to_stop_when_its_time_is_over(void **state)
+{
+    (void)state;
+    assert_int_equal(supervise("run", 1500, 0), 0);
+    assert_int_equal(result.workers[0].status, 0);
+    assert_true(result.workers[0].was_quiet);
+    assert_false(result.workers[0].stopped_by_us);
+    assert_true(result.workers[0].counters[0].value > 1);
+    assert_string_equal(story, "started quiet left ");
+}
+
+static void a_signal_to_the_supervisor_stops_it(void **state)
+{
+    struct sigaction now;
+
+    (void)state;
+    stop_when_quiet = true;
+    assert_int_equal(supervise("run", 0, 0), 0);
+    assert_int_equal(result.workers[0].status, 0);
+    assert_string_equal(story, "started quiet left ");
+    sigaction(SIGTERM, NULL, &now);
+    assert_ptr_equal(now.sa_handler, SIG_DFL);
+}
+
+static void quiet_can_be_left_and_entered_again(void **state)
+{
+    (void)state;
+    assert_int_equal(supervise("again", 50, 0), 0);
+    assert_int_equal(result.workers[0].status, 0);
+    assert_string_equal(story, "started quiet left quiet left ");
+}
+
+static void a_worker_that_dies_while_quiet_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(supervise("die", 0, 0), 0);
+    assert_true(WIFSIGNALED(result.workers[0].status));
+    assert_int_equal(WTERMSIG(result.workers[0].status), SIGKILL);
+    assert_true(result.workers[0].was_quiet);
+    assert_false(result.workers[0].stopped_by_us);
+    assert_string_equal(story, "started quiet lost ");
+}
+
+static void a_worker_that_does_not_stop_is_killed(void **state)
+{
+    (void)state;
+    stop_when_quiet = true;
+    assert_int_equal(supervise("deaf", 0, 50), 0);
+    assert_int_equal(WTERMSIG(result.workers[0].status), SIGKILL);
+    assert_true(result.workers[0].stopped_by_us);
+    assert_string_equal(story, "started quiet lost ");
+}
+
+static void a_worker_killed_before_it_ran_takes_nobody_along(void **state)
+{
+    (void)state;
+    kill_at_start = true;
+    assert_int_equal(supervise("end", 0, 0), 0);
+    assert_int_equal(WTERMSIG(result.workers[0].status), SIGKILL);
+    assert_int_equal(result.workers[0].counter_count, 0);
+}
+
+static void a_hook_can_refuse(void **state)
+{
+    (void)state;
+    refuse_start = true;
+    assert_int_equal(supervise("end", 0, 0), -EDOM);
+    assert_string_equal(err.text, "the hook does not like it");
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+static void what_cannot_be_started_says_why(void **state)
+{
+    static const struct {
+        const char *program, *user;
+        int rc;
+        const char *says;
+    } cases[] = {
+        {"/no/such/program", NULL, -ENOENT, "/no/such/program"},
+        {"/etc/passwd", NULL, -EACCES, "/etc/passwd"},
+        {"/bin/true", "no-such-user", -ENOENT, "'no-such-user'"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char program[64];
+        char *argv[] = {program, NULL};
+        struct ae_supervise_options options = options_for(argv);
+
+        snprintf(program, sizeof(program), "%s", cases[i].program);
+        options.user = cases[i].user;
+        assert_int_equal(ae_supervise(&options, &result, &err), cases[i].rc);
+        if (!strstr(err.text, cases[i].says))
+            fail_msg("%s", err.text);
+        assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    }
+}
+
+static void impossible_options_are_refused(void **state)
+{
+    static const char *const port = "no port";
+    char *argv[] = {self, NULL};
+    struct ae_supervise_options options = options_for(argv);
+    int cpus[AE_SUPERVISE_WORKERS + 1] = {0}, none = -1, far = CPU_SETSIZE;
+
+    (void)state;
+    options.cpu_count = 0;
+    assert_int_equal(ae_supervise(&options, &result, &err), -EINVAL);
+    options.cpus = cpus;
+    options.cpu_count = AE_SUPERVISE_WORKERS + 1;
+    assert_int_equal(ae_supervise(&options, &result, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "17"));
+    options.cpu_count = 1;
+    options.cpus = &none;
+    assert_int_equal(ae_supervise(&options, &result, &err), -EINVAL);
+    options.cpus = &far;
+    assert_int_equal(ae_supervise(&options, &result, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "1024"));
+    cpus[0] = cpus[1] = cpu;
+    options.cpus = cpus;
+    options.cpu_count = 2;
+    assert_int_equal(ae_supervise(&options, &result, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "named twice"));
+    options.cpu_count = 1;
+    options.ports = &port;
+    options.port_count = 1;
+    assert_int_equal(ae_supervise(&options, &result, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "no port"));
+    options.port_count = AE_WORKER_PORTS + 1;
+    assert_int_equal(ae_supervise(&options, &result, &err), -EINVAL);
+    assert_string_equal(story, "");
+}
+
+static void the_only_cpu_is_kept_for_the_supervisor(void **state)
+{
+    char *argv[] = {self, NULL};
+    struct ae_supervise_options options = options_for(argv);
+    cpu_set_t one;
+
+    (void)state;
+    CPU_ZERO(&one);
+    CPU_SET((size_t)cpu, &one);
+    assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+    assert_int_equal(ae_supervise(&options, &result, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "the only one"));
+    assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+
+/* What any program started from here would hold. */
+static unsigned inherited(void)
+{
+    unsigned count = 0;
+
+    for (int fd = 0; fd < 1024; fd++) {
+        int flags = fcntl(fd, F_GETFD);
+
+        count += flags >= 0 && !(flags & FD_CLOEXEC);
+    }
+    return count;
+}
+
+/* Where it runs and as whom, as a shell sees it. */
+static void a_worker_is_a_user_on_its_cpu(void **state)
+{
+    char script[512];
+    char *argv[] = {(char[]){"sh"}, (char[]){"-c"}, script, NULL};
+    struct ae_supervise_options options = options_for(argv);
+
+    (void)state;
+    if (getuid() != 0)
+        skip();
+    options.user = "nobody";
+    snprintf(script, sizeof(script),
+             "[ $(id -un) = nobody ] || exit 1; [ $(id -G) = $(id -g) ] || exit 2;"
+             "grep -q '^NoNewPrivs:.1' /proc/$$/status || exit 3;"
+             "grep -q '^CapEff:.0*$' /proc/$$/status || exit 4;"
+             "grep -q '^Cpus_allowed_list:.%d$' /proc/$$/status || exit 5;"
+             "[ -e /proc/$$/fd/$" AE_SHARED_ENVIRONMENT " ] || exit 6;"
+             "n=0; for f in /proc/$$/fd/*; do [ -L $f ] && n=$((n + 1)); done; [ $n = %u ] || exit 7",
+             cpu, inherited() + 1);
+    assert_int_equal(ae_supervise(&options, &result, &err), 0);
+    assert_int_equal(result.workers[0].status, 0);
+}
+
+static void the_caller_gets_its_cpus_back(void **state)
+{
+    cpu_set_t after;
+
+    (void)state;
+    assert_int_equal(supervise("end", 0, 0), 0);
+    assert_int_equal(sched_getaffinity(0, sizeof(after), &after), 0);
+    assert_true(CPU_EQUAL(&before, &after));
+    supervise("end", 0, 0);
+    refuse_start = true;
+    supervise("end", 0, 0);
+    sched_getaffinity(0, sizeof(after), &after);
+    assert_true(CPU_EQUAL(&before, &after));
+}
+
+/* Decision 8 read the other way: nothing polls a device that nobody owns. */
+static void a_worker_does_not_outlive_its_supervisor(void **state)
+{
+    struct pollfd wait = {.events = POLLIN};
+    int ends[2];
+    pid_t supervisor, worker;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    supervisor = fork();
+    if (supervisor == 0) {
+        told = ends[1];
+        supervise("deaf", 0, 0);
+        _exit(0);
+    }
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &worker, sizeof(worker)), sizeof(worker));
+    wait.fd = (int)syscall(SYS_pidfd_open, worker, 0);
+    assert_true(wait.fd >= 0);
+    usleep(20000);
+    kill(supervisor, SIGKILL);
+    waitpid(supervisor, NULL, 0);
+    assert_int_equal(poll(&wait, 1, 20000), 1);
+    close(wait.fd);
+    close(ends[0]);
+}
+
+static void a_cancelled_launch_runs_nothing(void **state)
+{
+    static struct ae_shared shared;
+    char *argv[] = {(char[]){"/bin/false"}, NULL};
+    const struct ae_launch_plan plan = {
+        .cpu = cpu, .argv = argv, .shared_fd = -1, .shared = &shared};
+    struct ae_launch launch;
+
+    (void)state;
+    assert_int_equal(ae_launch_prepare(&launch, &plan, &err), 0);
+    assert_int_equal(kill(launch.pid, 0), 0);
+    ae_launch_cancel(&launch);
+    assert_int_equal(kill(launch.pid, 0), -1);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+static int need_two_cpus(void **state)
+{
+    (void)state;
+    if (sysconf(_SC_NPROCESSORS_ONLN) >= 2)
+        return 0;
+    puts("a supervisor and a worker need a CPU each");
+    exit(77);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, begin)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_worker_that_ends_is_collected),
+        TEST(a_worker_is_asked_to_stop_when_its_time_is_over),
+        TEST(a_signal_to_the_supervisor_stops_it),
+        TEST(quiet_can_be_left_and_entered_again),
+        TEST(a_worker_that_dies_while_quiet_is_told),
+        TEST(a_worker_that_does_not_stop_is_killed),
+        TEST(a_worker_killed_before_it_ran_takes_nobody_along),
+        TEST(a_hook_can_refuse),
+        TEST(what_cannot_be_started_says_why),
+        TEST(impossible_options_are_refused),
+        TEST(the_only_cpu_is_kept_for_the_supervisor),
+        TEST(a_worker_is_a_user_on_its_cpu),
+        TEST(the_caller_gets_its_cpus_back),
+        TEST(a_worker_does_not_outlive_its_supervisor),
+        TEST(a_cancelled_launch_runs_nothing),
+    };
+
+    if (argc > 1)
+        return be_worker(argv[1]);
+    if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+        return 1;
+    return cmocka_run_group_tests(tests, need_two_cpus, NULL);
+}
