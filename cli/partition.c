@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <aether/nic.h>
+
 #include "base/cpus.h"
 #include "base/root.h"
 #include "cli.h"
@@ -450,6 +452,7 @@ int cli_partition(int argc, char **argv)
     argv[1] = program;
     argp_err_exit_status = CLI_USAGE;
     argp_parse(&argp, argc - 1, argv + 1, 0, NULL, &arguments);
+    ae_nic_serve_partitions();
     arguments.output.json = arguments.given & OPT_JSON;
     arguments.output.verbose = arguments.given & OPT_VERBOSE;
     return arguments.verb->run(&arguments);

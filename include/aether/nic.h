@@ -48,6 +48,12 @@ int ae_nic_bind(const char *address, const struct ae_nic_options *options, struc
  */
 int ae_nic_unbind(const char *address, struct ae_error *err);
 
+/*
+ * Lets ae_partition_apply take the cards in a partition's [devices], and ae_partition_revert give
+ * them back. A program that never calls this leaves cards alone.
+ */
+void ae_nic_serve_partitions(void);
+
 #ifdef __cplusplus
 }
 #endif

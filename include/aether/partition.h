@@ -102,7 +102,8 @@ struct ae_apply_options {
  * Brings the partition up. Doing it again changes only what has drifted, what is new (interrupts,
  * tasks) and what the file says now. Without `partial`, a refusal makes a first apply undo all it
  * did (a later one leaves the partition as it is) and return -EPERM, and an essential knob that is
- * absent makes it return -ENOTSUP before it begins. -EEXIST: there are conflicts and no `force`;
+ * absent makes it return -ENOTSUP before it begins. Cards are taken only if the program called
+ * ae_nic_serve_partitions (aether/nic.h). -EEXIST: there are conflicts and no `force`;
  * everything else was done. -EBUSY: another apply or revert runs. -ESTALE: the partition is applied
  * to other CPUs, or a revert was interrupted; revert first.
  */

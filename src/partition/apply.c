@@ -100,7 +100,8 @@ static int refused(struct apply *apply, const struct ae_setting *setting, const 
         tell(apply, setting, AE_LINE_IMMOVABLE, old_value, old_value,
              "refused, but it goes to a host CPU");
     else
-        tell(apply, setting, AE_LINE_REFUSED, old_value, setting->wanted, strerror(-why));
+        tell(apply, setting, AE_LINE_REFUSED, old_value, setting->wanted,
+             ae_setting_reason(setting->kind, why));
     return record_left(apply, setting, old_value);
 }
 
@@ -241,18 +242,27 @@ static void drain(struct apply *apply)
     }
 }
 
-static int check_essential(const struct apply *apply, struct ae_error *err)
+/* The first knob that a partition cannot be without and this machine does not have, or NULL. */
+static const struct ae_plan_knob *lacking(const struct apply *apply)
 {
     for (size_t i = 0; i < apply->plan.knob_count; i++) {
         const struct ae_plan_knob *slot = &apply->plan.knobs[i];
 
-        if (slot->knob->essential && slot->state == AE_LINE_ABSENT && !apply->options->partial)
-            return ae_error_set(err, -ENOTSUP,
-                                "partition %s: knob %s is absent here: %s; --partial does without "
-                                "it",
-                                apply->partition->name, slot->knob->name, slot->note);
+        if (slot->knob->essential && slot->state == AE_LINE_ABSENT)
+            return slot;
     }
-    return 0;
+    return NULL;
+}
+
+static int check_essential(const struct apply *apply, struct ae_error *err)
+{
+    const struct ae_plan_knob *slot = lacking(apply);
+
+    if (!slot || apply->options->partial)
+        return 0;
+    return ae_error_set(err, -ENOTSUP,
+                        "partition %s: knob %s is absent here: %s; --partial does without it",
+                        apply->partition->name, slot->knob->name, slot->note);
 }
 
 static int open_journal(struct apply *apply, struct ae_error *err)
@@ -298,7 +308,8 @@ static int work(struct apply *apply)
     drain(apply);
     if (apply->troubles && !apply->options->partial && apply->first)
         return 0; /* it will be undone */
-    return ae_journal_mark(&apply->journal, apply->troubles ? "partial" : "complete");
+    return ae_journal_mark(&apply->journal,
+                           apply->troubles || lacking(apply) ? "partial" : "complete");
 }
 
 /* The lock is held; a first apply that failed leaves nothing behind. */

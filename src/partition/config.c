@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "machine/pci.h"
 #include "partition/knob.h"
 
 /* inih does not tell its handler the line, and cuts long lines in silence; its source of lines is
@@ -101,18 +102,9 @@ static int set_pages(struct reader *reader, const char *size, const char *value)
 
 bool ae_partition_is_address(const char *text)
 {
-    static const char shape[] = "xxxx:xx:xx.d";
+    char address[AE_PCI_ADDRESS_TEXT];
 
-    for (size_t i = 0; i < sizeof(shape) - 1; i++) {
-        bool hex = (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f');
-        bool fits = shape[i] == 'x'   ? hex
-                    : shape[i] == 'd' ? text[i] >= '0' && text[i] <= '7'
-                                      : text[i] == shape[i];
-
-        if (!fits)
-            return false;
-    }
-    return text[sizeof(shape) - 1] == '\0';
+    return ae_pci_parse(text, address) == 0 && strcmp(address, text) == 0;
 }
 
 static int set_device(struct reader *reader, const char *value)
@@ -136,7 +128,7 @@ static int set_device(struct reader *reader, const char *value)
                                     AE_PARTITION_DEVICES);
     device = &partition->devices[partition->device_count++];
     device->line = reader->line;
-    strcpy(device->address, value);
+    snprintf(device->address, sizeof(device->address), "%s", value);
     return 0;
 }
 

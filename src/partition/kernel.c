@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 
+#include "base/error.h"
 #include "base/root.h"
 #include "partition/channels.h"
 
@@ -20,10 +21,18 @@ static int remove_directory(const char *path)
     return ae_root_exists(path) ? ae_root_remove(path) : -ENOENT;
 }
 
+static int no_cards(const char *address, struct ae_error *err)
+{
+    return ae_error_set(err, -ENOSYS, "%s: this program does not take cards", address);
+}
+
 struct ae_kernel ae_kernel = {
     .write = ae_root_write,
     .make_directory = ae_root_make_directory,
     .remove_directory = remove_directory,
     .channels = ae_channels_request,
     .set_affinity = set_affinity,
+    .check_card = no_cards,
+    .take_card = no_cards,
+    .give_card = no_cards,
 };

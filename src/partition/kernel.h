@@ -11,6 +11,7 @@
 
 #include "base/cpus.h"
 
+struct ae_error;
 struct ethtool_channels;
 
 struct ae_kernel {
@@ -19,6 +20,10 @@ struct ae_kernel {
     int (*remove_directory)(const char *path);
     int (*channels)(const char *card, struct ethtool_channels *channels);
     int (*set_affinity)(pid_t task, const struct ae_cpus *cpus);
+    /* Set by ae_nic_serve_partitions. */
+    int (*check_card)(const char *address, struct ae_error *err);
+    int (*take_card)(const char *address, struct ae_error *err);
+    int (*give_card)(const char *address, struct ae_error *err);
 };
 
 extern struct ae_kernel ae_kernel;

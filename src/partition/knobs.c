@@ -8,7 +8,7 @@
 
 /*
  * The order of applying. What takes CPUs away comes first, for it changes where everything else may
- * run; queues are closed before their interrupts are moved; irqbalance is told before interrupts
+ * run; cards are taken and queues closed before interrupts are moved; irqbalance is told before interrupts
  * are moved, or it would move them back; the governor comes behind the energy preference, which it
  * would otherwise hold fast when reverting.
  */
@@ -18,6 +18,7 @@ static const struct ae_knob *const table[] = {
     &ae_knob_cpuset,
     &ae_knob_tasks,
     &ae_knob_workqueues,
+    &ae_knob_devices,
     &ae_knob_nic_queues,
     &ae_knob_irqbalance,
     &ae_knob_default_irqs,

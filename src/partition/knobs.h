@@ -14,6 +14,9 @@ extern const struct ae_knob ae_knob_cpus, ae_knob_smt, ae_knob_tasks, ae_knob_wo
 /* knobs_cpuset.c */
 extern const struct ae_knob ae_knob_cpuset;
 
+/* knobs_device.c */
+extern const struct ae_knob ae_knob_devices;
+
 /* knobs_irq.c */
 extern const struct ae_knob ae_knob_irqbalance, ae_knob_default_irqs, ae_knob_irqs, ae_knob_rps,
     ae_knob_xps, ae_knob_nic_queues;

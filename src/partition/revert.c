@@ -126,7 +126,8 @@ static void restore(struct revert *revert, const struct ae_journal_entry *entry,
     else if (rc == -ENOENT || rc == -ESRCH)
         tell(revert, entry, AE_LINE_GONE, was, NULL, NULL);
     else if (rc)
-        tell(revert, entry, AE_LINE_REFUSED, was, entry->old_value, strerror(-rc));
+        tell(revert, entry, AE_LINE_REFUSED, was, entry->old_value,
+             ae_setting_reason(entry->kind, rc));
     else if (ae_setting_read(entry->kind, entry->target, &now))
         tell(revert, entry, AE_LINE_RESTORED, was, entry->old_value, NULL);
     else if (is_same(entry, now, entry->old_value) || entry->kind == AE_SETTING_IRQBALANCE)

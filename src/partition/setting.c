@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/root.h"
+#include "partition/cards.h"
 #include "partition/channels.h"
 #include "partition/hold.h"
 #include "partition/irqbalance.h"
@@ -229,6 +230,7 @@ static const struct {
     [AE_SETTING_HOLD] = {"hold", ae_hold_read, ae_hold_write, same_text},
     [AE_SETTING_CHANNELS] = {"channels", ae_channels_read, ae_channels_write, same_text},
     [AE_SETTING_IRQBALANCE] = {"irqbalance", ae_irqbalance_read, ae_irqbalance_write, same_list},
+    [AE_SETTING_CARD] = {"card", ae_card_read, ae_card_write, same_text},
 };
 
 const char *ae_setting_kind_name(enum ae_setting_kind kind)
@@ -252,6 +254,11 @@ int ae_setting_read(enum ae_setting_kind kind, const char *target, char **value)
 int ae_setting_write(enum ae_setting_kind kind, const char *target, const char *value)
 {
     return kinds[kind].write(target, value);
+}
+
+const char *ae_setting_reason(enum ae_setting_kind kind, int rc)
+{
+    return kind == AE_SETTING_CARD && ae_card_reason()[0] ? ae_card_reason() : strerror(-rc);
 }
 
 bool ae_setting_same(enum ae_setting_kind kind, const char *a, const char *b)

@@ -22,6 +22,7 @@ enum ae_setting_kind {
     AE_SETTING_HOLD,       /* "PARTITION WHAT"; "held" or "free" (hold.h) */
     AE_SETTING_IRQBALANCE, /* the daemon's socket; a CPU list */
     AE_SETTING_CHANNELS,   /* "CARD combined": queues of a network card; a number (channels.h) */
+    AE_SETTING_CARD,       /* address of a PCI function; "taken" or "free" (cards.h) */
     AE_SETTING_KINDS
 };
 
@@ -32,6 +33,9 @@ int ae_setting_kind_find(const char *name);
 /* Reads the value now; the caller frees it. -ENOENT, -ESRCH: what it is about is not there. */
 int ae_setting_read(enum ae_setting_kind kind, const char *target, char **value);
 int ae_setting_write(enum ae_setting_kind kind, const char *target, const char *value);
+
+/* Why a write failed with this negative errno, in words; ask before the next one. */
+const char *ae_setting_reason(enum ae_setting_kind kind, int rc);
 
 /* Do two texts mean the same value? Is `now` as good as `wanted`? */
 bool ae_setting_same(enum ae_setting_kind kind, const char *a, const char *b);

@@ -15,6 +15,7 @@
 #include "machine/netdev.h"
 #include "machine/netdev_state.h"
 #include "machine/pci.h"
+#include "partition/kernel.h"
 #include "vfio/holder.h"
 #include "vfio/record.h"
 
@@ -319,4 +320,21 @@ int ae_nic_unbind(const char *text, struct ae_error *err)
     rc = give_back(pci.info.address, record, err);
     json_decref(record);
     return rc ? rc : ae_nic_record_remove(&pci, err);
+}
+
+static int check_card(const char *address, struct ae_error *err)
+{
+    return ae_nic_check(address, NULL, err);
+}
+
+static int take_card(const char *address, struct ae_error *err)
+{
+    return ae_nic_bind(address, NULL, err);
+}
+
+void ae_nic_serve_partitions(void)
+{
+    ae_kernel.check_card = check_card;
+    ae_kernel.take_card = take_card;
+    ae_kernel.give_card = ae_nic_unbind;
 }

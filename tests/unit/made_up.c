@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/root.h"
 #include "partition/kernel.h"
 
@@ -314,6 +315,50 @@ static int request_channels(const char *card, struct ethtool_channels *channels)
     return ae_root_write("/made-up/queues", text);
 }
 
+/* 0000:01:00.0 is eth0's card and can be taken; 0000:02:00.0 carries the machine's own traffic. */
+static int check_card(const char *address, struct ae_error *err)
+{
+    if (strcmp(address, "0000:01:00.0") == 0)
+        return 0;
+    return ae_error_set(err, -EBUSY, "%s carries the default route", address);
+}
+
+static int bind_card(const char *address, const char *driver)
+{
+    char path[PATH_MAX], full[PATH_MAX], target[64];
+
+    snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", address);
+    snprintf(target, sizeof(target), "../../drivers/%s", driver);
+    if (ae_root_path(full, sizeof(full), path))
+        return -EINVAL;
+    unlink(full);
+    return symlink(target, full) ? -errno : 0;
+}
+
+static int take_card(const char *address, struct ae_error *err)
+{
+    char record[64];
+    int rc = check_card(address, err);
+
+    if (!rc && ae_root_exists("/made-up/stubborn"))
+        return ae_error_set(err, -EIO, "%s does not let go", address);
+    snprintf(record, sizeof(record), "/run/aether/nic/%s.json", address);
+    if (!rc)
+        made_up_put(record, "{}");
+    return rc ? rc : bind_card(address, "vfio-pci");
+}
+
+static int give_card(const char *address, struct ae_error *err)
+{
+    char record[64];
+    int rc = bind_card(address, "e1000e");
+
+    (void)err;
+    snprintf(record, sizeof(record), "/run/aether/nic/%s.json", address);
+    ae_root_remove(record);
+    return rc;
+}
+
 static const char *const files[][2] = {
     {"/proc/sys/kernel/random/boot_id", "11111111-2222-3333-4444-555555555555\n"},
     {"/proc/mounts", "proc /proc proc rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n"},
@@ -359,6 +404,11 @@ static const char *const files[][2] = {
     {"/sys/class/net/eth0/queues/rx-1/rps_cpus", "0c\n"},
     {"/sys/class/net/eth0/queues/tx-0/xps_cpus", "ff\n"},
     {"/sys/bus/pci/devices/0000:01:00.0/local_cpulist", "4-7\n"},
+    {"/sys/bus/pci/devices/0000:01:00.0/vendor", "0x8086\n"},
+    {"/sys/bus/pci/devices/0000:01:00.0/device", "0x10d3\n"},
+    {"/sys/bus/pci/devices/0000:01:00.0/numa_node", "1\n"},
+    {"/sys/bus/pci/devices/0000:02:00.0/vendor", "0x8086\n"},
+    {"/sys/bus/pci/devices/0000:02:00.0/device", "0x10d3\n"},
     {"/sys/bus/pci/devices/0000:02:00.0/local_cpulist", "0-3\n"},
     {"/sys/fs/cgroup/cgroup.controllers", "cpuset cpu io memory\n"},
     {"/sys/fs/cgroup/cgroup.subtree_control", "memory\n"},
@@ -422,7 +472,12 @@ int made_up_begin(void **state)
                                    .make_directory = make_directory,
                                    .remove_directory = remove_directory,
                                    .channels = request_channels,
-                                   .set_affinity = set_affinity};
+                                   .set_affinity = set_affinity,
+                                   .check_card = check_card,
+                                   .take_card = take_card,
+                                   .give_card = give_card};
+    bind_card("0000:01:00.0", "e1000e");
+    bind_card("0000:02:00.0", "e1000e");
     return 0;
 }
 
@@ -464,6 +519,8 @@ static int dump_entry(const char *name, void *context)
     text[0] = '\0';
     if (S_ISREG(status.st_mode))
         ae_root_read(dump->path, text, sizeof(text));
+    if (S_ISLNK(status.st_mode) && ae_root_link_name(dump->path, text, sizeof(text)))
+        strcpy(text, "(no link)");
     fprintf(dump->file, "%s: %s\n", dump->path, text);
     if (S_ISDIR(status.st_mode))
         ae_root_list(dump->path, dump_entry, dump);

@@ -8,7 +8,8 @@
  * with 4-7, cgroup v2, interrupts, tasks, a network card and two PCI functions.
  *
  * Files that steer it: /made-up/invalid (an isolated CPU set turns invalid), /made-up/pages (huge
- * pages there are), /proc/irq/N/managed (refuses to move), /proc/irq/N/lazy (moves, but not yet).
+ * pages there are), /made-up/stubborn (a card is not taken), /proc/irq/N/managed (refuses to move),
+ * /proc/irq/N/lazy (moves, but not yet).
  */
 
 #include <stdbool.h>

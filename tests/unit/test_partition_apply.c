@@ -19,12 +19,14 @@
 #include "base/root.h"
 #include "made_up.h"
 #include "partition/journal.h"
+#include "partition/kernel.h"
 #include "partition/partition.h"
 
 #define JOURNAL "/run/aether/partitions/fast/journal"
 
 static const char everything[] =
     "[partition]\ncpus = 2-3\n[memory]\nhugepages-2M = 64\n[cache]\nl3-ways = 4\n"
+    "[devices]\ndevice = 0000:01:00.0\n"
     "[knobs]\ncpu-dma-latency = on\nnic-queues = on\n"
     "fair-server = on\n";
 
@@ -731,6 +733,66 @@ const char *__asan_default_options(void)
     return "quarantine_size_mb=1:thread_local_quarantine_size_kb=64";
 }
 
+static void a_card_is_taken_and_given_back(void **state)
+{
+    char driver[32];
+
+    (void)state;
+    must(apply());
+    must(ae_root_link_name("/sys/bus/pci/devices/0000:01:00.0/driver", driver, sizeof(driver)));
+    assert_string_equal(driver, "vfio-pci");
+    assert_int_equal(state_of("0000:01:00.0"), AE_LINE_OK);
+    must(ae_kernel.give_card("0000:01:00.0", &error));
+    assert_int_equal(state_of("0000:01:00.0"), AE_LINE_DRIFT);
+    must(ae_kernel.take_card("0000:01:00.0", &error));
+    must(revert());
+    must(ae_root_link_name("/sys/bus/pci/devices/0000:01:00.0/driver", driver, sizeof(driver)));
+    assert_string_equal(driver, "e1000e");
+}
+
+/* Killed between unbinding and binding, the card is with no driver and has a record. */
+static void a_card_taken_half_is_given_back(void **state)
+{
+    char *before = made_up_dump();
+
+    (void)state;
+    must(apply());
+    made_up_remove("/sys/bus/pci/devices/0000:01:00.0/driver");
+    must(revert_with(true, false));
+    same_as(before, "half taken", 0);
+    free(before);
+}
+
+static void a_card_that_does_not_come_undoes_everything(void **state)
+{
+    char *before = made_up_dump();
+
+    (void)state;
+    made_up_put("/made-up/stubborn", "");
+    assert_int_equal(apply(), -EPERM);
+    assert_non_null(strstr(error.text, "devices: 0000:01:00.0: 0000:01:00.0 does not let go"));
+    made_up_remove("/made-up/stubborn");
+    same_as(before, "stubborn", 0);
+    free(before);
+}
+
+static void the_hosts_own_card_is_not_taken(void **state)
+{
+    char *before = made_up_dump();
+
+    (void)state;
+    made_up_config("fast", "[partition]\ncpus = 2-3\n[devices]\ndevice = 0000:01:00.0\n"
+                           "device = 0000:02:00.0\n");
+    assert_int_equal(apply(), -ENOTSUP);
+    assert_non_null(strstr(error.text, "devices is absent here: 0000:02:00.0 carries the default"));
+    same_as(before, "refused", 0);
+    must(apply_named("fast", true, false));
+    assert_int_equal(level(), AE_LEVEL_PARTIAL);
+    must(revert());
+    same_as(before, "partial", 0);
+    free(before);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, made_up_end)
 
 int main(void)
@@ -772,6 +834,10 @@ int main(void)
         TEST(without_cpu_sets_only_a_partial_apply_is_possible),
         TEST(cgroup_v1_does_too),
         TEST(siblings_are_switched_off),
+        TEST(a_card_is_taken_and_given_back),
+        TEST(a_card_taken_half_is_given_back),
+        TEST(a_card_that_does_not_come_undoes_everything),
+        TEST(the_hosts_own_card_is_not_taken),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
