@@ -24,7 +24,7 @@ struct apply {
     struct ae_journal journal;
     bool first;        /* there was no journal: a failure undoes everything */
     bool was_complete; /* an earlier apply went through: what differs since is somebody else's */
-    char trouble[320]; /* the first failure */
+    char trouble[512]; /* the first failure */
     unsigned troubles, conflicts;
 };
 
@@ -34,7 +34,7 @@ static void tell(struct apply *apply, const struct ae_setting *setting, enum ae_
     bool failed = state == AE_LINE_REFUSED || state == AE_LINE_SHORT;
 
     if (failed && apply->troubles++ == 0)
-        snprintf(apply->trouble, sizeof(apply->trouble), "%s: %.100s: %.150s", setting->knob->name,
+        snprintf(apply->trouble, sizeof(apply->trouble), "%s: %.100s: %.300s", setting->knob->name,
                  setting->target, note ? note : ae_line_state_name(state));
     apply->conflicts += state == AE_LINE_CONFLICT;
     ae_tell(&apply->telling, &(struct ae_partition_line){.knob = setting->knob->name,
@@ -60,10 +60,23 @@ static int record_left(struct apply *apply, const struct ae_setting *setting, co
     return rc ? rc : ae_journal_sync(&apply->journal);
 }
 
+/* The knob may know why. */
+static void describe_short(const struct apply *apply, const struct ae_setting *setting,
+                           const char *now, char *note, size_t size)
+{
+    struct ae_evidence evidence = {.answer = AE_ANSWER_YES};
+
+    if (setting->knob->effective)
+        setting->knob->effective(apply->partition, &evidence);
+    snprintf(note, size, "it reads \"%.100s\", not \"%.30s\"%s%s", now, setting->wanted,
+             evidence.answer == AE_ANSWER_NO ? "; " : "",
+             evidence.answer == AE_ANSWER_NO ? evidence.detail : "");
+}
+
 /* What the kernel made of a write that it accepted. */
 static int read_back(struct apply *apply, const struct ae_setting *setting, const char *old_value)
 {
-    char *now, note[160];
+    char *now, note[448];
     int rc = ae_setting_read(setting->kind, setting->target, &now);
 
     if (rc == -ENOENT || rc == -ESRCH) {
@@ -80,8 +93,7 @@ static int read_back(struct apply *apply, const struct ae_setting *setting, cons
             tell(apply, setting, AE_LINE_DEFERRED, old_value, setting->wanted,
                  "irqbalance obeys at its next round");
         } else {
-            snprintf(note, sizeof(note), "it reads \"%.100s\", not \"%.30s\"", now,
-                     setting->wanted);
+            describe_short(apply, setting, now, note, sizeof(note));
             tell(apply, setting, AE_LINE_SHORT, old_value, now, note);
         }
     }

@@ -57,6 +57,41 @@ int ae_cgroup_parse_mounts(struct ae_cgroup *cgroup, const char *text,
     return -ENOENT;
 }
 
+struct walk {
+    int (*each)(const char *path, void *context);
+    void *context;
+    char path[256];
+};
+
+static int visit(const char *name, void *context)
+{
+    struct walk *walk = context;
+    size_t length = strlen(walk->path);
+    char file[288];
+    int rc;
+
+    snprintf(file, sizeof(file), "%s/%s/cpuset.cpus", walk->path, name);
+    if (length + strlen(name) + 2 > sizeof(walk->path) || !ae_root_exists(file))
+        return 0;
+    snprintf(walk->path + length, sizeof(walk->path) - length, "/%s", name);
+    rc = ae_root_list(walk->path, visit, walk);
+    if (rc == -ENOENT) /* it went away meanwhile */
+        rc = 0;
+    if (!rc)
+        rc = walk->each(walk->path, walk->context);
+    walk->path[length] = '\0';
+    return rc;
+}
+
+int ae_cgroup_each_set(const struct ae_cgroup *cgroup, int (*each)(const char *path, void *context),
+                       void *context)
+{
+    struct walk walk = {.each = each, .context = context};
+
+    snprintf(walk.path, sizeof(walk.path), "%s", cgroup->path);
+    return ae_root_list(walk.path, visit, &walk);
+}
+
 int ae_cgroup_find(struct ae_cgroup *cgroup)
 {
     char *text;

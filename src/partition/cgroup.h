@@ -16,4 +16,9 @@ int ae_cgroup_find(struct ae_cgroup *cgroup);
 int ae_cgroup_parse_mounts(struct ae_cgroup *cgroup, const char *text,
                            int (*offers)(const char *path));
 
+/* Calls each for every set below the root that has CPUs of its own, children before their parents;
+ * stops at the first non-zero result. */
+int ae_cgroup_each_set(const struct ae_cgroup *cgroup, int (*each)(const char *path, void *context),
+                       void *context);
+
 #endif

@@ -5,7 +5,7 @@
 
 #include "base/root.h"
 #include "partition/cgroup.h"
-#include "partition/task.h"
+#include "partition/irqbalance.h"
 
 static void look_at_cpusets(struct ae_finding *finding)
 {
@@ -15,27 +15,19 @@ static void look_at_cpusets(struct ae_finding *finding)
         ae_finding_set(finding, AE_CHECK_LACKS, "no cgroup hierarchy offers CPU sets");
     else if (cgroup.version == 1)
         ae_finding_set(finding, AE_CHECK_LACKS,
-                       "CPU sets are on cgroup v1 (%s), which cannot isolate a partition by itself",
+                       "on cgroup v1 (%s): a partition switches load balancing off for the root set "
+                       "and takes the quiet CPUs from every other",
                        cgroup.path);
     else
         ae_finding_set(finding, AE_CHECK_OK, "cgroup v2 at %s", cgroup.path);
 }
 
-static int find_irqbalance(const struct ae_task *task, void *context)
-{
-    if (strcmp(task->name, "irqbalance") != 0)
-        return 0;
-    *(pid_t *)context = task->id;
-    return 1;
-}
-
 static void look_at_irqbalance(struct ae_finding *finding)
 {
-    pid_t found = 0;
-    int rc = ae_task_each(find_irqbalance, &found);
+    pid_t found = ae_irqbalance_process();
 
-    if (rc < 0)
-        ae_finding_set(finding, AE_CHECK_UNSEEN, "/proc cannot be listed: %s", strerror(-rc));
+    if (found < 0)
+        ae_finding_set(finding, AE_CHECK_UNSEEN, "/proc cannot be listed: %s", strerror(-found));
     else if (found)
         ae_finding_set(finding, AE_CHECK_LACKS,
                        "runs as process %d and moves interrupts as it likes", (int)found);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/root.h"
+#include "partition/task.h"
 
 /* A daemon that does not answer must not hang us. */
 static const struct timeval patience = {.tv_sec = 2};
@@ -126,4 +127,20 @@ int ae_irqbalance_write(const char *socket, const char *list)
     snprintf(command, sizeof(command), "settings cpus %s", *list ? list : "NULL");
     rc = ask(socket, command, answer, sizeof(answer));
     return rc == -EAGAIN ? 0 : rc; /* it does not answer commands, it does them */
+}
+
+static int find_daemon(const struct ae_task *task, void *context)
+{
+    if (strcmp(task->name, "irqbalance") != 0)
+        return 0;
+    *(pid_t *)context = task->process;
+    return 1;
+}
+
+pid_t ae_irqbalance_process(void)
+{
+    pid_t found = 0;
+    int rc = ae_task_each(find_daemon, &found);
+
+    return rc < 0 ? rc : found;
 }

@@ -9,6 +9,7 @@
  */
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/cpus.h"
 
@@ -19,5 +20,8 @@ int ae_irqbalance_write(const char *socket, const char *list);
 
 /* Finds the mask in an answer to "setup". -EINVAL: there is none. */
 int ae_irqbalance_parse_setup(struct ae_cpus *banned, const char *answer);
+
+/* The daemon's process; 0: it does not run; a negative errno: /proc cannot be read. */
+pid_t ae_irqbalance_process(void);
 
 #endif

@@ -45,6 +45,10 @@ static int expand_v2(const struct ae_partition *partition, struct ae_plan *plan,
         snprintf(node, sizeof(node), "%d", partition->memory_node);
         rc = add(plan, cgroup, set, AE_SETTING_LIST, "cpuset.mems", node);
     }
+    /* systemd takes the controller from the root when no unit of its own wants it, and all CPU sets
+     * would go with it. The kernel refuses that while a child hands the controller on. */
+    if (!rc)
+        rc = add(plan, cgroup, set, AE_SETTING_WORD, "cgroup.subtree_control cpuset", "+cpuset");
     /* Linux 6.12 refuses to isolate again what is isolated since boot; the set then only says where
      * the partition's processes may run. */
     if (!rc && !isolated_at_boot(partition))
@@ -64,6 +68,39 @@ static int add_v1_set(struct ae_plan *plan, const struct ae_cgroup *cgroup, cons
         rc = add(plan, cgroup, set, AE_SETTING_LIST, "cpuset.mems", mems);
     if (!rc)
         rc = add(plan, cgroup, set, AE_SETTING_TEXT, "cpuset.sched_load_balance", balance);
+    return rc;
+}
+
+struct others {
+    const struct ae_partition *partition;
+    struct ae_plan *plan;
+};
+
+static bool is_ours(const char *set)
+{
+    return strncmp(strrchr(set, '/'), "/aether-", strlen("/aether-")) == 0;
+}
+
+/* Takes the quiet CPUs from a set of somebody else's (a container's): it would balance load over
+ * them, and give them to every process that enters it. */
+static int take_from(const char *set, void *context)
+{
+    struct others *others = context;
+    char path[288], *now, *wanted;
+    struct ae_cpus cpus;
+    int rc;
+
+    snprintf(path, sizeof(path), "%s/cpuset.cpus", set);
+    if (is_ours(set) || ae_cpus_read(&cpus, path) ||
+        !ae_cpus_intersect(&cpus, &others->partition->all_quiet) ||
+        ae_setting_read(AE_SETTING_LIST, path, &now))
+        return 0;
+    rc = ae_plan_without_quiet(others->partition, AE_SETTING_LIST, now, &wanted);
+    free(now);
+    if (!rc) {
+        rc = ae_plan_add(others->plan, AE_SETTING_LIST, path, wanted);
+        free(wanted);
+    }
     return rc;
 }
 
@@ -89,6 +126,9 @@ static int expand_v1(const struct ae_partition *partition, struct ae_plan *plan,
     if (!rc)
         rc = add_v1_set(plan, cgroup, set, quiet, mems, "0");
     if (!rc)
+        rc = ae_cgroup_each_set(cgroup, take_from,
+                                &(struct others){.partition = partition, .plan = plan});
+    if (!rc)
         rc = add(plan, cgroup, "", AE_SETTING_TEXT, "cpuset.sched_load_balance", "0");
     return rc;
 }
@@ -108,6 +148,38 @@ static int expand_cpuset(const struct ae_partition *partition, struct ae_plan *p
     return (cgroup.version == 2 ? expand_v2 : expand_v1)(partition, plan, &cgroup, set, quiet);
 }
 
+struct rival {
+    const struct ae_partition *partition;
+    char path[256];
+};
+
+static int find_rival(const char *set, void *context)
+{
+    struct rival *rival = context;
+    char path[288];
+    struct ae_cpus cpus;
+
+    snprintf(path, sizeof(path), "%s/cpuset.cpus", set);
+    if (is_ours(set) || ae_cpus_read(&cpus, path) ||
+        !ae_cpus_intersect(&cpus, &rival->partition->quiet))
+        return 0;
+    snprintf(rival->path, sizeof(rival->path), "%s", set);
+    return 1;
+}
+
+/* "isolated invalid (...)": who else has the CPUs? */
+static void name_rival(const struct ae_partition *partition, const struct ae_cgroup *cgroup,
+                       const char *state, struct ae_evidence *evidence)
+{
+    struct rival rival = {.partition = partition};
+
+    if (ae_cgroup_each_set(cgroup, find_rival, &rival) == 1)
+        ae_evidence_set(evidence, AE_ANSWER_NO, "the kernel says \"%.100s\"; %.120s has quiet CPUs",
+                        state, rival.path);
+    else
+        ae_evidence_set(evidence, AE_ANSWER_NO, "the kernel says \"%.200s\"", state);
+}
+
 static void effective_v2(const struct ae_partition *partition, const struct ae_cgroup *cgroup,
                          struct ae_evidence *evidence)
 {
@@ -121,7 +193,7 @@ static void effective_v2(const struct ae_partition *partition, const struct ae_c
         return;
     }
     if (strcmp(state, "isolated") != 0 && !isolated_at_boot(partition)) {
-        ae_evidence_set(evidence, AE_ANSWER_NO, "the kernel says \"%.200s\"", state);
+        name_rival(partition, cgroup, state, evidence);
         return;
     }
     snprintf(path, sizeof(path), "%s/aether-%s/cpuset.cpus.effective", cgroup->path,
@@ -133,40 +205,23 @@ static void effective_v2(const struct ae_partition *partition, const struct ae_c
                         isolated_at_boot(partition) ? ", and isolated the CPUs at boot" : "");
 }
 
-struct balanced {
-    const struct ae_partition *partition;
-    char by[128];
-};
-
-/* Called for each cpuset.sched_load_balance below the root. */
-static int find_balanced(const char *path, void *context)
+static int find_balanced(const char *set, void *context)
 {
-    struct balanced *balanced = context;
-    size_t directory = strlen(path) - strlen("cpuset.sched_load_balance");
-    char list[512];
-    struct ae_cpus cpus;
+    char path[320];
     uint64_t on;
 
-    snprintf(list, sizeof(list), "%.*scpuset.cpus", (int)directory, path);
-    if (ae_root_read_u64(path, &on) || on == 0 || ae_cpus_read(&cpus, list))
-        return 0;
-    if (ae_cpus_intersect(&cpus, &balanced->partition->quiet))
-        snprintf(balanced->by, sizeof(balanced->by), "%.*s", (int)directory, path);
-    return 0;
+    snprintf(path, sizeof(path), "%s/cpuset.sched_load_balance", set);
+    return ae_root_read_u64(path, &on) || on == 0 ? 0 : find_rival(set, context);
 }
 
 static void effective_v1(const struct ae_partition *partition, const struct ae_cgroup *cgroup,
                          struct ae_evidence *evidence)
 {
-    struct balanced balanced = {.partition = partition};
-    char pattern[192];
+    struct rival rival = {.partition = partition};
 
-    snprintf(pattern, sizeof(pattern), "%s/cpuset.sched_load_balance", cgroup->path);
-    ae_root_glob(pattern, find_balanced, &balanced);
-    snprintf(pattern, sizeof(pattern), "%s/*/cpuset.sched_load_balance", cgroup->path);
-    ae_root_glob(pattern, find_balanced, &balanced);
-    if (balanced.by[0])
-        ae_evidence_set(evidence, AE_ANSWER_NO, "%s balances load over quiet CPUs", balanced.by);
+    if (ae_cgroup_each_set(cgroup, find_balanced, &rival) == 1 ||
+        find_balanced(cgroup->path, &rival) == 1)
+        ae_evidence_set(evidence, AE_ANSWER_NO, "%.200s balances load over quiet CPUs", rival.path);
     else
         ae_evidence_set(evidence, AE_ANSWER_YES, "no CPU set balances load over them (cgroup v1)");
 }

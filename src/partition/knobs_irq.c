@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "base/root.h"
@@ -19,30 +20,38 @@ struct sockets {
 static int add_socket(const char *path, void *context)
 {
     struct sockets *sockets = context;
-    char list[4096];
-    int rc;
+    char list[4096], *now;
 
+    if (ae_setting_read(AE_SETTING_IRQBALANCE, path, &now))
+        return 0; /* nobody listens any more: not a daemon */
+    free(now);
     if (ae_cpus_format(&sockets->partition->all_quiet, list, sizeof(list)) < 0)
         return -ENOSPC;
-    rc = ae_plan_add(sockets->plan, AE_SETTING_IRQBALANCE, path, list);
-    if (rc == -ENOMEM)
-        return rc;
-    /* Nobody listens any more: not a daemon. */
-    sockets->count += !rc && sockets->plan->settings[sockets->plan->count - 1].now;
-    return 0;
+    sockets->count++;
+    return ae_plan_add(sockets->plan, AE_SETTING_IRQBALANCE, path, list);
 }
 
+/* A daemon that was started a moment ago, at boot, has no socket yet. */
 static int expand_irqbalance(const struct ae_partition *partition, struct ae_plan *plan,
                              struct ae_error *err)
 {
+    const struct timespec pace = {.tv_nsec = 50 * 1000 * 1000};
     struct sockets sockets = {.partition = partition, .plan = plan};
+    pid_t daemon = ae_irqbalance_process();
     int rc = ae_root_glob(AE_IRQBALANCE_SOCKETS, add_socket, &sockets);
 
+    for (int tries = 20; !rc && !sockets.count && daemon > 0 && tries > 0; tries--) {
+        nanosleep(&pace, NULL);
+        rc = ae_root_glob(AE_IRQBALANCE_SOCKETS, add_socket, &sockets);
+    }
     if (rc || sockets.count)
         return rc;
+    if (daemon <= 0)
+        return ae_error_set(err, -ENOENT, "irqbalance does not run");
     return ae_error_set(err, -ENOENT,
-                        "irqbalance is not running, or has no socket in "
-                        "/run/irqbalance");
+                        "irqbalance runs (process %d), has no socket in /run/irqbalance to be told "
+                        "by, and may move interrupts back; stop it",
+                        (int)daemon);
 }
 
 const struct ae_knob ae_knob_irqbalance = {

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/root.h"
 #include "partition/cgroup.h"
+#include "partition/irqbalance.h"
 #include "partition/journal.h"
 #include "partition/kernel.h"
 #include "partition/knobs.h"
@@ -19,6 +20,7 @@ struct status {
     struct ae_plan plan;
     struct ae_journal journal;
     bool applied;
+    pid_t irqbalance; /* its process, if it runs */
 };
 
 static void tell(struct status *status, const struct ae_setting *setting, enum ae_line_state state,
@@ -30,6 +32,20 @@ static void tell(struct status *status, const struct ae_setting *setting, enum a
                                                           .old_value = setting->now,
                                                           .new_value = setting->wanted,
                                                           .note = note});
+}
+
+/* irqbalance is who usually moves interrupts back. */
+static void tell_foreign(struct status *status, const struct ae_setting *setting)
+{
+    char note[96];
+
+    if (setting->knob != &ae_knob_irqs || status->irqbalance <= 0) {
+        tell(status, setting, AE_LINE_DRIFT, "somebody else changed it");
+        return;
+    }
+    snprintf(note, sizeof(note), "somebody else changed it; irqbalance runs (process %d)",
+             (int)status->irqbalance);
+    tell(status, setting, AE_LINE_DRIFT, note);
 }
 
 /* A setting that is not as wanted, though the partition is applied. */
@@ -49,7 +65,7 @@ static void tell_deviation(struct status *status, const struct ae_setting *setti
     else if (!entry->left && ae_setting_same(setting->kind, setting->now, entry->new_value))
         tell(status, setting, AE_LINE_DRIFT, "the files ask for something else now; apply again");
     else
-        tell(status, setting, AE_LINE_DRIFT, "somebody else changed it");
+        tell_foreign(status, setting);
 }
 
 static void tell_setting(struct status *status, const struct ae_setting *setting)
@@ -136,6 +152,7 @@ int ae_partition_status(const struct ae_partition *partition, ae_partition_repor
     if (rc && rc != -ENOENT)
         return rc;
     status.applied = rc == 0;
+    status.irqbalance = ae_irqbalance_process();
     return finish(&status, summary, plan_and_tell(&status, err));
 }
 

@@ -165,8 +165,18 @@ static int write_cpus(const char *path, const char *text)
     return ae_root_write(path, strcmp(text, "\n") == 0 ? "" : text);
 }
 
+static int hands_on(const char *path, void *context)
+{
+    (void)context;
+    return strstr(made_up_get(path), "cpuset") != NULL;
+}
+
+/* A controller that a child hands on cannot be taken from the root. */
 static int write_controllers(const char *path, const char *text)
 {
+    if (*text == '-' && strcmp(path, "/sys/fs/cgroup/cgroup.subtree_control") == 0 &&
+        ae_root_glob("/sys/fs/cgroup/*/cgroup.subtree_control", hands_on, NULL))
+        return -EBUSY;
     return ae_root_write(path, *text == '+' ? "cpuset memory" : "memory");
 }
 
@@ -265,6 +275,7 @@ static int make_directory(const char *path)
         {"cpuset.cpus.effective", ""},
         {"cpuset.sched_load_balance", "1"},
         {"cgroup.procs", ""},
+        {"cgroup.subtree_control", ""},
     };
     char file[PATH_MAX];
 

@@ -84,6 +84,7 @@ struct wanted_line {
     const char *target;
     enum ae_line_state state;
     bool seen;
+    char note[128];
 };
 
 static void find_line(const struct ae_partition_line *line, void *context)
@@ -93,6 +94,7 @@ static void find_line(const struct ae_partition_line *line, void *context)
     if (line->target && strcmp(line->target, wanted->target) == 0) {
         wanted->state = line->state;
         wanted->seen = true;
+        snprintf(wanted->note, sizeof(wanted->note), "%s", line->note ? line->note : "");
     }
 }
 
@@ -750,6 +752,23 @@ static void a_card_is_taken_and_given_back(void **state)
     assert_string_equal(driver, "e1000e");
 }
 
+static void irqbalance_is_named_where_it_undoes_our_work(void **state)
+{
+    struct wanted_line wanted = {.target = "/proc/irq/24/smp_affinity_list"};
+    struct ae_partition *partition;
+
+    (void)state;
+    must(apply());
+    made_up_task(77, 1, "irqbalance", 0, "0-1,4-7");
+    made_up_put("/proc/irq/24/smp_affinity_list", "2");
+    must(ae_partition_load(&partition, "fast", &error));
+    must(ae_partition_status(partition, find_line, &wanted, &summary, &error));
+    ae_partition_free(partition);
+    assert_int_equal(wanted.state, AE_LINE_DRIFT);
+    assert_non_null(strstr(wanted.note, "irqbalance runs (process 77)"));
+    must(revert_with(true, false));
+}
+
 /* Killed between unbinding and binding, the card is with no driver and has a record. */
 static void a_card_taken_half_is_given_back(void **state)
 {
@@ -834,6 +853,7 @@ int main(void)
         TEST(without_cpu_sets_only_a_partial_apply_is_possible),
         TEST(cgroup_v1_does_too),
         TEST(siblings_are_switched_off),
+        TEST(irqbalance_is_named_where_it_undoes_our_work),
         TEST(a_card_is_taken_and_given_back),
         TEST(a_card_taken_half_is_given_back),
         TEST(a_card_that_does_not_come_undoes_everything),

@@ -39,6 +39,7 @@ static const struct {
     {"cpuset", CGROUP "cpuset.cpus", "2-3", "2"},
     {"cpuset", CGROUP "cpuset.mems", "0", "1"},
     {"cpuset", CGROUP "cpuset.cpus.partition", "isolated", "isolated invalid (why)"},
+    {"cpuset", CGROUP "cgroup.subtree_control", "cpuset memory", "memory"},
     {"workqueues", "/sys/devices/virtual/workqueue/cpumask", "000000f3", "ff"},
     {"workqueues", "/sys/devices/virtual/workqueue/writeback/cpumask", "000000f3", "4"},
     {"default-irqs", "/proc/irq/default_smp_affinity", "000000f3", "ff"},
@@ -249,9 +250,45 @@ static void cpu_sets_of_v1_are_looked_at_too(void **state)
     made_up_cgroup_v1();
     apply();
     expect(verify("cpuset", 1).effective.answer, AE_ANSWER_YES, "cpuset");
+    made_up_put("/sys/fs/cgroup/cpuset/docker/cpuset.cpus", "0-1");
+    made_up_put("/sys/fs/cgroup/cpuset/docker/cpuset.sched_load_balance", "1");
+    made_up_put("/sys/fs/cgroup/cpuset/docker/deep/cpuset.cpus", "0-7");
+    expect(verify("cpuset", 1).effective.answer, AE_ANSWER_YES, "cpuset");
+    made_up_put("/sys/fs/cgroup/cpuset/docker/deep/cpuset.sched_load_balance", "1");
+    expect(verify("cpuset", 1).effective.answer, AE_ANSWER_NO, "cpuset");
+    revert();
+}
+
+/* A container's set would balance load over the quiet CPUs and give them to its newcomers. */
+static void other_cpu_sets_of_v1_lose_the_quiet_cpus(void **state)
+{
+    (void)state;
+    made_up_cgroup_v1();
     made_up_put("/sys/fs/cgroup/cpuset/docker/cpuset.cpus", "0-7");
     made_up_put("/sys/fs/cgroup/cpuset/docker/cpuset.sched_load_balance", "1");
-    expect(verify("cpuset", 1).effective.answer, AE_ANSWER_NO, "cpuset");
+    made_up_put("/sys/fs/cgroup/cpuset/docker/deep/cpuset.cpus", "2,6");
+    made_up_put("/sys/fs/cgroup/cpuset/docker/deep/cpuset.sched_load_balance", "1");
+    apply();
+    assert_string_equal(made_up_get("/sys/fs/cgroup/cpuset/docker/cpuset.cpus"), "0-1,4-7");
+    assert_string_equal(made_up_get("/sys/fs/cgroup/cpuset/docker/deep/cpuset.cpus"), "6");
+    expect(verify("cpuset", 1).effective.answer, AE_ANSWER_YES, "cpuset");
+    revert();
+    assert_string_equal(made_up_get("/sys/fs/cgroup/cpuset/docker/cpuset.cpus"), "0-7");
+    assert_string_equal(made_up_get("/sys/fs/cgroup/cpuset/docker/deep/cpuset.cpus"), "2,6");
+}
+
+static void an_invalid_set_names_who_has_its_cpus(void **state)
+{
+    struct ae_knob_evidence found;
+
+    (void)state;
+    apply();
+    made_up_put("/sys/fs/cgroup/system.slice/cpuset.cpus", "");
+    made_up_put("/sys/fs/cgroup/system.slice/db/cpuset.cpus", "3");
+    made_up_put(CGROUP "cpuset.cpus.partition", "isolated invalid (Cpu list not exclusive)");
+    found = verify("cpuset", 1);
+    expect(found.effective.answer, AE_ANSWER_NO, "cpuset");
+    assert_non_null(strstr(found.effective.detail, "/sys/fs/cgroup/system.slice/db has quiet"));
     revert();
 }
 
@@ -445,6 +482,19 @@ static void irqbalance_is_told(void **state)
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
     expect(verify("irqbalance", 1).accepted.answer, AE_ANSWER_ABSENT, "irqbalance");
+    apply(); /* its dead socket is no hindrance */
+    revert();
+}
+
+static void an_irqbalance_that_cannot_be_told_is_named(void **state)
+{
+    struct ae_knob_evidence found;
+
+    (void)state;
+    made_up_task(77, 1, "irqbalance", 0, "0-7");
+    found = verify("irqbalance", 1);
+    expect(found.accepted.answer, AE_ANSWER_ABSENT, "irqbalance");
+    assert_non_null(strstr(found.accepted.detail, "irqbalance runs (process 77)"));
 }
 
 static int offers(const char *path)
@@ -502,6 +552,8 @@ int main(void)
         TEST(enough_huge_pages_are_left_alone),
         TEST(the_effect_is_looked_at_and_not_the_write),
         TEST(cpu_sets_of_v1_are_looked_at_too),
+        TEST(other_cpu_sets_of_v1_lose_the_quiet_cpus),
+        TEST(an_invalid_set_names_who_has_its_cpus),
         TEST(a_held_request_ends_with_the_partition),
         TEST(parameters_that_the_kernel_ignored_are_noticed),
         TEST(both_tiers_together_are_the_boot_tier),
@@ -509,6 +561,7 @@ int main(void)
         TEST(counters_are_summed_over_the_cpus_asked_for),
         TEST(tasks_are_read_whatever_their_name),
         TEST(irqbalance_is_told),
+        TEST(an_irqbalance_that_cannot_be_told_is_named),
         TEST(cpu_sets_are_found_where_they_are),
         TEST(every_row_says_what_it_is),
     };
