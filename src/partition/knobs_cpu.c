@@ -160,6 +160,15 @@ const struct ae_knob ae_knob_rt_throttle = {
     .unseen = "it shows as 50 ms gaps of a real-time task, not in a counter",
 };
 
+const struct ae_knob ae_knob_rcu_normal = {
+    .name = "rcu-normal",
+    .what = "interrupts to all CPUs when somebody waits impatiently for RCU (expedited)",
+    .risk = "on the host, loading modules, unmounting and the like take some milliseconds longer",
+    .needs = "RCU cannot be asked for patience here (no /sys/kernel/rcu_normal)",
+    .files = (const struct ae_knob_file[]){{AE_SETTING_TEXT, "/sys/kernel/rcu_normal", "1"}, {0}},
+    .counters = "irq:CAL",
+};
+
 /*
  * Off unless asked for: restoring the old runtime while an ordinary task waits on the CPU upsets
  * the kernel's own bookkeeping (6.12.117: WARNING in task_non_contending, from

@@ -27,7 +27,23 @@ const struct ae_knob ae_knob_thp = {
     .needs = "no transparent huge pages (CONFIG_TRANSPARENT_HUGEPAGE)",
     .files =
         (const struct ae_knob_file[]){
-            {AE_SETTING_CHOICE, "/sys/kernel/mm/transparent_hugepage/enabled", "never"}, {0}},
+            {AE_SETTING_CHOICE, "/sys/kernel/mm/transparent_hugepage/enabled", "never"},
+            /* from Linux 6.8 on each size has a say of its own */
+            {AE_SETTING_CHOICE, "/sys/kernel/mm/transparent_hugepage/hugepages-*/enabled", "never"},
+            {0}},
+    .counters = "irq:TLB",
+};
+
+const struct ae_knob ae_knob_compaction = {
+    .name = "compaction",
+    .what = "pages being moved to make room, which flushes TLBs and lets locked pages fault",
+    .risk = "the host gets large pages later or, beside much locked memory, not at all",
+    .needs = "no memory compaction (CONFIG_COMPACTION)",
+    .files =
+        (const struct ae_knob_file[]){
+            {AE_SETTING_TEXT, "/proc/sys/vm/compaction_proactiveness", "0"},
+            {AE_SETTING_TEXT, "/proc/sys/vm/compact_unevictable_allowed", "0"},
+            {0}},
     .counters = "irq:TLB",
 };
 

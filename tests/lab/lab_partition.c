@@ -30,6 +30,7 @@ static const char *const touched[] = {
     "/proc/sys/kernel/numa_balancing",
     "/proc/sys/net/core/rps_default_mask",
     "/proc/sys/vm/stat_interval",
+    "/proc/sys/vm/compact*",
     "/proc/sys/vm/dirty_*ratio",
     "/proc/sys/vm/dirty_*bytes",
     "/sys/devices/virtual/workqueue/cpumask",
@@ -40,11 +41,14 @@ static const char *const touched[] = {
     "/sys/devices/system/machinecheck/machinecheck*/check_interval",
     "/sys/devices/system/node/node*/hugepages/*/nr_hugepages",
     "/sys/kernel/mm/transparent_hugepage/enabled",
+    "/sys/kernel/mm/transparent_hugepage/hugepages-*/enabled",
     "/sys/kernel/mm/ksm/run",
+    "/sys/kernel/rcu_normal",
     "/sys/kernel/debug/sched/fair_server/cpu*/runtime",
     "/sys/class/net/*/queues/*/?ps_cpus",
     "/sys/fs/cgroup/cgroup.subtree_control",
     "/sys/fs/cgroup/*/cpuset.cpus*",
+    "/sys/fs/cgroup/*/cgroup.subtree_control",
 };
 
 static int dump_file(const char *path, void *context)

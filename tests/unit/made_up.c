@@ -208,18 +208,21 @@ static int write_pages(const char *path, const char *text)
     return ae_root_write(path, text);
 }
 
-/* As khugepaged does, a thread comes with the setting, born of kthreadd and as narrow as it is. */
+/* "always [madvise] never": the brackets go to the word that is written. As khugepaged does, a thread
+ * may come with it, born of kthreadd and as narrow as it is. */
 static int write_thp(const char *path, const char *text)
 {
-    static const char *const words[] = {"always", "madvise", "never"};
-    char line[64] = "";
+    char words[128], line[160] = "", *next = words, *word;
 
-    for (size_t i = 0; i < 3; i++) {
-        bool chosen = strcmp(words[i], text) == 0;
+    snprintf(words, sizeof(words), "%s", made_up_get(path));
+    while ((word = strsep(&next, " []")))
+        if (*word) {
+            bool chosen = strcmp(word, text) == 0;
+            size_t used = strlen(line);
 
-        strcat(strcat(strcat(line, i ? " " : ""), chosen ? "[" : ""), words[i]);
-        strcat(line, chosen ? "]" : "");
-    }
+            snprintf(line + used, sizeof(line) - used, "%s%s%s%s", used ? " " : "",
+                     chosen ? "[" : "", word, chosen ? "]" : "");
+        }
     if (strcmp(text, "never") != 0 && ae_root_exists("/made-up/khugepaged"))
         made_up_task(600, 2, "khugepaged", 0x00200000, made_up_task_cpus(2));
     return ae_root_write(path, line);
@@ -252,7 +255,7 @@ static int write_file(const char *path, const char *text)
         {"/cgroup.subtree_control", write_controllers},
         {"/schemata", write_schemata},
         {"/nr_hugepages", write_pages},
-        {"/transparent_hugepage/enabled", write_thp},
+        {"/enabled", write_thp},
         {"/smp_affinity_list", write_irq},
     };
     size_t length = strlen(path);
@@ -384,6 +387,9 @@ static const char *const files[][2] = {
     {"/proc/sys/kernel/sched_rt_runtime_us", "950000\n"},
     {"/proc/sys/kernel/numa_balancing", "1\n"},
     {"/proc/sys/vm/stat_interval", "1\n"},
+    {"/proc/sys/vm/compaction_proactiveness", "20\n"},
+    {"/proc/sys/vm/compact_unevictable_allowed", "1\n"},
+    {"/sys/kernel/rcu_normal", "0\n"},
     {"/proc/sys/vm/dirty_ratio", "20\n"},
     {"/proc/sys/vm/dirty_bytes", "0\n"},
     {"/proc/sys/vm/dirty_background_ratio", "10\n"},
@@ -410,6 +416,8 @@ static const char *const files[][2] = {
     {"/sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages", "0\n"},
     {"/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "0\n"},
     {"/sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n"},
+    {"/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled",
+     "always [inherit] madvise never\n"},
     {"/sys/kernel/mm/ksm/run", "1\n"},
     {"/sys/class/net/eth0/queues/rx-0/rps_cpus", "00\n"},
     {"/sys/class/net/eth0/queues/rx-1/rps_cpus", "0c\n"},
