@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "cli.h"
 #include "partition/boot.h"
+#include "partition/boot_state.h"
 
 #define VERB "partition boot"
 
@@ -162,11 +163,6 @@ static bool changes(const struct ae_boot_change *change)
     return !change->before || strcmp(change->before, change->after) != 0;
 }
 
-static json_t *text_or_null(const char *text)
-{
-    return text ? json_string(text) : json_null();
-}
-
 static void dump(json_t *all)
 {
     json_dumpf(all, stdout, JSON_INDENT(2));
@@ -181,8 +177,8 @@ static void print_plan_json(const struct ae_boot_plan *plan, bool applied)
     for (unsigned i = 0; i < plan->count; i++)
         if (changes(&plan->changes[i]))
             json_array_append_new(files, json_pack("{s:s, s:o, s:o}", "path", plan->changes[i].path,
-                                                   "before", text_or_null(plan->changes[i].before),
-                                                   "after", text_or_null(plan->changes[i].after)));
+                                                   "before", ae_boot_text_json(plan->changes[i].before),
+                                                   "after", ae_boot_text_json(plan->changes[i].after)));
     dump(json_pack("{s:s, s:s, s:b, s:b, s:s, s:o}", "writer", plan->writer, "parameters",
                    plan->parameters, "applied", (int)applied, "nothing_to_do", (int)plan->nothing,
                    "note", plan->note, "files", files));
@@ -237,7 +233,11 @@ static int do_remove(const struct boot *boot, struct ae_error *err)
         rc = ae_boot_applied(&parameters, &writer, err);
         if (rc)
             return rc;
-        printf("Would take away, by %s: %s\n", writer, parameters);
+        if (boot->json)
+            dump(json_pack("{s:s, s:s, s:b}", "writer", writer, "parameters", parameters, "removed",
+                           0));
+        else
+            printf("Would take away, by %s: %s\n", writer, parameters);
         free(parameters);
         free(writer);
         return 0;
@@ -246,7 +246,7 @@ static int do_remove(const struct boot *boot, struct ae_error *err)
     if (rc)
         return rc;
     if (boot->json)
-        dump(json_pack("{s:s, s:i, s:i}", "writer", removal.writer, "restored",
+        dump(json_pack("{s:s, s:b, s:i, s:i}", "writer", removal.writer, "removed", 1, "restored",
                        (int)removal.restored, "edited", (int)removal.edited));
     else
         printf(

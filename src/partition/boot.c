@@ -10,13 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
 #include "base/error.h"
 #include "base/root.h"
+#include "partition/boot_state.h"
 #include "partition/boot_writers.h"
-
-#define STATE_DIRECTORY "/var/lib/aether"
 
 const struct ae_boot_writer ae_boot_writers[] = {
     {"grubby", "grubby and /boot/loader/entries", ae_boot_grubby_is_here, ae_boot_grubby_plan,
@@ -82,15 +79,7 @@ static bool same(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-/* ---- The state file ---- */
-
-static json_t *text_or_null(const char *text)
-{
-    return text ? json_string(text) : json_null();
-}
-
-/* rename(2) is durable once the directory is. */
-static int sync_directory(const char *path)
+int ae_boot_sync_directory(const char *path)
 {
     int fd = ae_root_open(path, O_RDONLY | O_DIRECTORY), rc;
 
@@ -101,101 +90,10 @@ static int sync_directory(const char *path)
     return rc;
 }
 
-static int save(const struct ae_boot_plan *plan, struct ae_error *err)
-{
-    json_t *files = json_array();
-    json_t *all = json_pack("{s:s, s:s, s:o}", "writer", plan->writer, "parameters",
-                            plan->parameters, "files", files);
-    char *text;
-    int rc;
-
-    for (unsigned i = 0; all && i < plan->count; i++)
-        json_array_append_new(files, json_pack("{s:s, s:o, s:o}", "path", plan->changes[i].path,
-                                               "before", text_or_null(plan->changes[i].before),
-                                               "after", text_or_null(plan->changes[i].after)));
-    text = all ? json_dumps(all, JSON_INDENT(1)) : NULL;
-    json_decref(all);
-    if (!text)
-        return ae_error_set(
-            err, -EINVAL,
-            "boot parameters: a file is not UTF-8 text, so it cannot be kept in " AE_BOOT_STATE);
-    rc = ae_root_make_directory(STATE_DIRECTORY);
-    if (!rc)
-        rc = ae_root_replace(AE_BOOT_STATE, text);
-    if (!rc)
-        rc = sync_directory(STATE_DIRECTORY);
-    free(text);
-    return rc ? ae_error_set(err, rc, "boot parameters: writing " AE_BOOT_STATE ": %s; be root",
-                             strerror(-rc))
-              : 0;
-}
-
-static char *copy_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text ? strdup(text) : NULL;
-}
-
-static int load_files(struct ae_boot_plan *plan, const json_t *files, struct ae_error *err)
-{
-    for (size_t i = 0; i < json_array_size(files); i++) {
-        const json_t *file = json_array_get(files, i);
-        const char *path = json_string_value(json_object_get(file, "path"));
-        int rc;
-
-        if (!path || path[0] != '/')
-            return ae_error_set(err, -EBADMSG, AE_BOOT_STATE " is damaged: file %zu has no path",
-                                i);
-        rc = ae_boot_add_change(plan, path, copy_of(file, "before"), copy_of(file, "after"), err);
-        if (rc)
-            return rc;
-    }
-    return 0;
-}
-
-/* What was applied, as a plan. -ENOENT: nothing. */
-static int load(struct ae_boot_plan *plan, struct ae_error *err)
-{
-    const struct ae_boot_writer *writer = NULL;
-    const char *name;
-    json_error_t why;
-    json_t *all;
-    char *text;
-    int rc;
-
-    memset(plan, 0, sizeof(*plan));
-    rc = ae_boot_read(AE_BOOT_STATE, &text, err);
-    if (rc)
-        return rc;
-    if (!text)
-        return ae_error_set(err, -ENOENT,
-                            "boot parameters: none were applied (no " AE_BOOT_STATE ")");
-    all = json_loads(text, 0, &why);
-    free(text);
-    name = json_string_value(json_object_get(all, "writer"));
-    if (name)
-        writer = ae_boot_find_writer(name);
-    plan->parameters = copy_of(all, "parameters");
-    if (!writer || !plan->parameters) {
-        rc = ae_error_set(err, -EBADMSG,
-                          AE_BOOT_STATE
-                          " is damaged; it holds what the files were before, look into it "
-                          "and put them back by hand");
-    } else {
-        plan->writer = writer->name;
-        rc = load_files(plan, json_object_get(all, "files"), err);
-    }
-    json_decref(all);
-    if (rc)
-        ae_boot_plan_free(plan);
-    return rc;
-}
-
 int ae_boot_applied(char **parameters, char **writer, struct ae_error *err)
 {
     struct ae_boot_plan plan;
-    int rc = load(&plan, err);
+    int rc = ae_boot_state_load(&plan, err);
 
     if (rc)
         return rc;
@@ -253,7 +151,7 @@ static const struct ae_boot_writer *detect(struct ae_error *err)
 static int compare_applied(const char *parameters, bool *there, struct ae_error *err)
 {
     struct ae_boot_plan applied;
-    int rc = load(&applied, err);
+    int rc = ae_boot_state_load(&applied, err);
 
     *there = false;
     if (rc)
@@ -352,7 +250,7 @@ static int put_file(const char *path, const char *text, struct ae_error *err)
     if (!rc)
         rc = text ? ae_root_replace(path, text) : ae_root_remove(path);
     if (!rc && *directory)
-        rc = sync_directory(directory);
+        rc = ae_boot_sync_directory(directory);
     return rc ? ae_error_set(err, rc, "boot parameters: writing %s: %s", path, strerror(-rc)) : 0;
 }
 
@@ -386,14 +284,14 @@ static int write_changes(const struct ae_boot_plan *plan, struct ae_error *err)
 static int note_outcome(const struct ae_boot_plan *plan, struct ae_error *err)
 {
     struct ae_boot_plan outcome;
-    int rc = load(&outcome, err);
+    int rc = ae_boot_state_load(&outcome, err);
 
     for (unsigned i = 0; !rc && i < outcome.count; i++) {
         free(outcome.changes[i].after);
         rc = ae_boot_read(outcome.changes[i].path, &outcome.changes[i].after, err);
     }
     if (!rc)
-        rc = save(&outcome, err);
+        rc = ae_boot_state_save(&outcome, err);
     ae_boot_plan_free(&outcome);
     (void)plan;
     return rc;
@@ -426,7 +324,7 @@ int ae_boot_apply(const struct ae_boot_plan *plan, ae_boot_runner run, struct ae
         run = run_program;
     rc = check_unchanged(plan, err);
     if (!rc)
-        rc = save(plan, err);
+        rc = ae_boot_state_save(plan, err);
     if (rc)
         return rc;
     if (!writer->by_command)
@@ -487,7 +385,7 @@ int ae_boot_remove(struct ae_boot_removal *removal, ae_boot_runner run, struct a
     const struct ae_boot_writer *writer;
     struct ae_boot_plan applied;
     bool untouched[AE_BOOT_FILES];
-    int rc = load(&applied, err);
+    int rc = ae_boot_state_load(&applied, err);
 
     memset(removal, 0, sizeof(*removal));
     if (rc)

@@ -34,6 +34,9 @@ int ae_boot_add_change(struct ae_boot_plan *plan, const char *path, char *before
 /* A whole file in a new string; NULL in *text when it is not there. */
 int ae_boot_read(const char *path, char **text, struct ae_error *err);
 
+/* rename(2) is durable once the directory is. */
+int ae_boot_sync_directory(const char *path);
+
 /* boot_grub.c */
 bool ae_boot_grub_is_here(void);
 int ae_boot_grub_plan(struct ae_boot_plan *plan, struct ae_error *err);

@@ -437,6 +437,11 @@ static const char *const files[][2] = {
     {"/made-up/queues", "8\n"},
 };
 
+const char *made_up_path(size_t index)
+{
+    return index < sizeof(files) / sizeof(files[0]) ? files[index][0] : NULL;
+}
+
 static void put_cpu(unsigned cpu)
 {
     static const char *const per_cpu[][2] = {

@@ -13,6 +13,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* cmocka fixtures; the machine is built anew each time. */
 int made_up_begin(void **state);
@@ -24,6 +25,9 @@ void made_up_remove(const char *path);
 
 /* Reads a file, without trailing white space, into a buffer that the next call reuses. */
 const char *made_up_get(const char *path);
+
+/* The files that every made-up machine has, by number; NULL behind the last. */
+const char *made_up_path(size_t index);
 
 /* A task. flags: 0x00200000 a kernel thread, 0x04000000 pinned by the kernel. */
 void made_up_task(int id, int parent, const char *name, unsigned flags, const char *cpus);

@@ -383,6 +383,21 @@ static void kernel_install_line_is_restored_byte_for_byte(void **state)
     assert_int_equal(removal.restored, 1);
 }
 
+/* A comment in Latin-1 is no UTF-8, which the state's JSON would have to be. */
+static void bytes_that_are_no_utf8_come_back(void **state)
+{
+    static const char line[] = "root=/dev/x splash=gr\xfc\xdf\xe9\n";
+    struct ae_boot_removal removal;
+
+    (void)state;
+    made_root_put("/etc/kernel/cmdline", line);
+    apply(PARAMETERS);
+    assert_non_null(strstr(made_root_get("/etc/kernel/cmdline"), "gr\xfc\xdf\xe9 " PARAMETERS));
+    assert_int_equal(ae_boot_remove(&removal, imitate, NULL), 0);
+    assert_int_equal(removal.restored, 1);
+    assert_string_equal(made_root_get("/etc/kernel/cmdline"), line);
+}
+
 static void only_our_words_leave_an_edited_line(void **state)
 {
     struct ae_boot_removal removal;
@@ -596,6 +611,7 @@ int main(void)
         on(begin_grub, an_edited_drop_in_is_kept_beside),
         on(begin_kernel_install, kernel_install_gets_this_boots_line_when_it_has_none),
         on(begin_kernel_install, kernel_install_line_is_restored_byte_for_byte),
+        on(begin_kernel_install, bytes_that_are_no_utf8_come_back),
         on(begin_kernel_install, only_our_words_leave_an_edited_line),
         on(begin_kernel_install, an_unclosed_quote_is_not_edited),
         on(begin_grubby, grubby_is_asked_and_its_files_restored),
