@@ -313,6 +313,7 @@ static int run_verify(struct arguments *arguments)
     if (rc) {
         rc = fail(arguments, partition, NULL, &err);
     } else {
+        arguments->output.quiet = &quiet;
         partition_print(&arguments->output, stdout, "verify", arguments->name, partition,
                         ae_level_name(level), NULL, NULL);
         if (!arguments->output.json)

@@ -190,6 +190,8 @@ static void print_json(struct partition_output *output, FILE *out, const char *w
         json_object_set_new(object, "host_cpus", json_string(cpus));
     if (level)
         json_object_set_new(object, "level", json_string(level));
+    if (output->quiet)
+        json_object_set_new(object, "quiet", json_boolean(*output->quiet));
     if (summary)
         json_object_set_new(object, "summary", counts(summary));
     json_object_set_new(object, "error", err ? json_string(err->text) : json_null());

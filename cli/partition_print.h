@@ -24,6 +24,7 @@ struct partition_output {
     json_t *lines; /* of the JSON object */
     struct partition_group *groups;
     size_t group_count;
+    const bool *quiet; /* verify: its answer; NULL: another verb */
 };
 
 /* For ae_partition_plan and its kin; the context is a struct partition_output. */

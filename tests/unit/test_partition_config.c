@@ -75,6 +75,12 @@ static const struct {
     {Q "[devices]\ndevice = 0000:0A:00.0\n",
      ":4: '0000:0A:00.0' is no PCI address; write it in full "
      "and in lower case"},
+    {Q "[devices]\ndevice = 10000:e1:00.0\n", ":4: there is no device 10000:e1:00.0; lspci -D"},
+    {Q "[devices]\ndevice = 0000:01:00.8\n", ":4: '0000:01:00.8' is no PCI address"},
+    {Q "[memory]\nhugepages-2M = 5000000000\n", ":4: '5000000000' is no number of pages"},
+    {Q "smt = whole\nsmt = share\n", ":4: 'smt' was given in line 3 already"},
+    {Q "[memory]\npages = 3\n", ":4: 'pages' is no key of [memory]"},
+    {Q "node = -1\n", ":3: '-1' is no memory node"},
     {Q "[devices]\ndevice = 0000:09:00.0\n", ":4: there is no device 0000:09:00.0; lspci -D"},
     {Q "[devices]\ndevice = 0000:01:00.0\ndevice = 0000:01:00.0\n",
      ":5: device 0000:01:00.0 was given in "
@@ -150,6 +156,28 @@ static void a_partition_that_leaves_no_host_cpu_is_refused(void **state)
     made_up_put("/sys/devices/system/cpu/online", "2-3");
     made_up_config("fast", Q);
     expect_mistake("fast", ":2: no CPU is left for the host; leave it at least one core");
+}
+
+static void more_than_there_is_room_for_is_refused(void **state)
+{
+    char text[4096] = Q "[devices]\n";
+
+    (void)state;
+    for (int i = 0; i < 33; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "device = 0000:%02x:00.0\n", i);
+    made_up_config("fast", text);
+    expect_mistake("fast", ":36: more than 32 devices; split the partition");
+    made_up_config("fast", Q "[memory]\nhugepages-1M = 1\nhugepages-2M = 1\nhugepages-3M = 1\n"
+                             "hugepages-4M = 1\nhugepages-5M = 1\n");
+    expect_mistake("fast", ":8: more than 4 page sizes; remove one");
+}
+
+static void cache_ways_of_no_cache_are_refused(void **state)
+{
+    (void)state;
+    made_up_config("fast", Q "[cache]\nl3-ways = 2\n");
+    made_up_put("/sys/devices/system/cpu/cpu2/cache/index1/level", "2");
+    expect_mistake("fast", ":4: this machine tells nothing of a level 3 cache; remove the line");
 }
 
 static void two_partitions_on_one_cpu_are_refused(void **state)
@@ -323,6 +351,8 @@ int main(void)
         TEST(a_zero_byte_is_refused),
         TEST(offline_cpus_are_refused),
         TEST(a_partition_that_leaves_no_host_cpu_is_refused),
+        TEST(more_than_there_is_room_for_is_refused),
+        TEST(cache_ways_of_no_cache_are_refused),
         TEST(two_partitions_on_one_cpu_are_refused),
         TEST(two_partitions_with_one_device_are_refused),
         TEST(a_sibling_of_another_partition_is_not_switched_off),
