@@ -48,6 +48,14 @@ static size_t parse_header(const char *line, const char *end, uint16_t *columns,
     return count;
 }
 
+static bool any_wanted(const uint16_t *columns, size_t count, const struct ae_cpus *cpus)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ae_cpus_has(cpus, columns[i]))
+            return true;
+    return false;
+}
+
 /* Adds up the columns of the wanted CPUs. Rows with fewer numbers than CPUs count other things. */
 static bool sum_row(const char *text, const uint16_t *columns, size_t count,
                     const struct ae_cpus *cpus, uint64_t *sum)
@@ -81,6 +89,9 @@ int ae_counters_parse_table(struct ae_counters *counters, const char *prefix, co
     if (!columns)
         return -ENOMEM;
     count = parse_header(text, line, columns, AE_CPUS_MAX);
+    /* A table without a column of theirs says nothing about them, not even 0. */
+    if (!any_wanted(columns, count, cpus))
+        count = 0;
     while (*line && !rc) {
         const char *name = ++line, *colon;
         uint64_t sum;

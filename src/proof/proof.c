@@ -219,6 +219,9 @@ static void compare(struct ae_proof *proof)
     for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
         if (!has_rows(&proof->after.cpu, needed[i][0]))
             note_missing(proof, needed[i][1], "it has no row for this CPU");
+    for (size_t i = 0; i < proof->before.cpu.count; i++)
+        if (!ae_counters_find(&proof->after.cpu, proof->before.cpu.items[i].name))
+            note_missing(proof, proof->before.cpu.items[i].name, "its row is gone");
     if (!proof->task_seen) {
         note_missing(proof, "context switches and faults of the worker", "it is gone");
         return;
