@@ -11,6 +11,7 @@ static const struct ae_port_ops *const drivers[] = {
     &ae_port_virtio_pci,
     &ae_port_vhost_user,
     &ae_port_vhost_server,
+    &ae_port_pair,
 };
 
 #define DRIVERS (sizeof(drivers) / sizeof(drivers[0]))

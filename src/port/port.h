@@ -116,6 +116,7 @@ struct ae_port_ops {
     void (*detach)(struct ae_queue *queue);
 };
 
+extern const struct ae_port_ops ae_port_pair;
 extern const struct ae_port_ops ae_port_e1000e;
 extern const struct ae_port_ops ae_port_virtio_pci;
 extern const struct ae_port_ops ae_port_vhost_user;

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* "pair:NAME": the first port of that name in a process is one end, the second the other. */
+
+#include "port/pair.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all pairs; not taken by queues */
+static struct pair *pairs;
+
+static struct pair_handoff *pair_handoff(struct ae_port_owner *owner)
+{
+    return (struct pair_handoff *)owner->handoff.driver_private;
+}
+
+static void free_pair(struct pair *pair)
+{
+    for (unsigned i = 0; i < pair->queues; i++)
+        for (unsigned end = 0; end < 2; end++)
+            free(pair->wires[i][end].slots);
+    free(pair);
+}
+
+static int make_wire(struct pair_wire *wire, uint16_t size)
+{
+    wire->size = size;
+    wire->slots = aligned_alloc(64, size * sizeof(struct pair_slot));
+    if (!wire->slots)
+        return -ENOMEM;
+    memset(wire->slots, 0, size * sizeof(struct pair_slot)); /* faulted in before anybody polls */
+    return 0;
+}
+
+/* As the first end wants it; it is end 0. */
+static struct pair *make_pair(const char *name, const struct ae_port_options *options)
+{
+    static uint64_t last_id;
+    struct pair *pair = aligned_alloc(64, sizeof(*pair));
+    int rc = 0;
+
+    if (!pair)
+        return NULL;
+    memset(pair, 0, sizeof(*pair));
+    strcpy(pair->name, name);
+    pair->queues = options->queues;
+    for (unsigned i = 0; i < pair->queues && !rc; i++) {
+        rc = make_wire(&pair->wires[i][0], options->send_ring);
+        if (!rc)
+            rc = make_wire(&pair->wires[i][1], options->receive_ring);
+    }
+    if (rc) {
+        free_pair(pair);
+        return NULL;
+    }
+    pair->id = ++last_id;
+    pair->next = pairs;
+    pairs = pair;
+    return pair;
+}
+
+static struct pair *find(const char *name)
+{
+    struct pair *pair = pairs;
+
+    while (pair && strcmp(pair->name, name) != 0)
+        pair = pair->next;
+    return pair;
+}
+
+static void drop(struct pair *pair)
+{
+    struct pair **at = &pairs;
+
+    if (--pair->references)
+        return;
+    while (*at != pair)
+        at = &(*at)->next;
+    *at = pair->next;
+    free_pair(pair);
+}
+
+static struct pair *with_id(uint64_t id)
+{
+    struct pair *pair = pairs;
+
+    while (pair && pair->id != id)
+        pair = pair->next;
+    return pair;
+}
+
+struct pair *ae_pair_hold(uint64_t id)
+{
+    struct pair *pair;
+
+    pthread_mutex_lock(&lock);
+    pair = with_id(id);
+    if (pair)
+        pair->references++;
+    pthread_mutex_unlock(&lock);
+    return pair;
+}
+
+void ae_pair_release(struct pair *pair)
+{
+    pthread_mutex_lock(&lock);
+    drop(pair);
+    pthread_mutex_unlock(&lock);
+}
+
+/* A wire's ends must agree: what one sends into, the other receives from. */
+static int check_other_end(const struct pair *pair, unsigned end,
+                           const struct ae_port_options *options, struct ae_error *err)
+{
+    uint32_t send = pair->wires[0][end].size, receive = pair->wires[0][!end].size;
+
+    if (options->queues == pair->queues && options->send_ring == send &&
+        options->receive_ring == receive)
+        return 0;
+    return ae_error_set(err, -EINVAL,
+                        "its other end has %u queues, for which this one must have rings of %u to "
+                        "send and %u to receive; asked for: %u queues, rings of %u and %u",
+                        pair->queues, send, receive, options->queues, options->send_ring,
+                        options->receive_ring);
+}
+
+/* The link of both ends is up while both are there. */
+static void set_links(struct pair *pair)
+{
+    bool up = pair->ends[0] && pair->ends[1];
+
+    for (unsigned end = 0; end < 2; end++) {
+        struct ae_link link;
+
+        if (!pair->ends[end])
+            continue;
+        ae_port_read_link(pair->ends[end]->state, &link);
+        link.changes += link.up != up;
+        link.up = link.full_duplex = up;
+        ae_port_set_link(pair->ends[end]->state, &link);
+    }
+}
+
+static int join(struct ae_port_owner *owner, struct ae_error *err)
+{
+    struct pair *pair = find(owner->base);
+    unsigned end = pair && pair->ends[0];
+    int rc;
+
+    if (pair && pair->ends[end])
+        return ae_error_set(err, -EBUSY, "both its ends are open already in this process");
+    if (!pair)
+        pair = make_pair(owner->base, &owner->options);
+    if (!pair)
+        return ae_error_set(err, -ENOMEM, "out of memory");
+    rc = check_other_end(pair, end, &owner->options, err);
+    if (rc)
+        return rc;
+    pair->ends[end] = owner;
+    pair->references++;
+    *pair_handoff(owner) = (struct pair_handoff){pair->id, end};
+    return 0;
+}
+
+/* No device reaches its memory, so that it need not be pinned: ordinary pages do. */
+static int open_end(struct ae_port_owner *owner, struct ae_error *err)
+{
+    int rc;
+
+    if (!owner->options.page_size)
+        owner->options.page_size = (size_t)sysconf(_SC_PAGESIZE);
+    pthread_mutex_lock(&lock);
+    rc = join(owner, err);
+    pthread_mutex_unlock(&lock);
+    memcpy(owner->handoff.info.mac,
+           (uint8_t[]){2, 0, 0, 0, 0, (uint8_t)(pair_handoff(owner)->end + 1)}, 6);
+    return rc;
+}
+
+static int map(struct ae_port_owner *owner, struct ae_error *err)
+{
+    (void)owner, (void)err;
+    return 0;
+}
+
+static int start(struct ae_port_owner *owner, struct ae_error *err)
+{
+    (void)err;
+    pthread_mutex_lock(&lock);
+    set_links(with_id(pair_handoff(owner)->id));
+    pthread_mutex_unlock(&lock);
+    return 0;
+}
+
+static int stop(struct ae_port_owner *owner, struct ae_error *err)
+{
+    (void)owner, (void)err;
+    return 0;
+}
+
+static void close_end(struct ae_port_owner *owner)
+{
+    struct pair *pair;
+
+    pthread_mutex_lock(&lock);
+    pair = with_id(pair_handoff(owner)->id); /* none: it was not joined */
+    if (pair) {
+        pair->ends[pair_handoff(owner)->end] = NULL;
+        set_links(pair);
+        drop(pair);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+static const struct ae_port_transport transport = {
+    .open = open_end,
+    .map = map,
+    .start = start,
+    .stop = stop,
+    .close = close_end,
+};
+
+const struct ae_port_ops ae_port_pair = {
+    .name = "pair",
+    .path = AE_PATH_DEVICE, /* its rings are polled like a device's; no kernel is on the way */
+    .scheme = "pair:",
+    .description = "pair:NAME    the wire to the other port of this name in the same process",
+    .transport = &transport,
+    .ring_default = 256,
+    .ring_min = 16,
+    .ring_max = 4096,
+    .queues_max = AE_PORT_QUEUES,
+    .mtu = PAIR_MTU,
+    .attach = ae_pair_attach,
+    .detach = ae_pair_detach,
+};

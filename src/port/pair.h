@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_PORT_PAIR_H
+#define AE_PORT_PAIR_H
+
+/*
+ * Two ports of one process, joined by a wire made of memory: what one sends, the other receives.
+ * pair.c joins the ends, pair_queue.c moves frames.
+ *
+ * Each end has its pool, and may be polled by a thread of its own; so a frame is copied, from the
+ * sender's packet into the wire and from there into a packet of the receiver's.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "port/port.h"
+
+/* Greatest MTU + 14, rounded up so that slots begin on cache lines. */
+#define PAIR_MTU   1500
+#define PAIR_FRAME (PAIR_MTU + 14)
+
+struct pair_slot {
+    uint32_t length;
+    uint8_t frame[PAIR_FRAME];
+} __attribute__((aligned(64)));
+
+/* One way of one queue: a ring with one writer and one reader, who count up and never back. */
+struct pair_wire {
+    uint32_t size; /* slots, a power of two; fixed */
+    struct pair_slot *slots;
+    uint32_t written __attribute__((aligned(64))); /* by the sender; stored with release */
+    uint32_t read_seen;                            /* the sender's copy of `read` */
+    uint32_t read __attribute__((aligned(64)));    /* by the receiver; stored with release */
+    uint32_t written_seen;                         /* the receiver's copy of `written` */
+};
+
+/* The ends of a pair are 0 and 1; end e sends into wires[queue][e] and receives from the other. */
+struct pair {
+    struct pair *next;
+    char name[AE_PORT_SPEC];
+    uint64_t id;         /* never used again in this process */
+    unsigned references; /* owners and queues */
+    uint16_t queues;
+    struct ae_port_owner *ends[2];
+    struct pair_wire wires[AE_PORT_QUEUES][2];
+};
+
+/* What a port is told in the handoff's driver_private. The process finds the pair by it. */
+struct pair_handoff {
+    uint64_t id;
+    uint32_t end;
+};
+
+/* The pair with this id and one more reference to it, or NULL: it is in another process, or gone.
+ */
+struct pair *ae_pair_hold(uint64_t id);
+void ae_pair_release(struct pair *pair);
+
+int ae_pair_attach(struct ae_port *port, unsigned index, struct ae_queue **queue,
+                   struct ae_error *err);
+void ae_pair_detach(struct ae_queue *queue);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "port/pair.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+#define OFFLOADS \
+    (AE_PACKET_SEND_IPV4_CHECKSUM | AE_PACKET_SEND_UDP_CHECKSUM | AE_PACKET_SEND_TCP_CHECKSUM)
+
+struct pair_queue {
+    struct ae_queue base;
+    struct pair *pair;
+    struct pair_wire *in, *out;
+};
+
+/* What the sender wrote before `written` is seen after it: pairs with the release in give. */
+static uint16_t take(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+{
+    struct pair_queue *queue = (struct pair_queue *)base;
+    struct pair_wire *wire = queue->in;
+    uint32_t read = wire->read;
+    uint16_t taken = 0;
+
+    if (wire->written_seen - read < count)
+        wire->written_seen = __atomic_load_n(&wire->written, __ATOMIC_ACQUIRE);
+    while (taken < count && read != wire->written_seen) {
+        const struct pair_slot *slot = &wire->slots[read & (wire->size - 1)];
+        struct ae_packet *packet = ae_packet_get(base->pool);
+
+        if (!packet) {
+            base->counters->receive_no_buffer++;
+            break;
+        }
+        memcpy(packet->data, slot->frame, slot->length);
+        packet->length = slot->length;
+        base->counters->received_bytes += slot->length;
+        packets[taken++] = packet;
+        read++;
+    }
+    if (taken == 0)
+        return 0;
+    base->counters->received_frames += taken;
+    /* The slots are read before they are given back: pairs with the acquire in give. */
+    __atomic_store_n(&wire->read, read, __ATOMIC_RELEASE);
+    return taken;
+}
+
+static bool may_be_sent(const struct ae_packet *packet)
+{
+    return packet->length >= 14 && packet->length <= PAIR_FRAME && !(packet->flags & OFFLOADS);
+}
+
+static uint16_t give(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+{
+    struct pair_queue *queue = (struct pair_queue *)base;
+    struct pair_wire *wire = queue->out;
+    uint32_t written = wire->written;
+    uint16_t given = 0;
+
+    if (wire->size - (written - wire->read_seen) < count)
+        wire->read_seen = __atomic_load_n(&wire->read, __ATOMIC_ACQUIRE);
+    while (given < count && written - wire->read_seen < wire->size) {
+        struct pair_slot *slot = &wire->slots[written & (wire->size - 1)];
+        struct ae_packet *packet = packets[given];
+
+        if (!may_be_sent(packet)) {
+            base->counters->send_bad++;
+            break;
+        }
+        memcpy(slot->frame, packet->data, packet->length);
+        slot->length = packet->length;
+        base->counters->sent_bytes += packet->length;
+        ae_packet_put(packet);
+        written++;
+        given++;
+    }
+    if (given < count && written - wire->read_seen == wire->size)
+        base->counters->send_full += (uint64_t)(count - given);
+    base->counters->sent_frames += given;
+    __atomic_store_n(&wire->written, written, __ATOMIC_RELEASE);
+    return given;
+}
+
+int ae_pair_attach(struct ae_port *port, unsigned index, struct ae_queue **out,
+                   struct ae_error *err)
+{
+    const struct pair_handoff *handoff =
+        (const struct pair_handoff *)(const void *)port->handoff.driver_private;
+    struct pair *pair = ae_pair_hold(handoff->id);
+    struct pair_queue *queue;
+    int rc;
+
+    if (!pair || index >= pair->queues || handoff->end > 1) {
+        if (pair)
+            ae_pair_release(pair);
+        return ae_error_set(err, -ESRCH,
+                            "%s was opened by another process; both ends of a pair are opened by "
+                            "the process that polls them",
+                            port->handoff.info.spec);
+    }
+    queue = calloc(1, sizeof(*queue));
+    if (!queue) {
+        ae_pair_release(pair);
+        return ae_error_set(err, -ENOMEM, "attaching a pair: out of memory");
+    }
+    queue->pair = pair;
+    queue->out = &pair->wires[index][handoff->end];
+    queue->in = &pair->wires[index][!handoff->end];
+    queue->base.receive = take;
+    queue->base.send = give;
+    queue->base.counters = &port->state->queues[index].counters;
+    rc = ae_port_make_pool(port, index, &queue->base.pool, err);
+    if (rc) {
+        ae_pair_detach(&queue->base);
+        return rc;
+    }
+    /* What was sent while nobody was here is lost, as on any wire. */
+    __atomic_store_n(&queue->in->read, __atomic_load_n(&queue->in->written, __ATOMIC_ACQUIRE),
+                     __ATOMIC_RELEASE);
+    queue->in->written_seen = queue->in->read;
+    *out = &queue->base;
+    return 0;
+}
+
+void ae_pair_detach(struct ae_queue *base)
+{
+    struct pair_queue *queue = (struct pair_queue *)base;
+
+    ae_pool_destroy(base->pool);
+    ae_pair_release(queue->pair);
+    free(queue);
+}
