@@ -122,7 +122,8 @@ static inline uint16_t ae_receive(struct ae_queue *queue, struct ae_packet **pac
  * Queues frames for sending and tells the device once. Returns how many were accepted, from the
  * first; those are the port's and go back to their pool once sent. The rest are still the caller's:
  * either the ring is full (send_full), or the first of them cannot be sent on this port (send_bad:
- * longer than MTU + 14, shorter than 14 bytes, an offload that the port does not have).
+ * longer than MTU + 18 (the Ethernet header and one VLAN tag), shorter than 14 bytes, an offload that
+ * the port does not have).
  */
 static inline uint16_t ae_send(struct ae_queue *queue, struct ae_packet **packets, uint16_t count)
 {

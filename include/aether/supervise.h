@@ -53,7 +53,8 @@ struct ae_supervise_options {
     const char *user;    /* NULL: stay who we are */
     char *const *argv;   /* program (looked up in PATH) and arguments, NULL at the end */
     uint32_t grace_ms;   /* between asking and killing; 0: 3000 */
-    uint64_t stop_after_ms; /* ask the workers to stop after this long quiet; 0: never */
+    uint64_t stop_after_ms; /* ask the workers to stop this long after the start, counted anew when
+                             * one becomes quiet; 0: never */
     struct ae_supervise_hooks hooks;
 };
 
