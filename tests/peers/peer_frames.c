@@ -5,11 +5,12 @@
  * and checks that every one comes back once, in order and unaltered. A peer that goes away is waited
  * for: what was on its way is lost then, and counting goes on from what comes next.
  *
- *     peer_frames PORT [frames=N] [queues=N] [seconds=N] [losses]
+ *     peer_frames PORT [frames=N] [queues=N] [seconds=N] [losses=N]
  *
- * frames: how many have to come back. seconds: how long that may take. losses: the peer will be
- * restarted; frames may be missing, none may be altered or come out of order. Says "# running" once
- * frames come back, and "# lost" and "# back" as the link goes and returns.
+ * frames: how many have to come back on each queue. seconds: how long all may take. losses: how often
+ * the peer will be restarted; so many frames have to come back after the last time. Some may be missing
+ * then, none may be altered or out of order. Says "# running" once frames come back, and "# lost" and
+ * "# back" as the link goes and returns.
  */
 
 #include <aether/clock.h>
@@ -26,12 +27,12 @@
 #define SHORTEST 60
 #define LONGEST  1514
 #define TEND_NS  100000
-#define LOST_NS  200000000 /* after as long without one, those on their way are given up */
 
 struct flow {
     struct ae_queue *queue;
-    uint64_t sent, expected, returned, altered;
-    uint64_t last; /* ticks, when one came back */
+    uint64_t sent, returned, altered;
+    uint64_t next;     /* number that comes back next, or a later one */
+    uint64_t given_up; /* those before it do not come back any more */
 };
 
 struct run {
@@ -40,7 +41,7 @@ struct run {
     unsigned queues;
     uint64_t wanted;
     uint8_t mac[6];
-    bool losses;
+    uint64_t losses, backs;
 };
 
 /* xorshift64*: the contents of a frame depend on its number and its queue only. */
@@ -74,9 +75,10 @@ static void send_some(struct run *run, unsigned index)
 {
     struct flow *flow = &run->flows[index];
     struct ae_packet *packets[BURST];
+    uint64_t accounted = flow->next > flow->given_up ? flow->next : flow->given_up;
     uint16_t made = 0, accepted;
 
-    while (made < BURST && flow->sent + made - flow->expected < WINDOW) {
+    while (made < BURST && flow->sent + made - accounted < WINDOW) {
         struct ae_packet *packet = ae_packet_get(flow->queue->pool);
 
         if (!packet)
@@ -107,14 +109,13 @@ static void check(struct run *run, unsigned index, const struct ae_packet *packe
     length = make(expected, number, index);
     if (packet->length != length || memcmp(packet->data + 6, run->mac, 6) != 0 ||
         memcmp(packet->data + HEADER, expected, length - HEADER) != 0 ||
-        number < flow->expected || number >= flow->sent ||
-        (!run->losses && number != flow->expected)) {
+        number < flow->next || number >= flow->sent || (!run->losses && number != flow->next)) {
         if (flow->altered++ == 0)
             printf("# queue %u: frame %" PRIu64 " of %u bytes came, %" PRIu64 " was expected\n",
-                   index, number, packet->length, flow->expected);
+                   index, number, packet->length, flow->next);
         return;
     }
-    flow->expected = number + 1;
+    flow->next = number + 1;
     flow->returned++;
 }
 
@@ -123,16 +124,11 @@ static void receive_some(struct run *run, unsigned index)
     struct flow *flow = &run->flows[index];
     struct ae_packet *packets[BURST];
     uint16_t count = ae_receive(flow->queue, packets, BURST);
-    uint64_t now = ae_clock_ticks();
 
     for (uint16_t i = 0; i < count; i++) {
         check(run, index, packets[i]);
         ae_packet_put(packets[i]);
     }
-    if (count)
-        flow->last = now;
-    else if (run->losses && now - flow->last > ae_clock_from_ns(LOST_NS))
-        flow->expected = flow->sent;
 }
 
 /* What a supervisor does for a worker. */
@@ -146,20 +142,28 @@ static void tend(struct ae_port *port)
         ae_port_owner_event(owner, poll_fd.fd);
 }
 
-static void tell_link(struct ae_port *port)
+static void watch_link(struct run *run)
 {
     static bool was_up = true;
     struct ae_link link;
 
-    ae_port_get_link(port, &link);
-    if (link.up != was_up)
-        printf("# %s\n", link.up ? "back" : "lost");
-    was_up = link.up;
+    ae_port_get_link(run->port, &link);
+    if (link.up == was_up)
+        return;
+    printf("# %s\n", link.up ? "back" : "lost");
     fflush(stdout);
+    was_up = link.up;
+    run->backs += link.up;
+    for (unsigned i = 0; i < run->queues; i++) {
+        run->flows[i].returned = 0;
+        run->flows[i].given_up = run->flows[i].sent;
+    }
 }
 
 static bool done(const struct run *run)
 {
+    if (run->backs != run->losses)
+        return false;
     for (unsigned i = 0; i < run->queues; i++)
         if (run->flows[i].returned < run->wanted)
             return false;
@@ -181,10 +185,11 @@ static void exchange(struct run *run, uint64_t seconds)
             continue;
         tended = now;
         tend(run->port);
-        tell_link(run->port);
+        watch_link(run);
         if (!running && run->flows[0].returned) {
             running = true;
             printf("# running\n");
+            fflush(stdout);
         }
     } while (!done(run) && now - start < ae_clock_from_ns(seconds * UINT64_C(1000000000)));
 }
@@ -225,14 +230,14 @@ int main(int argc, char **argv)
     int rc;
 
     if (argc < 2) {
-        fprintf(stderr, "Usage: peer_frames PORT [frames=N] [queues=N] [seconds=N] [losses]\n");
+        fprintf(stderr, "Usage: peer_frames PORT [frames=N] [queues=N] [seconds=N] [losses=N]\n");
         return 2;
     }
     for (int i = 2; i < argc; i++) {
         run.wanted = number_of(argv[i], "frames=", run.wanted);
         options.queues = (uint16_t)number_of(argv[i], "queues=", options.queues);
         seconds = number_of(argv[i], "seconds=", seconds);
-        run.losses = run.losses || strcmp(argv[i], "losses") == 0;
+        run.losses = number_of(argv[i], "losses=", run.losses);
     }
     if (ae_clock_calibrate(&err) || ae_port_open(&run.port, argv[1], &options, &err)) {
         fprintf(stderr, "peer_frames: %s\n", err.text);
@@ -242,7 +247,7 @@ int main(int argc, char **argv)
     memcpy(run.mac, info.mac, 6);
     run.queues = info.queues;
     for (unsigned i = 0; i < run.queues; i++)
-        run.flows[i] = (struct flow){.queue = ae_port_queue(run.port, i), .last = ae_clock_ticks()};
+        run.flows[i].queue = ae_port_queue(run.port, i);
     exchange(&run, seconds);
     rc = report(&run);
     ae_port_close(run.port);

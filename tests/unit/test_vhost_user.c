@@ -67,7 +67,7 @@ static void turn(struct ae_port *port)
 
     ae_port_owner_tend(owner);
     assert_int_equal(ae_port_owner_event_fds(owner, &poll_fd.fd, 1), 1);
-    if (poll(&poll_fd, 1, 0) == 1)
+    if (poll(&poll_fd, 1, 1) == 1)
         ae_port_owner_event(owner, poll_fd.fd);
     if (ae_receive(ae_port_queue(port, 0), &packet, 1))
         ae_packet_put(packet);
