@@ -57,7 +57,7 @@ struct ae_packet {
     uint32_t buffer_size;   /* bytes; fixed */
     uint8_t l3_offset;      /* send offload: bytes from data to the IP header */
     uint8_t l4_offset;      /* send offload: bytes from data to the UDP or TCP header */
-    bool in_pool;           /* guards against a double put */
+    bool in_pool;           /* it is not the caller's: guards against a double put */
     uint8_t reserved[5];
 } __attribute__((aligned(64)));
 
@@ -91,7 +91,16 @@ static inline uint32_t ae_pool_available(const struct ae_pool *pool)
     return pool->free_count;
 }
 
-/* An empty packet (length 0, data behind the headroom), or NULL when there is none left. */
+/* Makes it empty: length 0, data behind the headroom; the caller's from now on. */
+static inline void ae_packet_renew(struct ae_packet *packet)
+{
+    packet->data = packet->buffer + AE_PACKET_HEADROOM;
+    packet->length = 0;
+    packet->flags = 0;
+    packet->in_pool = false;
+}
+
+/* An empty packet, or NULL when there is none left. */
 static inline struct ae_packet *ae_packet_get(struct ae_pool *pool)
 {
     struct ae_packet *packet;
@@ -101,11 +110,24 @@ static inline struct ae_packet *ae_packet_get(struct ae_pool *pool)
         return NULL;
     }
     packet = pool->free[--pool->free_count];
-    packet->data = packet->buffer + AE_PACKET_HEADROOM;
-    packet->length = 0;
-    packet->flags = 0;
-    packet->in_pool = false;
+    ae_packet_renew(packet);
     return packet;
+}
+
+/* As many empty packets as there are, up to count. Returns how many. */
+static inline uint32_t ae_packet_get_burst(struct ae_pool *pool, struct ae_packet **packets,
+                                           uint32_t count)
+{
+    uint32_t top = pool->free_count, got = count < top ? count : top;
+
+    if (__builtin_expect(got < count, 0))
+        pool->exhausted++;
+    for (uint32_t i = 0; i < got; i++) {
+        packets[i] = pool->free[top - 1 - i];
+        ae_packet_renew(packets[i]);
+    }
+    pool->free_count = top - got;
+    return got;
 }
 
 /* Gives a packet back to its pool. */
@@ -118,6 +140,31 @@ static inline void ae_packet_put(struct ae_packet *packet)
         return;
     }
     packet->in_pool = true;
+    pool->free[pool->free_count++] = packet;
+}
+
+static inline void ae_packet_put_burst(struct ae_packet **packets, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        ae_packet_put(packets[i]);
+}
+
+/*
+ * For drivers, whose rings hold packets by the burst. What is in a ring counts as in_pool, so its line
+ * need not be touched on the way in or out, and a put by a caller who no longer has it is caught.
+ *
+ * ae_pool_take: the upper `count` of the free packets, lowest first, as they are; there must be so
+ * many. They can be read there until the next put. ae_packet_renew makes one the caller's.
+ */
+static inline struct ae_packet **ae_pool_take(struct ae_pool *pool, uint32_t count)
+{
+    pool->free_count -= count;
+    return pool->free + pool->free_count;
+}
+
+/* Puts back what is still in_pool, of this pool. */
+static inline void ae_pool_return(struct ae_pool *pool, struct ae_packet *packet)
+{
     pool->free[pool->free_count++] = packet;
 }
 

@@ -39,8 +39,12 @@ struct ae_virtio_driver {
     void (*release)(struct ae_virtio_driver *driver); /* packets in flight to the pool */
     void (*free)(struct ae_virtio_driver *driver);
     uint32_t frame_span; /* longest frame less the shortest */
+    uint32_t stride;     /* from one packet's buffer to the next one's */
+    uint64_t first_address; /* where the pool's first packet is received into */
+    uint32_t space;      /* bytes from there: header and frame */
     uint32_t pieces;     /* of a frame in several buffers, still to be dropped */
     uint32_t starved;    /* receive descriptors that the pool has no packet for */
+    bool in_order;
     bool broken;
 };
 
@@ -86,35 +90,39 @@ static inline void ae_virtio_starve(struct ae_virtio_driver *driver, uint32_t co
  * left to us (5.1.6.4.1), so that the frame is good wherever it goes next. */
 bool ae_virtio_checksum_in(struct ae_packet *packet);
 
-/* A frame of several buffers, or a count that cannot be: always false, counted. */
-bool ae_virtio_pieces(struct ae_virtio_driver *driver, uint16_t num_buffers);
+/* A frame of several buffers, or a count that cannot be: counted. */
+void ae_virtio_pieces(struct ae_virtio_driver *driver, uint16_t num_buffers);
 
-/* A buffer in which the device says it wrote `written` bytes: is it one whole good frame? Counted if
- * not. Ports' buffers hold the longest frame of the MTU, so one in several buffers is too long. */
+/* A buffer in which the device says it wrote `written` bytes: is it one whole good frame, then the
+ * caller's? If not, it is counted and back in the pool. Ports' buffers hold the longest frame of the
+ * MTU, so one in several buffers is too long. */
 static inline bool ae_virtio_take(struct ae_virtio_driver *driver, struct ae_packet *packet,
                                   uint32_t written, const bool mergeable, const bool checksum)
 {
     uint32_t length = written - AE_VIRTIO_HEADER;
+    bool good;
 
-    if (mergeable) {
-        uint16_t num_buffers = __atomic_load_n((uint16_t *)(void *)(packet->data - 2),
-                                               __ATOMIC_RELAXED);
-
-        if (ae_unlikely(driver->pieces || num_buffers != 1))
-            return ae_virtio_pieces(driver, num_buffers);
-    }
-    /* Wraps to a large number when too short. */
-    if (ae_unlikely(length - AE_VIRTIO_FRAME_MIN > driver->frame_span)) {
-        driver->base.counters->receive_bad_descriptors++;
-        return false;
-    }
+    ae_packet_renew(packet);
     packet->length = length;
-    if (checksum && ae_unlikely(packet->data[-(int)AE_VIRTIO_HEADER]) &&
-        ae_unlikely(!ae_virtio_checksum_in(packet))) {
-        driver->base.counters->receive_bad_descriptors++;
-        return false;
+    /* Wraps to a large number when too short. */
+    good = length - AE_VIRTIO_FRAME_MIN <= driver->frame_span;
+    if (mergeable) {
+        uint16_t num_buffers =
+            __atomic_load_n((uint16_t *)(void *)(packet->data - 2), __ATOMIC_RELAXED);
+
+        if (ae_unlikely(driver->pieces || num_buffers != 1)) {
+            ae_virtio_pieces(driver, num_buffers);
+            ae_packet_put(packet);
+            return false;
+        }
     }
-    return true;
+    if (checksum && good && ae_unlikely(packet->data[-(int)AE_VIRTIO_HEADER]))
+        good = ae_virtio_checksum_in(packet);
+    if (ae_unlikely(!good)) {
+        driver->base.counters->receive_bad_descriptors++;
+        ae_packet_put(packet);
+    }
+    return good;
 }
 
 /* ---- Send ---- */
@@ -123,7 +131,7 @@ static inline bool ae_virtio_take(struct ae_virtio_driver *driver, struct ae_pac
 bool ae_virtio_checksum_out(struct ae_packet *packet);
 
 /* Writes the header; false: this frame cannot be sent. A header that is zero already stays as it is,
- * so that its cache line stays with whoever reads it. */
+ * so that its cache line stays with whoever reads it. The packet is the driver's afterwards. */
 static inline bool ae_virtio_prepare(const struct ae_virtio_driver *driver,
                                      struct ae_packet *packet, const bool checksum)
 {
@@ -132,12 +140,16 @@ static inline bool ae_virtio_prepare(const struct ae_virtio_driver *driver,
     uint64_t first;
     uint32_t rest;
 
+    /* Of another pool: not in memory that this port's device reaches. */
     if (ae_unlikely(packet->length - AE_VIRTIO_FRAME_MIN > driver->frame_span ||
-                    packet->flags & refused ||
-                    (size_t)(packet->data - packet->buffer) < AE_VIRTIO_HEADER))
+                    packet->flags & refused || packet->pool != driver->base.pool ||
+                    packet->in_pool || header < packet->buffer))
         return false;
-    if (checksum && packet->flags & AE_VIRTIO_SEND_CHECKSUM)
-        return ae_virtio_checksum_out(packet);
+    if (checksum && packet->flags & AE_VIRTIO_SEND_CHECKSUM) {
+        packet->in_pool = ae_virtio_checksum_out(packet);
+        return packet->in_pool;
+    }
+    packet->in_pool = true;
     memcpy(&first, header, sizeof(first));
     memcpy(&rest, header + sizeof(first), sizeof(rest));
     if (ae_unlikely(first | rest))
@@ -145,21 +157,27 @@ static inline bool ae_virtio_prepare(const struct ae_virtio_driver *driver,
     return true;
 }
 
+/* What the device calls the header before a frame. */
 static inline uint64_t ae_virtio_send_address(const struct ae_packet *packet)
 {
     return packet->buffer_iova.value + (uint64_t)(packet->data - packet->buffer) -
            AE_VIRTIO_HEADER;
 }
 
-/* Where a packet just got from its pool is received into. */
-static inline uint64_t ae_virtio_receive_address(const struct ae_packet *packet)
+/* Where a packet is received into: by its place in the pool, so that it need not be looked at. */
+static inline uint64_t ae_virtio_receive_address(const struct ae_virtio_driver *driver,
+                                                 const struct ae_packet *packet)
 {
-    return packet->buffer_iova.value + AE_PACKET_HEADROOM - AE_VIRTIO_HEADER;
+    const struct ae_packet *first = driver->base.pool->packets;
+
+    return driver->first_address + (uint64_t)(packet - first) * driver->stride;
 }
 
-static inline uint32_t ae_virtio_receive_space(const struct ae_packet *packet)
+/* How many frames to make room for at once: many where bursts are small, but whole bursts, so that
+ * slots keep their packets. */
+static inline uint16_t ae_virtio_room(uint16_t count)
 {
-    return packet->buffer_size - AE_PACKET_HEADROOM + AE_VIRTIO_HEADER;
+    return count > AE_VIRTIO_REFILL / 4 ? count : (uint16_t)AE_VIRTIO_REFILL;
 }
 
 #endif

@@ -17,20 +17,25 @@
 
 #define WRAP (VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED)
 
+/* A place in the ring, and what AVAIL and USED of the descriptor there have to be. */
+struct place {
+    uint32_t index;
+    uint32_t flags;
+};
+
 struct ring {
     struct pvirtq_desc *desc;
     struct pvirtq_event_suppress *device_event;
-    struct ae_packet **slots; /* by buffer id; NULL: not in flight */
+    struct ae_packet **slots; /* by buffer id: the packet that it has, or had last */
     uint16_t *order;          /* by place: the buffer id that is given there */
-    uint16_t size;
-    uint16_t next;      /* place to fill */
-    uint16_t next_flags; /* AVAIL and USED of a descriptor made available there */
-    uint16_t look;      /* place where the device says what it used next */
-    uint16_t look_flags; /* AVAIL and USED of a used descriptor there */
-    uint16_t used;      /* in order: buffers known to be used, not yet taken back ... */
-    uint16_t done;      /* ... the first of them */
-    uint16_t free;      /* descriptors */
-    uint16_t batch;
+    bool *away;               /* by buffer id: with the device; not kept in order */
+    uint32_t size;
+    uint32_t free;     /* descriptors */
+    struct place next; /* to fill */
+    struct place look; /* where the device says what it used next */
+    uint32_t used;     /* send, in order: buffers known to be used, not yet taken back ... */
+    uint32_t done;     /* ... and where the first of them is */
+    uint32_t batch;
     struct ae_virtio_doorbell doorbell;
     uint8_t *memory;
 };
@@ -41,160 +46,142 @@ struct queue {
     struct ring send;
 };
 
-static inline uint16_t in_flight(const struct ring *ring)
+static inline uint32_t in_flight(const struct ring *ring)
 {
-    return (uint16_t)(ring->size - ring->free);
+    return ring->size - ring->free;
 }
 
-/* `steps` places on, at most a round. */
-static inline uint16_t after(const struct ring *ring, uint16_t place, uint32_t steps)
+/* Goes on by so many places, at most a round; the flags turn over at the end of the ring. */
+static inline struct place after(struct place place, uint32_t steps, uint32_t size)
 {
-    uint32_t sum = place + steps;
-
-    return (uint16_t)(sum >= ring->size ? sum - ring->size : sum);
+    place.index += steps;
+    if (place.index >= size) {
+        place.index -= size;
+        place.flags ^= WRAP;
+    }
+    return place;
 }
 
-/* Goes on by so many; a round changes what the flags have to be. */
-static inline void advance(const struct ring *ring, uint16_t *place, uint16_t *flags,
-                           uint32_t steps)
-{
-    if (*place + steps >= ring->size)
-        *flags ^= WRAP;
-    *place = after(ring, *place, steps);
-}
-
-/* Has the device used the descriptor it would use next? Then what it says may be read. */
-static inline bool is_used(const struct ring *ring)
+/* Has the device used the descriptor that it would use next? Then what it says may be read. */
+static inline bool is_used(const struct pvirtq_desc *ring, struct place place)
 {
     /* Pairs with the device's release of flags: length, id and buffer were written before. */
-    uint16_t flags = __atomic_load_n(&ring->desc[ring->look].flags, __ATOMIC_ACQUIRE);
+    uint32_t flags = __atomic_load_n(&ring[place.index].flags, __ATOMIC_ACQUIRE);
 
     ae_dma_read_barrier();
-    return (flags & WRAP) == ring->look_flags;
+    return (flags & WRAP) == place.flags;
 }
 
 struct told {
     uint32_t length;
-    uint16_t id;
+    uint32_t id;
 };
 
 /* What the device wrote into the descriptor, read at once. */
-static inline struct told used_here(const struct ring *ring)
+static inline struct told used_here(const struct pvirtq_desc *ring, struct place place)
 {
     uint64_t word;
 
-    memcpy(&word, &ring->desc[ring->look].len, sizeof(word));
+    memcpy(&word, &ring[place.index].len, sizeof(word));
     __asm__("" : "+r"(word)); /* so that the compiler cannot read it again */
-    return (struct told){.length = (uint32_t)word, .id = (uint16_t)(word >> 32)};
+    return (struct told){.length = (uint32_t)word, .id = word >> 32 & 0xffff};
 }
 
-/* In order: how many buffers up to this id are used (2.8.8). 0: cannot be, the ring is broken. */
-static inline uint16_t batch_up_to(struct queue *queue, const struct ring *ring, uint16_t id,
-                                   uint32_t possible, uint64_t *counter)
+/* In order: how many buffers from this place up to this id are used (2.8.8). 0: cannot be, and the
+ * ring is broken. */
+static uint32_t batch_up_to(struct queue *queue, const struct ring *ring, struct place place,
+                            uint32_t id, uint32_t possible, uint64_t *counter)
 {
-    uint32_t here = ring->look, length = (id < here ? id + (uint32_t)ring->size : id) - here + 1;
+    uint32_t length = (id < place.index ? id + ring->size : id) - place.index + 1;
 
     if (ae_unlikely(id >= ring->size || length > possible))
         return ae_virtio_break(&queue->driver, counter);
-    return (uint16_t)length;
+    return length;
+}
+
+/* Not in order: takes back the buffer that the device says it is done with; false: it never had it. */
+static inline bool come_back(struct ring *ring, struct place place, uint32_t id)
+{
+    if (ae_unlikely(id >= ring->size || !ring->away[id]))
+        return false;
+    ring->away[id] = false;
+    ring->order[place.index] = (uint16_t)id;
+    return true;
 }
 
 /* ---- Making descriptors available ---- */
 
-/* Descriptor `step` places from the next one. The first, step 0, is written last: it makes all of them
+/* Gives the descriptor `step` places from the next one. Step 0 is given last: it makes all of them
  * available. */
 static inline void give(struct ring *ring, uint32_t step, struct ae_packet *packet,
-                        uint64_t address, uint32_t length, uint16_t flags, const bool in_order)
+                        uint64_t address, uint32_t length, uint32_t flags, const bool in_order)
 {
-    uint16_t place = after(ring, ring->next, step);
-    uint16_t id = in_order ? place : ring->order[place];
-    struct pvirtq_desc *desc = &ring->desc[place];
+    struct place place = after(ring->next, step, ring->size);
+    uint32_t id = in_order ? place.index : ring->order[place.index];
+    struct pvirtq_desc *desc = &ring->desc[place.index];
 
-    flags |= (uint16_t)(ring->next_flags ^ (place < ring->next ? WRAP : 0));
+    flags |= place.flags;
     ring->slots[id] = packet;
+    if (!in_order)
+        ring->away[id] = true;
     desc->addr = address;
-    if (step == 0) {
-        desc->len = length;
-        desc->id = id;
-        ae_dma_write_barrier();
-        /* Pairs with the device's acquire of flags: the whole burst is there before them. */
-        __atomic_store_n(&desc->flags, flags, __ATOMIC_RELEASE);
-    } else {
-        uint64_t word = length | (uint64_t)id << 32 | (uint64_t)flags << 48;
+    if (step) {
+        uint64_t word = length | (uint64_t)(id | flags << 16) << 32;
 
         memcpy(&desc->len, &word, sizeof(word));
+        return;
     }
+    desc->len = length;
+    desc->id = (uint16_t)id;
+    ae_dma_write_barrier();
+    /* Pairs with the device's acquire of flags: the whole burst is there before them. */
+    __atomic_store_n(&desc->flags, (uint16_t)flags, __ATOMIC_RELEASE);
 }
 
-static inline void given(struct ring *ring, uint16_t count)
+static inline void given(struct ring *ring, uint32_t count)
 {
-    ring->free = (uint16_t)(ring->free - count);
-    advance(ring, &ring->next, &ring->next_flags, count);
-    ae_virtio_tell(&ring->doorbell, &ring->device_event->flags, ring->next,
-                   ring->next_flags & VIRTQ_DESC_F_AVAIL);
+    ring->free -= count;
+    ring->next = after(ring->next, count, ring->size);
+    ae_virtio_tell(&ring->doorbell, &ring->device_event->flags, (uint16_t)ring->next.index,
+                   ring->next.flags & VIRTQ_DESC_F_AVAIL);
 }
 
 /* ---- Receive ---- */
 
-/* Gives every free descriptor a packet, as far as there are any. */
+/* Gives every free descriptor a packet, as far as there are any: what the caller put last to what was
+ * received last. */
 static inline void refill(struct queue *queue, const bool in_order)
 {
     struct ring *ring = &queue->receive;
     struct ae_pool *pool = queue->driver.base.pool;
-    uint32_t wanted = ring->free, count = ae_pool_available(pool);
+    uint32_t wanted = ring->free;
+    uint32_t count = ae_pool_available(pool) < wanted ? ae_pool_available(pool) : wanted;
+    struct ae_packet **packets = ae_pool_take(pool, count);
 
-    if (count > wanted)
-        count = wanted;
     ae_virtio_starve(&queue->driver, wanted - count);
     if (count == 0)
         return;
-    for (uint32_t step = count; step-- > 0;) {
-        struct ae_packet *packet = ae_packet_get(pool);
-
-        give(ring, step, packet, ae_virtio_receive_address(packet),
-             ae_virtio_receive_space(packet), VIRTQ_DESC_F_WRITE, in_order);
-    }
-    given(ring, (uint16_t)count);
+    for (uint32_t step = count; step-- > 0;)
+        give(ring, step, packets[step],
+             ae_virtio_receive_address(&queue->driver, packets[step]), queue->driver.space,
+             VIRTQ_DESC_F_WRITE, in_order);
+    given(ring, count);
 }
 
 /* A batch of which only the last buffer is told of: those skipped are full to the brim, longer than
- * any frame of this port. Dropped whole. */
-static void drop_batch(struct queue *queue, uint16_t length)
-{
-    struct ring *ring = &queue->receive;
-
-    queue->driver.base.counters->receive_bad_descriptors += length;
-    for (uint16_t i = 0; i < length; i++) {
-        uint16_t id = after(ring, ring->look, i);
-
-        ae_packet_put(ring->slots[id]);
-        ring->slots[id] = NULL;
-    }
-}
-
-/* The packet that the device says it filled, its slot now empty; NULL: none came of this one, or the
- * ring is broken. */
-static inline struct ae_packet *filled(struct queue *queue, uint16_t id, const bool in_order)
+ * any frame of this port. Dropped whole. Returns its length; 0: the ring is broken. */
+static uint32_t drop_batch(struct queue *queue, struct place place, uint32_t id,
+                           uint32_t possible)
 {
     struct ring *ring = &queue->receive;
     uint64_t *bad = &queue->driver.base.counters->receive_bad_descriptors;
-    struct ae_packet *packet = NULL;
-    uint16_t length = 1;
+    uint32_t length = batch_up_to(queue, ring, place, id, possible, bad);
 
-    if (in_order && ae_unlikely(id != ring->look)) {
-        length = batch_up_to(queue, ring, id, in_flight(ring), bad);
-        drop_batch(queue, length);
-    } else if (!in_order && ae_unlikely(id >= ring->size || !ring->slots[id])) {
-        length = ae_virtio_break(&queue->driver, bad);
-    } else {
-        if (!in_order)
-            ring->order[ring->look] = id;
-        packet = ring->slots[id];
-        ring->slots[id] = NULL;
-    }
-    ring->free = (uint16_t)(ring->free + length);
-    advance(ring, &ring->look, &ring->look_flags, length);
-    return packet;
+    *bad += length;
+    for (uint32_t i = 0; i < length; i++)
+        ae_pool_return(queue->driver.base.pool,
+                       ring->slots[after(place, i, ring->size).index]);
+    return length;
 }
 
 static inline __attribute__((always_inline)) uint16_t
@@ -204,106 +191,120 @@ receive_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count,
     struct queue *queue = (struct queue *)base;
     struct ring *ring = &queue->receive;
     struct ae_queue_counters *counters = base->counters;
-    uint16_t taken = 0;
+    struct ae_packet **taken = packets, **end = packets + count;
+    const struct pvirtq_desc *desc = ring->desc;
+    struct place look = ring->look;
+    uint32_t left, size = ring->size;
     uint64_t bytes = 0;
 
     if (ring->free >= ring->batch)
         refill(queue, in_order);
-    /* Each round leaves fewer in flight. */
-    while (taken < count && in_flight(ring) && is_used(ring)) {
-        struct told told = used_here(ring);
-        struct ae_packet *packet = filled(queue, told.id, in_order);
+    for (left = in_flight(ring); left && taken < end && is_used(desc, look); left--) {
+        struct told told = used_here(desc, look);
 
-        if (ae_unlikely(!packet)) {
-            if (queue->driver.broken)
+        if (in_order && ae_unlikely(told.id != look.index)) {
+            uint32_t batch = drop_batch(queue, look, told.id, left);
+
+            if (batch == 0)
                 break;
-        } else if (ae_virtio_take(&queue->driver, packet, told.length, mergeable, checksum)) {
-            bytes += packet->length;
-            packets[taken++] = packet;
-        } else {
-            ae_packet_put(packet);
+            look = after(look, batch, size);
+            left -= batch - 1;
+            continue;
+        }
+        if (!in_order && ae_unlikely(!come_back(ring, look, told.id))) {
+            ae_virtio_break(&queue->driver, &counters->receive_bad_descriptors);
+            break;
+        }
+        look = after(look, 1, size);
+        if (ae_virtio_take(&queue->driver, ring->slots[told.id], told.length, mergeable,
+                           checksum)) {
+            bytes += told.length - AE_VIRTIO_HEADER;
+            *taken++ = ring->slots[told.id];
         }
     }
-    if (taken) {
-        counters->received_frames += taken;
+    ring->free = size - left;
+    ring->look = look;
+    if (taken != packets) {
+        counters->received_frames += (uint64_t)(taken - packets);
         counters->received_bytes += bytes;
     }
-    return taken;
+    return (uint16_t)(taken - packets);
 }
 
 /* ---- Send ---- */
 
 /* In order: learns of used batches until `wanted` buffers are known to be used. */
-static inline void learn(struct queue *queue, uint16_t wanted)
+static void learn(struct queue *queue, uint32_t wanted)
 {
     struct ring *ring = &queue->send;
-    uint64_t *bad = &queue->driver.base.counters->send_bad_descriptors;
 
-    while (ring->used < wanted && ring->used < in_flight(ring) && is_used(ring)) {
-        uint16_t length = batch_up_to(queue, ring, used_here(ring).id,
-                                      (uint32_t)in_flight(ring) - ring->used, bad);
+    while (ring->used < wanted && ring->used < in_flight(ring) && is_used(ring->desc, ring->look)) {
+        uint32_t length = batch_up_to(queue, ring, ring->look,
+                                      used_here(ring->desc, ring->look).id,
+                                      in_flight(ring) - ring->used,
+                                      &queue->driver.base.counters->send_bad_descriptors);
 
         if (length == 0)
             return;
-        ring->used = (uint16_t)(ring->used + length);
-        advance(ring, &ring->look, &ring->look_flags, length);
+        ring->used += length;
+        ring->look = after(ring->look, length, ring->size);
     }
 }
 
 /* Puts `count` sent packets back, the oldest on top: so the next ones got from the pool are those of
  * the slots that are filled next. */
-static inline void put_in_order(struct ring *ring, uint16_t count)
+static inline void put_in_order(struct queue *queue, uint32_t count)
 {
-    for (uint32_t i = count; i-- > 0;) {
-        uint16_t id = after(ring, ring->done, i);
+    struct ring *ring = &queue->send;
+    struct ae_pool *pool = queue->driver.base.pool;
+    struct place done = {.index = ring->done};
 
-        ae_packet_put(ring->slots[id]);
-        ring->slots[id] = NULL;
-    }
-    ring->done = after(ring, ring->done, count);
-    ring->used = (uint16_t)(ring->used - count);
-    ring->free = (uint16_t)(ring->free + count);
+    for (uint32_t i = count; i-- > 0;)
+        ae_pool_return(pool, ring->slots[after(done, i, ring->size).index]);
+    ring->done = after(done, count, ring->size).index;
+    ring->used -= count;
+    ring->free += count;
 }
 
-static void put_as_told(struct queue *queue, uint16_t wanted)
+static void put_as_told(struct queue *queue, uint32_t wanted)
 {
     struct ring *ring = &queue->send;
     struct ae_packet *back[AE_VIRTIO_REFILL];
-    uint32_t found;
+    uint32_t found = AE_VIRTIO_REFILL;
 
-    do {
-        for (found = 0; found < AE_VIRTIO_REFILL && wanted && in_flight(ring) && is_used(ring);
-             found++, wanted--) {
-            uint16_t id = used_here(ring).id;
+    for (; found == AE_VIRTIO_REFILL; wanted -= found) {
+        for (found = 0; found < AE_VIRTIO_REFILL && found < wanted && in_flight(ring) &&
+                        is_used(ring->desc, ring->look);
+             found++) {
+            uint32_t id = used_here(ring->desc, ring->look).id;
 
-            if (ae_unlikely(id >= ring->size || !ring->slots[id])) {
+            if (ae_unlikely(!come_back(ring, ring->look, id))) {
                 ae_virtio_break(&queue->driver,
                                 &queue->driver.base.counters->send_bad_descriptors);
-                wanted = 0;
+                wanted = found;
                 break;
             }
-            ring->order[ring->look] = id;
             back[found] = ring->slots[id];
-            ring->slots[id] = NULL; /* does not come back twice */
             ring->free++;
-            advance(ring, &ring->look, &ring->look_flags, 1);
+            ring->look = after(ring->look, 1, ring->size);
         }
         for (uint32_t i = found; i-- > 0;)
-            ae_packet_put(back[i]);
-    } while (found == AE_VIRTIO_REFILL);
+            ae_pool_return(queue->driver.base.pool, back[i]);
+    }
 }
 
-/* Makes room for `wanted` more frames, as far as the device has sent that many. */
-static inline void reclaim(struct queue *queue, uint16_t wanted, const bool in_order)
+/* Makes room for `wanted` frames, as far as the device has sent that many. */
+static void reclaim(struct queue *queue, uint32_t wanted, const bool in_order)
 {
     struct ring *ring = &queue->send;
 
+    wanted -= ring->free;
     if (!in_order) {
         put_as_told(queue, wanted);
         return;
     }
     learn(queue, wanted);
-    put_in_order(ring, ring->used < wanted ? ring->used : wanted);
+    put_in_order(queue, ring->used < wanted ? ring->used : wanted);
 }
 
 static inline __attribute__((always_inline)) uint16_t
@@ -313,11 +314,11 @@ send_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count, co
     struct queue *queue = (struct queue *)base;
     struct ring *ring = &queue->send;
     struct ae_queue_counters *counters = base->counters;
-    uint16_t room, good = 0;
+    uint32_t room, good = 0;
     uint64_t bytes = 0;
 
-    if (ring->free < count) {
-        reclaim(queue, (uint16_t)(count - ring->free), in_order);
+    if (ae_unlikely(ring->free < count)) {
+        reclaim(queue, count, in_order);
         if (ae_unlikely(queue->driver.broken))
             return 0;
     }
@@ -327,7 +328,7 @@ send_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count, co
     if (good < room)
         counters->send_bad++;
     else
-        counters->send_full += (uint64_t)(count - good);
+        counters->send_full += count - good;
     if (good == 0)
         return 0;
     for (uint32_t step = good; step-- > 0;) {
@@ -342,8 +343,8 @@ send_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count, co
     counters->sent_bytes += bytes;
     /* Ahead of the next burst, so that its packets come from the pool's top. */
     if (ring->free < count)
-        reclaim(queue, (uint16_t)(count - ring->free), in_order);
-    return good;
+        reclaim(queue, ae_virtio_room(count), in_order);
+    return (uint16_t)good;
 }
 
 /* ---- One burst function for each of what start-up may settle ---- */
@@ -384,29 +385,33 @@ static const ae_virtio_burst sends[2][2] = {
 
 /* ---- Attach, reset, detach ---- */
 
-static void release_ring(struct ring *ring)
+/* In order, what is away are the slots of the last places filled; else `away` says it. */
+static void release_ring(struct ae_pool *pool, struct ring *ring, bool in_order)
 {
-    for (uint32_t id = 0; ring->slots && id < ring->size; id++) {
-        if (ring->slots[id])
-            ae_packet_put(ring->slots[id]);
+    for (uint32_t i = in_flight(ring); in_order && i > 0; i--)
+        ae_pool_return(pool, ring->slots[after(ring->next, ring->size - i, ring->size).index]);
+    for (uint32_t id = 0; id < ring->size; id++) {
+        if (ring->away[id])
+            ae_pool_return(pool, ring->slots[id]);
+        ring->away[id] = false;
         ring->slots[id] = NULL;
     }
+    ring->free = ring->size;
 }
 
 static void renew_ring(struct ring *ring)
 {
-    struct ae_virtio_layout layout = ae_virtio_ring_layout(ring->size, true);
+    struct ae_virtio_layout layout = ae_virtio_ring_layout((uint16_t)ring->size, true);
     struct pvirtq_event_suppress *driver_event = (void *)(ring->memory + layout.driver);
 
     memset(ring->memory, 0, layout.size);
     driver_event->flags = RING_EVENT_FLAGS_DISABLE;
-    for (uint16_t place = 0; place < ring->size; place++)
-        ring->order[place] = place;
+    for (uint32_t place = 0; place < ring->size; place++)
+        ring->order[place] = (uint16_t)place;
     /* 2.8.1: both wrap counters begin at 1. */
-    ring->next_flags = VIRTQ_DESC_F_AVAIL;
-    ring->look_flags = WRAP;
-    ring->next = ring->look = ring->done = ring->used = 0;
-    ring->free = ring->size;
+    ring->next = (struct place){0, VIRTQ_DESC_F_AVAIL};
+    ring->look = (struct place){0, WRAP};
+    ring->done = ring->used = 0;
 }
 
 static void renew(struct ae_virtio_driver *driver)
@@ -415,15 +420,15 @@ static void renew(struct ae_virtio_driver *driver)
 
     renew_ring(&queue->send);
     renew_ring(&queue->receive);
-    refill(queue, false);
+    refill(queue, driver->in_order);
 }
 
 static void release(struct ae_virtio_driver *driver)
 {
     struct queue *queue = (struct queue *)driver;
 
-    release_ring(&queue->receive);
-    release_ring(&queue->send);
+    release_ring(driver->base.pool, &queue->receive, driver->in_order);
+    release_ring(driver->base.pool, &queue->send, driver->in_order);
 }
 
 static void free_queue(struct ae_virtio_driver *driver)
@@ -432,8 +437,10 @@ static void free_queue(struct ae_virtio_driver *driver)
 
     free(queue->receive.slots);
     free(queue->receive.order);
+    free(queue->receive.away);
     free(queue->send.slots);
     free(queue->send.order);
+    free(queue->send.away);
     free(queue);
 }
 
@@ -444,13 +451,15 @@ static int make_ring(struct ring *ring, const struct ae_virtio_ring *from, struc
     ring->memory = from->memory;
     ring->desc = (void *)(from->memory + layout.descriptors);
     ring->device_event = (void *)(from->memory + layout.device);
-    ring->size = from->size;
-    ring->batch = from->size / 4u < AE_VIRTIO_REFILL ? (uint16_t)((from->size + 3) / 4)
-                                                     : AE_VIRTIO_REFILL;
+    ring->size = ring->free = from->size;
+    ring->batch = from->size / 4u < AE_VIRTIO_REFILL ? (from->size + 3u) / 4 : AE_VIRTIO_REFILL;
     ring->doorbell = from->doorbell;
     ring->slots = calloc(from->size, sizeof(*ring->slots));
     ring->order = calloc(from->size, sizeof(*ring->order));
-    return ring->slots && ring->order ? 0 : ae_error_set(err, -ENOMEM, "virtio: out of memory");
+    ring->away = calloc(from->size, sizeof(*ring->away));
+    return ring->slots && ring->order && ring->away
+               ? 0
+               : ae_error_set(err, -ENOMEM, "virtio: out of memory");
 }
 
 int ae_virtio_packed_attach(struct ae_queue **out, const struct ae_virtio_pair *pair,
@@ -475,6 +484,7 @@ int ae_virtio_packed_attach(struct ae_queue **out, const struct ae_virtio_pair *
         free_queue(&queue->driver);
         return rc;
     }
+    queue->driver.in_order = in_order;
     queue->driver.receive = receives[in_order][mergeable][checksum_in];
     queue->driver.send = sends[in_order][checksum_out];
     queue->driver.renew = renew;

@@ -83,9 +83,14 @@ int ae_virtio_check_pair(const struct ae_virtio_pair *pair, bool packed, struct 
 
 void ae_virtio_start(struct ae_virtio_driver *driver, const struct ae_virtio_pair *pair)
 {
+    const struct ae_packet *first = pair->pool->packets;
+
     driver->base.pool = pair->pool;
     driver->base.counters = pair->counters;
     driver->frame_span = AE_VIRTIO_FRAME_ROOM(pair->mtu) - AE_VIRTIO_FRAME_MIN;
+    driver->stride = first->buffer_size;
+    driver->first_address = first->buffer_iova.value + AE_PACKET_HEADROOM - AE_VIRTIO_HEADER;
+    driver->space = first->buffer_size - AE_PACKET_HEADROOM + AE_VIRTIO_HEADER;
     ae_virtio_reset(&driver->base);
 }
 
@@ -182,7 +187,7 @@ bool ae_virtio_wants_notification(const struct ae_virtio_ring *ring, bool packed
 
 /* ---- Frames out of the ordinary ---- */
 
-bool ae_virtio_pieces(struct ae_virtio_driver *driver, uint16_t num_buffers)
+void ae_virtio_pieces(struct ae_virtio_driver *driver, uint16_t num_buffers)
 {
     struct ae_queue_counters *counters = driver->base.counters;
 
@@ -194,7 +199,6 @@ bool ae_virtio_pieces(struct ae_virtio_driver *driver, uint16_t num_buffers)
         driver->pieces = num_buffers - 1u;
         counters->receive_errors++;
     }
-    return false;
 }
 
 /* RFC 1071, over the bytes from start to the end of the frame; zero is sent as all ones. */

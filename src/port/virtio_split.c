@@ -21,8 +21,9 @@ struct ring {
     struct virtq_desc *desc;
     struct virtq_avail *avail;
     struct virtq_used *used;  /* the device's: each word of it is read once */
-    struct ae_packet **slots; /* by descriptor; NULL: not in flight */
+    struct ae_packet **slots; /* by descriptor: the packet that it has, or had last */
     uint16_t *order;          /* by place: the descriptor that is given there */
+    bool *away;               /* by descriptor: with the device; not kept in order */
     uint16_t mask;
     uint16_t next; /* place of the available ring to fill: what its idx says */
     uint16_t done; /* place of the used ring to look at */
@@ -72,7 +73,7 @@ static inline void publish(struct ring *ring)
 }
 
 /* The descriptor to give at this place; the entry that says so is written where it is another. */
-static inline uint16_t give(struct ring *ring, uint16_t place, const bool in_order)
+static inline uint32_t give(struct ring *ring, uint32_t place, const bool in_order)
 {
     uint16_t id;
 
@@ -81,64 +82,70 @@ static inline uint16_t give(struct ring *ring, uint16_t place, const bool in_ord
     id = ring->order[place];
     if (ae_unlikely(ring->avail->ring[place] != id))
         ring->avail->ring[place] = id;
+    ring->away[id] = true;
     return id;
 }
 
 /* One entry of the used ring, read at once. */
-static inline struct virtq_used_elem used_at(const struct ring *ring, uint16_t place)
+static inline struct virtq_used_elem used_at(const struct ring *ring, uint32_t place)
 {
-    struct virtq_used_elem elem;
     uint64_t word;
 
     memcpy(&word, &ring->used->ring[place], sizeof(word));
     __asm__("" : "+r"(word)); /* so that the compiler cannot read it again */
-    memcpy(&elem, &word, sizeof(elem));
-    return elem;
+    return (struct virtq_used_elem){.id = (uint32_t)word, .len = (uint32_t)(word >> 32)};
+}
+
+/* Takes back the descriptor that the device says it is done with; false: it never had it. */
+static inline bool come_back(struct ring *ring, uint32_t place, uint32_t id)
+{
+    if (ae_unlikely(id > ring->mask || !ring->away[id]))
+        return false;
+    ring->away[id] = false;
+    ring->order[place] = (uint16_t)id;
+    return true;
 }
 
 /* ---- Receive ---- */
 
-/* Gives every free descriptor a packet, as far as there are any. From the last place down: what the
- * caller put last was received last. */
+/* Gives every free descriptor a packet, as far as there are any: what the caller put last to what was
+ * received last. */
 static inline void refill(struct queue *queue, const bool in_order)
 {
     struct ring *ring = &queue->receive;
     struct ae_pool *pool = queue->driver.base.pool;
-    uint32_t wanted = space(ring), count = ae_pool_available(pool);
+    uint32_t wanted = space(ring), next = ring->next, mask = ring->mask;
+    uint32_t count = ae_pool_available(pool) < wanted ? ae_pool_available(pool) : wanted;
+    struct ae_packet **packets = ae_pool_take(pool, count), **slots = ring->slots;
 
-    if (count > wanted)
-        count = wanted;
     ae_virtio_starve(&queue->driver, wanted - count);
     if (count == 0)
         return;
-    for (uint32_t i = count; i-- > 0;) {
-        uint16_t id = give(ring, (uint16_t)(ring->next + i) & ring->mask, in_order);
-        struct ae_packet *packet = ae_packet_get(pool);
-        uint64_t address = ae_virtio_receive_address(packet);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t id = give(ring, (next + i) & mask, in_order);
 
-        ring->slots[id] = packet;
-        if (ring->desc[id].addr != address)
-            ring->desc[id].addr = address;
+        if (slots[id] != packets[i]) {
+            slots[id] = packets[i];
+            ring->desc[id].addr = ae_virtio_receive_address(&queue->driver, packets[i]);
+        }
     }
-    ring->next = (uint16_t)(ring->next + count);
+    ring->next = (uint16_t)(next + count);
     publish(ring);
 }
 
 /* A batch of which only the last entry was written (2.7.9): those skipped are full to the brim, longer
  * than any frame of this port. Dropped whole. Returns its length; 0: the ring is broken. */
-static uint16_t drop_batch(struct queue *queue, uint16_t place, uint32_t id, uint16_t ready)
+static uint32_t drop_batch(struct queue *queue, uint32_t place, uint32_t id, uint32_t ready)
 {
     struct ring *ring = &queue->receive;
     struct ae_queue_counters *counters = queue->driver.base.counters;
-    uint16_t length = (uint16_t)(((id - place) & ring->mask) + 1);
+    uint32_t length = ((id - place) & ring->mask) + 1;
 
     if (id > ring->mask || length > ready)
         return ae_virtio_break(&queue->driver, &counters->receive_bad_descriptors);
     counters->receive_bad_descriptors += length;
-    for (uint16_t i = 0; i < length; i++) {
-        ae_packet_put(ring->slots[(place + i) & ring->mask]);
-        ring->slots[(place + i) & ring->mask] = NULL;
-    }
+    for (uint32_t i = 0; i < length; i++)
+        ae_pool_return(queue->driver.base.pool, ring->slots[(place + i) & ring->mask]);
     return length;
 }
 
@@ -149,12 +156,14 @@ receive_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count,
     struct queue *queue = (struct queue *)base;
     struct ring *ring = &queue->receive;
     struct ae_queue_counters *counters = base->counters;
-    uint16_t ready, taken = 0, done;
+    uint32_t ready, done, first, mask = ring->mask;
+    struct ae_packet **slots = ring->slots, **taken = packets;
     uint64_t bytes = 0;
 
     if (space(ring) >= ring->batch)
         refill(queue, in_order);
-    ready = (uint16_t)(ring->seen - ring->done);
+    first = ring->done;
+    ready = (uint16_t)(ring->seen - first);
     if (ready == 0)
         ready = look(queue, ring, &counters->receive_bad_descriptors);
     if (ready > count)
@@ -162,102 +171,101 @@ receive_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count,
     if (ready == 0)
         return 0;
     for (done = 0; done < ready; done++) {
-        uint16_t place = (uint16_t)(ring->done + done) & ring->mask;
+        uint32_t place = (first + done) & mask;
         struct virtq_used_elem elem = used_at(ring, place);
-        struct ae_packet *packet;
 
-        if (in_order) {
-            if (ae_unlikely(elem.id != place)) {
-                uint16_t length = drop_batch(queue, place, elem.id,
-                                             (uint16_t)(ring->seen - ring->done - done));
+        if (in_order && ae_unlikely(elem.id != place)) {
+            uint32_t batch = drop_batch(queue, place, elem.id,
+                                        (uint16_t)(ring->seen - first - done));
 
-                if (length == 0)
-                    break;
-                /* May go beyond what was asked for: the loop ends there. */
-                done = (uint16_t)(done + length - 1);
-                continue;
-            }
-            packet = ring->slots[place];
-            ring->slots[place] = NULL;
-        } else {
-            if (ae_unlikely(elem.id > ring->mask || !ring->slots[elem.id])) {
-                ae_virtio_break(&queue->driver, &counters->receive_bad_descriptors);
+            if (batch == 0)
                 break;
-            }
-            packet = ring->slots[elem.id];
-            ring->slots[elem.id] = NULL;
-            ring->order[place] = (uint16_t)elem.id;
+            done += batch - 1; /* beyond what was asked for, perhaps: then the loop ends */
+            continue;
         }
-        if (ae_virtio_take(&queue->driver, packet, elem.len, mergeable, checksum)) {
-            bytes += packet->length;
-            packets[taken++] = packet;
-        } else {
-            ae_packet_put(packet);
+        if (!in_order && ae_unlikely(!come_back(ring, place, elem.id))) {
+            ae_virtio_break(&queue->driver, &counters->receive_bad_descriptors);
+            break;
+        }
+        if (ae_virtio_take(&queue->driver, slots[elem.id], elem.len, mergeable, checksum)) {
+            bytes += elem.len - AE_VIRTIO_HEADER;
+            *taken++ = slots[elem.id];
         }
     }
-    ring->done = (uint16_t)(ring->done + done);
-    counters->received_frames += taken;
+    ring->done = (uint16_t)(first + done);
+    counters->received_frames += (uint64_t)(taken - packets);
     counters->received_bytes += bytes;
-    return taken;
+    return (uint16_t)(taken - packets);
 }
 
 /* ---- Send ---- */
 
 /* Puts `count` sent packets back, the oldest on top: so the next ones got from the pool are those of
  * the slots that are filled next. In order, where the index says it all, no entry is read. */
-static inline void put_in_order(struct ring *ring, uint16_t count)
+static inline void put_in_order(struct queue *queue, uint32_t count)
 {
-    for (uint16_t i = count; i-- > 0;) {
-        uint16_t place = (uint16_t)(ring->done + i) & ring->mask;
+    struct ring *ring = &queue->send;
+    struct ae_pool *pool = queue->driver.base.pool;
+    uint32_t done = ring->done, mask = ring->mask;
 
-        ae_packet_put(ring->slots[place]);
-        ring->slots[place] = NULL;
-    }
-    ring->done = (uint16_t)(ring->done + count);
+    for (uint32_t i = count; i-- > 0;)
+        ae_pool_return(pool, ring->slots[(done + i) & mask]);
+    ring->done = (uint16_t)(done + count);
 }
 
-static void put_as_told(struct queue *queue, uint16_t count)
+static void put_as_told(struct queue *queue, uint32_t count)
 {
     struct ring *ring = &queue->send;
     struct ae_packet *back[AE_VIRTIO_REFILL];
+    uint32_t found = AE_VIRTIO_REFILL;
 
-    while (count && !queue->driver.broken) {
-        uint32_t found = 0;
+    for (; found == AE_VIRTIO_REFILL; count -= found) {
+        for (found = 0; found < AE_VIRTIO_REFILL && found < count; found++) {
+            uint32_t place = ring->done & ring->mask, id = used_at(ring, place).id;
 
-        for (; found < AE_VIRTIO_REFILL && found < count; found++) {
-            uint16_t place = ring->done & ring->mask;
-            uint32_t id = used_at(ring, place).id;
-
-            if (ae_unlikely(id > ring->mask || !ring->slots[id])) {
+            if (ae_unlikely(!come_back(ring, place, id))) {
                 ae_virtio_break(&queue->driver,
                                 &queue->driver.base.counters->send_bad_descriptors);
+                count = found;
                 break;
             }
-            ring->order[place] = (uint16_t)id;
             back[found] = ring->slots[id];
-            ring->slots[id] = NULL; /* does not come back twice */
             ring->done++;
         }
-        count = (uint16_t)(count - found);
-        while (found > 0)
-            ae_packet_put(back[--found]);
+        for (uint32_t i = found; i-- > 0;)
+            ae_pool_return(queue->driver.base.pool, back[i]);
     }
 }
 
-/* Makes room for `wanted` more frames, as far as the device has sent that many. */
-static inline void reclaim(struct queue *queue, uint16_t wanted, const bool in_order)
+/* Makes room for `wanted` frames, as far as the device has sent that many. */
+static void reclaim(struct queue *queue, uint32_t wanted, const bool in_order)
 {
     struct ring *ring = &queue->send;
-    uint16_t ready = (uint16_t)(ring->seen - ring->done);
+    uint32_t ready = (uint16_t)(ring->seen - ring->done);
 
+    wanted -= space(ring);
     if (ready < wanted)
         ready = look(queue, ring, &queue->driver.base.counters->send_bad_descriptors);
     if (ready > wanted)
         ready = wanted;
     if (in_order)
-        put_in_order(ring, ready);
+        put_in_order(queue, ready);
     else
         put_as_told(queue, ready);
+}
+
+/* The descriptor of this slot gets the frame; what is there already is left alone. */
+static inline void fill(struct ring *ring, uint32_t id, struct ae_packet *packet)
+{
+    struct virtq_desc *desc = &ring->desc[id];
+    uint64_t address = ae_virtio_send_address(packet);
+    uint32_t length = packet->length + AE_VIRTIO_HEADER;
+
+    ring->slots[id] = packet;
+    if (desc->addr != address)
+        desc->addr = address;
+    if (desc->len != length)
+        desc->len = length;
 }
 
 static inline __attribute__((always_inline)) uint16_t
@@ -267,49 +275,37 @@ send_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count, co
     struct queue *queue = (struct queue *)base;
     struct ring *ring = &queue->send;
     struct ae_queue_counters *counters = base->counters;
-    uint16_t room, sent;
+    uint32_t room, sent, next = ring->next, mask = ring->mask;
     uint64_t bytes = 0;
 
-    if (space(ring) < count) {
-        reclaim(queue, (uint16_t)(count - space(ring)), in_order);
+    if (ae_unlikely(space(ring) < count)) {
+        reclaim(queue, count, in_order);
         if (ae_unlikely(queue->driver.broken))
             return 0;
     }
     room = space(ring) < count ? space(ring) : count;
     for (sent = 0; sent < room; sent++) {
         struct ae_packet *packet = packets[sent];
-        struct virtq_desc *desc;
-        uint64_t address;
-        uint32_t length;
-        uint16_t id;
 
         if (ae_unlikely(!ae_virtio_prepare(&queue->driver, packet, checksum))) {
             counters->send_bad++;
             break;
         }
-        id = give(ring, (uint16_t)(ring->next + sent) & ring->mask, in_order);
-        desc = &ring->desc[id];
-        address = ae_virtio_send_address(packet);
-        length = packet->length + AE_VIRTIO_HEADER;
-        ring->slots[id] = packet;
-        if (desc->addr != address)
-            desc->addr = address;
-        if (desc->len != length)
-            desc->len = length;
+        fill(ring, give(ring, (next + sent) & mask, in_order), packet);
         bytes += packet->length;
     }
     if (sent == room)
-        counters->send_full += (uint64_t)(count - sent);
-    if (sent) {
-        ring->next = (uint16_t)(ring->next + sent);
-        publish(ring);
-        counters->sent_frames += sent;
-        counters->sent_bytes += bytes;
-        /* Ahead of the next burst, so that its packets come from the pool's top. */
-        if (space(ring) < count)
-            reclaim(queue, (uint16_t)(count - space(ring)), in_order);
-    }
-    return sent;
+        counters->send_full += count - sent;
+    if (sent == 0)
+        return 0;
+    ring->next = (uint16_t)(next + sent);
+    publish(ring);
+    counters->sent_frames += sent;
+    counters->sent_bytes += bytes;
+    /* Ahead of the next burst, so that its packets come from the pool's top. */
+    if (space(ring) < count)
+        reclaim(queue, ae_virtio_room(count), in_order);
+    return (uint16_t)sent;
 }
 
 /* ---- One burst function for each of what start-up may settle ---- */
@@ -350,19 +346,23 @@ static const ae_virtio_burst sends[2][2] = {
 
 /* ---- Attach, reset, detach ---- */
 
-static void release_ring(struct ring *ring)
+/* In order, what is away are the slots between the two places; else `away` says it. */
+static void release_ring(struct ae_pool *pool, struct ring *ring, bool in_order)
 {
-    for (uint32_t id = 0; ring->slots && id <= ring->mask; id++) {
-        if (ring->slots[id])
-            ae_packet_put(ring->slots[id]);
+    for (uint16_t place = ring->done; in_order && place != ring->next; place++)
+        ae_pool_return(pool, ring->slots[place & ring->mask]);
+    for (uint32_t id = 0; id <= ring->mask; id++) {
+        if (ring->away[id])
+            ae_pool_return(pool, ring->slots[id]);
+        ring->away[id] = false;
         ring->slots[id] = NULL;
     }
+    ring->next = ring->done = ring->seen = 0;
 }
 
 static void renew_ring(struct ring *ring, uint16_t flags, uint32_t length)
 {
     memset(ring->memory, 0, ae_virtio_ring_layout((uint16_t)(ring->mask + 1), false).size);
-    ring->next = ring->done = ring->seen = 0;
     for (uint32_t place = 0; place <= ring->mask; place++) {
         ring->order[place] = (uint16_t)place;
         ring->avail->ring[place] = (uint16_t)place;
@@ -377,17 +377,16 @@ static void renew(struct ae_virtio_driver *driver)
     struct queue *queue = (struct queue *)driver;
 
     renew_ring(&queue->send, 0, 0);
-    renew_ring(&queue->receive, VIRTQ_DESC_F_WRITE,
-               ae_virtio_receive_space(driver->base.pool->packets));
-    refill(queue, false);
+    renew_ring(&queue->receive, VIRTQ_DESC_F_WRITE, driver->space);
+    refill(queue, driver->in_order);
 }
 
 static void release(struct ae_virtio_driver *driver)
 {
     struct queue *queue = (struct queue *)driver;
 
-    release_ring(&queue->receive);
-    release_ring(&queue->send);
+    release_ring(driver->base.pool, &queue->receive, driver->in_order);
+    release_ring(driver->base.pool, &queue->send, driver->in_order);
 }
 
 static void free_queue(struct ae_virtio_driver *driver)
@@ -396,8 +395,10 @@ static void free_queue(struct ae_virtio_driver *driver)
 
     free(queue->receive.slots);
     free(queue->receive.order);
+    free(queue->receive.away);
     free(queue->send.slots);
     free(queue->send.order);
+    free(queue->send.away);
     free(queue);
 }
 
@@ -415,7 +416,10 @@ static int make_ring(struct ring *ring, const struct ae_virtio_ring *from, struc
     ring->doorbell = from->doorbell;
     ring->slots = calloc(from->size, sizeof(*ring->slots));
     ring->order = calloc(from->size, sizeof(*ring->order));
-    return ring->slots && ring->order ? 0 : ae_error_set(err, -ENOMEM, "virtio: out of memory");
+    ring->away = calloc(from->size, sizeof(*ring->away));
+    return ring->slots && ring->order && ring->away
+               ? 0
+               : ae_error_set(err, -ENOMEM, "virtio: out of memory");
 }
 
 int ae_virtio_split_attach(struct ae_queue **out, const struct ae_virtio_pair *pair,
@@ -440,6 +444,7 @@ int ae_virtio_split_attach(struct ae_queue **out, const struct ae_virtio_pair *p
         free_queue(&queue->driver);
         return rc;
     }
+    queue->driver.in_order = in_order;
     queue->driver.receive = receives[in_order][mergeable][checksum_in];
     queue->driver.send = sends[in_order][checksum_out];
     queue->driver.renew = renew;
