@@ -143,8 +143,11 @@ static int apply_setting(struct apply *apply, const struct ae_setting *setting)
     char *now;
     int rc = ae_setting_read(setting->kind, setting->target, &now);
 
-    if (rc == -ESRCH)
+    /* A task that ended; an interrupt whose card was taken a moment ago. */
+    if (rc == -ESRCH || (rc == -ENOENT && setting->now)) {
+        tell(apply, setting, AE_LINE_GONE, setting->now, NULL, NULL);
         return 0;
+    }
     if (rc) {
         tell(apply, setting, AE_LINE_REFUSED, NULL, setting->wanted, strerror(-rc));
         return 0;

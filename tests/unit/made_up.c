@@ -329,6 +329,9 @@ static int request_channels(const char *card, struct ethtool_channels *channels)
     return ae_root_write("/made-up/queues", text);
 }
 
+/* An interrupt of the card's driver, which goes with it. */
+#define CARD_IRQ "/proc/irq/28/smp_affinity_list"
+
 /* 0000:01:00.0 is eth0's card and can be taken; 0000:02:00.0 carries the machine's own traffic. */
 static int check_card(const char *address, struct ae_error *err)
 {
@@ -359,6 +362,8 @@ static int take_card(const char *address, struct ae_error *err)
     snprintf(record, sizeof(record), "/run/aether/nic/%s.json", address);
     if (!rc)
         made_up_put(record, "{}");
+    if (!rc)
+        made_up_remove(CARD_IRQ);
     return rc ? rc : bind_card(address, "vfio-pci");
 }
 
@@ -370,6 +375,7 @@ static int give_card(const char *address, struct ae_error *err)
     (void)err;
     snprintf(record, sizeof(record), "/run/aether/nic/%s.json", address);
     ae_root_remove(record);
+    made_up_put(CARD_IRQ, "0-7");
     return rc;
 }
 
@@ -402,6 +408,7 @@ static const char *const files[][2] = {
     {"/proc/irq/25/effective_affinity_list", "3\n"},
     {"/proc/irq/26/smp_affinity_list", "0\n"},
     {"/proc/irq/26/effective_affinity_list", "0\n"},
+    {CARD_IRQ, "0-7\n"},
     {"/sys/devices/virtual/workqueue/cpumask", "ff\n"},
     {"/sys/devices/virtual/workqueue/writeback/cpumask", "ff\n"},
     {"/sys/devices/system/cpu/online", "0-7\n"},
