@@ -176,9 +176,10 @@ static void print_plan_json(const struct ae_boot_plan *plan, bool applied)
 
     for (unsigned i = 0; i < plan->count; i++)
         if (changes(&plan->changes[i]))
-            json_array_append_new(files, json_pack("{s:s, s:o, s:o}", "path", plan->changes[i].path,
-                                                   "before", ae_boot_text_json(plan->changes[i].before),
-                                                   "after", ae_boot_text_json(plan->changes[i].after)));
+            json_array_append_new(files,
+                                  json_pack("{s:s, s:o, s:o}", "path", plan->changes[i].path,
+                                            "before", ae_boot_text_json(plan->changes[i].before),
+                                            "after", ae_boot_text_json(plan->changes[i].after)));
     dump(json_pack("{s:s, s:s, s:b, s:b, s:s, s:o}", "writer", plan->writer, "parameters",
                    plan->parameters, "applied", (int)applied, "nothing_to_do", (int)plan->nothing,
                    "note", plan->note, "files", files));

@@ -8,8 +8,8 @@
 
 /* knobs_cpu.c */
 extern const struct ae_knob ae_knob_cpus, ae_knob_smt, ae_knob_tasks, ae_knob_workqueues,
-    ae_knob_watchdog_cpus, ae_knob_nmi_watchdog, ae_knob_timer_migration, ae_knob_rt_throttle, ae_knob_rcu_normal,
-    ae_knob_fair_server, ae_knob_timestamping, ae_knob_machine_check;
+    ae_knob_watchdog_cpus, ae_knob_nmi_watchdog, ae_knob_timer_migration, ae_knob_rt_throttle,
+    ae_knob_rcu_normal, ae_knob_fair_server, ae_knob_timestamping, ae_knob_machine_check;
 
 /* knobs_cpuset.c */
 extern const struct ae_knob ae_knob_cpuset;
@@ -22,8 +22,8 @@ extern const struct ae_knob ae_knob_irqbalance, ae_knob_default_irqs, ae_knob_ir
     ae_knob_xps, ae_knob_nic_queues;
 
 /* knobs_memory.c */
-extern const struct ae_knob ae_knob_vmstat, ae_knob_thp, ae_knob_compaction, ae_knob_ksm, ae_knob_numa_balancing,
-    ae_knob_writeback, ae_knob_hugepages, ae_knob_cache_ways;
+extern const struct ae_knob ae_knob_vmstat, ae_knob_thp, ae_knob_compaction, ae_knob_ksm,
+    ae_knob_numa_balancing, ae_knob_writeback, ae_knob_hugepages, ae_knob_cache_ways;
 
 /* knobs_power.c */
 extern const struct ae_knob ae_knob_cpu_latency, ae_knob_cpu_dma_latency, ae_knob_energy_preference,

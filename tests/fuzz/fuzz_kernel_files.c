@@ -50,8 +50,8 @@ static const char *choose(unsigned index)
 /* The imitation of the kernel reads these itself, and more simply than a kernel does. */
 static bool imitated(const char *path)
 {
-    static const char *const ends[] = {"subtree_control", "schemata", "/enabled", "/status",
-                                       "/queues", "effective_affinity_list"};
+    static const char *const ends[] = {"subtree_control", "schemata", "/enabled",
+                                       "/status",         "/queues",  "effective_affinity_list"};
 
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
         if (strstr(path, ends[i]))

@@ -208,8 +208,8 @@ static int write_pages(const char *path, const char *text)
     return ae_root_write(path, text);
 }
 
-/* "always [madvise] never": the brackets go to the word that is written. As khugepaged does, a thread
- * may come with it, born of kthreadd and as narrow as it is. */
+/* "always [madvise] never": the brackets go to the word that is written. As khugepaged does, a
+ * thread may come with it, born of kthreadd and as narrow as it is. */
 static int write_thp(const char *path, const char *text)
 {
     char words[128], line[160] = "", *next = words, *word;

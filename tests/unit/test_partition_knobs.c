@@ -184,9 +184,9 @@ static void remove_file(const char *path)
 static void a_knob_this_kernel_lacks_is_absent(void **state)
 {
     static const char *const optional[] = {
-        "fair-server", "machine-check", "ksm",           "numa-balancing", "vmstat",   "thp",
-        "xps",         "nmi-watchdog",  "watchdog-cpus", "energy-bias",    "governor", "compaction",
-        "rcu-normal"};
+        "fair-server", "machine-check", "ksm",          "numa-balancing", "vmstat",
+        "thp",         "xps",           "nmi-watchdog", "watchdog-cpus",  "energy-bias",
+        "governor",    "compaction",    "rcu-normal"};
 
     (void)state;
     for (size_t j = 0; j < sizeof(optional) / sizeof(optional[0]); j++) {
