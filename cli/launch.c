@@ -18,6 +18,8 @@
 #include "base/cpus.h"
 #include "cli.h"
 
+#define GRACE_MS 10000 /* a worker that prints its results on a loaded host takes its time */
+
 enum {
     KEY_CPU = 0x200,
     KEY_PORT,
@@ -440,6 +442,7 @@ static int supervise(struct run *run, char *const *argv)
         .port = launch->port,
         .user = launch->user,
         .argv = argv,
+        .grace_ms = GRACE_MS,
         .stop_after_ms = (uint64_t)launch->seconds * 1000,
         .hooks = {run, on_started, on_quiet, on_left, on_link},
     };

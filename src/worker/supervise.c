@@ -168,13 +168,17 @@ static void tend_gate(struct supervisor *supervisor, unsigned number)
 
     if (wanted == AE_GATE_QUIET && !ward->quiet) {
         ward->quiet = ward->result->was_quiet = true;
-        supervisor->started_ms = now_ms();
         if (hooks->quiet)
             hooks->quiet(hooks->context, number);
+        /* The time that was asked for is time that is quiet. */
+        supervisor->started_ms = now_ms();
     } else if (wanted == AE_GATE_LEFT && ward->quiet) {
         ward->quiet = false;
         if (hooks->left)
             hooks->left(hooks->context, number, true);
+        /* What it waited for us is no part of its grace. */
+        if (supervisor->asked_ms)
+            supervisor->asked_ms = now_ms();
     } else {
         return;
     }
