@@ -31,9 +31,9 @@ void ae_certificate_add_reasons(struct ae_certificate *certificate);
 /* partition: its file and journal. certificate->partition is set. */
 int ae_certificate_add_partition(struct ae_certificate *certificate, struct ae_error *err);
 
-/* Waits for the watcher and takes over what it has found: worker, knobs, level. False: it has found
- * nothing, or not before the counter read `end`. */
-bool ae_certificate_watched(struct ae_certificate *certificate, uint64_t end);
+/* Waits for the watcher and takes over what it has found: worker, knobs, level. What it has not, or not
+ * before the counter read `end`, is noted as not seen. */
+void ae_certificate_watched(struct ae_certificate *certificate, uint64_t end);
 
 /* Reads an open file; `file` is its name for messages. */
 int ae_certificate_read_fd(struct ae_certificate **certificate, int fd, const char *file,

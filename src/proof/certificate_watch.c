@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -26,7 +27,7 @@
 #include "base/error.h"
 #include "base/root.h"
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 30000
 
 static json_t *arguments_of(pid_t pid)
 {
@@ -119,20 +120,23 @@ static void gather_knobs(json_t *found, const char *name, unsigned window_ms)
 {
     struct knobs knobs = {.list = json_array()};
     struct ae_partition *partition;
+    struct ae_error err;
     enum ae_level level;
     bool quiet;
-    int rc;
+    int rc = ae_partition_load(&partition, name, &err);
 
-    if (ae_partition_load(&partition, name, NULL) == 0) {
-        rc = ae_partition_verify(partition, window_ms, add_knob, &knobs, &quiet, NULL);
+    if (!rc) {
+        rc = ae_partition_verify(partition, window_ms, add_knob, &knobs, &quiet, &err);
         if (!rc)
-            rc = ae_partition_level(partition, &level, NULL);
-        if (!rc) {
-            json_object_set(found, "knobs", knobs.list);
-            json_object_set_new(found, "level", json_string(ae_level_name(level)));
-            json_object_set_new(found, "counted", json_integer((json_int_t)knobs.counted));
-        }
+            rc = ae_partition_level(partition, &level, &err);
         ae_partition_free(partition);
+    }
+    if (rc) {
+        json_object_set_new(found, "problem", json_string(err.text));
+    } else {
+        json_object_set(found, "knobs", knobs.list);
+        json_object_set_new(found, "level", json_string(ae_level_name(level)));
+        json_object_set_new(found, "counted", json_integer((json_int_t)knobs.counted));
     }
     json_decref(knobs.list);
 }
@@ -146,6 +150,8 @@ static _Noreturn void gather(const struct ae_certificate *certificate, pid_t wor
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
+    /* Its work is small, and on a loaded host it would come too late. */
+    setpriority(PRIO_PROCESS, 0, -20);
     /* The supervisor's descriptors of devices must not live on in here. */
     if (dup2(fd, 3) != 3 || close_range(4, ~0U, 0))
         _exit(1);
@@ -197,34 +203,40 @@ static bool wait_for_watcher(struct ae_certificate *certificate, unsigned patien
 }
 
 /* Evidence whose counters were read after the end is about another time. */
-static bool take_over(struct ae_certificate *certificate, const json_t *found, uint64_t end)
+static void take_knobs(struct ae_certificate *certificate, const json_t *found, uint64_t end)
 {
-    json_t *worker = json_object_get(found, "worker"), *knobs = json_object_get(found, "knobs");
+    json_t *knobs = json_object_get(found, "knobs");
     uint64_t counted = (uint64_t)json_integer_value(json_object_get(found, "counted"));
 
-    json_object_set(certificate->all, "worker", worker);
-    if (!certificate->partition[0])
-        return json_object_get(worker, "program") != NULL;
-    if (!knobs || counted > end)
-        return false;
-    json_object_set(certificate->all, "knobs", knobs);
-    json_object_set(json_object_get(certificate->all, "partition"), "level",
-                    json_object_get(found, "level"));
-    return json_object_get(worker, "program") != NULL;
+    if (!knobs) {
+        ae_certificate_miss(certificate, "the evidence of the knobs: %s",
+                            ae_certificate_text(found, "problem"));
+    } else if (counted > end) {
+        ae_certificate_miss(certificate,
+                            "the evidence of the knobs: it was not gathered before the end");
+    } else {
+        json_object_set(certificate->all, "knobs", knobs);
+        json_object_set(json_object_get(certificate->all, "partition"), "level",
+                        json_object_get(found, "level"));
+    }
 }
 
-bool ae_certificate_watched(struct ae_certificate *certificate, uint64_t end)
+void ae_certificate_watched(struct ae_certificate *certificate, uint64_t end)
 {
-    json_t *found = NULL;
-    bool whole;
+    json_t *found = NULL, *worker;
 
     if (wait_for_watcher(certificate, PATIENCE_MS) && lseek(certificate->watch_fd, 0, SEEK_SET) == 0)
         found = json_loadfd(certificate->watch_fd, 0, NULL);
-    if (!found)
-        return false;
-    whole = take_over(certificate, found, end);
+    worker = json_object_get(found, "worker");
+    json_object_set(certificate->all, "worker", worker);
+    if (!json_object_get(worker, "program"))
+        ae_certificate_miss(certificate, "which program the worker was: not told in time");
+    if (certificate->partition[0] && found)
+        take_knobs(certificate, found, end);
+    else if (certificate->partition[0])
+        ae_certificate_miss(certificate, "the evidence of the knobs: the process that gathers it "
+                                         "was not ready %d s after the end", PATIENCE_MS / 1000);
     json_decref(found);
-    return whole;
 }
 
 void ae_certificate_free(struct ae_certificate *certificate)

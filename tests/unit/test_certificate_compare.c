@@ -26,7 +26,7 @@ static void tell(enum ae_certificate_change change, const char *text, void *cont
 /* Takes both over; returns how many are worse. */
 static unsigned compare(json_t *before, json_t *after)
 {
-    struct ae_certificate *old, *new;
+    struct ae_certificate *old = NULL, *new = NULL;
     struct ae_error error;
     unsigned worse;
 
