@@ -29,32 +29,29 @@ void ae_vhost_split_start(struct ae_vhost_ring *ring)
 }
 
 /*
- * How many entries are available; flags and idx of the available ring are one word. A driver that
- * turned its interrupts on again hears of what it has not heard of: its store of flags and its last
- * look at the used idx cannot both have missed ours, since we look again at every poll.
+ * A driver that turned its interrupts on again hears of what it has not heard of: its store of flags and
+ * its last look at the used idx cannot both have missed ours, since we look again at every poll.
  */
+void ae_vhost_split_tell(struct ae_vhost_ring *ring)
+{
+    if (!ring->unnoticed || ae_vhost_load(&ring->avail->flags) & VIRTQ_AVAIL_F_NO_INTERRUPT)
+        return;
+    ring->unnoticed = false;
+    __atomic_store_n(ring->notify, 1, __ATOMIC_RELEASE);
+}
+
+/* How many entries are available. */
 static uint16_t pending(struct ae_vhost_ring *ring)
 {
     /* Pairs with the driver's release of idx, after it wrote the entries and their descriptors. */
-    uint32_t flags_idx =
-        __atomic_load_n((const uint32_t *)(const void *)ring->avail, __ATOMIC_ACQUIRE);
-    uint16_t available = (uint16_t)((flags_idx >> 16) - ring->next);
+    uint16_t idx = __atomic_load_n(&ring->avail->idx, __ATOMIC_ACQUIRE);
+    uint16_t available = (uint16_t)(idx - ring->next);
 
-    if (ring->unnoticed && !(flags_idx & VIRTQ_AVAIL_F_NO_INTERRUPT)) {
-        ring->unnoticed = false;
-        __atomic_store_n(ring->notify, 1, __ATOMIC_RELEASE);
-    }
     if (__builtin_expect(available > ring->size, 0)) {
         ring->broken = true;
         return 0;
     }
     return available;
-}
-
-void ae_vhost_split_tell(struct ae_vhost_ring *ring)
-{
-    if (ring->unnoticed)
-        pending(ring);
 }
 
 /* Gives everything up to idx `next` back. */
@@ -309,6 +306,6 @@ uint16_t ae_vhost_split_send(struct ae_vhost_ring *ring, struct ae_queue_counter
         else
             counters->send_bad++;
     }
-    pending(ring);
+    ae_vhost_split_tell(ring);
     return sent;
 }
