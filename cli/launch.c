@@ -227,14 +227,15 @@ static void on_left(void *context, unsigned worker, bool clean)
         fprintf(stderr, "aether %s: %s\n", run->verb, err.text);
 }
 
-static void on_link(void *context, unsigned port, const struct ae_link *link)
+static void on_link(void *context, unsigned port, const struct ae_link *link, const char *trouble)
 {
     const struct run *run = context;
 
-    fprintf(stderr, "aether %s: port %s: %s\n", run->verb, run->launch->ports[port],
+    fprintf(stderr, "aether %s: port %s: %s%s%s\n", run->verb, run->launch->ports[port],
             link->device_gone ? "the device is gone"
             : link->up        ? "link up"
-                              : "link down");
+                              : "link down",
+            *trouble ? ": " : "", trouble);
 }
 
 /* ---- Binding for the run ---- */

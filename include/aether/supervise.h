@@ -40,8 +40,8 @@ struct ae_supervise_hooks {
     void (*quiet)(void *context, unsigned worker);
     /* The worker spins at the gate of its leave; or it died while quiet (clean is false). */
     void (*left)(void *context, unsigned worker, bool clean);
-    /* The link of a port changed. */
-    void (*link)(void *context, unsigned port, const struct ae_link *link);
+    /* The link of a port changed, or why it is down: ae_port_owner_trouble. */
+    void (*link)(void *context, unsigned port, const struct ae_link *link, const char *trouble);
 };
 
 struct ae_supervise_options {

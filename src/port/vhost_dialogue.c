@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What a front end says to a back end and in which order: tables of steps, and what takes them one by
- * one without waiting, so that a back end that is slow or silent holds up nobody.
+ * What a front end says to a back end and in which order: tables of steps, and what takes them one
+ * by one without waiting, so that a back end that is slow or silent holds up nobody.
  */
 
 #include "port/vhost_user.h"
@@ -23,21 +23,20 @@ static bool has(const struct ae_vhost_front *front, enum vhost_user_protocol_fea
 /* ---- Features ---- */
 
 /* Of the protocol, those that this front end has a use for. */
-#define PROTOCOL_FEATURES                                                                      \
-    (UINT64_C(1) << VHOST_USER_PROTOCOL_F_MQ | UINT64_C(1) << VHOST_USER_PROTOCOL_F_RARP |     \
-     UINT64_C(1) << VHOST_USER_PROTOCOL_F_REPLY_ACK |                                          \
-     UINT64_C(1) << VHOST_USER_PROTOCOL_F_MTU | UINT64_C(1) << VHOST_USER_PROTOCOL_F_CONFIG |  \
-     UINT64_C(1) << VHOST_USER_PROTOCOL_F_STATUS)
+#define PROTOCOL_FEATURES                                                                        \
+    (UINT64_C(1) << VHOST_USER_PROTOCOL_F_MQ | UINT64_C(1) << VHOST_USER_PROTOCOL_F_RARP |       \
+     UINT64_C(1) << VHOST_USER_PROTOCOL_F_REPLY_ACK | UINT64_C(1) << VHOST_USER_PROTOCOL_F_MTU | \
+     UINT64_C(1) << VHOST_USER_PROTOCOL_F_CONFIG | UINT64_C(1) << VHOST_USER_PROTOCOL_F_STATUS)
 
-/* Not over a socket: no IOMMU is between (its messages would be needed), an eventfd carries no data,
- * processors order memory for each other, and the control queue is emulated by front ends. */
-#define NOT_HERE                                                                             \
-    (VIRTIO_FEATURE(VIRTIO_F_ACCESS_PLATFORM) | VIRTIO_FEATURE(VIRTIO_F_ORDER_PLATFORM) |    \
+/* Not over a socket: no IOMMU is between (its messages would be needed), an eventfd carries no
+ * data, processors order memory for each other, and the control queue is emulated by front ends. */
+#define NOT_HERE                                                                          \
+    (VIRTIO_FEATURE(VIRTIO_F_ACCESS_PLATFORM) | VIRTIO_FEATURE(VIRTIO_F_ORDER_PLATFORM) | \
      VIRTIO_FEATURE(VIRTIO_F_NOTIFICATION_DATA) | VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VQ))
 
 /* What only a configuration can tell. */
-#define TOLD_BY_CONFIG                                                               \
-    (VIRTIO_FEATURE(VIRTIO_NET_F_MAC) | VIRTIO_FEATURE(VIRTIO_NET_F_STATUS) |        \
+#define TOLD_BY_CONFIG                                                        \
+    (VIRTIO_FEATURE(VIRTIO_NET_F_MAC) | VIRTIO_FEATURE(VIRTIO_NET_F_STATUS) | \
      VIRTIO_FEATURE(VIRTIO_NET_F_SPEED_DUPLEX) | VIRTIO_FEATURE(VIRTIO_NET_F_MQ))
 
 static bool offers_protocol(const struct ae_vhost_front *front)
@@ -229,7 +228,9 @@ const struct ae_vhost_step ae_vhost_negotiation[] = {
     {.request = VHOST_USER_SET_OWNER},
     {.ask = settle},
     {.request = VHOST_USER_SET_STATUS, .wanted = wants_status, .ask = ask_status_driver},
-    {.request = VHOST_USER_GET_CONFIG, .wanted = wants_config, .ask = ask_config,
+    {.request = VHOST_USER_GET_CONFIG,
+     .wanted = wants_config,
+     .ask = ask_config,
      .take = take_config},
     {.request = VHOST_USER_SET_FEATURES, .ask = ask_features},
     {.request = VHOST_USER_SET_STATUS, .wanted = wants_status, .ask = ask_status_features},
@@ -305,8 +306,8 @@ static int ask_num(struct ae_vhost_front *front, struct vhost_user_message *mess
     return set_state(front, message, ae_vhost_ring(front, vring_of(front)).size);
 }
 
-/* Packed: available index 14:0 and wrap counter 15, used ones 30:16 and 31; both counters begin as 1
- * (2.8.1). */
+/* Packed: available index 14:0 and wrap counter 15, used ones 30:16 and 31; both counters begin as
+ * 1 (2.8.1). */
 static int ask_base(struct ae_vhost_front *front, struct vhost_user_message *message,
                     struct ae_error *err)
 {
@@ -409,19 +410,23 @@ static int ask_rarp(struct ae_vhost_front *front, struct vhost_user_message *mes
     return 0;
 }
 
-#define RING_STEPS(which)                                                            \
-    {.request = VHOST_USER_SET_VRING_NUM, .direction = (which), .ask = ask_num},     \
-    {.request = VHOST_USER_SET_VRING_BASE, .direction = (which), .ask = ask_base},   \
-    {.request = VHOST_USER_SET_VRING_ADDR, .direction = (which), .ask = ask_address}, \
-    {.request = VHOST_USER_SET_VRING_ERR, .direction = (which), .ask = ask_error},   \
-    {.request = VHOST_USER_SET_VRING_CALL, .direction = (which), .ask = ask_call},   \
-    {.request = VHOST_USER_SET_VRING_KICK, .direction = (which), .ask = ask_kick}
+#define RING_STEPS(which)                                                                 \
+    {.request = VHOST_USER_SET_VRING_NUM, .direction = (which), .ask = ask_num},          \
+        {.request = VHOST_USER_SET_VRING_BASE, .direction = (which), .ask = ask_base},    \
+        {.request = VHOST_USER_SET_VRING_ADDR, .direction = (which), .ask = ask_address}, \
+        {.request = VHOST_USER_SET_VRING_ERR, .direction = (which), .ask = ask_error},    \
+        {.request = VHOST_USER_SET_VRING_CALL, .direction = (which), .ask = ask_call},    \
+    {                                                                                     \
+        .request = VHOST_USER_SET_VRING_KICK, .direction = (which), .ask = ask_kick       \
+    }
 
 const struct ae_vhost_step ae_vhost_pair_start[] = {
     RING_STEPS(0),
     RING_STEPS(1),
     {.request = VHOST_USER_SET_VRING_ENABLE, .wanted = offers_protocol, .ask = ask_enable},
-    {.request = VHOST_USER_SET_VRING_ENABLE, .direction = 1, .wanted = offers_protocol,
+    {.request = VHOST_USER_SET_VRING_ENABLE,
+     .direction = 1,
+     .wanted = offers_protocol,
      .ask = ask_enable},
     {.request = VHOST_USER_SET_STATUS, .wanted = wants_status_ok, .ask = ask_status_ok},
     {.request = VHOST_USER_SEND_RARP, .wanted = wants_rarp, .ask = ask_rarp},
@@ -430,7 +435,9 @@ const struct ae_vhost_step ae_vhost_pair_start[] = {
 
 const struct ae_vhost_step ae_vhost_pair_stop[] = {
     {.request = VHOST_USER_SET_VRING_ENABLE, .wanted = offers_protocol, .ask = ask_disable},
-    {.request = VHOST_USER_SET_VRING_ENABLE, .direction = 1, .wanted = offers_protocol,
+    {.request = VHOST_USER_SET_VRING_ENABLE,
+     .direction = 1,
+     .wanted = offers_protocol,
      .ask = ask_disable},
     {.request = VHOST_USER_GET_VRING_BASE, .ask = ask_disable, .take = take_base},
     {.request = VHOST_USER_GET_VRING_BASE, .direction = 1, .ask = ask_disable, .take = take_base},

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The owner of a vhost-user port: connects to the back end, and again when it was gone, lets the rings
- * run that the worker has laid out, and tells the back end what the worker cannot: a system call. */
+/* The owner of a vhost-user port: connects to the back end, and again when it was gone, lets the
+ * rings run that the worker has laid out, and tells the back end what the worker cannot: a system
+ * call. */
 
 #include "port/vhost_user.h"
 
@@ -12,7 +13,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -44,7 +44,8 @@ static uint32_t generation_of(const struct ae_vhost_front *front)
     return front->owner->state->generation;
 }
 
-/* Odd: a back end is there. Pairs with the acquire load of the worker: what it finds then was there. */
+/* Odd: a back end is there. Pairs with the acquire load of the worker: what it finds then was
+ * there. */
 static void set_present(struct ae_vhost_front *front, bool present)
 {
     uint32_t generation = generation_of(front);
@@ -102,31 +103,21 @@ static void lose(struct ae_vhost_front *front, const struct ae_error *why)
     disconnect(front);
 }
 
-static int make_address(const char *path, struct sockaddr_un *address, struct ae_error *err)
+static int connect_to(const char *path, struct ae_error *err)
 {
-    memset(address, 0, sizeof(*address));
-    address->sun_family = AF_UNIX;
-    if (strlen(path) >= sizeof(address->sun_path))
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd, rc;
+
+    if (strlen(path) >= sizeof(address.sun_path))
         return ae_error_set(err, -ENAMETOOLONG, "'%s': a socket's path has at most %zu characters",
-                            path, sizeof(address->sun_path) - 1);
-    memcpy(address->sun_path, path, strlen(path));
-    return 0;
-}
-
-static int new_socket(struct ae_error *err)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    return fd >= 0 ? fd : ae_error_set(err, -errno, "making a socket: %s", strerror(errno));
-}
-
-static int connect_to(const struct sockaddr_un *address, struct ae_error *err)
-{
-    int fd = new_socket(err), rc;
-
-    if (fd < 0 || !connect(fd, (const struct sockaddr *)address, sizeof(*address)))
+                            path, sizeof(address.sun_path) - 1);
+    memcpy(address.sun_path, path, strlen(path));
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return ae_error_set(err, -errno, "making a socket: %s", strerror(errno));
+    if (!connect(fd, (const struct sockaddr *)&address, sizeof(address)))
         return fd;
-    rc = ae_error_set(err, -errno, "connecting to %s: %s%s", address->sun_path, strerror(errno),
+    rc = ae_error_set(err, -errno, "connecting to %s: %s%s", path, strerror(errno),
                       errno == ENOENT || errno == ECONNREFUSED
                           ? "; is the back end running and listening there? (one that connects "
                             "itself needs ',server=on')"
@@ -135,57 +126,22 @@ static int connect_to(const struct sockaddr_un *address, struct ae_error *err)
     return rc;
 }
 
-/* A socket that nobody listens on any more is in the way of ours; anything else there is not ours. */
-static int remove_stale(const struct sockaddr_un *address, struct ae_error *err)
-{
-    struct stat status;
-    int fd;
-
-    if (lstat(address->sun_path, &status))
-        return 0;
-    if (!S_ISSOCK(status.st_mode))
-        return ae_error_set(err, -EEXIST, "%s exists and is no socket", address->sun_path);
-    fd = connect_to(address, NULL);
-    if (fd >= 0) {
-        close(fd);
-        return ae_error_set(err, -EADDRINUSE, "another process listens on %s", address->sun_path);
-    }
-    unlink(address->sun_path);
-    return 0;
-}
-
-static int listen_on(struct ae_vhost_front *front, const struct sockaddr_un *address,
-                     struct ae_error *err)
-{
-    int rc = remove_stale(address, err);
-
-    if (rc)
-        return rc;
-    front->listen_fd = new_socket(err);
-    if (front->listen_fd < 0)
-        return front->listen_fd;
-    if (bind(front->listen_fd, (const struct sockaddr *)address, sizeof(*address)) ||
-        listen(front->listen_fd, 1))
-        return ae_error_set(err, -errno, "listening on %s: %s", address->sun_path, strerror(errno));
-    return watch(front, front->listen_fd, err);
-}
-
 /* -EAGAIN: nobody is there yet. */
 static int accept_one(struct ae_vhost_front *front, struct ae_error *err)
 {
-    int fd = accept4(front->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd = ae_vhost_accept(&front->listener);
 
+    if (fd < 0 && errno == EAGAIN)
+        return ae_error_set(err, -EAGAIN, "no back end has connected to %s yet",
+                            front->owner->base);
     return fd >= 0 ? fd : ae_error_set(err, -errno, "accepting a back end: %s", strerror(errno));
 }
 
 static int get_connected(struct ae_vhost_front *front, struct ae_error *err)
 {
-    struct sockaddr_un address;
-    int rc = make_address(front->owner->base, &address, err), fd;
+    int fd = front->listener.fd >= 0 ? accept_one(front, err) : connect_to(front->owner->base, err);
+    int rc;
 
-    if (rc)
-        return rc;
-    fd = front->listen_fd >= 0 ? accept_one(front, err) : connect_to(&address, err);
     if (fd < 0)
         return fd;
     ae_vhost_stream_init(&front->stream, fd);
@@ -204,7 +160,7 @@ static int get_connected(struct ae_vhost_front *front, struct ae_error *err)
 
 static int wait_for_back_end(struct ae_vhost_front *front, struct ae_error *err)
 {
-    struct pollfd poll_fd = {.fd = front->listen_fd, .events = POLLIN};
+    struct pollfd poll_fd = {.fd = front->listener.fd, .events = POLLIN};
 
     if (poll(&poll_fd, 1, LISTEN_MS) == 1)
         return 0;
@@ -214,14 +170,13 @@ static int wait_for_back_end(struct ae_vhost_front *front, struct ae_error *err)
 
 static int reach(struct ae_vhost_front *front, struct ae_error *err)
 {
-    struct sockaddr_un address;
     bool server = false;
     int rc = ae_port_choice_bool(front->owner, "server", &server, err);
 
-    if (!rc)
-        rc = make_address(front->owner->base, &address, err);
     if (!rc && server)
-        rc = listen_on(front, &address, err);
+        rc = ae_vhost_listen(&front->listener, front->owner->base, err);
+    if (!rc && server)
+        rc = watch(front, front->listener.fd, err);
     if (!rc && server)
         rc = wait_for_back_end(front, err);
     return rc ? rc : get_connected(front, err);
@@ -247,7 +202,7 @@ static int open_port(struct ae_port_owner *owner, struct ae_error *err)
         return ae_error_set(err, -ENOMEM, "out of memory");
     owner->driver = front;
     front->owner = owner;
-    front->stream.fd = front->listen_fd = front->error_fd = -1;
+    front->stream.fd = front->listener.fd = front->error_fd = -1;
     memset(front->kicks, 0xff, sizeof(front->kicks));
     assume_config(front);
     front->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -287,12 +242,14 @@ static int map(struct ae_port_owner *owner, struct ae_error *err)
 
 /* ---- Running ---- */
 
+/* The back end shares the eventfd's flags and may have made writing to a full one wait. */
 static void kick(const struct ae_vhost_front *front, unsigned vring)
 {
+    struct pollfd poll_fd = {.fd = front->kicks[vring], .events = POLLOUT};
     uint64_t one = 1;
-    ssize_t done = write(front->kicks[vring], &one, sizeof(one));
 
-    (void)done; /* full: the back end has not yet woken from the last one */
+    if (poll(&poll_fd, 1, 0) == 1 && write(poll_fd.fd, &one, sizeof(one)) < 0)
+        return; /* full: it has not yet woken from the last one */
 }
 
 static int make_kicks(struct ae_vhost_front *front, unsigned pair, struct ae_error *err)
@@ -309,7 +266,8 @@ static int make_kicks(struct ae_vhost_front *front, unsigned pair, struct ae_err
 /* The worker has laid this queue's rings out for the back end that is there now. */
 static bool laid_out(const struct ae_vhost_front *front, unsigned pair)
 {
-    /* Pairs with the release store of the worker: the rings are there before its word that they are. */
+    /* Pairs with the release store of the worker: the rings are there before its word that they
+     * are. */
     return __atomic_load_n(&front->owner->state->queues[pair].generation, __ATOMIC_ACQUIRE) ==
            generation_of(front);
 }
@@ -385,12 +343,12 @@ static int listen_idle(struct ae_vhost_front *front, struct ae_error *err)
 
 static int look_at_connection(struct ae_vhost_front *front, struct ae_error *err)
 {
-    uint64_t times;
+    struct pollfd poll_fd = {.fd = front->error_fd, .events = POLLIN};
     int rc = front->dialogue ? 0 : listen_idle(front, err);
 
     if (rc)
         return rc;
-    if (read(front->error_fd, &times, sizeof(times)) == sizeof(times))
+    if (poll(&poll_fd, 1, 0) == 1)
         return ae_error_set(err, -EIO, "the back end found a ring unusable");
     return proceed(front, err);
 }
@@ -408,16 +366,29 @@ static void reconnect(struct ae_vhost_front *front)
     ae_vhost_begin(front, ae_vhost_negotiation, 0);
 }
 
+/* One back end at a time. */
+static void turn_away(struct ae_vhost_front *front)
+{
+    int fd = accept_one(front, NULL);
+
+    if (fd >= 0)
+        close(fd);
+}
+
 static void event(struct ae_port_owner *owner, int fd)
 {
     struct ae_vhost_front *front = front_of(owner);
     struct ae_error err;
 
     (void)fd;
-    if (front->stream.fd < 0 && front->listen_fd >= 0)
-        reconnect(front);
     if (front->stream.fd >= 0 && look_at_connection(front, &err))
         lose(front, &err);
+    if (front->listener.fd < 0)
+        return;
+    if (front->stream.fd >= 0)
+        turn_away(front);
+    else
+        reconnect(front);
 }
 
 /* In place of the worker. A flag that is set again while we look is seen the next time. */
@@ -490,8 +461,8 @@ static int attached(struct ae_port_owner *owner, struct ae_error *err)
     return 0;
 }
 
-/* The back end leaves the rings alone before they are laid out anew. One that cannot be asked has to do
- * without this connection. */
+/* The back end leaves the rings alone before they are laid out anew. One that cannot be asked has
+ * to do without this connection. */
 static int stop(struct ae_port_owner *owner, struct ae_error *err)
 {
     struct ae_vhost_front *front = front_of(owner);
@@ -524,9 +495,7 @@ static void close_port(struct ae_port_owner *owner)
     if (!front)
         return;
     disconnect(front);
-    if (front->listen_fd >= 0)
-        unlink(owner->base);
-    close_fd(&front->listen_fd);
+    ae_vhost_unlisten(&front->listener);
     close_fd(&front->epoll_fd);
 }
 

@@ -3,8 +3,8 @@
 #define AE_PORT_VHOST_USER_H
 
 /*
- * The front end of vhost-user: the driver's side of virtio rings whose device is another process. The
- * port is "vhost-user:PATH".
+ * The front end of vhost-user: the driver's side of virtio rings whose device is another process.
+ * The port is "vhost-user:PATH".
  *
  *     vhost_dialogue.c    what is said on the socket, in which order
  *     vhost_user.c        the owner: connects, reconnects, lets rings run, relays notifications
@@ -12,14 +12,16 @@
  *
  * Owner and worker agree through the state page:
  *     generation          written by the owner; odd while a back end is there and knows our memory
- *     queues[i].generation written by the worker, once the rings of queue i are laid out anew for it
- * A back end learns of the rings of a queue when the two are equal, so it never sees old ones. When it
- * is gone the generation turns even, and the worker takes its packets back at the next burst call.
+ *     queues[i].generation written by the worker, once the rings of queue i are laid out anew for
+ * it A back end learns of the rings of a queue when the two are equal, so it never sees old ones.
+ * When it is gone the generation turns even, and the worker takes its packets back at the next
+ * burst call.
  *
- * What a descriptor calls an address (the "guest address") and what the protocol's messages call one
- * (the "user address") are one here: where the owner has the memory mapped.
+ * What a descriptor calls an address (the "guest address") and what the protocol's messages call
+ * one (the "user address") are one here: where the owner has the memory mapped.
  */
 
+#include "port/vhost_listen.h"
 #include "port/vhost_message.h"
 #include "port/virtio_net.h"
 
@@ -44,23 +46,23 @@ struct ae_vhost_front {
     /* The dialogue under way. */
     const struct ae_vhost_step *dialogue; /* NULL: none */
     const struct ae_vhost_step *step;     /* of it, that is next or not yet answered */
-    unsigned pair;                    /* that it is about */
-    uint32_t awaited;                 /* request whose answer is due; 0: none */
-    int64_t deadline;                 /* ms */
-    bool sent_late;                   /* the socket had no room for a message */
+    unsigned pair;                        /* that it is about */
+    uint32_t awaited;                     /* request whose answer is due; 0: none */
+    int64_t deadline;                     /* ms */
+    bool sent_late;                       /* the socket had no room for a message */
 
     int kicks[AE_VHOST_VRINGS]; /* eventfds, -1: none */
     int error_fd;               /* eventfd: the back end found a ring unusable */
     bool running[AE_PORT_QUEUES];
 
     /* The owner's. */
-    int listen_fd; /* "server=on"; -1: we connect */
-    int epoll_fd;  /* readable when the connection or the listening socket is */
-    int64_t retry_at;  /* ms */
-    bool started;      /* between start and stop */
-    bool announced;    /* the memory is known to the back end: generation is odd */
-    bool ran;          /* rings ran over this connection */
-    bool returned;     /* rings ran, over this or another */
+    struct ae_vhost_listener listener; /* "server=on"; fd -1: we connect */
+    int epoll_fd;                      /* readable when the connection or the listening socket is */
+    int64_t retry_at;                  /* ms */
+    bool started;                      /* between start and stop */
+    bool announced;                    /* the memory is known to the back end: generation is odd */
+    bool ran;                          /* rings ran over this connection */
+    bool returned;                     /* rings ran, over this or another */
 };
 
 /* One message and its answer. request 0: no message, only `ask`; neither: the end of a dialogue. */
@@ -86,8 +88,8 @@ void ae_vhost_begin(struct ae_vhost_front *front, const struct ae_vhost_step *di
                     unsigned pair);
 
 /*
- * Takes the dialogue as far as it goes without waiting. 1: it is done. 0: an answer is due; call again
- * when the socket is readable. Negative: the connection is of no use any more.
+ * Takes the dialogue as far as it goes without waiting. 1: it is done. 0: an answer is due; call
+ * again when the socket is readable. Negative: the connection is of no use any more.
  */
 int ae_vhost_advance(struct ae_vhost_front *front, struct ae_error *err);
 

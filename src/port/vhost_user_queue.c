@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The worker's half of a vhost-user port: a virtio queue whose device may go and come back. Whether it
- * did is looked at only when there is nothing to receive or no room to send. */
+/* The worker's half of a vhost-user port: a virtio queue whose device may go and come back. Whether
+ * it did is looked at only when there is nothing to receive or no room to send. */
 
 #include <errno.h>
 #include <stdlib.h>

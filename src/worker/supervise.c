@@ -33,10 +33,17 @@ struct ward {
     struct ae_supervise_worker *result;
 };
 
+/* What is known of a port's link outside. */
+struct told {
+    struct ae_link link;
+    char trouble[AE_ERROR_TEXT];
+};
+
 struct supervisor {
     const struct ae_supervise_options *options;
     struct ae_supervise_result *result;
     struct ae_port_owner *owners[AE_WORKER_PORTS];
+    struct told told[AE_WORKER_PORTS];
     unsigned owner_count;
     struct ward wards[AE_SUPERVISE_WORKERS];
     unsigned ward_count; /* those that run or ran */
@@ -93,6 +100,7 @@ static int open_ports(struct supervisor *supervisor, struct ae_error *err)
 
         if (rc)
             return rc;
+        ae_port_owner_get_link(supervisor->owners[i], &supervisor->told[i].link);
         supervisor->owner_count++;
     }
     return 0;
@@ -205,18 +213,23 @@ static void tend_time(struct supervisor *supervisor)
     }
 }
 
-static void tend_port(struct supervisor *supervisor, unsigned port, int fd)
+static void look_at_link(struct supervisor *supervisor, unsigned port)
 {
     const struct ae_supervise_hooks *hooks = &supervisor->options->hooks;
-    struct ae_link before, after;
+    const char *trouble = ae_port_owner_trouble(supervisor->owners[port]);
+    struct told *told = &supervisor->told[port];
+    struct ae_link link;
 
-    ae_port_owner_get_link(supervisor->owners[port], &before);
-    ae_port_owner_event(supervisor->owners[port], fd);
-    ae_port_owner_get_link(supervisor->owners[port], &after);
-    if (after.device_gone)
+    ae_port_owner_get_link(supervisor->owners[port], &link);
+    if (link.changes == told->link.changes && link.device_gone == told->link.device_gone &&
+        strcmp(trouble, told->trouble) == 0)
+        return;
+    if (link.device_gone)
         ask_to_stop(supervisor, now_ms());
-    if (hooks->link && (before.changes != after.changes || before.device_gone != after.device_gone))
-        hooks->link(hooks->context, port, &after);
+    told->link = link;
+    snprintf(told->trouble, sizeof(told->trouble), "%s", trouble);
+    if (hooks->link)
+        hooks->link(hooks->context, port, &link, trouble);
 }
 
 /* Returns how long to sleep: less than usual while a port has something to look after. */
@@ -227,6 +240,7 @@ static struct timespec tend_ports(struct supervisor *supervisor)
     for (unsigned i = 0; i < supervisor->owner_count; i++) {
         uint64_t soon = ae_port_owner_tend(supervisor->owners[i]);
 
+        look_at_link(supervisor, i);
         pause = soon && soon < pause ? soon : pause;
     }
     return (struct timespec){.tv_nsec = (long)pause};
@@ -317,7 +331,7 @@ static void watch(struct supervisor *supervisor)
             if (i < supervisor->ward_count)
                 worker_ended(supervisor, i);
             else
-                tend_port(supervisor, port_of[i], fds[i].fd);
+                ae_port_owner_event(supervisor->owners[port_of[i]], fds[i].fd);
         }
     }
 }

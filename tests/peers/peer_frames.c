@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Sends frames of random lengths and contents through a port to a peer that returns each as it came,
- * and checks that every one comes back once, in order and unaltered. A peer that goes away is waited
- * for: what was on its way is lost then, and counting goes on from what comes next.
+ * Sends frames of random lengths and contents through a port to a peer that returns each as it
+ * came, and checks that every one comes back once, in order and unaltered. A peer that goes away is
+ * waited for: what was on its way is lost then, and counting goes on from what comes next.
  *
  *     peer_frames PORT [frames=N] [queues=N] [seconds=N] [losses=N]
  *
- * frames: how many have to come back on each queue. seconds: how long all may take. losses: how often
- * the peer will be restarted; so many frames have to come back after the last time. Some may be missing
- * then, none may be altered or out of order. Says "# running" once frames come back, and "# lost" and
+ * frames: how many have to come back on each queue. seconds: how long all may take. losses: how
+ * often the peer will be restarted; so many frames have to come back after the last time. Some may
+ * be missing then, none may be altered or out of order. Says "# running" once frames come back, and
+ * "# lost" and
  * "# back" as the link goes and returns.
  */
 
@@ -108,8 +109,8 @@ static void check(struct run *run, unsigned index, const struct ae_packet *packe
     memcpy(&number, packet->data + HEADER, sizeof(number));
     length = make(expected, number, index);
     if (packet->length != length || memcmp(packet->data + 6, run->mac, 6) != 0 ||
-        memcmp(packet->data + HEADER, expected, length - HEADER) != 0 ||
-        number < flow->next || number >= flow->sent || (!run->losses && number != flow->next)) {
+        memcmp(packet->data + HEADER, expected, length - HEADER) != 0 || number < flow->next ||
+        number >= flow->sent || (!run->losses && number != flow->next)) {
         if (flow->altered++ == 0)
             printf("# queue %u: frame %" PRIu64 " of %u bytes came, %" PRIu64 " was expected\n",
                    index, number, packet->length, flow->next);

@@ -154,10 +154,11 @@ static void good(const char *choices, uint64_t expected)
     assert_int_equal(back.rarp, 0);
 }
 
-/* Offered, but not for a front end: ACCESS_PLATFORM, NOTIFICATION_DATA, MQ without a second pair. */
-#define COMMON                                                                                    \
-    (VIRTIO_FEATURE(VIRTIO_F_VERSION_1) | VIRTIO_FEATURE(VIRTIO_NET_F_MTU) |                      \
-     VIRTIO_FEATURE(VIRTIO_NET_F_MAC) | VIRTIO_FEATURE(VIRTIO_NET_F_STATUS) |                     \
+/* Offered, but not for a front end: ACCESS_PLATFORM, NOTIFICATION_DATA, MQ without a second pair.
+ */
+#define COMMON                                                                \
+    (VIRTIO_FEATURE(VIRTIO_F_VERSION_1) | VIRTIO_FEATURE(VIRTIO_NET_F_MTU) |  \
+     VIRTIO_FEATURE(VIRTIO_NET_F_MAC) | VIRTIO_FEATURE(VIRTIO_NET_F_STATUS) | \
      VIRTIO_FEATURE(VHOST_USER_F_PROTOCOL_FEATURES))
 
 static void frames_go_there_and_back(void **state)
@@ -250,8 +251,8 @@ static void what_it_does_not_offer_cannot_be_asked_for(void **state)
 
 static void the_front_end_may_listen(void **state)
 {
+    struct back back, second;
     struct ae_port *port;
-    struct back back;
 
     (void)state;
     back_init(&back);
@@ -263,6 +264,16 @@ static void the_front_end_may_listen(void **state)
     wait_for_link(port, false);
     wait_for_link(port, true);
     exchange(port, 0, 10);
+    assert_int_equal(back.connections, 2);
+    back_init(&second);
+    snprintf(second.path, sizeof(second.path), "%s", back.path);
+    second.connects = true;
+    back_start(&second);
+    wait_for(port, &second.connections, 5); /* turned away each time */
+    second.stop = true;
+    assert_int_equal(second.heard, 0);
+    exchange(port, 0, 10);
+    back_stop(&second);
     assert_int_equal(back.connections, 2);
     back.stop = true;
     ae_port_close(port);
@@ -523,8 +534,8 @@ static void again_and_again(void **state)
 /* However it is taken apart on its return, the owner waits for nothing and tries again. */
 static void it_returns_badly(void **state)
 {
-    static const enum back_sin sins[] = {BACK_DIES, BACK_DIES_MIDWAY, BACK_SILENT,
-                                         BACK_REFUSES, BACK_CONFUSED, BACK_JUNK};
+    static const enum back_sin sins[] = {BACK_DIES,    BACK_DIES_MIDWAY, BACK_SILENT,
+                                         BACK_REFUSES, BACK_CONFUSED,    BACK_JUNK};
     unsigned fds = 0;
     struct ae_port *port;
     struct back back;

@@ -66,8 +66,8 @@ static void map_memory(struct back *back, struct vhost_user_message *message)
 {
     back->region = message->payload.memory.regions[0];
     assert(message->payload.memory.num_regions == 1 && back->region.mmap_offset == 0);
-    back->memory = mmap(NULL, back->region.size, PROT_READ | PROT_WRITE, MAP_SHARED,
-                        message->fds[0], 0);
+    back->memory =
+        mmap(NULL, back->region.size, PROT_READ | PROT_WRITE, MAP_SHARED, message->fds[0], 0);
     assert(back->memory != MAP_FAILED);
 }
 
@@ -131,28 +131,61 @@ static void obey(struct back *back, struct vhost_user_message *message,
     struct back_vring *vring = &back->vrings[message->payload.state.index & 7];
 
     switch (message->request) {
-    case VHOST_USER_GET_FEATURES: answer->payload.u64 = back->features; break;
-    case VHOST_USER_SET_FEATURES: back->taken = message->payload.u64; break;
-    case VHOST_USER_GET_PROTOCOL_FEATURES: answer->payload.u64 = back->protocol; break;
-    case VHOST_USER_SET_PROTOCOL_FEATURES: back->taken_protocol = message->payload.u64; break;
-    case VHOST_USER_GET_QUEUE_NUM: answer->payload.u64 = back->queues; break;
-    case VHOST_USER_SET_STATUS: back->status = message->payload.u64; break;
-    case VHOST_USER_GET_STATUS: answer->payload.u64 = back->status; break;
-    case VHOST_USER_NET_SET_MTU: back->mtu = message->payload.u64; break;
-    case VHOST_USER_SEND_RARP: back->rarp = message->payload.u64; break;
-    case VHOST_USER_GET_CONFIG: answer_config(back, answer); break;
-    case VHOST_USER_SET_MEM_TABLE: map_memory(back, message); break;
-    case VHOST_USER_SET_VRING_NUM: vring->num = message->payload.state.num; break;
-    case VHOST_USER_SET_VRING_BASE: vring->base = message->payload.state.num; break;
-    case VHOST_USER_SET_VRING_ADDR: vring->addr = message->payload.addr; break;
-    case VHOST_USER_GET_VRING_BASE: vring->enabled = false; break;
+    case VHOST_USER_GET_FEATURES:
+        answer->payload.u64 = back->features;
+        break;
+    case VHOST_USER_SET_FEATURES:
+        back->taken = message->payload.u64;
+        break;
+    case VHOST_USER_GET_PROTOCOL_FEATURES:
+        answer->payload.u64 = back->protocol;
+        break;
+    case VHOST_USER_SET_PROTOCOL_FEATURES:
+        back->taken_protocol = message->payload.u64;
+        break;
+    case VHOST_USER_GET_QUEUE_NUM:
+        answer->payload.u64 = back->queues;
+        break;
+    case VHOST_USER_SET_STATUS:
+        back->status = message->payload.u64;
+        break;
+    case VHOST_USER_GET_STATUS:
+        answer->payload.u64 = back->status;
+        break;
+    case VHOST_USER_NET_SET_MTU:
+        back->mtu = message->payload.u64;
+        break;
+    case VHOST_USER_SEND_RARP:
+        back->rarp = message->payload.u64;
+        break;
+    case VHOST_USER_GET_CONFIG:
+        answer_config(back, answer);
+        break;
+    case VHOST_USER_SET_MEM_TABLE:
+        map_memory(back, message);
+        break;
+    case VHOST_USER_SET_VRING_NUM:
+        vring->num = message->payload.state.num;
+        break;
+    case VHOST_USER_SET_VRING_BASE:
+        vring->base = message->payload.state.num;
+        break;
+    case VHOST_USER_SET_VRING_ADDR:
+        vring->addr = message->payload.addr;
+        break;
+    case VHOST_USER_GET_VRING_BASE:
+        vring->enabled = false;
+        break;
     case VHOST_USER_SET_VRING_ENABLE:
         enable(back, message->payload.state.index & 7, message->payload.state.num);
         break;
     case VHOST_USER_SET_VRING_KICK:
     case VHOST_USER_SET_VRING_CALL:
-    case VHOST_USER_SET_VRING_ERR: take_fd(back, message); break;
-    default: break;
+    case VHOST_USER_SET_VRING_ERR:
+        take_fd(back, message);
+        break;
+    default:
+        break;
     }
 }
 

@@ -3,8 +3,8 @@
 #define VHOST_BACK_H
 
 /*
- * A vhost-user back end for tests of the front end: a thread that answers as the protocol's text says,
- * returns every frame, and misbehaves where it is told to.
+ * A vhost-user back end for tests of the front end: a thread that answers as the protocol's text
+ * says, returns every frame, and misbehaves where it is told to.
  */
 
 #include <pthread.h>
@@ -22,10 +22,10 @@ enum back_sin {
     BACK_DIES,        /* closes the connection instead of answering */
     BACK_DIES_MIDWAY, /* in the middle of its answer */
     BACK_SILENT,
-    BACK_REFUSES,     /* acknowledges with an error */
-    BACK_CONFUSED,    /* answers another message */
-    BACK_JUNK,        /* answers with bytes that are no message */
-    BACK_FLOODS,      /* answers twice */
+    BACK_REFUSES,  /* acknowledges with an error */
+    BACK_CONFUSED, /* answers another message */
+    BACK_JUNK,     /* answers with bytes that are no message */
+    BACK_FLOODS,   /* answers twice */
 };
 
 struct back_vring {
@@ -50,16 +50,16 @@ struct back {
     _Atomic(enum back_sin) sin;
     atomic_uint sin_at;
     atomic_uint sin_times;
-    atomic_bool quiet;    /* takes no frames */
-    atomic_bool hang_up;  /* set: closes the connection, and clears it */
-    atomic_bool blame;    /* set: reports an error of ring 0, and clears it */
+    atomic_bool quiet;   /* takes no frames */
+    atomic_bool hang_up; /* set: closes the connection, and clears it */
+    atomic_bool blame;   /* set: reports an error of ring 0, and clears it */
 
     /* What was seen. */
     atomic_uint connections, messages, heard; /* messages: of this connection */
     atomic_uint enabled_pairs;
-    atomic_uint kicks;    /* of all vrings, in all connections */
-    uint32_t order[64];   /* requests of this connection; read it when the thread is joined */
-    uint64_t taken;       /* features */
+    atomic_uint kicks;  /* of all vrings, in all connections */
+    uint32_t order[64]; /* requests of this connection; read it when the thread is joined */
+    uint64_t taken;     /* features */
     uint64_t taken_protocol;
     uint64_t status, mtu, rarp;
     atomic_bool laid_out; /* every ring was in order when it was enabled */

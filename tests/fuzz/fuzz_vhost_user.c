@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * A hostile vhost-user back end: each answer that the front end waits for is made from the input.
+ * Per answer one byte says what is wrong with it (0: nothing), then come the fields that are, then
+ * the payload.
+ */
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "port/vhost_user.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum wrong {
+    WRONG_REQUEST = 1,
+    WRONG_SIZE = 2,
+    WRONG_FLAGS = 4,
+    WITH_FD = 8,
+    IN_PIECES = 16,
+    TWICE = 32,
+    HANG_UP = 64,
+    RAW = 128,
+};
+
+struct input {
+    const uint8_t *at, *end;
+};
+
+static void take(struct input *input, void *to, size_t size)
+{
+    size_t left = (size_t)(input->end - input->at), got = size < left ? size : left;
+
+    memset(to, 0, size);
+    memcpy(to, input->at, got);
+    input->at += got;
+}
+
+static uint8_t take_byte(struct input *input)
+{
+    uint8_t byte;
+
+    take(input, &byte, 1);
+    return byte;
+}
+
+/* What the front end said is not of interest, but its descriptors must be closed. */
+static void drain(int fd)
+{
+    struct vhost_user_stream stream;
+    struct vhost_user_message message;
+
+    ae_vhost_stream_init(&stream, fd);
+    while (ae_vhost_receive(&stream, VHOST_USER_FRONTEND_REQUEST, 0, &message, NULL) > 0)
+        ae_vhost_close_fds(&message);
+    ae_vhost_stream_drop(&stream);
+}
+
+static void put(int fd, const void *bytes, size_t size)
+{
+    if (send(fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        return;
+}
+
+/* False: it has hung up. */
+static bool answer(int fd, uint32_t awaited, struct input *input)
+{
+    uint8_t wrong = take_byte(input);
+    struct vhost_user_message message;
+
+    if (wrong & HANG_UP)
+        return false;
+    if (wrong & RAW) {
+        uint8_t raw[64];
+
+        take(input, raw, sizeof(raw));
+        put(fd, raw, take_byte(input) % (sizeof(raw) + 1));
+        return true;
+    }
+    ae_vhost_init(&message, VHOST_USER_BACKEND_REPLY, awaited);
+    message.size = awaited == VHOST_USER_GET_CONFIG ? take_byte(input) : 8;
+    if (wrong & WRONG_REQUEST)
+        message.request = take_byte(input);
+    if (wrong & WRONG_SIZE)
+        take(input, &message.size, 2);
+    if (wrong & WRONG_FLAGS)
+        message.flags = take_byte(input);
+    if (message.size > sizeof(message.payload))
+        message.size = sizeof(message.payload);
+    take(input, &message.payload, message.size);
+    if (wrong & WITH_FD)
+        message.fds[message.fd_count++] = fd;
+    if (wrong & IN_PIECES) {
+        put(fd, &message, 5);
+        put(fd, (uint8_t *)&message + 5, VHOST_USER_HEADER_SIZE - 5);
+        put(fd, &message.payload, message.size);
+        return true;
+    }
+    for (int i = 0; i <= (wrong & TWICE ? 1 : 0); i++)
+        ae_vhost_send(fd, &message, 0, NULL);
+    return true;
+}
+
+static int converse(struct ae_vhost_front *front, const struct ae_vhost_step *dialogue, int peer,
+                    struct input *input)
+{
+    struct ae_error err;
+    int rc;
+
+    ae_vhost_begin(front, dialogue, 0);
+    while ((rc = ae_vhost_advance(front, &err)) == 0) {
+        drain(peer);
+        if (!front->awaited)
+            return -1; /* it wants to say more than the socket takes: it was not drained whole */
+        if (input->at == input->end || !answer(peer, front->awaited, input))
+            shutdown(peer, SHUT_RDWR);
+    }
+    return rc;
+}
+
+static struct ae_port_owner *make_owner(void)
+{
+    static struct ae_port_owner owner;
+    struct ae_port_handoff *handoff = &owner.handoff;
+
+    if (owner.ops)
+        return &owner;
+    owner.ops = &ae_port_vhost_user;
+    owner.state = calloc(1, AE_PORT_STATE_SIZE);
+    handoff->receive_ring = handoff->send_ring = 16;
+    handoff->buffers_offset = ae_port_receive_ring_offset(owner.ops, handoff, 2);
+    if (!owner.state || ae_memory_create(&owner.memory, handoff->buffers_offset, 4096, NULL))
+        abort();
+    handoff->memory_size = ae_memory_size(owner.memory);
+    handoff->memory_fd = ae_memory_fd(owner.memory);
+    handoff->memory_iova = (uintptr_t)ae_memory_base(owner.memory);
+    return &owner;
+}
+
+static void talk(struct ae_vhost_front *front, int peer, struct input *input)
+{
+    struct ae_error err;
+
+    if (converse(front, ae_vhost_negotiation, peer, input) < 0)
+        return;
+    /* What was taken is what was offered, and what a queue can serve. */
+    if (front->features & ~front->offered ||
+        front->features & VIRTIO_FEATURE(VIRTIO_F_ACCESS_PLATFORM))
+        abort();
+    if (ae_virtio_learn(front->owner, front->features, &front->config, &err))
+        return;
+    front->settled = true;
+    if (converse(front, ae_vhost_memory, peer, input) < 0 ||
+        converse(front, ae_vhost_pair_start, peer, input) < 0 ||
+        converse(front, ae_vhost_pair_stop, peer, input) < 0)
+        return;
+    /* It comes back and may have changed its mind. */
+    front->returned = true;
+    converse(front, ae_vhost_negotiation, peer, input);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct ae_vhost_front front = {.listener.fd = -1, .epoll_fd = -1};
+    struct input input = {data, data + size};
+    int ends[2];
+
+    front.owner = make_owner();
+    front.owner->handoff.info.queues = 1;
+    front.owner->handoff.info.mtu = 1500;
+    front.config.mtu = 1500;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
+        abort();
+    memset(front.kicks, 0xff, sizeof(front.kicks));
+    front.kicks[0] = front.kicks[1] = eventfd(0, EFD_CLOEXEC);
+    front.error_fd = eventfd(0, EFD_CLOEXEC);
+    ae_vhost_stream_init(&front.stream, ends[0]);
+    talk(&front, ends[1], &input);
+    ae_vhost_stream_drop(&front.stream);
+    close(ends[0]);
+    close(ends[1]);
+    close(front.kicks[0]);
+    close(front.error_fd);
+    /* A descriptor that stayed open would soon be seen here. */
+    if (front.error_fd > 200)
+        abort();
+    return 0;
+}
