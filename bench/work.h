@@ -317,14 +317,31 @@ static void run_slice(struct slice *slice, uint32_t number)
         ae_histogram_merge(&contender.round_trip, &histogram);
 }
 
+/* The other side has seen our rings and works on them. Till then nobody is preferred: what tells it
+ * so may need the same CPU. */
+static void wait_for_peer(void)
+{
+    bool there_and_back = contender.work == WORK_PING || contender.work == WORK_PACE;
+
+    for (uint32_t i = 0; i < 250; i++) {
+        run_slice(&slices[0], UINT32_MAX - i);
+        if (slices[0].frames > (there_and_back ? 0u : contender.queue_size))
+            return;
+    }
+    fprintf(stderr, "contender: the back end does not move any frames\n");
+    exit(1);
+}
+
 static void run_work(void)
 {
     contender_header(header, contender.frame);
     alarm(60);
-    contender.preferred = contender_prefer(&contender, true);
-    /* Until the back end knows the rings and the caches are warm. */
-    for (uint32_t i = 0; i < 3 && !contender.limit; i++)
-        run_slice(&slices[0], UINT32_MAX - i);
+    if (!contender.limit) {
+        wait_for_peer();
+        contender.preferred = contender_prefer(&contender, true);
+        for (uint32_t i = 0; i < 3; i++) /* the caches are warm, the rings in their steady state */
+            run_slice(&slices[0], UINT32_MAX / 2 - i);
+    }
     ae_histogram_clear(&contender.round_trip);
     contender.sent = contender.received = contender.strange = contender.calls = contender.empty = 0;
     for (uint32_t i = 0; i < contender.slices; i++) {
