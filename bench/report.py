@@ -22,9 +22,9 @@ def summarise(item, rounds, refused, names):
             for key in LADDER:
                 one[key] = measure.spread([s.round_trip[key] for s in samples])
         result["contenders"][name] = one
-    for name in names:
-        if name != "aether" and "aether" in names:
-            result["ratios"][name] = measure.compare(rounds, "aether", name)
+    for ours, theirs in measure.RATIOS:
+        if ours in names and theirs in names:
+            result["ratios"][f"{ours}/{theirs}"] = measure.compare(rounds, ours, theirs)
     return result
 
 
@@ -60,7 +60,7 @@ def line(result):
     for name in result["ratios"]:
         text = ratio(result, name)
         if text:
-            parts.append(f"aether/{name} {text}")
+            parts.append(f"{name} {text}")
     if result["refused"]:
         parts.append(f"{result['refused']} rounds refused")
     return " | ".join(parts) + ("" if result["rounds"] else " | no clean round")
@@ -101,5 +101,5 @@ def table(result):
         for name in one["ratios"]:
             text = ratio(one, name)
             if text:
-                lines.append(f"  {describe(one):50} aether/{name}: {text}")
+                lines.append(f"  {describe(one):50} {name}: {text}")
     return "\n".join(lines)
