@@ -23,17 +23,16 @@ static inline uint16_t give(packet **packets, uint16_t count)
 
 static inline bool get(packet **packets, uint16_t count)
 {
-    if (ae_pool_available(queue->pool) < count)
-        return false;
-    for (uint16_t i = 0; i < count; i++)
-        packets[i] = ae_packet_get(queue->pool);
-    return true;
+    uint16_t got = (uint16_t)ae_packet_get_burst(queue->pool, packets, count);
+
+    if (got < count)
+        ae_packet_put_burst(packets, got);
+    return got == count;
 }
 
 static inline void put(packet **packets, uint16_t count)
 {
-    for (uint16_t i = 0; i < count; i++)
-        ae_packet_put(packets[i]);
+    ae_packet_put_burst(packets, count);
 }
 
 static inline uint8_t *data(packet *one)

@@ -17,7 +17,9 @@ def summarise(item, rounds, refused, names):
             continue
         one = {"rate": measure.spread([s.value for s in samples]), "path": samples[0].raw["path"],
                "clean_slices": sum(s.clean for s in samples),
-               "slices": sum(s.slices for s in samples)}
+               "slices": sum(s.slices for s in samples),
+               "calls_in_vain": sum(s.raw["empty"] for s in samples) /
+                                max(1, sum(s.raw["calls"] for s in samples))}
         if all(s.round_trip for s in samples):
             for key in LADDER:
                 one[key] = measure.spread([s.round_trip[key] for s in samples])
@@ -42,7 +44,8 @@ def figures(result, name):
                                      for key in LADDER) + " ns"
     rate = one["rate"]
     return (f"{name} {rate['median'] / 1e6:.2f} Mpps "
-            f"({rate['min'] / 1e6:.2f}..{rate['max'] / 1e6:.2f})")
+            f"({rate['min'] / 1e6:.2f}..{rate['max'] / 1e6:.2f}; "
+            f"{one['calls_in_vain'] * 100:.0f} % of calls in vain)")
 
 
 def ratio(result, name):

@@ -10,15 +10,20 @@
 
 const char *const ae_virtio_keys[] = {"packed", "in_order", "mrg_rxbuf", "csum", "vlan", NULL};
 
-/* What each choice is about. */
+/*
+ * What each choice is about. Merging buffers is for frames longer than one, and ours hold the
+ * longest; taken all the same, it makes both sides pass the cache line of the header to and fro:
+ * what was received says num_buffers 1, and sending it on needs a 0 there (5.1.6.2.1).
+ */
 static const struct {
     const char *key;
     uint64_t features;
+    bool on_request; /* left unless the user asks for it */
 } choices[] = {
-    {"packed", VIRTIO_FEATURE(VIRTIO_F_RING_PACKED)},
-    {"in_order", VIRTIO_FEATURE(VIRTIO_F_IN_ORDER)},
-    {"mrg_rxbuf", VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF)},
-    {"csum", VIRTIO_FEATURE(VIRTIO_NET_F_CSUM) | VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM)},
+    {"packed", VIRTIO_FEATURE(VIRTIO_F_RING_PACKED), false},
+    {"in_order", VIRTIO_FEATURE(VIRTIO_F_IN_ORDER), false},
+    {"mrg_rxbuf", VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF), true},
+    {"csum", VIRTIO_FEATURE(VIRTIO_NET_F_CSUM) | VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM), false},
 };
 
 /* Of the device itself, beside those of queues and frames. */
@@ -47,7 +52,7 @@ static int apply_choice(const struct ae_port_owner *owner, size_t i, uint64_t of
         return ae_error_set(err, -EOPNOTSUPP,
                             "%s=on: the device does not offer it (its features are 0x%llx)",
                             choices[i].key, (unsigned long long)offered);
-    if (!none && !all)
+    if (!all || (choices[i].on_request && !none))
         *features &= ~choices[i].features;
     return 0;
 }

@@ -167,9 +167,11 @@ static void frames_go_there_and_back(void **state)
              merge = VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF);
 
     (void)state;
-    good("", COMMON | in_order | merge | VIRTIO_FEATURE(VIRTIO_F_RING_PACKED));
-    good(",packed=off", COMMON | in_order | merge);
-    good(",packed=off,in_order=off", COMMON | merge);
+    good("", COMMON | in_order | VIRTIO_FEATURE(VIRTIO_F_RING_PACKED));
+    good(",packed=off", COMMON | in_order);
+    good(",mrg_rxbuf=on", COMMON | in_order | merge | VIRTIO_FEATURE(VIRTIO_F_RING_PACKED));
+    good(",packed=off,mrg_rxbuf=on", COMMON | in_order | merge);
+    good(",packed=off,in_order=off,mrg_rxbuf=1", COMMON | merge);
     good(",in_order=off,mrg_rxbuf=off", COMMON | VIRTIO_FEATURE(VIRTIO_F_RING_PACKED));
 }
 
