@@ -9,7 +9,7 @@
 
 typedef struct rte_mbuf packet;
 
-#define POOL  4096
+#define POOL  1024 /* beside what the rings hold: as many as Aether's port has */
 #define CACHE 256
 
 static uint16_t port;
@@ -88,7 +88,8 @@ static void start_port(void)
 
     if (rte_eth_dev_count_avail() != 1)
         rte_exit(1, "contender_dpdk: no port came up\n");
-    pool = rte_pktmbuf_pool_create("frames", POOL, CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+    pool = rte_pktmbuf_pool_create("frames", POOL + 2u * contender.queue_size, CACHE, 0,
+                                   RTE_MBUF_DEFAULT_BUF_SIZE, 0);
     if (!pool)
         rte_exit(1, "contender_dpdk: no memory for %d frames\n", POOL);
     rc = rte_eth_dev_configure(port, 1, 1, &conf);
