@@ -269,6 +269,7 @@ static void filters_are_set(void **state)
     free(device);
 }
 
+#define SUMS (VIRTIO_FEATURE(VIRTIO_NET_F_CSUM) | VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM))
 #define BASE (VIRTIO_FEATURE(VIRTIO_F_VERSION_1) | VIRTIO_FEATURE(VIRTIO_F_RING_PACKED))
 
 static void choices_are_kept(void **state)
@@ -284,6 +285,10 @@ static void choices_are_kept(void **state)
     assert_int_equal(ae_virtio_choose(make_owner(",packed=on,csum=off"), BASE, 0, &features, NULL),
                      0);
     assert_int_equal(features, BASE);
+    assert_int_equal(ae_virtio_choose(make_owner(""), BASE | SUMS, 0, &features, NULL), 0);
+    assert_int_equal(features, BASE);
+    assert_int_equal(ae_virtio_choose(make_owner(",csum=on"), BASE | SUMS, 0, &features, NULL), 0);
+    assert_int_equal(features, BASE | SUMS);
     assert_int_equal(ae_virtio_choose(make_owner(",csum=on"), BASE, 0, &features, &err),
                      -EOPNOTSUPP);
     assert_non_null(strstr(err.text, "csum=on: the device does not offer it"));
