@@ -174,7 +174,7 @@ static void a_worker_that_ends_is_collected(void **state)
 static void a_worker_is_asked_to_stop_when_its_time_is_over(void **state)
 {
     (void)state;
-    assert_int_equal(supervise("run", 1500, 0), 0);
+    assert_int_equal(supervise("run", 5000, 0), 0);
     assert_int_equal(result.workers[0].status, 0);
     assert_true(result.workers[0].was_quiet);
     assert_false(result.workers[0].stopped_by_us);
