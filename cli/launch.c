@@ -442,6 +442,7 @@ static int supervise(struct run *run, char *const *argv)
         .port_count = launch->port_count,
         .port = launch->port,
         .user = launch->user,
+        .allow = launch->allow,
         .argv = argv,
         .grace_ms = GRACE_MS,
         .stop_after_ms = (uint64_t)launch->seconds * 1000,

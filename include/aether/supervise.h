@@ -51,6 +51,7 @@ struct ae_supervise_options {
     unsigned port_count; /* at most AE_WORKER_PORTS */
     struct ae_port_options port; /* its `queues` is cpu_count here */
     const char *user;    /* NULL: stay who we are */
+    uint32_t allow;      /* enum ae_quiet_allow: for ae_quiet_enter, besides what the program allows */
     char *const *argv;   /* program (looked up in PATH) and arguments, NULL at the end */
     uint32_t grace_ms;   /* between asking and killing; 0: 3000 */
     uint64_t stop_after_ms; /* ask the workers to stop this long after the start, counted anew when

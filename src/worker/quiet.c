@@ -219,6 +219,8 @@ int ae_quiet_enter(struct ae_worker *worker, const struct ae_quiet_options *opti
                    struct ae_error *err)
 {
     size_t stack = options && options->stack ? options->stack : STACK_DEFAULT;
+    uint32_t allow = (options ? options->allow : 0) |
+                     (worker->supervised ? worker->shared->allow : 0);
     uint32_t patience = options && options->proof_ms ? options->proof_ms : PROOF_MS_DEFAULT;
     int rc;
 
@@ -228,7 +230,7 @@ int ae_quiet_enter(struct ae_worker *worker, const struct ae_quiet_options *opti
         return ae_error_set(err, -EINVAL, "entering quiet: %zu bytes of stack; %d are the most",
                             stack, STACK_MAX);
     keep_heap();
-    rc = check_all(options ? options->allow : 0, err);
+    rc = check_all(allow, err);
     if (rc)
         return rc;
     touch_stack(stack);

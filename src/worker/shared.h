@@ -18,7 +18,7 @@
 
 #define AE_SHARED_ENVIRONMENT "AETHER_WORKER_FD"
 #define AE_SHARED_MAGIC       0x52574541u /* "AEWR" */
-#define AE_SHARED_VERSION     1
+#define AE_SHARED_VERSION     2
 
 enum ae_gate { AE_GATE_STARTED, AE_GATE_QUIET, AE_GATE_LEFT };
 
@@ -33,6 +33,7 @@ struct ae_shared {
     uint32_t version;
     int32_t cpu;
     uint32_t port_count;
+    uint32_t allow; /* enum ae_quiet_allow: what the user of the supervisor tolerates */
     struct ae_port_handoff ports[AE_WORKER_PORTS];
 
     /* Written by the supervisor. */

@@ -67,7 +67,7 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static int make_shared(struct ward *ward, struct ae_error *err)
+static int make_shared(struct ward *ward, uint32_t allow, struct ae_error *err)
 {
     int fd = memfd_create("aether-worker", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
@@ -83,6 +83,7 @@ static int make_shared(struct ward *ward, struct ae_error *err)
     ward->shared->magic = AE_SHARED_MAGIC;
     ward->shared->version = AE_SHARED_VERSION;
     ward->shared->cpu = ward->cpu;
+    ward->shared->allow = allow;
     return 0;
 }
 
@@ -386,7 +387,7 @@ static int run(struct supervisor *supervisor, struct ae_error *err)
     int rc = check_cpus(options, err);
 
     for (unsigned i = 0; i < options->cpu_count && !rc; i++)
-        rc = make_shared(&supervisor->wards[i], err);
+        rc = make_shared(&supervisor->wards[i], options->allow, err);
     if (!rc)
         rc = open_ports(supervisor, err);
     for (unsigned i = 0; i < options->cpu_count && !rc; i++) {

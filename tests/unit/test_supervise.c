@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,6 +31,27 @@
 
 /* ---- The worker's side: what it does is its first argument ---- */
 
+static void *wait_for_ever(void *unused)
+{
+    for (;;)
+        pause();
+    return unused;
+}
+
+/* Allows nothing itself, and has a thread that it must not have. */
+static int be_strict(struct ae_worker *worker)
+{
+    struct ae_error error = {0};
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, wait_for_ever, NULL))
+        return 96;
+    if (ae_quiet_enter(worker, NULL, &error))
+        return strstr(error.text, "[threads]") ? 98 : 95;
+    ae_worker_finish(worker);
+    return 0;
+}
+
 static int be_worker(const char *what)
 {
     const struct ae_quiet_options allow = {.allow = AE_QUIET_ALLOW_ALL, .proof_ms = 30000};
@@ -44,6 +66,8 @@ static int be_worker(const char *what)
         ae_worker_finish(worker);
         return 7;
     }
+    if (strcmp(what, "strict") == 0)
+        return be_strict(worker);
     if (strcmp(what, "deaf") == 0) {
         signal(SIGTERM, SIG_IGN);
         signal(SIGINT, SIG_IGN);
@@ -201,6 +225,23 @@ static void quiet_can_be_left_and_entered_again(void **state)
     assert_int_equal(supervise("again", 50, 0), 0);
     assert_int_equal(result.workers[0].status, 0);
     assert_string_equal(story, "started quiet left quiet left ");
+}
+
+static void what_the_supervisor_allows_holds_for_the_worker(void **state)
+{
+    char name[] = "strict";
+    char *argv[] = {self, name, NULL};
+    struct ae_supervise_options options = options_for(argv);
+
+    (void)state;
+    options.allow = AE_QUIET_ALLOW_ALL & ~AE_QUIET_ALLOW_THREADS;
+    assert_int_equal(ae_supervise(&options, &result, &err), 0);
+    assert_int_equal(WEXITSTATUS(result.workers[0].status), 98);
+    assert_false(result.workers[0].was_quiet);
+    options.allow = AE_QUIET_ALLOW_ALL;
+    assert_int_equal(ae_supervise(&options, &result, &err), 0);
+    assert_int_equal(WEXITSTATUS(result.workers[0].status), 0);
+    assert_true(result.workers[0].was_quiet);
 }
 
 static void a_worker_that_dies_while_quiet_is_told(void **state)
@@ -431,6 +472,7 @@ int main(int argc, char **argv)
         TEST(a_worker_is_asked_to_stop_when_its_time_is_over),
         TEST(a_signal_to_the_supervisor_stops_it),
         TEST(quiet_can_be_left_and_entered_again),
+        TEST(what_the_supervisor_allows_holds_for_the_worker),
         TEST(a_worker_that_dies_while_quiet_is_told),
         TEST(a_worker_that_does_not_stop_is_killed),
         TEST(a_worker_killed_before_it_ran_takes_nobody_along),
