@@ -323,8 +323,8 @@ static int probe(struct ae_port_owner *owner, struct ae_error *err)
         rc = reset(virtio, err);
     if (!rc)
         rc = ae_virtio_choose(owner, offered(virtio), own, &virtio->features, err);
-    /* Without it the device takes what we give it for physical addresses (6.1). */
-    if (!rc && !has(virtio, VIRTIO_F_ACCESS_PLATFORM) && !owner->options.allow_no_iommu)
+    /* Without it the device takes what we give it for physical addresses (6.1), and ours never are. */
+    if (!rc && !has(virtio, VIRTIO_F_ACCESS_PLATFORM))
         rc = ae_error_set(err, -EPERM,
                           "virtio: the device does not offer VIRTIO_F_ACCESS_PLATFORM: it would "
                           "bypass the IOMMU; in QEMU, iommu_platform=on makes it go through");
