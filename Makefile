@@ -27,6 +27,7 @@ bench: all ## Aether beside DPDK on the same rings
 
 install: all
 	meson install -C $(BUILD)
+	[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
