@@ -43,12 +43,14 @@ static int be_strict(struct ae_worker *worker)
 {
     struct ae_error error = {0};
     pthread_t thread;
+    int rc;
 
     if (pthread_create(&thread, NULL, wait_for_ever, NULL))
         return 96;
-    if (ae_quiet_enter(worker, NULL, &error))
-        return strstr(error.text, "[threads]") ? 98 : 95;
+    rc = ae_quiet_enter(worker, NULL, &error);
     ae_worker_finish(worker);
+    if (rc)
+        return strstr(error.text, "[threads]") ? 98 : 95;
     return 0;
 }
 
