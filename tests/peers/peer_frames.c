@@ -5,13 +5,17 @@
  * came, and checks that every one comes back once, in order and unaltered. A peer that goes away is
  * waited for: what was on its way is lost then, and counting goes on from what comes next.
  *
- *     peer_frames PORT [frames=N] [queues=N] [seconds=N] [losses=N]
+ *     peer_frames PORT [frames=N] [queues=N] [seconds=N] [losses=N] [switch=1]
+ *     peer_frames PORT returns=1 [queues=N] [seconds=N]
  *
  * frames: how many have to come back on each queue. seconds: how long all may take. losses: how
  * often the peer will be restarted; so many frames have to come back after the last time. Some may
  * be missing then, none may be altered or out of order. Says "# running" once frames come back, and
- * "# lost" and
- * "# back" as the link goes and returns.
+ * "# lost" and "# back" as the link goes and returns.
+ *
+ * switch=1: there is a switch between, which drops frames until its other port has a peer. Until
+ * the first comes back, at the start and after each loss, they are given up and others sent.
+ * returns=1: is that peer.
  */
 
 #include <aether/clock.h>
@@ -22,18 +26,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WINDOW   128 /* on their way per queue, less than a ring holds */
-#define BURST    32
-#define HEADER   14
-#define SHORTEST 60
-#define LONGEST  1514
-#define TEND_NS  100000
+#define WINDOW     128 /* on their way per queue, less than a ring holds */
+#define BURST      32
+#define HEADER     14
+#define SHORTEST   60
+#define LONGEST    1514
+#define TEND_NS    100000
+#define GIVE_UP_NS UINT64_C(200000000)
 
 struct flow {
     struct ae_queue *queue;
     uint64_t sent, returned, altered;
     uint64_t next;     /* number that comes back next, or a later one */
     uint64_t given_up; /* those before it do not come back any more */
+    uint64_t sent_at;  /* ticks, of the last that was sent */
 };
 
 struct run {
@@ -43,6 +49,7 @@ struct run {
     uint64_t wanted;
     uint8_t mac[6];
     uint64_t losses, backs;
+    bool returns, behind_switch;
 };
 
 /* xorshift64*: the contents of a frame depend on its number and its queue only. */
@@ -72,6 +79,13 @@ static uint32_t make(uint8_t *payload, uint64_t number, unsigned queue)
     return length;
 }
 
+/* Until the way through a switch is known to be open, one at a time: those given up may still come,
+ * and must not add up to more than a ring holds. */
+static uint64_t window(const struct run *run, const struct flow *flow)
+{
+    return run->behind_switch && !flow->returned ? 1 : WINDOW;
+}
+
 static void send_some(struct run *run, unsigned index)
 {
     struct flow *flow = &run->flows[index];
@@ -79,7 +93,7 @@ static void send_some(struct run *run, unsigned index)
     uint64_t accounted = flow->next > flow->given_up ? flow->next : flow->given_up;
     uint16_t made = 0, accepted;
 
-    while (made < BURST && flow->sent + made - accounted < WINDOW) {
+    while (made < BURST && flow->sent + made - accounted < window(run, flow)) {
         struct ae_packet *packet = ae_packet_get(flow->queue->pool);
 
         if (!packet)
@@ -93,8 +107,15 @@ static void send_some(struct run *run, unsigned index)
     }
     accepted = made ? ae_send(flow->queue, packets, made) : 0;
     flow->sent += accepted;
+    if (accepted)
+        flow->sent_at = ae_clock_ticks();
     for (uint16_t i = accepted; i < made; i++)
         ae_packet_put(packets[i]);
+}
+
+static bool may_miss(const struct run *run, const struct flow *flow)
+{
+    return run->losses || (run->behind_switch && !flow->returned);
 }
 
 static void check(struct run *run, unsigned index, const struct ae_packet *packet)
@@ -110,7 +131,7 @@ static void check(struct run *run, unsigned index, const struct ae_packet *packe
     length = make(expected, number, index);
     if (packet->length != length || memcmp(packet->data + 6, run->mac, 6) != 0 ||
         memcmp(packet->data + HEADER, expected, length - HEADER) != 0 || number < flow->next ||
-        number >= flow->sent || (!run->losses && number != flow->next)) {
+        number >= flow->sent || (number != flow->next && !may_miss(run, flow))) {
         if (flow->altered++ == 0)
             printf("# queue %u: frame %" PRIu64 " of %u bytes came, %" PRIu64 " was expected\n",
                    index, number, packet->length, flow->next);
@@ -129,6 +150,28 @@ static void receive_some(struct run *run, unsigned index)
     for (uint16_t i = 0; i < count; i++) {
         check(run, index, packets[i]);
         ae_packet_put(packets[i]);
+    }
+}
+
+static void return_some(struct run *run, unsigned index)
+{
+    struct flow *flow = &run->flows[index];
+    struct ae_packet *packets[BURST];
+    uint16_t count = ae_receive(flow->queue, packets, BURST);
+    uint16_t accepted = count ? ae_send(flow->queue, packets, count) : 0;
+
+    flow->returned += accepted;
+    for (uint16_t i = accepted; i < count; i++)
+        ae_packet_put(packets[i]);
+}
+
+static void give_up(struct run *run, uint64_t now)
+{
+    for (unsigned i = 0; i < run->queues; i++) {
+        struct flow *flow = &run->flows[i];
+
+        if (!flow->returned && now - flow->sent_at > ae_clock_from_ns(GIVE_UP_NS))
+            flow->given_up = flow->sent;
     }
 }
 
@@ -163,7 +206,7 @@ static void watch_link(struct run *run)
 
 static bool done(const struct run *run)
 {
-    if (run->backs != run->losses)
+    if (run->returns || run->backs != run->losses)
         return false;
     for (unsigned i = 0; i < run->queues; i++)
         if (run->flows[i].returned < run->wanted)
@@ -178,6 +221,10 @@ static void exchange(struct run *run, uint64_t seconds)
 
     do {
         for (unsigned i = 0; i < run->queues; i++) {
+            if (run->returns) {
+                return_some(run, i);
+                continue;
+            }
             send_some(run, i);
             receive_some(run, i);
         }
@@ -187,6 +234,8 @@ static void exchange(struct run *run, uint64_t seconds)
         tended = now;
         tend(run->port);
         watch_link(run);
+        if (run->behind_switch)
+            give_up(run, now);
         if (!running && run->flows[0].returned) {
             running = true;
             printf("# running\n");
@@ -231,7 +280,9 @@ int main(int argc, char **argv)
     int rc;
 
     if (argc < 2) {
-        fprintf(stderr, "Usage: peer_frames PORT [frames=N] [queues=N] [seconds=N] [losses=N]\n");
+        fprintf(stderr, "Usage: peer_frames PORT [frames=N] [queues=N] [seconds=N] [losses=N] "
+                        "[switch=1]\n"
+                        "       peer_frames PORT returns=1 [queues=N] [seconds=N]\n");
         return 2;
     }
     for (int i = 2; i < argc; i++) {
@@ -239,6 +290,8 @@ int main(int argc, char **argv)
         options.queues = (uint16_t)number_of(argv[i], "queues=", options.queues);
         seconds = number_of(argv[i], "seconds=", seconds);
         run.losses = number_of(argv[i], "losses=", run.losses);
+        run.behind_switch = number_of(argv[i], "switch=", run.behind_switch);
+        run.returns = number_of(argv[i], "returns=", run.returns);
     }
     if (ae_clock_calibrate(&err) || ae_port_open(&run.port, argv[1], &options, &err)) {
         fprintf(stderr, "peer_frames: %s\n", err.text);
