@@ -2,7 +2,7 @@
 #include "port/vhost_map.h"
 
 #include <errno.h>
-#include <linux/magic.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -92,17 +92,16 @@ static int check_file(int fd, const struct vhost_user_region *region, unsigned i
                       struct ae_error *err)
 {
     struct stat status;
-    struct statfs system;
 
-    if (fstat(fd, &status) || fstatfs(fd, &system))
-        return ae_error_set(err, -errno, "memory region %u: %s", index, strerror(errno));
-    /* A file that some other program serves could leave us waiting for a page for ever. */
-    if (!S_ISREG(status.st_mode) ||
-        (system.f_type != TMPFS_MAGIC && system.f_type != HUGETLBFS_MAGIC))
+    /* A file that some other program serves (FUSE) could leave us waiting for a page for ever, and even
+     * for what stat says. Only files in memory can have seals, and the kernel itself knows of them. */
+    if (fcntl(fd, F_GET_SEALS) < 0)
         return ae_error_set(err, -EPROTO,
                             "memory region %u is no file in memory (memfd, tmpfs, hugetlbfs); QEMU: "
                             "memory-backend-memfd,share=on",
                             index);
+    if (fstat(fd, &status))
+        return ae_error_set(err, -errno, "memory region %u: %s", index, strerror(errno));
     if ((uint64_t)status.st_size < region->mmap_offset ||
         (uint64_t)status.st_size - region->mmap_offset < region->size)
         return ae_error_set(err, -EPROTO, "memory region %u is larger than its file", index);
@@ -164,13 +163,14 @@ static void fault_in(int fd, uint8_t *at, uint64_t offset, uint64_t size)
 static int map_region(struct ae_vhost_map *map, const struct vhost_user_region *region, int fd)
 {
     unsigned index = map->memory.count;
-    struct stat status;
+    struct statfs system;
     uint64_t page, offset;
     uint8_t *at;
 
-    if (fstat(fd, &status))
+    /* What it maps in: st_blksize of a tmpfs may be that of the huge pages it would like to use. */
+    if (fstatfs(fd, &system))
         return -errno;
-    page = (uint64_t)status.st_blksize;
+    page = (uint64_t)system.f_bsize;
     if (page < 4096 || page & (page - 1))
         return -EINVAL;
     offset = region->mmap_offset & ~(page - 1);
