@@ -10,7 +10,6 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -20,6 +19,7 @@
 #include "base/error.h"
 #include "port/port.h"
 #include "port/vhost_listen.h"
+#include "port/vhost_notify.h"
 #include "port/vhost_session.h"
 
 #define TEND_NS    100000
@@ -37,6 +37,7 @@ enum statistic {
 struct server {
     struct ae_port_owner *owner;
     struct ae_vhost_listener listener;
+    struct ae_vhost_notifier notifier;
     struct ae_vhost_session session;
     struct vhost_user_stream stream;   /* fd -1: no peer */
     struct vhost_user_message waiting; /* until the rings stand still */
@@ -197,17 +198,14 @@ static bool has_peer(const struct server *server)
     return server->stream.fd >= 0;
 }
 
-/* How the peer hears of what was used. Its descriptor may be any: never wait for it. */
-static void signal_peer(struct server *server, int fd)
+/* How the peer hears of what was used, if it gave us something to tell it by. */
+static int signal_peer(struct server *server, int fd)
 {
-    const uint64_t one = 1;
-    int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+    int rc = fd < 0 ? 0 : ae_vhost_notify(&server->notifier, fd);
 
-    /* The flag is the peer's as well; it could have been taken away since. */
-    if (flags < 0 || (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK)))
-        return;
-    if (write(fd, &one, sizeof(one)) == sizeof(one))
+    if (fd >= 0 && rc == 0)
         server->owner->statistics[NOTIFICATIONS]++;
+    return rc;
 }
 
 /* Only one is heard at a time: who waits to be served next must not keep us awake. */
@@ -280,10 +278,14 @@ static bool handle(struct server *server)
     bool going_on = reply(server, message, outcome, &answer);
 
     /* What was used before it was known whom to tell, if anything was. */
-    if (message->request == VHOST_USER_SET_VRING_CALL && outcome >= 0)
+    if (message->request == VHOST_USER_SET_VRING_CALL && outcome >= 0 &&
         signal_peer(server, server->session
                                 .vrings[message->payload.u64 & VHOST_USER_VRING_IDX_MASK]
-                                .call_fd);
+                                .call_fd) == -EINVAL) {
+        server->owner->statistics[REFUSED]++;
+        ae_error_set(&server->error, -EPROTO, "VHOST_USER_SET_VRING_CALL with what is no eventfd");
+        going_on = false;
+    }
     ae_vhost_close_fds(message);
     server->is_waiting = false;
     return going_on;
@@ -443,6 +445,8 @@ static int open_server(struct ae_port_owner *owner, struct ae_error *err)
     make_macs(server, owner->base);
     rc = make_controls(server, err);
     if (!rc)
+        rc = ae_vhost_notifier_open(&server->notifier, err);
+    if (!rc)
         rc = ae_vhost_listen(&server->listener, owner->base, err);
     if (rc)
         return rc;
@@ -498,6 +502,7 @@ static void close_server(struct ae_port_owner *owner)
         return;
     disconnect(server);
     ae_vhost_unlisten(&server->listener);
+    ae_vhost_notifier_close(&server->notifier);
     for (unsigned i = 0; i < AE_PORT_QUEUES; i++) {
         close_fd(server->controls[i]);
         close_fd(owner->handoff.control_fds[i]);

@@ -208,7 +208,9 @@ static int open_port(struct ae_port_owner *owner, struct ae_error *err)
     front->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (front->epoll_fd < 0)
         return ae_error_set(err, -errno, "epoll: %s", strerror(errno));
-    rc = reach(front, err);
+    rc = ae_vhost_notifier_open(&front->notifier, err);
+    if (!rc)
+        rc = reach(front, err);
     if (!rc)
         rc = ae_vhost_converse(front, ae_vhost_negotiation, 0, err);
     if (rc)
@@ -242,14 +244,9 @@ static int map(struct ae_port_owner *owner, struct ae_error *err)
 
 /* ---- Running ---- */
 
-/* The back end shares the eventfd's flags and may have made writing to a full one wait. */
 static void kick(const struct ae_vhost_front *front, unsigned vring)
 {
-    struct pollfd poll_fd = {.fd = front->kicks[vring], .events = POLLOUT};
-    uint64_t one = 1;
-
-    if (poll(&poll_fd, 1, 0) == 1 && write(poll_fd.fd, &one, sizeof(one)) < 0)
-        return; /* full: it has not yet woken from the last one */
+    ae_vhost_notify(&front->notifier, front->kicks[vring]);
 }
 
 static int make_kicks(struct ae_vhost_front *front, unsigned pair, struct ae_error *err)
@@ -496,6 +493,7 @@ static void close_port(struct ae_port_owner *owner)
         return;
     disconnect(front);
     ae_vhost_unlisten(&front->listener);
+    ae_vhost_notifier_close(&front->notifier);
     close_fd(&front->epoll_fd);
 }
 

@@ -23,6 +23,7 @@
 
 #include "port/vhost_listen.h"
 #include "port/vhost_message.h"
+#include "port/vhost_notify.h"
 #include "port/virtio_net.h"
 
 #define AE_VHOST_VRINGS (2 * AE_PORT_QUEUES)
@@ -51,6 +52,7 @@ struct ae_vhost_front {
     int64_t deadline;                     /* ms */
     bool sent_late;                       /* the socket had no room for a message */
 
+    struct ae_vhost_notifier notifier;
     int kicks[AE_VHOST_VRINGS]; /* eventfds, -1: none */
     int error_fd;               /* eventfd: the back end found a ring unusable */
     bool running[AE_PORT_QUEUES];

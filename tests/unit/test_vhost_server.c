@@ -754,6 +754,29 @@ static void a_restart_for_a_new_worker(void **state)
     close_front();
 }
 
+static void only_an_eventfd_is_signalled(void **state)
+{
+    struct vhost_user_message reply;
+    uint64_t number = 1;
+    int ends[2];
+    char byte;
+
+    (void)state;
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    open_front();
+    negotiate(0);
+    say(VHOST_USER_SET_VRING_CALL, &number, 8, ends[1]);
+    assert_int_equal(hear(&reply), -ECONNRESET);
+    assert_int_equal(read(ends[0], &byte, 1), -1);
+    assert_int_equal(statistic("refused"), 1);
+    close(ends[0]);
+    close(ends[1]);
+    close_front();
+    connect_front(0);
+    exchange(10);
+    close_front();
+}
+
 #define WITH_PORT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -774,6 +797,7 @@ int main(void)
         WITH_PORT(one_at_a_time),
         WITH_PORT(the_name_of_the_socket),
         WITH_PORT(a_restart_for_a_new_worker),
+        WITH_PORT(only_an_eventfd_is_signalled),
     };
     int rc;
 
