@@ -388,6 +388,16 @@ static void event(struct ae_port_owner *owner, int fd)
         reconnect(front);
 }
 
+/* A back end that broke a ring is left; rings laid out anew await it, or another, when it returns. */
+static int look_for_broken(const struct ae_vhost_front *front, struct ae_error *err)
+{
+    for (unsigned i = 0; i < front->owner->handoff.info.queues; i++)
+        if (front->running[i] &&
+            __atomic_load_n(&front->owner->state->queues[i].broken, __ATOMIC_ACQUIRE))
+            return ae_error_set(err, -EPROTO, "the back end broke a ring of queue %u", i);
+    return 0;
+}
+
 /* In place of the worker. A flag that is set again while we look is seen the next time. */
 static void relay(struct ae_vhost_front *front, unsigned vring, uint32_t *flag)
 {
@@ -412,7 +422,7 @@ static uint64_t tend(struct ae_port_owner *owner)
             return (uint64_t)left * 1000000;
         reconnect(front);
     }
-    if (front->stream.fd >= 0 && proceed(front, &err))
+    if (front->stream.fd >= 0 && (look_for_broken(front, &err) || proceed(front, &err)))
         lose(front, &err);
     if (front->stream.fd < 0)
         return RETRY_MS * 1000000ull;

@@ -24,8 +24,12 @@ static bool changed(struct vhost_queue *queue)
     /* Pairs with the release store of the owner. */
     uint32_t generation = __atomic_load_n(queue->generation, __ATOMIC_ACQUIRE);
 
-    if (__builtin_expect(generation == queue->taken_over, 1))
+    if (__builtin_expect(generation == queue->taken_over, 1)) {
+        /* The owner then leaves the back end, which is the change that we wait for. */
+        if (__builtin_expect(ae_virtio_broken(queue->ring), 0))
+            __atomic_store_n(&queue->state->broken, 1, __ATOMIC_RELEASE);
         return false;
+    }
     ae_virtio_reset(queue->ring);
     take_over(queue, generation);
     return true;
@@ -75,6 +79,7 @@ static void take_over(struct vhost_queue *queue, uint32_t generation)
     queue->base.receive = present ? receive : receive_nothing;
     queue->base.send = present ? send : send_nothing;
     queue->taken_over = generation;
+    __atomic_store_n(&queue->state->broken, 0, __ATOMIC_RELAXED);
     /* Pairs with the acquire load of the owner, who shows the rings to the back end. */
     __atomic_store_n(&queue->state->generation, generation, __ATOMIC_RELEASE);
 }

@@ -285,6 +285,54 @@ static void the_front_end_may_listen(void **state)
 
 /* ---- Opening goes wrong ---- */
 
+/* Sends too, so that a spoilt send ring is noticed. */
+static void exchange_until_lost(struct ae_port *port, struct back *back, unsigned connections)
+{
+    struct ae_queue *queue = ae_port_queue(port, 0);
+
+    for (int64_t end = ae_vhost_now_ms() + WAIT_S * 1000; back->connections < connections;) {
+        struct ae_packet *packet = ae_packet_get(queue->pool);
+
+        if (packet) {
+            packet->length = 60;
+            if (!ae_send(queue, &packet, 1))
+                ae_packet_put(packet);
+        }
+        turn(port);
+        if (ae_vhost_now_ms() > end)
+            fail_msg("the back end was kept");
+    }
+}
+
+/* Its used index says more than it ever had: a connection is the most that this costs. */
+static void a_back_end_that_breaks_a_ring_is_left(void **state)
+{
+    struct ae_queue_counters counters;
+    struct virtq_used *used;
+    struct ae_port *port;
+    struct back back;
+
+    (void)state;
+    back_init(&back);
+    back_start(&back);
+    port = open_port(&back, ",packed=off");
+    for (unsigned i = 0; i < 2; i++) {
+        exchange(port, 0, 10);
+        back.quiet = true; /* else it would put right what we spoil */
+        used = (void *)(uintptr_t)back.vrings[i].addr.used; /* the same address for both ends */
+        __atomic_fetch_add(&used->idx, 1000, __ATOMIC_RELEASE);
+        exchange_until_lost(port, &back, 2 + i);
+        back.quiet = false;
+        wait_for_link(port, true);
+    }
+    exchange(port, 0, 10);
+    ae_port_owner_get_counters(ae_port_get_owner(port), 0, &counters);
+    assert_int_equal(counters.receive_bad_descriptors, 1);
+    assert_int_equal(counters.send_bad_descriptors, 1);
+    ae_port_close(port);
+    back_stop(&back);
+}
+
 static void nobody_is_there(void **state)
 {
     struct ae_port *port;
@@ -711,6 +759,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_back_end_that_knows_little),
         cmocka_unit_test(what_it_does_not_offer_cannot_be_asked_for),
         cmocka_unit_test(the_front_end_may_listen),
+        cmocka_unit_test(a_back_end_that_breaks_a_ring_is_left),
         cmocka_unit_test(nobody_is_there),
         cmocka_unit_test(it_dies_at_any_message),
         cmocka_unit_test(it_falls_silent_at_any_message),
