@@ -21,11 +21,11 @@ static bool well_formed(const struct ae_packet *packet, const struct ipv4 *ip)
            be16(ip->total_length) >= header_length(ip) && be16(ip->total_length) <= room;
 }
 
-static bool good_checksum(const struct ae_packet *packet, const struct ipv4 *ip)
+static bool good_checksum(struct ae_packet *packet, const struct ipv4 *ip)
 {
     if (packet->flags & (AE_PACKET_IPV4_GOOD | AE_PACKET_IPV4_BAD))
         return packet->flags & AE_PACKET_IPV4_GOOD;
-    return ae_sum_bytes(ip, header_length(ip)) == 0xffff;
+    return ae_sum_bytes(ipv4_of(packet), header_length(ip)) == 0xffff;
 }
 
 /* RFC 1122, 3.2.1.3: addresses that no packet may come from; and ours, which comes from us only. */
@@ -46,10 +46,12 @@ static bool for_us(const struct ae_net *net, uint32_t destination)
 enum ae_net_verdict ae_ipv4_input(struct ae_net *net, struct ae_packet *packet,
                                   struct ae_datagram *datagram)
 {
-    const struct ipv4 *ip = ipv4_of(packet);
     uint64_t *reason = NULL;
     uint16_t header, length;
+    struct ipv4 own = {0}, *ip = &own; /* in a packet too short for one it stays malformed */
 
+    if (packet->length >= sizeof(struct ethernet) + sizeof(own))
+        ae_net_read(&own, ipv4_of(packet), sizeof(own));
     if (!well_formed(packet, ip))
         reason = &net->counts.ipv4_malformed;
     else if (!good_checksum(packet, ip))
@@ -70,7 +72,7 @@ enum ae_net_verdict ae_ipv4_input(struct ae_net *net, struct ae_packet *packet,
     length = (uint16_t)(be16(ip->total_length) - header);
     packet->length = (uint32_t)sizeof(struct ethernet) + be16(ip->total_length);
     if (ip->protocol == PROTOCOL_UDP)
-        return ae_udp_input(net, packet, packet->data + sizeof(struct ethernet) + header, length,
+        return ae_udp_input(net, packet, ip, packet->data + sizeof(struct ethernet) + header, length,
                             datagram);
     return ae_icmp_input(net, packet, packet->data + sizeof(struct ethernet) + header, length);
 }

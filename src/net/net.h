@@ -2,6 +2,8 @@
 #ifndef AE_NET_NET_H
 #define AE_NET_NET_H
 
+#include <string.h>
+
 #include <aether/net.h>
 
 #include "net/headers.h"
@@ -68,8 +70,20 @@ enum ae_net_verdict ae_ipv4_input(struct ae_net *net, struct ae_packet *packet,
 /* length: of the IPv4 payload, which begins at `at` in the packet. */
 enum ae_net_verdict ae_icmp_input(struct ae_net *net, struct ae_packet *packet, uint8_t *at,
                                   uint16_t length);
-enum ae_net_verdict ae_udp_input(struct ae_net *net, struct ae_packet *packet, uint8_t *at,
-                                 uint16_t length, struct ae_datagram *datagram);
+/* ip: the header, as read once. */
+enum ae_net_verdict ae_udp_input(struct ae_net *net, struct ae_packet *packet,
+                                 const struct ipv4 *ip, uint8_t *at, uint16_t length,
+                                 struct ae_datagram *datagram);
+
+/*
+ * Reads a header once, whole: a buffer may be shared with a peer who writes to it still, and what was
+ * checked must be what is used.
+ */
+static inline void ae_net_read(void *header, const void *from, size_t size)
+{
+    memcpy(header, from, size);
+    __asm__ volatile("" ::: "memory"); /* so that the compiler cannot read it again instead */
+}
 
 /* The MAC address of the next hop, or NULL while it is not known. */
 const uint8_t *ae_arp_find(struct ae_net *net, ae_ipv4_t to);

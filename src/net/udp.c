@@ -15,27 +15,29 @@ _Static_assert(HEADERS == sizeof(((struct ae_udp_flow *)0)->header), "a flow hol
 _Static_assert(HEADERS <= AE_PACKET_HEADROOM, "there is always room for them");
 
 static bool good_checksum(const struct ae_packet *packet, const struct ipv4 *ip,
-                          const struct udp *udp, uint16_t length)
+                          const struct udp *udp, const uint8_t *at, uint16_t length)
 {
     if (udp->checksum == 0)
         return true; /* the sender made none */
     if (packet->flags & (AE_PACKET_L4_GOOD | AE_PACKET_L4_BAD))
         return packet->flags & AE_PACKET_L4_GOOD;
     return ae_sum_fold(ae_sum_pseudo(ip->source, ip->destination, PROTOCOL_UDP, length) +
-                       ae_sum_bytes(udp, length)) == 0xffff;
+                       ae_sum_bytes(at, length)) == 0xffff;
 }
 
-enum ae_net_verdict ae_udp_input(struct ae_net *net, struct ae_packet *packet, uint8_t *at,
-                                 uint16_t length, struct ae_datagram *datagram)
+enum ae_net_verdict ae_udp_input(struct ae_net *net, struct ae_packet *packet,
+                                 const struct ipv4 *ip, uint8_t *at, uint16_t length,
+                                 struct ae_datagram *datagram)
 {
-    const struct ipv4 *ip = ipv4_of(packet);
-    const struct udp *udp = (const struct udp *)at;
+    struct udp own = {0}, *udp = &own;
 
-    if (length < sizeof(*udp) || be16(udp->length) < sizeof(*udp) || be16(udp->length) > length) {
+    if (length >= sizeof(own))
+        ae_net_read(&own, at, sizeof(own));
+    if (be16(udp->length) < sizeof(*udp) || be16(udp->length) > length) {
         net->counts.udp_malformed++;
         return AE_NET_DROP;
     }
-    if (!good_checksum(packet, ip, udp, be16(udp->length))) {
+    if (!good_checksum(packet, ip, udp, at, be16(udp->length))) {
         net->counts.udp_bad_checksum++;
         return AE_NET_DROP;
     }
@@ -108,22 +110,22 @@ int ae_net_flow(struct ae_net *net, struct ae_udp_flow *flow, ae_ipv4_t to, uint
 
 /* Checksums of a finished packet, or the request that the port fills them in. */
 static void set_checksums(const struct ae_net *net, const struct ae_udp_flow *flow,
-                          struct ae_packet *packet, struct ipv4 *ip, struct udp *udp)
+                          struct ae_packet *packet, struct ipv4 *ip, struct udp *udp,
+                          uint16_t length)
 {
-    uint16_t length = be16(udp->length);
-
     packet->flags = 0;
     if (net->options.offload_ipv4_checksum)
         packet->flags |= AE_PACKET_SEND_IPV4_CHECKSUM;
     else
         ip->header_checksum =
-            (uint16_t)~ae_sum_fold((uint64_t)flow->ipv4_sum + ip->total_length);
+            (uint16_t)~ae_sum_fold((uint64_t)flow->ipv4_sum +
+                                   be16((uint16_t)(length + sizeof(*ip))));
     if (net->options.offload_udp_checksum) {
         packet->flags |= AE_PACKET_SEND_UDP_CHECKSUM;
         udp->checksum =
             ae_sum_fold(ae_sum_pseudo(ip->source, ip->destination, PROTOCOL_UDP, length));
     } else {
-        udp->checksum = finish((uint64_t)flow->udp_sum + 2 * (uint64_t)udp->length +
+        udp->checksum = finish((uint64_t)flow->udp_sum + 2 * (uint64_t)be16(length) +
                                ae_sum_bytes(udp + 1, length - sizeof(*udp)));
     }
     packet->l3_offset = sizeof(struct ethernet);
@@ -145,7 +147,7 @@ int ae_net_udp_send(struct ae_net *net, const struct ae_udp_flow *flow, struct a
     udp = (struct udp *)(ip + 1);
     ip->total_length = be16((uint16_t)length);
     udp->length = be16((uint16_t)(length - sizeof(*ip)));
-    set_checksums(net, flow, packet, ip, udp);
+    set_checksums(net, flow, packet, ip, udp, (uint16_t)(length - sizeof(*ip)));
     net->counts.udp_sent++;
     return 0;
 }
