@@ -32,7 +32,7 @@ static inline struct ae_virtio_handoff *ae_virtio_handoff(struct ae_port_handoff
     return (struct ae_virtio_handoff *)handoff->driver_private;
 }
 
-/* The choices that a spec may make: packed, in_order, mrg_rxbuf, csum; on or off, without a choice
+/* The choices that a spec may make: packed, in_order, mrg_rxbuf, csum, rss; on or off, without a choice
  * whatever the device offers, but for mrg_rxbuf. And vlan, a number: the one whose tagged frames are let in. */
 extern const char *const ae_virtio_keys[];
 

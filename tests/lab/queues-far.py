@@ -17,14 +17,14 @@ for _ in range(FLOWS):
 asked = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 asked.bind(("10.77.0.1", 9000))
 
-outstanding, answered, altered, seen = {}, 0, 0, set()
+sent, answered, altered, seen = [set() for _ in flows], 0, 0, set()
 sequence, end, next_send = 0, time.time() + 110, 0.0
 while time.time() < end:
     if time.time() >= next_send:
         next_send = time.time() + 0.01
         number = sequence % FLOWS
         payload = b"%d %d" % (number, sequence)
-        outstanding[number] = payload
+        sent[number].add(payload)
         try:
             flows[number].sendto(payload, GUEST)
         except OSError:
@@ -40,5 +40,5 @@ while time.time() < end:
             continue
         number = flows.index(ready)
         answered += 1
-        altered += data != outstanding[number]
+        altered += data not in sent[number]
         seen.add(number)
