@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A hostile driver behind the device's side of a virtqueue: it writes anything anywhere in its memory,
- * also while we read (a second thread scribbles over it). Nothing outside of the memory it gave is
- * touched, no packet is lost, and every call comes back.
+ * A hostile driver behind the device's side of a virtqueue: it writes anything anywhere in its
+ * memory, also while we read (a second thread scribbles over it). Nothing outside of the memory it
+ * gave is touched, no packet is lost, and every call comes back.
  *
  * Input: a byte of form, then steps: a byte of what to do, and its operands.
  */
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +35,7 @@ struct input {
 struct bench {
     struct ae_vhost_ring ring;
     struct ae_vhost_memory memory;
-    uint8_t *low;  /* has the ring in it */
+    uint8_t *low; /* has the ring in it */
     uint8_t *high;
     bool packed;
     uint16_t offered;
@@ -57,30 +58,37 @@ static uint32_t take(struct input *input, unsigned bytes)
 /* ---- The second thread ---- */
 
 static struct {
+    pthread_mutex_t
+        turn;        /* held while a few bytes are written, so that nobody frees them meanwhile */
     uint8_t *memory; /* NULL: rest */
     uint32_t seed;
-    bool at_work;
-} scribbler;
+} scribbler = {.turn = PTHREAD_MUTEX_INITIALIZER};
 
 static void *scribble(void *unused)
 {
     (void)unused;
     for (;;) {
-        uint8_t *memory = __atomic_load_n(&scribbler.memory, __ATOMIC_ACQUIRE);
-        uint32_t random = scribbler.seed | 1;
+        uint32_t random;
 
-        if (!memory) {
-            __atomic_store_n(&scribbler.at_work, false, __ATOMIC_RELEASE);
-            continue;
-        }
-        __atomic_store_n(&scribbler.at_work, true, __ATOMIC_RELEASE);
-        for (int i = 0; i < 64; i++) {
+        pthread_mutex_lock(&scribbler.turn);
+        random = scribbler.seed | 1;
+        for (int i = 0; i < 64 && scribbler.memory; i++) {
             random = random * 1664525 + 1013904223;
-            __atomic_store_n(&memory[(random >> 8) % RING], (uint8_t)(random >> 24),
+            __atomic_store_n(&scribbler.memory[(random >> 8) % RING], (uint8_t)(random >> 24),
                              __ATOMIC_RELAXED);
         }
+        pthread_mutex_unlock(&scribbler.turn);
+        sched_yield();
     }
     return NULL;
+}
+
+static void set_scribbling(uint8_t *memory, uint32_t seed)
+{
+    pthread_mutex_lock(&scribbler.turn);
+    scribbler.memory = memory;
+    scribbler.seed = seed;
+    pthread_mutex_unlock(&scribbler.turn);
 }
 
 static void start_scribbling(uint8_t *memory, uint32_t seed)
@@ -89,15 +97,12 @@ static void start_scribbling(uint8_t *memory, uint32_t seed)
 
     if (!thread && pthread_create(&thread, NULL, scribble, NULL))
         abort();
-    scribbler.seed = seed;
-    __atomic_store_n(&scribbler.memory, memory, __ATOMIC_RELEASE);
+    set_scribbling(memory, seed);
 }
 
 static void stop_scribbling(void)
 {
-    __atomic_store_n(&scribbler.memory, NULL, __ATOMIC_RELEASE);
-    while (__atomic_load_n(&scribbler.at_work, __ATOMIC_ACQUIRE))
-        ;
+    set_scribbling(NULL, 0);
 }
 
 /* ---- Steps ---- */
@@ -109,10 +114,10 @@ static void set_up(struct bench *bench, uint8_t form)
     bench->wrap = true;
     bench->low = calloc(1, MEMORY);
     bench->high = calloc(1, MEMORY);
-    bench->memory = (struct ae_vhost_memory){
-        .count = 2,
-        .regions = {{.first = GUEST, .size = MEMORY, .at = bench->low},
-                    {.first = HIGH, .size = MEMORY, .at = bench->high}}};
+    bench->memory =
+        (struct ae_vhost_memory){.count = 2,
+                                 .regions = {{.first = GUEST, .size = MEMORY, .at = bench->low},
+                                             {.first = HIGH, .size = MEMORY, .at = bench->high}}};
     bench->ring = (struct ae_vhost_ring){
         .ring = (struct pvirtq_desc *)(void *)bench->low,
         .avail = (struct virtq_avail *)(void *)(bench->low + AVAILABLE),
@@ -185,8 +190,8 @@ static void send(struct bench *bench, uint16_t count, uint32_t length, uint32_t 
         packets[i]->l3_offset = (uint8_t)(flags >> 8);
         packets[i]->l4_offset = (uint8_t)(flags >> 16);
     }
-    sent = (bench->packed ? ae_vhost_packed_send : ae_vhost_split_send)(
-        &bench->ring, &bench->counters, packets, count);
+    sent = (bench->packed ? ae_vhost_packed_send
+                          : ae_vhost_split_send)(&bench->ring, &bench->counters, packets, count);
     if (sent > count)
         abort();
     for (uint16_t i = sent; i < count; i++)
