@@ -9,7 +9,8 @@
 
 #include "base/error.h"
 
-enum kind { TEXT, NUMBER, COUNT, TRUTH, OBJECT, TEXTS, OBJECTS, FACTS };
+/* A NAME is a text that nothing else in its list has. */
+enum kind { TEXT, NAME, NUMBER, COUNT, TRUTH, OBJECT, TEXTS, OBJECTS, FACTS };
 
 struct member {
     const char *name;
@@ -22,21 +23,21 @@ static const struct member answer_members[] = {
     {"answer", TEXT, true, NULL}, {"detail", TEXT, true, NULL}, {0}};
 
 static const struct member knob_members[] = {
-    {"knob", TEXT, true, NULL},
+    {"knob", NAME, true, NULL},
     {"tier", TEXT, true, NULL},
     {"accepted", OBJECT, true, answer_members},
     {"effective", OBJECT, true, answer_members},
     {"quiet", OBJECT, true, answer_members},
     {0}};
 
-static const struct member row_members[] = {{"row", TEXT, true, NULL},
+static const struct member row_members[] = {{"row", NAME, true, NULL},
                                             {"count", COUNT, true, NULL},
                                             {"means", TEXT, false, NULL},
                                             {"because", TEXT, false, NULL},
                                             {0}};
 
 static const struct member cause_members[] = {
-    {"cause", TEXT, true, NULL}, {"times", COUNT, true, NULL}, {0}};
+    {"cause", NAME, true, NULL}, {"times", COUNT, true, NULL}, {0}};
 
 static const struct member journal_members[] = {{"knob", TEXT, true, NULL},
                                                 {"target", TEXT, true, NULL},
@@ -115,6 +116,26 @@ static int check_texts(const json_t *value, const struct member *member, const c
     return 0;
 }
 
+/* Whoever looks for a name in the list has to find the one that is meant. */
+static int check_names(const json_t *list, const struct member *member, const char *where,
+                       struct ae_error *err)
+{
+    json_t *seen = json_object();
+    const json_t *object;
+    int rc = 0;
+    size_t i;
+
+    json_array_foreach(list, i, object) {
+        const char *name = ae_certificate_text(object, member->name);
+
+        if (!rc && json_object_get(seen, name))
+            rc = wrong(where, member->name, "twice the same name", err);
+        json_object_set_new(seen, name, json_true());
+    }
+    json_decref(seen);
+    return rc;
+}
+
 static int check_objects(const json_t *value, const struct member *member, const char *where,
                          struct ae_error *err)
 {
@@ -129,6 +150,8 @@ static int check_objects(const json_t *value, const struct member *member, const
     json_array_foreach(value, i, object)
         if (!rc)
             rc = check_members(object, member->inside, path, err);
+    if (!rc && member->inside->kind == NAME)
+        rc = check_names(value, member->inside, path, err);
     return rc;
 }
 
@@ -154,6 +177,7 @@ static int check_member(const json_t *value, const struct member *member, const 
 
     switch (member->kind) {
     case TEXT:
+    case NAME:
         return json_is_string(value) ? 0 : wrong(where, member->name, "no text", err);
     case NUMBER:
         return json_is_number(value) && json_number_value(value) >= 0

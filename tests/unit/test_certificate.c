@@ -105,6 +105,20 @@ static void one_that_contradicts_itself_is_refused(void **state)
     refused(json, "it says 'splendid'");
 }
 
+static void what_is_told_twice_is_refused(void **state)
+{
+    static const char *const lists[] = {"rows", "knobs"};
+    json_t *json, *one;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        json = made_certificate();
+        one = json_array_get(json_object_get(json, lists[i]), 0);
+        json_array_append_new(json_object_get(json, lists[i]), json_deep_copy(one));
+        refused(json, "is twice the same name");
+    }
+}
+
 static void other_things_are_refused(void **state)
 {
     struct ae_certificate *certificate;
@@ -363,6 +377,7 @@ int main(void)
         cmocka_unit_test(what_is_missing_is_named),
         cmocka_unit_test(a_wrong_type_is_named),
         cmocka_unit_test(one_that_contradicts_itself_is_refused),
+        cmocka_unit_test(what_is_told_twice_is_refused),
         cmocka_unit_test(other_things_are_refused),
         cmocka_unit_test(the_page_says_what_matters),
         cmocka_unit_test(what_was_not_seen_is_no_number),
