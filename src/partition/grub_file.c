@@ -10,19 +10,22 @@
 struct value {
     char *text;
     size_t used, size;
-    bool unknown, failed;
+    bool unknown;
+    int rc; /* negative: it is not whole */
 };
 
 static void put(struct value *value, const char *text, size_t length)
 {
-    if (value->failed)
+    if (value->used + length > AE_GRUB_VALUE)
+        value->rc = -E2BIG;
+    if (value->rc)
         return;
     if (value->used + length + 1 > value->size) {
         size_t size = (value->used + length + 1) * 2;
         char *bigger = realloc(value->text, size);
 
         if (!bigger) {
-            value->failed = true;
+            value->rc = -ENOMEM;
             return;
         }
         value->text = bigger;
@@ -201,7 +204,7 @@ static int assign(struct ae_grub_variables *variables, const char **text)
         value.unknown = before && before->unknown;
     }
     *text = word(variables, at + 1 + append, &value);
-    rc = value.failed ? -ENOMEM : set(variables, name, length, &value);
+    rc = value.rc ? value.rc : set(variables, name, length, &value);
     free(value.text);
     return rc;
 }

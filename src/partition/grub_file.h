@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #define AE_GRUB_VARIABLES 64
+#define AE_GRUB_VALUE     65536 /* bytes; a kernel takes less of a command line by far */
 
 struct ae_grub_variable {
     char *name, *value;
@@ -27,7 +28,7 @@ struct ae_grub_variables {
 
 /*
  * Runs the text of one file. Never fails on what it does not understand; -ENOMEM, or -E2BIG for
- * more variables than it keeps.
+ * more variables, or a longer value, than it keeps.
  */
 int ae_grub_run(struct ae_grub_variables *variables, const char *text);
 

@@ -93,11 +93,28 @@ static void too_many_variables_are_an_error(void **state)
     ae_grub_free(&variables);
 }
 
+/* Doubled at each line of a short file, a value would soon fill the memory. */
+static void a_value_that_grows_and_grows_is_an_error(void **state)
+{
+    struct ae_grub_variables variables = {0};
+    int rc;
+
+    (void)state;
+    assert_int_equal(ae_grub_run(&variables, "V=x"), 0);
+    for (int i = 0; i < 16; i++)
+        assert_int_equal(ae_grub_run(&variables, "V=$V$V"), 0);
+    rc = ae_grub_run(&variables, "V=$V$V");
+    assert_int_equal(rc, -7); /* -E2BIG */
+    assert_int_equal(strlen(ae_grub_get(&variables, "V")->value), AE_GRUB_VALUE);
+    ae_grub_free(&variables);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(assignments_mean_what_a_shell_makes_of_them),
         cmocka_unit_test(what_is_no_assignment_is_reported_by_its_line),
+        cmocka_unit_test(a_value_that_grows_and_grows_is_an_error),
         cmocka_unit_test(too_many_variables_are_an_error),
     };
 
