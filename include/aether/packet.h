@@ -11,6 +11,11 @@
  *
  * A pool and its packets belong to one process and one thread; get and put are O(1), take no lock and
  * never enter the kernel. Running out is counted.
+ *
+ * The free packets are two stacks, one half of the packets being at home in each: ae_packet_get takes
+ * from one, receive rings are filled from the other, and either helps out when the other is empty. So
+ * frames that are made here and frames that are received do not change places, ring slots tend to get
+ * the packet that they had, and descriptors that say what they said stay in both CPUs' caches.
  */
 
 #include <stdbool.h>
@@ -63,12 +68,14 @@ struct ae_packet {
 
 /* Fields of a pool are private to this header and src/packet. */
 struct ae_pool {
-    struct ae_packet **free;  /* a stack; the last packet put is the first got: its lines are warm */
-    uint32_t free_count;
+    struct ae_packet **free;  /* both stacks: one grows up from the start, one down from the end */
+    uint32_t for_receive;     /* packets on the lower stack */
+    uint32_t for_send;        /* packets on the upper stack */
     uint32_t count;
+    struct ae_packet *packets;
+    struct ae_packet *border; /* packets before it are at home on the lower stack */
     uint64_t exhausted;       /* gets that found the pool empty */
     uint64_t misuse;          /* puts of a packet that was already there: a bug in the caller */
-    struct ae_packet *packets;
 };
 
 struct ae_pool_options {
@@ -86,9 +93,12 @@ int ae_pool_create(struct ae_pool **pool, const struct ae_pool_options *options,
 /* Frees the bookkeeping; packets still out are then dangling. NULL is allowed. */
 void ae_pool_destroy(struct ae_pool *pool);
 
+/* Moves `count` packets, which must be there, to those for receiving. */
+void ae_pool_lend(struct ae_pool *pool, uint32_t count);
+
 static inline uint32_t ae_pool_available(const struct ae_pool *pool)
 {
-    return pool->free_count;
+    return pool->for_receive + pool->for_send;
 }
 
 /* Makes it empty: length 0, data behind the headroom; the caller's from now on. */
@@ -100,34 +110,42 @@ static inline void ae_packet_renew(struct ae_packet *packet)
     packet->in_pool = false;
 }
 
+/* As many empty packets as there are, up to count. Returns how many. */
+static inline uint32_t ae_packet_get_burst(struct ae_pool *pool, struct ae_packet **packets,
+                                           uint32_t count)
+{
+    struct ae_packet **top = pool->free + pool->count - pool->for_send;
+    uint32_t own = count < pool->for_send ? count : pool->for_send, got = own;
+
+    for (uint32_t i = 0; i < own; i++) {
+        packets[i] = top[i];
+        ae_packet_renew(packets[i]);
+    }
+    pool->for_send -= own;
+    for (; __builtin_expect(got < count, 0) && pool->for_receive; got++) {
+        packets[got] = pool->free[--pool->for_receive];
+        ae_packet_renew(packets[got]);
+    }
+    if (__builtin_expect(got < count, 0))
+        pool->exhausted++;
+    return got;
+}
+
 /* An empty packet, or NULL when there is none left. */
 static inline struct ae_packet *ae_packet_get(struct ae_pool *pool)
 {
     struct ae_packet *packet;
 
-    if (__builtin_expect(pool->free_count == 0, 0)) {
-        pool->exhausted++;
-        return NULL;
-    }
-    packet = pool->free[--pool->free_count];
-    ae_packet_renew(packet);
-    return packet;
+    return ae_packet_get_burst(pool, &packet, 1) ? packet : NULL;
 }
 
-/* As many empty packets as there are, up to count. Returns how many. */
-static inline uint32_t ae_packet_get_burst(struct ae_pool *pool, struct ae_packet **packets,
-                                           uint32_t count)
+/* For drivers: puts back what is in_pool already, of this pool. See ae_pool_take. */
+static inline void ae_pool_return(struct ae_pool *pool, struct ae_packet *packet)
 {
-    uint32_t top = pool->free_count, got = count < top ? count : top;
-
-    if (__builtin_expect(got < count, 0))
-        pool->exhausted++;
-    for (uint32_t i = 0; i < got; i++) {
-        packets[i] = pool->free[top - 1 - i];
-        ae_packet_renew(packets[i]);
-    }
-    pool->free_count = top - got;
-    return got;
+    if (packet < pool->border)
+        pool->free[pool->for_receive++] = packet;
+    else
+        pool->free[pool->count - ++pool->for_send] = packet;
 }
 
 /* Gives a packet back to its pool. */
@@ -140,7 +158,7 @@ static inline void ae_packet_put(struct ae_packet *packet)
         return;
     }
     packet->in_pool = true;
-    pool->free[pool->free_count++] = packet;
+    ae_pool_return(pool, packet);
 }
 
 static inline void ae_packet_put_burst(struct ae_packet **packets, uint32_t count)
@@ -153,19 +171,15 @@ static inline void ae_packet_put_burst(struct ae_packet **packets, uint32_t coun
  * For drivers, whose rings hold packets by the burst. What is in a ring counts as in_pool, so its line
  * need not be touched on the way in or out, and a put by a caller who no longer has it is caught.
  *
- * ae_pool_take: the upper `count` of the free packets, lowest first, as they are; there must be so
- * many. They can be read there until the next put. ae_packet_renew makes one the caller's.
+ * The upper `count` of the packets for receiving, lowest first, as they are; so many must be available.
+ * They can be read there until the next put. ae_packet_renew makes one the caller's.
  */
 static inline struct ae_packet **ae_pool_take(struct ae_pool *pool, uint32_t count)
 {
-    pool->free_count -= count;
-    return pool->free + pool->free_count;
-}
-
-/* Puts back what is still in_pool, of this pool. */
-static inline void ae_pool_return(struct ae_pool *pool, struct ae_packet *packet)
-{
-    pool->free[pool->free_count++] = packet;
+    if (__builtin_expect(count > pool->for_receive, 0))
+        ae_pool_lend(pool, count - pool->for_receive);
+    pool->for_receive -= count;
+    return pool->free + pool->for_receive;
 }
 
 /* What a device calls the first byte of the frame. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 
@@ -58,7 +59,8 @@ int ae_pool_create(struct ae_pool **out, const struct ae_pool_options *options,
                             options->count);
     }
     pool->count = options->count;
-    /* Filled from the end, so that the first got is packet 0. */
+    pool->border = pool->packets + options->count / 2;
+    /* Filled from the end, so that the first of each half is on top. */
     for (uint32_t i = options->count; i-- > 0;) {
         uint64_t offset = (uint64_t)i * size;
 
@@ -73,6 +75,14 @@ int ae_pool_create(struct ae_pool **out, const struct ae_pool_options *options,
     }
     *out = pool;
     return 0;
+}
+
+void ae_pool_lend(struct ae_pool *pool, uint32_t count)
+{
+    memmove(pool->free + pool->for_receive, pool->free + pool->count - pool->for_send,
+            count * sizeof(*pool->free));
+    pool->for_receive += count;
+    pool->for_send -= count;
 }
 
 void ae_pool_destroy(struct ae_pool *pool)

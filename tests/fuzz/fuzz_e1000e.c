@@ -152,8 +152,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         else
             step(operation, choice, &input);
         /* The receive ring is always full; what is out is held or on its way. */
-        if (pool->misuse || pool->free_count + held_count + RING > PACKETS ||
-            pool->free_count + held_count + RING + RING - 1 < PACKETS)
+        if (pool->misuse || ae_pool_available(pool) + held_count + RING > PACKETS ||
+            ae_pool_available(pool) + held_count + RING + RING - 1 < PACKETS)
             abort();
     }
     return 0;

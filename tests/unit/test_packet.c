@@ -28,9 +28,15 @@ static void every_packet_has_a_buffer_of_its_own(void **state)
     assert_int_equal(ae_pool_create(&pool, &good, NULL), 0);
     assert_int_equal(ae_pool_available(pool), COUNT);
     for (int i = 0; i < COUNT; i++) {
+        uint32_t index;
+
         packets[i] = ae_packet_get(pool);
-        assert_ptr_equal(packets[i]->buffer, memory + i * 2048);
-        assert_int_equal(packets[i]->buffer_iova.value, 0x100000 + i * 2048);
+        index = packets[i]->index;
+        assert_in_range(index, 0, COUNT - 1);
+        for (int j = 0; j < i; j++)
+            assert_int_not_equal(packets[j]->index, index);
+        assert_ptr_equal(packets[i]->buffer, memory + index * 2048);
+        assert_int_equal(packets[i]->buffer_iova.value, 0x100000 + index * 2048);
         assert_int_equal((uintptr_t)packets[i] % 64, 0);
         assert_int_equal(packets[i]->length, 0);
         assert_int_equal(ae_packet_iova(packets[i]).value,
@@ -75,6 +81,73 @@ static void the_last_put_is_the_first_got_and_is_empty(void **state)
     assert_ptr_equal(packet->data, packet->buffer + AE_PACKET_HEADROOM);
     assert_int_equal(packet->length, 0);
     assert_int_equal(packet->flags, 0);
+    ae_pool_destroy(pool);
+}
+
+/* Everything got, taken and put, in any order: nothing is lost, nothing is there twice. */
+static void none_is_lost_whatever_the_order(void **state)
+{
+    struct ae_packet *out[COUNT], **taken;
+    bool is_out[COUNT] = {0};
+    uint32_t held = 0, count;
+    struct ae_pool *pool;
+
+    (void)state;
+    srand(1);
+    assert_int_equal(ae_pool_create(&pool, &good, NULL), 0);
+    for (int round = 0; round < 100000; round++) {
+        uint32_t before = held, left = ae_pool_available(pool), one = (uint32_t)rand();
+
+        assert_int_equal(left + held, COUNT);
+        switch (rand() % 3) {
+        case 0:
+            held += ae_packet_get_burst(pool, out + held, one % (COUNT - held + 1));
+            break;
+        case 1:
+            count = one % (left + 1);
+            taken = ae_pool_take(pool, count);
+            memcpy(out + held, taken, count * sizeof(*taken));
+            held += count;
+            break;
+        case 2:
+            if (held) {
+                struct ae_packet *packet = out[one % held];
+
+                out[one % held] = out[held - 1];
+                held--;
+                is_out[packet->index] = false;
+                if (packet->in_pool)
+                    ae_pool_return(pool, packet);
+                else
+                    ae_packet_put(packet);
+            }
+            break;
+        }
+        for (uint32_t i = before; i < held; i++) {
+            assert_false(is_out[out[i]->index]);
+            is_out[out[i]->index] = true;
+        }
+    }
+    assert_int_equal(pool->misuse, 0);
+    ae_pool_destroy(pool);
+}
+
+/* As the driver of a ring and the maker of frames see it: each gets its own ones again. */
+static void received_and_made_packets_keep_apart(void **state)
+{
+    struct ae_packet *received, *made;
+    struct ae_pool *pool;
+
+    (void)state;
+    assert_int_equal(ae_pool_create(&pool, &good, NULL), 0);
+    received = *ae_pool_take(pool, 1);
+    ae_packet_renew(received);
+    made = ae_packet_get(pool);
+    ae_packet_put(received);
+    assert_ptr_not_equal(ae_packet_get(pool), received);
+    ae_packet_put(made);
+    assert_ptr_equal(*ae_pool_take(pool, 1), received);
+    assert_ptr_equal(ae_packet_get(pool), made);
     ae_pool_destroy(pool);
 }
 
@@ -134,6 +207,8 @@ int main(void)
         cmocka_unit_test(every_packet_has_a_buffer_of_its_own),
         cmocka_unit_test(running_out_is_counted),
         cmocka_unit_test(the_last_put_is_the_first_got_and_is_empty),
+        cmocka_unit_test(none_is_lost_whatever_the_order),
+        cmocka_unit_test(received_and_made_packets_keep_apart),
         cmocka_unit_test(a_double_put_is_counted_and_harmless),
         cmocka_unit_test(bad_options_are_refused),
     };
