@@ -21,7 +21,7 @@ struct entry {
     uint16_t id;
     bool single; /* one descriptor, all of it at `bytes` */
     uint8_t *bytes;
-    uint32_t length;
+    uint32_t length; /* of the buffer; then, of what was written into it */
 };
 
 static struct place after(const struct ae_vhost_ring *ring, struct place place, uint32_t count)
@@ -177,18 +177,25 @@ static bool take_chain(struct ae_vhost_ring *ring, struct ae_vhost_buffer *buffe
     return ae_vhost_gather(ring, buffer, packet, counters);
 }
 
+/* Gives each of a batch back, the first one last: a driver that polls it meets all of them at once, and a
+ * line with four descriptors moves to it once. */
+static void use_each(struct ae_vhost_ring *ring, const struct entry *entries, uint16_t count)
+{
+    for (uint16_t i = count; i-- > 0;) {
+        use(ring, entries[i].place, entries[i].id, entries[i].length);
+        hand_over(ring, entries[i].place);
+    }
+}
+
 /* Gives a batch back. In order, the last of it stands for all, in the place of the first (2.8.9). */
-static void use_all(struct ae_vhost_ring *ring, struct entry *entries, uint16_t count)
+static void use_all(struct ae_vhost_ring *ring, const struct entry *entries, uint16_t count)
 {
     if (ring->in_order) {
         use(ring, entries[0].place, entries[count - 1].id, 0);
         hand_over(ring, entries[0].place);
         return;
     }
-    for (uint16_t i = 0; i < count; i++) {
-        use(ring, entries[i].place, entries[i].id, 0);
-        hand_over(ring, entries[i].place);
-    }
+    use_each(ring, entries, count);
 }
 
 uint16_t ae_vhost_packed_receive(struct ae_vhost_ring *ring, struct ae_pool *pool,
@@ -230,6 +237,7 @@ uint16_t ae_vhost_packed_receive(struct ae_vhost_ring *ring, struct ae_pool *poo
             packets[taken++] = packet;
         else
             ae_packet_put(packet);
+        entry->length = 0; /* nothing was written into it */
         next = after(ring, next, descriptors);
     }
     if (done) {
@@ -343,12 +351,13 @@ static uint16_t send_singles(struct ae_vhost_ring *ring, struct ae_queue_counter
         if (!entry->single || entry->length < need || !ae_vhost_can_send(ring, packets[sent]))
             break;
         ae_vhost_put_single(ring, entry->bytes, packets[sent]);
-        use(ring, entry->place, entry->id, need);
-        hand_over(ring, entry->place);
+        entry->length = need;
         sent_one(packets[sent], counters);
     }
-    if (sent)
+    if (sent) {
+        use_each(ring, entries, sent);
         set_next(ring, after(ring, next_place(ring), sent));
+    }
     return sent;
 }
 
