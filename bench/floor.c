@@ -123,8 +123,10 @@ int main(int argc, char **argv)
                 shared.cpu);
         return 1;
     }
-    printf("{\"p10\": %" PRIu64 ", \"p50\": %" PRIu64 ", \"p99\": %" PRIu64 "}\n",
-           ae_histogram_percentile(&histogram, 10), ae_histogram_percentile(&histogram, 50),
-           ae_histogram_percentile(&histogram, 99));
+    printf("{\"p50\": %" PRIu64 ", \"p99\": %" PRIu64 ", \"p99_9\": %" PRIu64
+           ", \"p99_99\": %" PRIu64 ", \"max\": %" PRIu64 "}\n",
+           ae_histogram_percentile(&histogram, 50), ae_histogram_percentile(&histogram, 99),
+           ae_histogram_percentile(&histogram, 99.9), ae_histogram_percentile(&histogram, 99.99),
+           histogram.max);
     return 0;
 }

@@ -112,7 +112,7 @@ class Bench:
             kept=sum(1 for slice in clean if slice[3]), raw=raw)
 
     def floor(self):
-        return machine.floor(self.build, self.cpus)["p50"]
+        return machine.floor(self.build, self.cpus)
 
     def round(self, contenders, item, back_end, turn):
         """({name: Sample}, floors), or None when the machine was not the same throughout."""
@@ -128,7 +128,8 @@ class Bench:
             if sample.clean * 2 < sample.slices:
                 return None
             samples[contender.name] = sample
-        if max(floors) > ALIKE * min(floors):
+        medians = [floor["p50"] for floor in floors]
+        if max(medians) > ALIKE * min(medians):
             return None
         return samples, floors
 

@@ -64,6 +64,10 @@ def line(result):
         text = ratio(result, name)
         if text:
             parts.append(f"{name} {text}")
+    if result["load"] and result["floors"]:
+        parts.append("floor " + " ".join(
+            f"{key.replace('_', '.')} {min(found)}..{max(found)}" for key in ("p50", "p99_9")
+            for found in [[floor[key] for floors in result["floors"] for floor in floors]]) + " ns")
     if result["refused"]:
         parts.append(f"{result['refused']} rounds refused")
     return " | ".join(parts) + ("" if result["rounds"] else " | no clean round")
@@ -80,7 +84,8 @@ def instructions_line(counted):
 
 def heading(facts, options, contenders):
     return (f"{facts['processor']}{', a virtual machine' if facts['hypervisor'] else ''}, Linux "
-            f"{facts['kernel']}; back end testpmd (net_vhost) on CPU {facts['cpu_of_back_end']}, "
+            f"{facts['kernel']}; back end {options.back_end.described} on CPU "
+            f"{facts['cpu_of_back_end']}, "
             f"contenders {', '.join(c.name for c in contenders)} on CPU "
             f"{facts['cpu_of_contender']}; queues of {options.queue_size}; "
             f"{options.rounds} rounds a figure")
@@ -89,7 +94,8 @@ def heading(facts, options, contenders):
 def table(result):
     """What it came to: one line a figure, the ratios last."""
     facts = result["machine"]
-    floors = [floor for one in result["results"] for floors in one["floors"] for floor in floors]
+    floors = [floor["p50"] for one in result["results"] for floors in one["floors"]
+              for floor in floors]
     lines = ["", "In all:"]
     if floors:
         lines.append(f"  cache-line round trip between the CPUs (P50): {min(floors)} to "
