@@ -97,6 +97,11 @@ static void event(struct ae_port_owner *owner, int fd)
     owner->ops->pci->interrupt(owner);
 }
 
+static uint64_t tend(struct ae_port_owner *owner)
+{
+    return owner->ops->pci->tend ? owner->ops->pci->tend(owner) : 0;
+}
+
 const struct ae_port_transport ae_port_transport_pci = {
     .open = open_function,
     .map = map,
@@ -105,4 +110,5 @@ const struct ae_port_transport ae_port_transport_pci = {
     .close = close_function,
     .event_fds = event_fds,
     .event = event,
+    .tend = tend,
 };

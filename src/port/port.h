@@ -89,6 +89,7 @@ struct ae_port_pci {
     /* No more DMA; before bus master off. */
     void (*disable)(struct ae_port_owner *owner);
     void (*interrupt)(struct ae_port_owner *owner);
+    uint64_t (*tend)(struct ae_port_owner *owner); /* as ae_port_owner_tend; may be NULL */
 };
 
 struct ae_port_ops {

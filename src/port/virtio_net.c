@@ -15,8 +15,8 @@ const char *const ae_virtio_keys[] = {"packed", "in_order", "mrg_rxbuf", "csum",
  * What each choice is about. Some are left unless asked for. Two make both sides pass the cache
  * line of the header to and fro. Merging buffers is for frames longer than one, and ours hold the
  * longest; what was received says num_buffers 1, and sending it on needs a 0 there (5.1.6.2.1). The
- * sum of a short frame costs less than the line that asks for it. Spreading by VIRTIO_NET_F_RSS
- * loses flows with QEMU 7.2's device, why is not known.
+ * sum of a short frame costs less than the line that asks for it. And where QEMU does the spreading
+ * of VIRTIO_NET_F_RSS itself, a worker that is late holds the others up.
  */
 static const struct {
     const char *key;

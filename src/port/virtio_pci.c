@@ -18,6 +18,7 @@
 #include "port/virtio_pci_regs.h"
 
 #define TIMEOUT_MS 1000
+#define WAKE_NS    1000000ull
 
 /* A structure of the device's, inside a mapped BAR. */
 struct structure {
@@ -33,6 +34,8 @@ struct virtio_pci {
     struct ae_virtio_control control;
     uint16_t control_index;
     uint32_t control_notify; /* offset in the notify BAR */
+    bool running;
+    uint64_t wake_at; /* CLOCK_MONOTONIC, for tend */
 };
 
 #define COMMON(field) offsetof(struct virtio_pci_common_cfg, field)
@@ -328,6 +331,9 @@ static int probe(struct ae_port_owner *owner, struct ae_error *err)
         rc = ae_error_set(err, -EPERM,
                           "virtio: the device does not offer VIRTIO_F_ACCESS_PLATFORM: it would "
                           "bypass the IOMMU; in QEMU, iommu_platform=on makes it go through");
+    /* Where in a ring the driver is, only its worker knows, and wake_all notifies for it. */
+    if (has(virtio, VIRTIO_NET_F_RSS))
+        virtio->features &= ~VIRTIO_FEATURE(VIRTIO_F_NOTIFICATION_DATA);
     if (!rc)
         rc = negotiate(virtio, err);
     if (rc)
@@ -474,12 +480,47 @@ static int enable(struct ae_port_owner *owner, struct ae_error *err)
     if (has(virtio, VIRTIO_NET_F_CTRL_VQ))
         rc = ae_virtio_control_set_up(&virtio->control, owner, virtio->features, err);
     interrupt(owner);
+    virtio->running = !rc;
     return rc;
 }
 
 static void disable(struct ae_port_owner *owner)
 {
+    of(owner)->running = false;
     reset(of(owner), NULL);
+}
+
+static void wake_all(struct ae_port_owner *owner)
+{
+    const struct ae_virtio_handoff *handoff = ae_virtio_handoff(&owner->handoff);
+
+    for (unsigned pair = 0; pair < owner->handoff.info.queues; pair++)
+        ae_mmio_write16(owner->registers.base, handoff->notify[pair][0],
+                        handoff->notify_data[pair][0]);
+}
+
+/*
+ * QEMU, where it has no eBPF program to do it, spreads by VIRTIO_NET_F_RSS itself. A frame that
+ * came in by one queue and is for another, which has no buffer, holds the first one up until the
+ * first one is notified: nobody has a reason to do that, the other one's worker notifies the other
+ * one. So all of them are, again and again; a device has to bear notifications that it did not ask
+ * for (2.7.10.2).
+ */
+static uint64_t tend(struct ae_port_owner *owner)
+{
+    struct virtio_pci *virtio = of(owner);
+    struct timespec time;
+    uint64_t now;
+
+    if (!virtio->running || !has(virtio, VIRTIO_NET_F_RSS) || owner->handoff.info.queues < 2)
+        return 0;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    now = (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+    if (now >= virtio->wake_at) {
+        wake_all(owner);
+        virtio->wake_at = now + WAKE_NS;
+    }
+    return virtio->wake_at - now;
 }
 
 static const struct ae_pci_id ids[] = {
@@ -496,6 +537,7 @@ static const struct ae_port_pci pci = {
     .enable = enable,
     .disable = disable,
     .interrupt = interrupt,
+    .tend = tend,
 };
 
 const struct ae_port_ops ae_port_virtio_pci = {
