@@ -501,6 +501,9 @@ static void close_port(struct ae_port_owner *owner)
 
     if (!front)
         return;
+    /* Told, a back end is done with the rings when it answers; one that only sees the connection end may
+     * still be in them (DPDK 22.11's net_vhost unmaps them under its own thread, and crashes). */
+    stop(owner, NULL);
     disconnect(front);
     ae_vhost_unlisten(&front->listener);
     ae_vhost_notifier_close(&front->notifier);

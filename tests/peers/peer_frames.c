@@ -7,6 +7,7 @@
  *
  *     peer_frames PORT [frames=N] [queues=N] [seconds=N] [losses=N] [switch=1]
  *     peer_frames PORT returns=1 [queues=N] [seconds=N]
+ *     peer_frames PORT visits=N [frames=N] [queues=N]
  *
  * frames: how many have to come back on each queue. seconds: how long all may take. losses: how
  * often the peer will be restarted; so many frames have to come back after the last time. Some may
@@ -15,11 +16,13 @@
  *
  * switch=1: there is a switch between, which drops frames until its other port has a peer. Until
  * the first comes back, at the start and after each loss, they are given up and others sent.
- * returns=1: is that peer.
+ * returns=1: is that peer. visits=N: opens the port so many times, each time until all frames are back,
+ * and has no more descriptors and memory at the end than after the first few.
  */
 
 #include <aether/clock.h>
 #include <aether/port.h>
+#include <dirent.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -32,6 +35,7 @@
 #define SHORTEST   60
 #define LONGEST    1514
 #define TEND_NS    100000
+#define LEAK_KIB   1024 /* more than this of growth is a leak */
 #define GIVE_UP_NS UINT64_C(200000000)
 
 struct flow {
@@ -49,7 +53,7 @@ struct run {
     uint64_t wanted;
     uint8_t mac[6];
     uint64_t losses, backs;
-    bool returns, behind_switch;
+    bool returns, behind_switch, visits;
 };
 
 /* xorshift64*: the contents of a frame depend on its number and its queue only. */
@@ -236,7 +240,7 @@ static void exchange(struct run *run, uint64_t seconds)
         watch_link(run);
         if (run->behind_switch)
             give_up(run, now);
-        if (!running && run->flows[0].returned) {
+        if (!running && !run->visits && run->flows[0].returned) {
             running = true;
             printf("# running\n");
             fflush(stdout);
@@ -263,6 +267,79 @@ static int report(const struct run *run)
     return ok ? 0 : 1;
 }
 
+static int open_run(struct run *run, const char *spec, const struct ae_port_options *options)
+{
+    struct ae_port_info info;
+    struct ae_error err;
+
+    if (ae_port_open(&run->port, spec, options, &err)) {
+        fprintf(stderr, "peer_frames: %s\n", err.text);
+        return 1;
+    }
+    ae_port_get_info(run->port, &info);
+    memcpy(run->mac, info.mac, 6);
+    run->queues = info.queues;
+    for (unsigned i = 0; i < run->queues; i++)
+        run->flows[i].queue = ae_port_queue(run->port, i);
+    return 0;
+}
+
+/* ---- Visits ---- */
+
+struct held {
+    unsigned descriptors;
+    long kib;
+};
+
+static struct held what_is_held(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    FILE *statm = fopen("/proc/self/statm", "r");
+    struct held held = {0};
+    long pages = 0;
+
+    while (directory && readdir(directory))
+        held.descriptors++;
+    if (!directory || !statm || fscanf(statm, "%*d %ld", &pages) != 1) {
+        fprintf(stderr, "peer_frames: /proc/self cannot be read\n");
+        exit(1);
+    }
+    held.kib = pages * 4;
+    closedir(directory);
+    fclose(statm);
+    return held;
+}
+
+static int visit(struct run *model, const char *spec, const struct ae_port_options *options,
+                 uint64_t visits, uint64_t seconds)
+{
+    struct held before = {0}, after;
+
+    model->visits = true;
+    for (uint64_t i = 0; i < visits; i++) {
+        struct run run = *model;
+        bool whole;
+
+        if (open_run(&run, spec, options))
+            return 1;
+        exchange(&run, seconds);
+        whole = done(&run);
+        if (!whole)
+            report(&run);
+        ae_port_close(run.port);
+        if (!whole) {
+            printf("not ok - visit %" PRIu64 "\n", i + 1);
+            return 1;
+        }
+        if (i == visits / 10)
+            before = what_is_held();
+    }
+    after = what_is_held();
+    printf("# held after a tenth of %" PRIu64 " visits and after all: descriptors %u, %u; KiB %ld, %ld\n",
+           visits, before.descriptors, after.descriptors, before.kib, after.kib);
+    return after.descriptors > before.descriptors || after.kib > before.kib + LEAK_KIB;
+}
+
 static uint64_t number_of(const char *argument, const char *name, uint64_t value)
 {
     size_t length = strlen(name);
@@ -274,34 +351,34 @@ int main(int argc, char **argv)
 {
     struct ae_port_options options = {.page_size = 4096, .queues = 1};
     struct run run = {.wanted = 100000};
-    struct ae_port_info info;
+    uint64_t seconds = 30, visits = 0;
     struct ae_error err;
-    uint64_t seconds = 30;
     int rc;
 
     if (argc < 2) {
         fprintf(stderr, "Usage: peer_frames PORT [frames=N] [queues=N] [seconds=N] [losses=N] "
                         "[switch=1]\n"
-                        "       peer_frames PORT returns=1 [queues=N] [seconds=N]\n");
+                        "       peer_frames PORT returns=1 [queues=N] [seconds=N]\n"
+                        "       peer_frames PORT visits=N [frames=N] [queues=N]\n");
         return 2;
     }
     for (int i = 2; i < argc; i++) {
         run.wanted = number_of(argv[i], "frames=", run.wanted);
         options.queues = (uint16_t)number_of(argv[i], "queues=", options.queues);
         seconds = number_of(argv[i], "seconds=", seconds);
+        visits = number_of(argv[i], "visits=", visits);
         run.losses = number_of(argv[i], "losses=", run.losses);
         run.behind_switch = number_of(argv[i], "switch=", run.behind_switch);
         run.returns = number_of(argv[i], "returns=", run.returns);
     }
-    if (ae_clock_calibrate(&err) || ae_port_open(&run.port, argv[1], &options, &err)) {
+    if (ae_clock_calibrate(&err)) {
         fprintf(stderr, "peer_frames: %s\n", err.text);
         return 1;
     }
-    ae_port_get_info(run.port, &info);
-    memcpy(run.mac, info.mac, 6);
-    run.queues = info.queues;
-    for (unsigned i = 0; i < run.queues; i++)
-        run.flows[i].queue = ae_port_queue(run.port, i);
+    if (visits)
+        return visit(&run, argv[1], &options, visits, seconds);
+    if (open_run(&run, argv[1], &options))
+        return 1;
     exchange(&run, seconds);
     rc = report(&run);
     ae_port_close(run.port);

@@ -146,6 +146,7 @@ static void good(const char *choices, uint64_t expected)
     exchange(port, 0, 300);
     ae_port_close(port);
     back_stop(&back);
+    assert_int_equal(back.stops, 2);
     assert_true(back.laid_out);
     assert_true(back.kicks >= 2);
     assert_int_equal(back.taken, expected);

@@ -175,6 +175,7 @@ static void obey(struct back *back, struct vhost_user_message *message,
         break;
     case VHOST_USER_GET_VRING_BASE:
         vring->enabled = false;
+        back->stops++;
         break;
     case VHOST_USER_SET_VRING_ENABLE:
         enable(back, message->payload.state.index & 7, message->payload.state.num);

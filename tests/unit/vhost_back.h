@@ -58,6 +58,7 @@ struct back {
     atomic_uint connections, messages, heard; /* messages: of this connection */
     atomic_uint enabled_pairs;
     atomic_uint kicks;  /* of all vrings, in all connections */
+    atomic_uint stops;  /* vrings that were stopped, in all connections */
     uint32_t order[64]; /* requests of this connection; read it when the thread is joined */
     uint64_t taken;     /* features */
     uint64_t taken_protocol;
