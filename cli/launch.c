@@ -28,6 +28,7 @@ enum {
     KEY_SECONDS,
     KEY_BIND,
     KEY_NO_PROOF,
+    KEY_NO_IOMMU,
     KEY_SMALL_PAGES,
     KEY_LAUNCH_JSON,
 };
@@ -123,6 +124,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
     case KEY_NO_PROOF:
         launch->no_proof = true;
         return 0;
+    case KEY_NO_IOMMU:
+        launch->port.allow_no_iommu = true;
+        return 0;
     case KEY_SMALL_PAGES:
         launch->port.page_size = (size_t)sysconf(_SC_PAGESIZE);
         return 0;
@@ -145,6 +149,8 @@ static const struct argp_option options[] = {
      "go on although this is not quiet: tick, shared, irqs, unlocked, threads, all", 10},
     {"seconds", KEY_SECONDS, "N", 0, "ask the worker to stop after this long", 10},
     {"no-proof", KEY_NO_PROOF, NULL, 0, "do not count what the kernel does on the CPU", 10},
+    {"allow-no-iommu", KEY_NO_IOMMU, NULL, 0,
+     "take devices without an IOMMU: they can then write to all of memory", 10},
     {"small-pages", KEY_SMALL_PAGES, NULL, 0,
      "use ordinary pages where there are no huge ones: for ports that no device reaches", 10},
     {"json", KEY_LAUNCH_JSON, NULL, 0, "print one JSON object", 10},

@@ -51,6 +51,7 @@ struct ae_port_options {
     uint32_t packets;      /* buffers per queue beyond what the rings hold; 0: 1024 */
     enum ae_path slowest;  /* a slower path than this is an error; default AE_PATH_DEVICE */
     size_t page_size;      /* of its memory, bytes, as ae_memory_create takes it; 0: huge pages */
+    bool allow_no_iommu;   /* see struct ae_dma_options */
     bool promiscuous;      /* receive frames for any address */
 };
 

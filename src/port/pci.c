@@ -9,7 +9,8 @@
 
 static int open_function(struct ae_port_owner *owner, struct ae_error *err)
 {
-    int rc = ae_dma_space_open(&owner->space, NULL, err);
+    struct ae_dma_options options = {.allow_no_iommu = owner->options.allow_no_iommu};
+    int rc = ae_dma_space_open(&owner->space, &options, err);
 
     if (!rc)
         rc = ae_device_open(&owner->device, owner->space, owner->base, err);

@@ -172,7 +172,8 @@ static int open_group(const struct ae_dma_space *space, int group, bool *no_iomm
             if (!space->allow_no_iommu)
                 return ae_error_set(err, -EPERM,
                                     "%s: VFIO runs without an IOMMU, so the device could write to "
-                                    "all of memory; turn the IOMMU on",
+                                    "all of memory; turn the IOMMU on, or insist by name "
+                                    "(--allow-no-iommu)",
                                     path);
             *no_iommu = true;
             fd = open_patiently(path, group, holder, sizeof(holder));
