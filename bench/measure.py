@@ -163,26 +163,36 @@ class Bench:
 
     def instructions(self, contender, item, back_end, directory, count=20000):
         """Instructions per frame inside the driver's burst call, and the functions they are in."""
-        out = directory / f"callgrind.{contender.name}"
-        call = "bench_take*" if item.work == "receive" else "bench_give*"  # or a clone of it
-        line = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
-                "--collect-atstart=no", f"--toggle-collect={call}",
-                *self.command(contender, item, back_end, "--limit", count, "--slices", 100,
-                              "--slice-ms", 1000, "--plain")]
-        try:
-            done = subprocess.run(line, capture_output=True, text=True, timeout=90)
-        except subprocess.TimeoutExpired:
-            return {"error": "did not end under callgrind"}
-        if done.returncode:
-            return {"error": (done.stderr.strip().splitlines() or ["ended badly"])[-1]}
-        raw = json.loads(done.stdout.splitlines()[-1])
-        frames = raw["received"]
-        functions, total = read_callgrind(out)
-        if raw["empty"] * 2 > raw["calls"]:
+        counted = count_instructions(
+            self.command(contender, item, back_end, "--limit", count, "--slices", 100,
+                         "--slice-ms", 1000, "--plain"), item, directory)
+        if "error" not in counted and counted["empty_calls"] * 2 > counted["calls"]:
             return {"error": "the back end did not keep up: too many calls found nothing to do"}
-        return {"per_frame": total / frames, "frames": frames, "calls": raw["calls"],
-                "empty_calls": raw["empty"], "path": raw["path"],
-                "functions": [[name, cost / frames] for name, cost in functions[:6]]}
+        return counted
+
+    def recorded(self, item, directory, count=20000):
+        """The same of Aether's driver on a prepared ring, without a back end: always the same."""
+        return count_instructions([self.build / "bench" / "recorded", item.work, item.form, count],
+                                  item, directory)
+
+
+def count_instructions(command, item, directory):
+    out = directory / "callgrind.out"
+    call = "bench_take*" if item.work == "receive" else "bench_give*"  # or a clone of it
+    try:
+        done = subprocess.run(
+            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--collect-atstart=no",
+             f"--toggle-collect={call}", *map(str, command)],
+            capture_output=True, text=True, timeout=90)
+    except subprocess.TimeoutExpired:
+        return {"error": "did not end under callgrind"}
+    if done.returncode:
+        return {"error": (done.stderr.strip().splitlines() or ["ended badly"])[-1]}
+    raw = json.loads(done.stdout.splitlines()[-1])
+    functions, total = read_callgrind(out)
+    return {"per_frame": total / raw["received"], "frames": raw["received"], "calls": raw["calls"],
+            "empty_calls": raw["empty"], "path": raw["path"],
+            "functions": [[name, cost / raw["received"]] for name, cost in functions[:6]]}
 
 
 def read_callgrind(path):

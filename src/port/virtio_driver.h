@@ -96,8 +96,9 @@ void ae_virtio_pieces(struct ae_virtio_driver *driver, uint16_t num_buffers);
 /* A buffer in which the device says it wrote `written` bytes: is it one whole good frame, then the
  * caller's? If not, it is counted and back in the pool. Ports' buffers hold the longest frame of the
  * MTU, so one in several buffers is too long. */
-static inline bool ae_virtio_take(struct ae_virtio_driver *driver, struct ae_packet *packet,
-                                  uint32_t written, const bool mergeable, const bool checksum)
+static inline __attribute__((always_inline)) bool
+ae_virtio_take(struct ae_virtio_driver *driver, struct ae_packet *packet, uint32_t written,
+               const bool mergeable, const bool checksum)
 {
     uint32_t length = written - AE_VIRTIO_HEADER;
     bool good;
