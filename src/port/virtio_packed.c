@@ -62,6 +62,17 @@ static inline struct place after(struct place place, uint32_t steps, uint32_t si
     return place;
 }
 
+/* Goes back by one place. */
+static inline struct place before(struct place place, uint32_t size)
+{
+    if (ae_unlikely(place.index == 0)) {
+        place.index = size;
+        place.flags ^= WRAP;
+    }
+    place.index--;
+    return place;
+}
+
 /* Has the device used the descriptor that it would use next? Then what it says may be read. */
 static inline bool is_used(const struct pvirtq_desc *ring, struct place place)
 {
@@ -111,12 +122,11 @@ static inline bool come_back(struct ring *ring, struct place place, uint32_t id)
 
 /* ---- Making descriptors available ---- */
 
-/* Gives the descriptor `step` places from the next one. Step 0 is given last: it makes all of them
- * available. */
-static inline void give(struct ring *ring, uint32_t step, struct ae_packet *packet,
-                        uint64_t address, uint32_t length, uint32_t flags, const bool in_order)
+/* Gives the descriptor at this place. The burst's first one is given last: it makes all available. */
+static inline void give(const struct ring *ring, struct place place, bool first,
+                        struct ae_packet *packet, uint64_t address, uint32_t length,
+                        uint32_t flags, const bool in_order)
 {
-    struct place place = after(ring->next, step, ring->size);
     uint32_t id = in_order ? place.index : ring->order[place.index];
     struct pvirtq_desc *desc = &ring->desc[place.index];
 
@@ -125,7 +135,7 @@ static inline void give(struct ring *ring, uint32_t step, struct ae_packet *pack
     if (!in_order)
         ring->away[id] = true;
     desc->addr = address;
-    if (step) {
+    if (!first) {
         uint64_t word = length | (uint64_t)(id | flags << 16) << 32;
 
         memcpy(&desc->len, &word, sizeof(word));
@@ -150,21 +160,28 @@ static inline void given(struct ring *ring, uint32_t count)
 
 /* Gives every free descriptor a packet, as far as there are any: what the caller put last to what was
  * received last. */
-static inline void refill(struct queue *queue, const bool in_order)
+static inline __attribute__((always_inline)) void refill(struct queue *queue,
+                                                         const bool in_order)
 {
     struct ring *ring = &queue->receive;
     struct ae_pool *pool = queue->driver.base.pool;
     uint32_t wanted = ring->free;
     uint32_t count = ae_pool_available(pool) < wanted ? ae_pool_available(pool) : wanted;
     struct ae_packet **packets = ae_pool_take(pool, count);
+    struct place place = after(ring->next, count, ring->size);
+    /* Copies, so that the compiler need not read both again after each store to the ring. */
+    const struct ae_virtio_driver driver = queue->driver;
+    const struct ring view = *ring;
 
     ae_virtio_starve(&queue->driver, wanted - count);
     if (count == 0)
         return;
-    for (uint32_t step = count; step-- > 0;)
-        give(ring, step, packets[step],
-             ae_virtio_receive_address(&queue->driver, packets[step]), queue->driver.space,
+    for (uint32_t step = count; step-- > 0;) {
+        place = before(place, view.size);
+        give(&view, place, step == 0, packets[step],
+             ae_virtio_receive_address(&driver, packets[step]), driver.space,
              VIRTQ_DESC_F_WRITE, in_order);
+    }
     given(ring, count);
 }
 
@@ -315,6 +332,8 @@ send_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count, co
     struct ring *ring = &queue->send;
     struct ae_queue_counters *counters = base->counters;
     uint32_t room, good = 0;
+    struct place place;
+    struct ring view;
     uint64_t bytes = 0;
 
     if (ae_unlikely(ring->free < count)) {
@@ -331,11 +350,14 @@ send_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count, co
         counters->send_full += count - good;
     if (good == 0)
         return 0;
+    view = *ring;
+    place = after(view.next, good, view.size);
     for (uint32_t step = good; step-- > 0;) {
         struct ae_packet *packet = packets[step];
 
         bytes += packet->length;
-        give(ring, step, packet, ae_virtio_send_address(packet),
+        place = before(place, view.size);
+        give(&view, place, step == 0, packet, ae_virtio_send_address(packet),
              packet->length + AE_VIRTIO_HEADER, 0, in_order);
     }
     given(ring, good);

@@ -110,7 +110,8 @@ static inline bool come_back(struct ring *ring, uint32_t place, uint32_t id)
 
 /* Gives every free descriptor a packet, as far as there are any: what the caller put last to what was
  * received last. */
-static inline void refill(struct queue *queue, const bool in_order)
+static inline __attribute__((always_inline)) void refill(struct queue *queue,
+                                                         const bool in_order)
 {
     struct ring *ring = &queue->receive;
     struct ae_pool *pool = queue->driver.base.pool;
