@@ -85,3 +85,26 @@ void ae_vhost_unlisten(struct ae_vhost_listener *listener)
     close(listener->fd);
     listener->fd = -1;
 }
+
+int ae_vhost_connect(const char *path, struct ae_error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd, rc;
+
+    if (strlen(path) >= sizeof(address.sun_path))
+        return ae_error_set(err, -ENAMETOOLONG, "'%s': a socket's path has at most %zu characters",
+                            path, sizeof(address.sun_path) - 1);
+    memcpy(address.sun_path, path, strlen(path));
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return ae_error_set(err, -errno, "making a socket: %s", strerror(errno));
+    if (!connect(fd, (const struct sockaddr *)&address, sizeof(address)))
+        return fd;
+    rc = ae_error_set(err, -errno, "connecting to %s: %s%s", path, strerror(errno),
+                      errno == ENOENT || errno == ECONNREFUSED
+                          ? "; is the back end running and listening there? (one that connects "
+                            "itself needs ',server=on')"
+                          : "");
+    close(fd);
+    return rc;
+}

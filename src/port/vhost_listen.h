@@ -2,7 +2,7 @@
 #ifndef AE_PORT_VHOST_LISTEN_H
 #define AE_PORT_VHOST_LISTEN_H
 
-/* A Unix socket with a name, that others connect to. */
+/* A Unix socket with a name: to listen at, or to connect to. */
 
 #include <sys/types.h>
 #include <sys/un.h>
@@ -27,5 +27,8 @@ int ae_vhost_accept(const struct ae_vhost_listener *listener);
 
 /* Removes the name if it is still ours. */
 void ae_vhost_unlisten(struct ae_vhost_listener *listener);
+
+/* To a socket where another program listens: a descriptor, non-blocking, or a negative errno. */
+int ae_vhost_connect(const char *path, struct ae_error *err);
 
 #endif

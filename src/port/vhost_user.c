@@ -13,7 +13,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -103,29 +102,6 @@ static void lose(struct ae_vhost_front *front, const struct ae_error *why)
     disconnect(front);
 }
 
-static int connect_to(const char *path, struct ae_error *err)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd, rc;
-
-    if (strlen(path) >= sizeof(address.sun_path))
-        return ae_error_set(err, -ENAMETOOLONG, "'%s': a socket's path has at most %zu characters",
-                            path, sizeof(address.sun_path) - 1);
-    memcpy(address.sun_path, path, strlen(path));
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return ae_error_set(err, -errno, "making a socket: %s", strerror(errno));
-    if (!connect(fd, (const struct sockaddr *)&address, sizeof(address)))
-        return fd;
-    rc = ae_error_set(err, -errno, "connecting to %s: %s%s", path, strerror(errno),
-                      errno == ENOENT || errno == ECONNREFUSED
-                          ? "; is the back end running and listening there? (one that connects "
-                            "itself needs ',server=on')"
-                          : "");
-    close(fd);
-    return rc;
-}
-
 /* -EAGAIN: nobody is there yet. */
 static int accept_one(struct ae_vhost_front *front, struct ae_error *err)
 {
@@ -139,7 +115,7 @@ static int accept_one(struct ae_vhost_front *front, struct ae_error *err)
 
 static int get_connected(struct ae_vhost_front *front, struct ae_error *err)
 {
-    int fd = front->listener.fd >= 0 ? accept_one(front, err) : connect_to(front->owner->base, err);
+    int fd = front->listener.fd >= 0 ? accept_one(front, err) : ae_vhost_connect(front->owner->base, err);
     int rc;
 
     if (fd < 0)

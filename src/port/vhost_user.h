@@ -6,7 +6,8 @@
  * The front end of vhost-user: the driver's side of virtio rings whose device is another process.
  * The port is "vhost-user:PATH".
  *
- *     vhost_dialogue.c    what is said on the socket, in which order
+ *     vhost_negotiation.c what is said first on the socket: features, configuration
+ *     vhost_dialogue.c    what is said then, of memory and rings, and how dialogues are held
  *     vhost_user.c        the owner: connects, reconnects, lets rings run, relays notifications
  *     vhost_user_queue.c  the worker's half
  *
@@ -85,6 +86,15 @@ extern const struct ae_vhost_step ae_vhost_pair_start[];
 extern const struct ae_vhost_step ae_vhost_pair_stop[];
 
 int64_t ae_vhost_now_ms(void);
+
+/* For steps. */
+#define AE_VHOST_STATUS_DRIVER   (VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER)
+#define AE_VHOST_STATUS_FEATURES (AE_VHOST_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK)
+
+bool ae_vhost_has(const struct ae_vhost_front *front, enum vhost_user_protocol_feature bit);
+bool ae_vhost_offers_protocol(const struct ae_vhost_front *front);
+bool ae_vhost_wants_status(const struct ae_vhost_front *front); /* it keeps the device status */
+int ae_vhost_set_number(struct vhost_user_message *message, uint64_t number); /* 0 */
 
 void ae_vhost_begin(struct ae_vhost_front *front, const struct ae_vhost_step *dialogue,
                     unsigned pair);
