@@ -11,16 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/error.h"
 
-#define TEND_NS   100000 /* how late a notification may be */
-#define RETRY_MS  100    /* between attempts to connect */
-#define AGAIN_MS  1      /* before the first of them */
-#define LISTEN_MS 10000  /* how long opening waits for a back end that connects to us */
+#define TEND_NS 100000 /* how late a notification may be */
 
 static const char *const keys[] = {"packed", "in_order", "mrg_rxbuf", "csum", "server", NULL};
 
@@ -29,134 +25,18 @@ static struct ae_vhost_front *front_of(const struct ae_port_owner *owner)
     return owner->driver;
 }
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
-/* ---- What the worker and the user see ---- */
-
 static uint32_t generation_of(const struct ae_vhost_front *front)
 {
     return front->owner->state->generation;
 }
 
-/* Odd: a back end is there. Pairs with the acquire load of the worker: what it finds then was
- * there. */
-static void set_present(struct ae_vhost_front *front, bool present)
-{
-    uint32_t generation = generation_of(front);
-
-    if ((generation & 1) != present)
-        __atomic_store_n(&front->owner->state->generation, generation + 1, __ATOMIC_RELEASE);
-}
-
-static void set_link(struct ae_vhost_front *front, bool up)
-{
-    struct ae_link link;
-
-    if (up) {
-        ae_virtio_set_link(front->owner, front->features, &front->config);
-        return;
-    }
-    ae_port_read_link(front->owner->state, &link);
-    link.changes += link.up;
-    link.up = false;
-    ae_port_set_link(front->owner->state, &link);
-}
-
-/* ---- The connection ---- */
-
-static int watch(struct ae_vhost_front *front, int fd, struct ae_error *err)
-{
-    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.fd = fd};
-
-    if (epoll_ctl(front->epoll_fd, EPOLL_CTL_ADD, fd, &event))
-        return ae_error_set(err, -errno, "watching a socket: %s", strerror(errno));
-    return 0;
-}
-
-static void disconnect(struct ae_vhost_front *front)
-{
-    if (front->stream.fd < 0)
-        return;
-    set_present(front, false);
-    set_link(front, false);
-    ae_vhost_stream_drop(&front->stream);
-    close_fd(&front->stream.fd);
-    close_fd(&front->error_fd);
-    for (unsigned i = 0; i < AE_VHOST_VRINGS; i++)
-        close_fd(&front->kicks[i]);
-    memset(front->running, 0, sizeof(front->running));
-    front->dialogue = NULL;
-    front->announced = false;
-    front->retry_at = ae_vhost_now_ms() + (front->ran ? AGAIN_MS : RETRY_MS);
-    front->ran = false;
-}
-
 static void lose(struct ae_vhost_front *front, const struct ae_error *why)
 {
     front->owner->trouble = *why;
-    disconnect(front);
-}
-
-/* -EAGAIN: nobody is there yet. */
-static int accept_one(struct ae_vhost_front *front, struct ae_error *err)
-{
-    int fd = ae_vhost_accept(&front->listener);
-
-    if (fd < 0 && errno == EAGAIN)
-        return ae_error_set(err, -EAGAIN, "no back end has connected to %s yet",
-                            front->owner->base);
-    return fd >= 0 ? fd : ae_error_set(err, -errno, "accepting a back end: %s", strerror(errno));
-}
-
-static int get_connected(struct ae_vhost_front *front, struct ae_error *err)
-{
-    int fd = front->listener.fd >= 0 ? accept_one(front, err) : ae_vhost_connect(front->owner->base, err);
-    int rc;
-
-    if (fd < 0)
-        return fd;
-    ae_vhost_stream_init(&front->stream, fd);
-    front->error_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    rc = front->error_fd < 0 ? ae_error_set(err, -errno, "eventfd: %s", strerror(errno)) : 0;
-    if (!rc)
-        rc = watch(front, fd, err);
-    if (!rc)
-        rc = watch(front, front->error_fd, err);
-    if (rc)
-        disconnect(front);
-    return rc;
+    ae_vhost_front_disconnect(front);
 }
 
 /* ---- Opening ---- */
-
-static int wait_for_back_end(struct ae_vhost_front *front, struct ae_error *err)
-{
-    struct pollfd poll_fd = {.fd = front->listener.fd, .events = POLLIN};
-
-    if (poll(&poll_fd, 1, LISTEN_MS) == 1)
-        return 0;
-    return ae_error_set(err, -ETIMEDOUT, "no back end has connected to %s within %d s",
-                        front->owner->base, LISTEN_MS / 1000);
-}
-
-static int reach(struct ae_vhost_front *front, struct ae_error *err)
-{
-    bool server = false;
-    int rc = ae_port_choice_bool(front->owner, "server", &server, err);
-
-    if (!rc && server)
-        rc = ae_vhost_listen(&front->listener, front->owner->base, err);
-    if (!rc && server)
-        rc = watch(front, front->listener.fd, err);
-    if (!rc && server)
-        rc = wait_for_back_end(front, err);
-    return rc ? rc : get_connected(front, err);
-}
 
 /* What the configuration would say, where there is none. */
 static void assume_config(struct ae_vhost_front *front)
@@ -186,7 +66,7 @@ static int open_port(struct ae_port_owner *owner, struct ae_error *err)
         return ae_error_set(err, -errno, "epoll: %s", strerror(errno));
     rc = ae_vhost_notifier_open(&front->notifier, err);
     if (!rc)
-        rc = reach(front, err);
+        rc = ae_vhost_front_reach(front, err);
     if (!rc)
         rc = ae_vhost_converse(front, ae_vhost_negotiation, 0, err);
     if (rc)
@@ -214,7 +94,7 @@ static int map(struct ae_port_owner *owner, struct ae_error *err)
     if (rc)
         return rc;
     front->announced = true;
-    set_present(front, true);
+    ae_vhost_front_present(front, true);
     return 0;
 }
 
@@ -223,17 +103,6 @@ static int map(struct ae_port_owner *owner, struct ae_error *err)
 static void kick(const struct ae_vhost_front *front, unsigned vring)
 {
     ae_vhost_notify(&front->notifier, front->kicks[vring]);
-}
-
-static int make_kicks(struct ae_vhost_front *front, unsigned pair, struct ae_error *err)
-{
-    for (unsigned i = 2 * pair; i < 2 * pair + 2; i++) {
-        close_fd(&front->kicks[i]);
-        front->kicks[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-        if (front->kicks[i] < 0)
-            return ae_error_set(err, -errno, "eventfd: %s", strerror(errno));
-    }
-    return 0;
 }
 
 /* The worker has laid this queue's rings out for the back end that is there now. */
@@ -251,7 +120,7 @@ static void pair_runs(struct ae_vhost_front *front)
     front->running[front->pair] = true;
     kick(front, VIRTIO_NET_RECEIVEQ(front->pair));
     kick(front, VIRTIO_NET_TRANSMITQ(front->pair));
-    set_link(front, true);
+    ae_vhost_front_link(front, true);
     front->returned = front->ran = true;
     front->owner->trouble.text[0] = '\0';
 }
@@ -265,7 +134,7 @@ static int begin_next(struct ae_vhost_front *front, struct ae_error *err)
     for (unsigned i = 0; front->started && i < front->owner->handoff.info.queues; i++)
         if (!front->running[i] && laid_out(front, i)) {
             ae_vhost_begin(front, ae_vhost_pair_start, i);
-            return make_kicks(front, i, err);
+            return ae_vhost_front_kicks(front, i, err);
         }
     return 0;
 }
@@ -274,7 +143,7 @@ static void finish(struct ae_vhost_front *front, const struct ae_vhost_step *dia
 {
     if (dialogue == ae_vhost_memory) {
         front->announced = true;
-        set_present(front, true);
+        ae_vhost_front_present(front, true);
     } else if (dialogue == ae_vhost_pair_start) {
         pair_runs(front);
     }
@@ -329,23 +198,14 @@ static int look_at_connection(struct ae_vhost_front *front, struct ae_error *err
 static void reconnect(struct ae_vhost_front *front)
 {
     struct ae_error err;
-    int rc = get_connected(front, &err);
+    int rc = ae_vhost_front_connect(front, &err);
 
-    front->retry_at = ae_vhost_now_ms() + RETRY_MS;
+    front->retry_at = ae_vhost_now_ms() + AE_VHOST_RETRY_MS;
     if (rc) {
         front->owner->trouble = err;
         return;
     }
     ae_vhost_begin(front, ae_vhost_negotiation, 0);
-}
-
-/* One back end at a time. */
-static void turn_away(struct ae_vhost_front *front)
-{
-    int fd = accept_one(front, NULL);
-
-    if (fd >= 0)
-        close(fd);
 }
 
 static void event(struct ae_port_owner *owner, int fd)
@@ -359,7 +219,7 @@ static void event(struct ae_port_owner *owner, int fd)
     if (front->listener.fd < 0)
         return;
     if (front->stream.fd >= 0)
-        turn_away(front);
+        ae_vhost_front_turn_away(front);
     else
         reconnect(front);
 }
@@ -401,7 +261,7 @@ static uint64_t tend(struct ae_port_owner *owner)
     if (front->stream.fd >= 0 && (look_for_broken(front, &err) || proceed(front, &err)))
         lose(front, &err);
     if (front->stream.fd < 0)
-        return RETRY_MS * 1000000ull;
+        return AE_VHOST_RETRY_MS * 1000000ull;
     for (unsigned i = 0; i < owner->handoff.info.queues; i++) {
         if (!front->running[i])
             continue;
@@ -433,7 +293,7 @@ static int attached(struct ae_port_owner *owner, struct ae_error *err)
     struct ae_vhost_front *front = front_of(owner);
 
     for (unsigned i = 0; i < owner->handoff.info.queues; i++) {
-        int rc = make_kicks(front, i, err);
+        int rc = ae_vhost_front_kicks(front, i, err);
 
         if (!rc)
             rc = ae_vhost_converse(front, ae_vhost_pair_start, i, err);
@@ -467,7 +327,7 @@ static int stop(struct ae_port_owner *owner, struct ae_error *err)
     if (rc)
         lose(front, &why);
     if (front->stream.fd >= 0)
-        set_link(front, false);
+        ae_vhost_front_link(front, false);
     return 0;
 }
 
@@ -480,10 +340,11 @@ static void close_port(struct ae_port_owner *owner)
     /* Told, a back end is done with the rings when it answers; one that only sees the connection end may
      * still be in them (DPDK 22.11's net_vhost unmaps them under its own thread, and crashes). */
     stop(owner, NULL);
-    disconnect(front);
+    ae_vhost_front_disconnect(front);
     ae_vhost_unlisten(&front->listener);
     ae_vhost_notifier_close(&front->notifier);
-    close_fd(&front->epoll_fd);
+    if (front->epoll_fd >= 0)
+        close(front->epoll_fd);
 }
 
 static const struct ae_port_transport transport = {

@@ -6,6 +6,7 @@
  * The front end of vhost-user: the driver's side of virtio rings whose device is another process.
  * The port is "vhost-user:PATH".
  *
+ *     vhost_connection.c  how it is connected, and what belongs to one connection
  *     vhost_negotiation.c what is said first on the socket: features, configuration
  *     vhost_dialogue.c    what is said then, of memory and rings, and how dialogues are held
  *     vhost_user.c        the owner: connects, reconnects, lets rings run, relays notifications
@@ -108,6 +109,27 @@ int ae_vhost_advance(struct ae_vhost_front *front, struct ae_error *err);
 /* The same, waiting. */
 int ae_vhost_converse(struct ae_vhost_front *front, const struct ae_vhost_step *dialogue,
                       unsigned pair, struct ae_error *err);
+
+/* ---- The connection ---- */
+
+#define AE_VHOST_RETRY_MS 100 /* between attempts to connect */
+
+/* The first connection: may wait for a back end that connects to us. */
+int ae_vhost_front_reach(struct ae_vhost_front *front, struct ae_error *err);
+
+/* Connects, or accepts one who did; -EAGAIN: nobody is there. */
+int ae_vhost_front_connect(struct ae_vhost_front *front, struct ae_error *err);
+void ae_vhost_front_disconnect(struct ae_vhost_front *front);
+
+/* One more that connects to us: one back end at a time. */
+void ae_vhost_front_turn_away(struct ae_vhost_front *front);
+
+/* New eventfds for a pair. */
+int ae_vhost_front_kicks(struct ae_vhost_front *front, unsigned pair, struct ae_error *err);
+
+/* Turns the generation odd or even; sets the link. */
+void ae_vhost_front_present(struct ae_vhost_front *front, bool present);
+void ae_vhost_front_link(struct ae_vhost_front *front, bool up);
 
 /* The ring behind a vring's number (5.1.2: even ones receive). */
 struct ae_virtio_ring ae_vhost_ring(const struct ae_vhost_front *front, unsigned vring);
