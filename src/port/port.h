@@ -30,14 +30,14 @@ struct ae_pci_id {
 /* One queue's part of the state page, in cache lines of its own. */
 struct ae_queue_state {
     struct ae_queue_counters counters;
-    uint32_t broken; /* the queue met something it cannot go on after; set by it, till a restart */
+    uint32_t broken; /* not 0: it met something it cannot go on after; set by it, till a restart */
     uint32_t reserved;
     /* Notifications that the worker leaves to the owner, who clears and relays them. */
     uint32_t notify_receive __attribute__((aligned(64)));
     uint32_t notify_send;
     /* Of the generation below, what this queue has taken over. Written by the worker. */
     uint32_t generation;
-    /* Where its rings stood when it last stopped, for a peer that asks. Written by the worker. */
+    /* Where its rings stood when it last stopped, or took over. Written by the worker before. */
     uint16_t positions[2];
 } __attribute__((aligned(64)));
 
@@ -46,6 +46,8 @@ struct ae_port_state {
     uint32_t announce; /* how often the device asked us to announce ourselves (gratuitous ARP) */
     /* Counts how often the peer came (odd) and went (even), for ports whose peer may. */
     uint32_t generation __attribute__((aligned(64)));
+    /* Rings that were laid out in another epoch than this begin anew at the next generation. */
+    uint32_t epoch;
     struct ae_queue_state queues[AE_PORT_QUEUES];
 };
 

@@ -63,6 +63,7 @@ void ae_vhost_front_disconnect(struct ae_vhost_front *front)
 {
     if (front->stream.fd < 0)
         return;
+    ae_vhost_inflight_left(front);
     ae_vhost_front_present(front, false);
     ae_vhost_front_link(front, false);
     ae_vhost_stream_drop(&front->stream);

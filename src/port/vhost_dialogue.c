@@ -118,13 +118,15 @@ static int ask_num(struct ae_vhost_front *front, struct vhost_user_message *mess
     return set_state(front, message, ae_vhost_ring(front, vring_of(front)).size);
 }
 
-/* Packed: available index 14:0 and wrap counter 15, used ones 30:16 and 31; both counters begin as
- * 1 (2.8.1). */
+/* Where the worker says that the used buffers end. A back end with an in-flight buffer adds what it had
+ * taken beyond. Packed: available index 14:0 and wrap counter 15, used ones 30:16 and 31. */
 static int ask_base(struct ae_vhost_front *front, struct vhost_user_message *message,
                     struct ae_error *err)
 {
+    uint32_t used = front->owner->state->queues[front->pair].positions[front->step->direction];
+
     (void)err;
-    return set_state(front, message, packed(front) ? 0x80008000u : 0);
+    return set_state(front, message, packed(front) ? used | used << 16 : used);
 }
 
 static int ask_address(struct ae_vhost_front *front, struct vhost_user_message *message,
@@ -193,7 +195,7 @@ static int ask_disable(struct ae_vhost_front *front, struct vhost_user_message *
     return set_state(front, message, 0);
 }
 
-static int take_base(struct ae_vhost_front *front, const struct vhost_user_message *answer,
+static int take_base(struct ae_vhost_front *front, struct vhost_user_message *answer,
                      struct ae_error *err)
 {
     if (answer->payload.state.index == vring_of(front))
@@ -323,6 +325,21 @@ static int say(struct ae_vhost_front *front, struct ae_error *err)
     return 1;
 }
 
+static int take_answer(struct ae_vhost_front *front, struct vhost_user_message *answer,
+                       struct ae_error *err)
+{
+    if (answer->request != front->awaited)
+        return ae_error_set(err, -EPROTO, "the back end answered %s with one to %s",
+                            name_of(front->awaited), name_of(answer->request));
+    front->awaited = 0;
+    if (ae_vhost_has_reply(answer->request))
+        return front->step->take ? front->step->take(front, answer, err) : 0;
+    if (answer->payload.u64)
+        return ae_error_set(err, -EPROTO, "the back end refused %s (it answered 0x%llx)",
+                            name_of(answer->request), (unsigned long long)answer->payload.u64);
+    return 0;
+}
+
 static int hear(struct ae_vhost_front *front, struct ae_error *err)
 {
     struct vhost_user_message answer;
@@ -332,17 +349,9 @@ static int hear(struct ae_vhost_front *front, struct ae_error *err)
         return ae_error_prefix(err, rc, "waiting for the answer to %s", name_of(front->awaited));
     if (rc == 0)
         return overdue(front, "answer", err);
-    ae_vhost_close_fds(&answer); /* none of these answers has any */
-    if (answer.request != front->awaited)
-        return ae_error_set(err, -EPROTO, "the back end answered %s with one to %s",
-                            name_of(front->awaited), name_of(answer.request));
-    front->awaited = 0;
-    if (ae_vhost_has_reply(answer.request))
-        return front->step->take ? front->step->take(front, &answer, err) ?: 1 : 1;
-    if (answer.payload.u64)
-        return ae_error_set(err, -EPROTO, "the back end refused %s (it answered 0x%llx)",
-                            name_of(answer.request), (unsigned long long)answer.payload.u64);
-    return 1;
+    rc = take_answer(front, &answer, err);
+    ae_vhost_close_fds(&answer);
+    return rc ? rc : 1;
 }
 
 int ae_vhost_advance(struct ae_vhost_front *front, struct ae_error *err)

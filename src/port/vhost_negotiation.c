@@ -12,7 +12,9 @@
 #define PROTOCOL_FEATURES                                                                        \
     (UINT64_C(1) << VHOST_USER_PROTOCOL_F_MQ | UINT64_C(1) << VHOST_USER_PROTOCOL_F_RARP |       \
      UINT64_C(1) << VHOST_USER_PROTOCOL_F_REPLY_ACK | UINT64_C(1) << VHOST_USER_PROTOCOL_F_MTU | \
-     UINT64_C(1) << VHOST_USER_PROTOCOL_F_CONFIG | UINT64_C(1) << VHOST_USER_PROTOCOL_F_STATUS)
+     UINT64_C(1) << VHOST_USER_PROTOCOL_F_CONFIG |                                               \
+     UINT64_C(1) << VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD |                                       \
+     UINT64_C(1) << VHOST_USER_PROTOCOL_F_STATUS)
 
 /* Not over a socket: no IOMMU is between (its messages would be needed), an eventfd carries no
  * data, processors order memory for each other, and the control queue is emulated by front ends. */
@@ -25,7 +27,7 @@
     (VIRTIO_FEATURE(VIRTIO_NET_F_MAC) | VIRTIO_FEATURE(VIRTIO_NET_F_STATUS) | \
      VIRTIO_FEATURE(VIRTIO_NET_F_SPEED_DUPLEX) | VIRTIO_FEATURE(VIRTIO_NET_F_MQ))
 
-static int take_features(struct ae_vhost_front *front, const struct vhost_user_message *answer,
+static int take_features(struct ae_vhost_front *front, struct vhost_user_message *answer,
                          struct ae_error *err)
 {
     (void)err;
@@ -35,7 +37,7 @@ static int take_features(struct ae_vhost_front *front, const struct vhost_user_m
     return 0;
 }
 
-static int take_protocol(struct ae_vhost_front *front, const struct vhost_user_message *answer,
+static int take_protocol(struct ae_vhost_front *front, struct vhost_user_message *answer,
                          struct ae_error *err)
 {
     (void)err;
@@ -55,7 +57,7 @@ static bool wants_queue_num(const struct ae_vhost_front *front)
     return ae_vhost_has(front, VHOST_USER_PROTOCOL_F_MQ);
 }
 
-static int take_queue_num(struct ae_vhost_front *front, const struct vhost_user_message *answer,
+static int take_queue_num(struct ae_vhost_front *front, struct vhost_user_message *answer,
                           struct ae_error *err)
 {
     (void)err;
@@ -105,7 +107,7 @@ static int ask_config(struct ae_vhost_front *front, struct vhost_user_message *m
     return 0;
 }
 
-static int take_config(struct ae_vhost_front *front, const struct vhost_user_message *answer,
+static int take_config(struct ae_vhost_front *front, struct vhost_user_message *answer,
                        struct ae_error *err)
 {
     const struct vhost_user_config *config = &answer->payload.config;
@@ -149,7 +151,7 @@ static int ask_status_features(struct ae_vhost_front *front, struct vhost_user_m
     return ae_vhost_set_number(message, AE_VHOST_STATUS_FEATURES);
 }
 
-static int take_status(struct ae_vhost_front *front, const struct vhost_user_message *answer,
+static int take_status(struct ae_vhost_front *front, struct vhost_user_message *answer,
                        struct ae_error *err)
 {
     if (answer->payload.u64 & VIRTIO_STATUS_FEATURES_OK)

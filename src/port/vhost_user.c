@@ -58,7 +58,7 @@ static int open_port(struct ae_port_owner *owner, struct ae_error *err)
         return ae_error_set(err, -ENOMEM, "out of memory");
     owner->driver = front;
     front->owner = owner;
-    front->stream.fd = front->listener.fd = front->error_fd = -1;
+    front->stream.fd = front->listener.fd = front->error_fd = front->inflight.fd = -1;
     memset(front->kicks, 0xff, sizeof(front->kicks));
     assume_config(front);
     front->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -84,6 +84,15 @@ static int open_port(struct ae_port_owner *owner, struct ae_error *err)
     return rc;
 }
 
+/* The back end knows our memory. Its rings are those that were, if it can go on with them. */
+static void announce(struct ae_vhost_front *front)
+{
+    if (front->inflight.fd < 0 || !ae_vhost_has(front, VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD))
+        ae_vhost_inflight_forget(front);
+    front->announced = true;
+    ae_vhost_front_present(front, true);
+}
+
 static int map(struct ae_port_owner *owner, struct ae_error *err)
 {
     struct ae_vhost_front *front = front_of(owner);
@@ -91,11 +100,13 @@ static int map(struct ae_port_owner *owner, struct ae_error *err)
 
     owner->handoff.memory_iova = (uintptr_t)ae_memory_base(owner->memory);
     rc = ae_vhost_converse(front, ae_vhost_memory, 0, err);
-    if (rc)
-        return rc;
-    front->announced = true;
-    ae_vhost_front_present(front, true);
-    return 0;
+    if (!rc)
+        announce(front);
+    while (!rc && ae_vhost_inflight_due(front)) {
+        rc = ae_vhost_converse(front, ae_vhost_inflight, front->inflight.told, err);
+        front->inflight.told++;
+    }
+    return rc;
 }
 
 /* ---- Running ---- */
@@ -105,7 +116,7 @@ static void kick(const struct ae_vhost_front *front, unsigned vring)
     ae_vhost_notify(&front->notifier, front->kicks[vring]);
 }
 
-/* The worker has laid this queue's rings out for the back end that is there now. */
+/* The worker has this queue's rings ready for the back end that is there now. */
 static bool laid_out(const struct ae_vhost_front *front, unsigned pair)
 {
     /* Pairs with the release store of the worker: the rings are there before its word that they
@@ -131,6 +142,10 @@ static int begin_next(struct ae_vhost_front *front, struct ae_error *err)
         ae_vhost_begin(front, ae_vhost_memory, 0);
         return 0;
     }
+    if (ae_vhost_inflight_due(front)) {
+        ae_vhost_begin(front, ae_vhost_inflight, front->inflight.told);
+        return 0;
+    }
     for (unsigned i = 0; front->started && i < front->owner->handoff.info.queues; i++)
         if (!front->running[i] && laid_out(front, i)) {
             ae_vhost_begin(front, ae_vhost_pair_start, i);
@@ -141,12 +156,12 @@ static int begin_next(struct ae_vhost_front *front, struct ae_error *err)
 
 static void finish(struct ae_vhost_front *front, const struct ae_vhost_step *dialogue)
 {
-    if (dialogue == ae_vhost_memory) {
-        front->announced = true;
-        ae_vhost_front_present(front, true);
-    } else if (dialogue == ae_vhost_pair_start) {
+    if (dialogue == ae_vhost_memory)
+        announce(front);
+    else if (dialogue == ae_vhost_inflight)
+        front->inflight.told++;
+    else if (dialogue == ae_vhost_pair_start)
         pair_runs(front);
-    }
 }
 
 /* As far as it goes without waiting. */
@@ -190,8 +205,10 @@ static int look_at_connection(struct ae_vhost_front *front, struct ae_error *err
 
     if (rc)
         return rc;
-    if (poll(&poll_fd, 1, 0) == 1)
+    if (poll(&poll_fd, 1, 0) == 1) {
+        ae_vhost_inflight_forget(front);
         return ae_error_set(err, -EIO, "the back end found a ring unusable");
+    }
     return proceed(front, err);
 }
 
@@ -224,13 +241,20 @@ static void event(struct ae_port_owner *owner, int fd)
         reconnect(front);
 }
 
+
 /* A back end that broke a ring is left; rings laid out anew await it, or another, when it returns. */
-static int look_for_broken(const struct ae_vhost_front *front, struct ae_error *err)
+static int look_for_broken(struct ae_vhost_front *front, struct ae_error *err)
 {
-    for (unsigned i = 0; i < front->owner->handoff.info.queues; i++)
-        if (front->running[i] &&
-            __atomic_load_n(&front->owner->state->queues[i].broken, __ATOMIC_ACQUIRE))
-            return ae_error_set(err, -EPROTO, "the back end broke a ring of queue %u", i);
+    const struct ae_port_state *state = front->owner->state;
+
+    for (unsigned i = 0; i < front->owner->handoff.info.queues; i++) {
+        uint32_t broken = __atomic_load_n(&state->queues[i].broken, __ATOMIC_ACQUIRE);
+
+        if (!broken || broken != state->generation)
+            continue;
+        ae_vhost_inflight_forget(front);
+        return ae_error_set(err, -EPROTO, "the back end broke a ring of queue %u", i);
+    }
     return 0;
 }
 
@@ -314,7 +338,8 @@ static int stop(struct ae_port_owner *owner, struct ae_error *err)
 
     (void)err;
     front->started = false;
-    if (front->dialogue == ae_vhost_pair_start && front->stream.fd >= 0) {
+    if (front->stream.fd >= 0 && (front->dialogue == ae_vhost_pair_start ||
+                                  front->dialogue == ae_vhost_inflight)) {
         ae_error_set(&why, -ECANCELED, "the port was stopped while its rings were starting");
         lose(front, &why);
     }
@@ -328,6 +353,7 @@ static int stop(struct ae_port_owner *owner, struct ae_error *err)
         lose(front, &why);
     if (front->stream.fd >= 0)
         ae_vhost_front_link(front, false);
+    ae_vhost_inflight_forget(front);
     return 0;
 }
 

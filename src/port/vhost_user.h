@@ -9,15 +9,21 @@
  *     vhost_connection.c  how it is connected, and what belongs to one connection
  *     vhost_negotiation.c what is said first on the socket: features, configuration
  *     vhost_dialogue.c    what is said then, of memory and rings, and how dialogues are held
+ *     vhost_inflight.c    what a back end keeps of descriptors in flight, for its return
  *     vhost_user.c        the owner: connects, reconnects, lets rings run, relays notifications
  *     vhost_user_queue.c  the worker's half
  *
  * Owner and worker agree through the state page:
- *     generation          written by the owner; odd while a back end is there and knows our memory
- *     queues[i].generation written by the worker, once the rings of queue i are laid out anew for
- * it A back end learns of the rings of a queue when the two are equal, so it never sees old ones.
- * When it is gone the generation turns even, and the worker takes its packets back at the next
- * burst call.
+ *     generation           written by the owner; odd while a back end is there and knows our memory
+ *     epoch                written by the owner before it: which rings are those of the generation
+ *     queues[i].generation written by the worker, once the rings of queue i are ready for it, and
+ *     queues[i].positions  before it, where in the receive and the send ring the back end begins
+ * A back end learns of the rings of a queue when the two generations are equal, so it never sees old
+ * ones. When it is gone the generation turns even. Is the epoch another one, the worker takes its
+ * packets back and lays the rings out anew at the next burst call; so it is for every generation
+ * without an in-flight buffer. Is it the same, the rings stay as they are, and the back end that
+ * returns goes on with them. A ring that is broken is reported in queues[i].broken, as the generation
+ * in which it was found to be.
  *
  * What a descriptor calls an address (the "guest address") and what the protocol's messages call
  * one (the "user address") are one here: where the owner has the memory mapped.
@@ -34,6 +40,14 @@
 extern int ae_vhost_patience_ms;
 
 struct ae_vhost_step;
+
+/* Where a back end tracks what it has taken and not yet used. */
+struct ae_vhost_inflight {
+    int fd; /* -1: none */
+    uint64_t size, offset;
+    unsigned told;   /* pairs that are settled over this connection; the buffer is with the last */
+    unsigned failed; /* attempts to go on with it, in a row */
+};
 
 /* A connection to a back end, from the first message on. */
 struct ae_vhost_front {
@@ -54,6 +68,7 @@ struct ae_vhost_front {
     int64_t deadline;                     /* ms */
     bool sent_late;                       /* the socket had no room for a message */
 
+    struct ae_vhost_inflight inflight;
     struct ae_vhost_notifier notifier;
     int kicks[AE_VHOST_VRINGS]; /* eventfds, -1: none */
     int error_fd;               /* eventfd: the back end found a ring unusable */
@@ -76,13 +91,14 @@ struct ae_vhost_step {
     bool (*wanted)(const struct ae_vhost_front *front); /* NULL: always */
     int (*ask)(struct ae_vhost_front *front, struct vhost_user_message *message,
                struct ae_error *err);
-    int (*take)(struct ae_vhost_front *front, const struct vhost_user_message *answer,
+    int (*take)(struct ae_vhost_front *front, struct vhost_user_message *answer,
                 struct ae_error *err);
 };
 
 /* Dialogues. Each begins on an idle connection. */
 extern const struct ae_vhost_step ae_vhost_negotiation[]; /* features, queues, configuration */
 extern const struct ae_vhost_step ae_vhost_memory[];
+extern const struct ae_vhost_step ae_vhost_inflight[]; /* for each pair, before the first starts */
 extern const struct ae_vhost_step ae_vhost_pair_start[];
 extern const struct ae_vhost_step ae_vhost_pair_stop[];
 
@@ -109,6 +125,15 @@ int ae_vhost_advance(struct ae_vhost_front *front, struct ae_error *err);
 /* The same, waiting. */
 int ae_vhost_converse(struct ae_vhost_front *front, const struct ae_vhost_step *dialogue,
                       unsigned pair, struct ae_error *err);
+
+/* There are pairs to hold the dialogue about. */
+bool ae_vhost_inflight_due(const struct ae_vhost_front *front);
+
+/* Gives the buffer up, if there is one: rings begin anew with the next generation. */
+void ae_vhost_inflight_forget(struct ae_vhost_front *front);
+
+/* The connection is over, and the generation not yet changed. */
+void ae_vhost_inflight_left(struct ae_vhost_front *front);
 
 /* ---- The connection ---- */
 

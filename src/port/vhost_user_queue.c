@@ -12,26 +12,36 @@
 struct vhost_queue {
     struct ae_queue base;
     struct ae_queue *ring; /* virtio_split.c's or virtio_packed.c's */
-    const uint32_t *generation;
+    const struct ae_port_state *port;
     struct ae_queue_state *state;
-    uint32_t taken_over;
+    uint32_t taken_over; /* generation */
+    uint32_t epoch;      /* that the rings were laid out in */
 };
 
-static void take_over(struct vhost_queue *queue, uint32_t generation);
+static void take_over(struct vhost_queue *queue, uint32_t generation, bool anew);
+
+/* The owner then leaves the back end, which is the change that we wait for. */
+static void report_broken(struct vhost_queue *queue, uint32_t generation)
+{
+    __atomic_store_n(&queue->state->broken, generation, __ATOMIC_RELEASE);
+}
 
 static bool changed(struct vhost_queue *queue)
 {
-    /* Pairs with the release store of the owner. */
-    uint32_t generation = __atomic_load_n(queue->generation, __ATOMIC_ACQUIRE);
+    /* Pairs with the release store of the owner: the epoch was there before. */
+    uint32_t generation = __atomic_load_n(&queue->port->generation, __ATOMIC_ACQUIRE), epoch;
 
     if (__builtin_expect(generation == queue->taken_over, 1)) {
-        /* The owner then leaves the back end, which is the change that we wait for. */
         if (__builtin_expect(ae_virtio_broken(queue->ring), 0))
-            __atomic_store_n(&queue->state->broken, 1, __ATOMIC_RELEASE);
+            report_broken(queue, generation);
         return false;
     }
-    ae_virtio_reset(queue->ring);
-    take_over(queue, generation);
+    /* Of a later generation, perhaps: then this one is over, and nobody looks at what is made of it. */
+    epoch = __atomic_load_n(&queue->port->epoch, __ATOMIC_RELAXED);
+    if (epoch != queue->epoch)
+        ae_virtio_reset(queue->ring);
+    take_over(queue, generation, epoch != queue->epoch);
+    queue->epoch = epoch;
     return true;
 }
 
@@ -71,13 +81,17 @@ static uint16_t send_nothing(struct ae_queue *base, struct ae_packet **packets, 
     return 0;
 }
 
-/* The rings are as new. */
-static void take_over(struct vhost_queue *queue, uint32_t generation)
+/* The rings are as new, or as they were: what the back end had used by then is still received. */
+static void take_over(struct vhost_queue *queue, uint32_t generation, bool anew)
 {
     bool present = generation & 1;
 
-    queue->base.receive = present ? receive : receive_nothing;
+    queue->base.receive = present || !anew ? receive : receive_nothing;
     queue->base.send = present ? send : send_nothing;
+    if (!ae_virtio_positions(queue->ring, queue->state->positions)) {
+        report_broken(queue, generation);
+        return;
+    }
     queue->taken_over = generation;
     __atomic_store_n(&queue->state->broken, 0, __ATOMIC_RELAXED);
     /* Pairs with the acquire load of the owner, who shows the rings to the back end. */
@@ -89,6 +103,7 @@ int ae_vhost_user_attach(struct ae_port *port, unsigned index, struct ae_queue *
 {
     struct vhost_queue *queue = aligned_alloc(64, (sizeof(*queue) + 63) / 64 * 64);
     uint32_t generation = __atomic_load_n(&port->state->generation, __ATOMIC_ACQUIRE);
+    uint32_t epoch = __atomic_load_n(&port->state->epoch, __ATOMIC_RELAXED);
     int rc;
 
     if (!queue)
@@ -100,9 +115,11 @@ int ae_vhost_user_attach(struct ae_port *port, unsigned index, struct ae_queue *
     }
     queue->base.pool = queue->ring->pool;
     queue->base.counters = queue->ring->counters;
-    queue->generation = &port->state->generation;
+    queue->port = port->state;
     queue->state = &port->state->queues[index];
-    take_over(queue, generation);
+    queue->epoch = epoch;
+    queue->taken_over = generation - 1;
+    take_over(queue, generation, true);
     *out = &queue->base;
     return 0;
 }

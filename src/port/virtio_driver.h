@@ -38,6 +38,7 @@ struct ae_virtio_driver {
     void (*renew)(struct ae_virtio_driver *driver);   /* rings as new, receive ring full */
     void (*release)(struct ae_virtio_driver *driver); /* packets in flight to the pool */
     void (*free)(struct ae_virtio_driver *driver);
+    void (*stand)(struct ae_virtio_driver *driver, uint16_t positions[2]); /* ae_virtio_positions */
     uint32_t frame_span; /* longest frame less the shortest */
     uint32_t stride;     /* from one packet's buffer to the next one's */
     uint64_t first_address; /* where the pool's first packet is received into */

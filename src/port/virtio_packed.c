@@ -420,6 +420,30 @@ static void release(struct ae_virtio_driver *driver)
     release_ring(driver->base.pool, &queue->send, driver->in_order);
 }
 
+static uint16_t stand_in(struct queue *queue, const struct ring *ring, uint64_t *counter)
+{
+    struct place place = ring->look;
+    uint32_t left = in_flight(ring) - ring->used, length = 1;
+
+    for (; left && is_used(ring->desc, place); left -= length) {
+        if (queue->driver.in_order)
+            length = batch_up_to(queue, ring, place, used_here(ring->desc, place).id, left, counter);
+        if (length == 0)
+            return 0;
+        place = after(place, length, ring->size);
+    }
+    return (uint16_t)(place.index | (place.flags ? 1u << 15 : 0));
+}
+
+static void stand(struct ae_virtio_driver *driver, uint16_t positions[2])
+{
+    struct queue *queue = (struct queue *)driver;
+    struct ae_queue_counters *counters = driver->base.counters;
+
+    positions[0] = stand_in(queue, &queue->receive, &counters->receive_bad_descriptors);
+    positions[1] = stand_in(queue, &queue->send, &counters->send_bad_descriptors);
+}
+
 static void free_queue(struct ae_virtio_driver *driver)
 {
     struct queue *queue = (struct queue *)driver;
@@ -479,6 +503,7 @@ int ae_virtio_packed_attach(struct ae_queue **out, const struct ae_virtio_pair *
     queue->driver.renew = renew;
     queue->driver.release = release;
     queue->driver.free = free_queue;
+    queue->driver.stand = stand;
     ae_virtio_start(&queue->driver, pair);
     *out = &queue->driver.base;
     return 0;

@@ -149,6 +149,17 @@ bool ae_virtio_broken(const struct ae_queue *queue)
     return ((const struct ae_virtio_driver *)queue)->broken;
 }
 
+/* ---- For another device ---- */
+
+bool ae_virtio_positions(struct ae_queue *queue, uint16_t positions[2])
+{
+    struct ae_virtio_driver *driver = (struct ae_virtio_driver *)queue;
+
+    if (!driver->broken)
+        driver->stand(driver, positions);
+    return !driver->broken;
+}
+
 /* ---- Notifications ---- */
 
 void ae_virtio_notify(const struct ae_virtio_doorbell *doorbell, const uint16_t *suppression,

@@ -86,6 +86,13 @@ void ae_virtio_detach(struct ae_queue *queue);
  */
 void ae_virtio_reset(struct ae_queue *queue);
 
+/*
+ * Where the used buffers end in the receive and in the send ring, for a device that goes on where another
+ * stopped: split the used ring's idx, packed the place with the wrap counter in bit 15. False: the
+ * ring is broken. The device must not look at the rings.
+ */
+bool ae_virtio_positions(struct ae_queue *queue, uint16_t positions[2]);
+
 /* For an owner who relays: after it exchanged the doorbell's flag for 0 and found it set, does the
  * device want to be told? Holds the barrier between the two. */
 bool ae_virtio_wants_notification(const struct ae_virtio_ring *ring, bool packed);

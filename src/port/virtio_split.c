@@ -357,6 +357,17 @@ static void release(struct ae_virtio_driver *driver)
     release_ring(driver->base.pool, &queue->send, driver->in_order);
 }
 
+static void stand(struct ae_virtio_driver *driver, uint16_t positions[2])
+{
+    struct queue *queue = (struct queue *)driver;
+    struct ae_queue_counters *counters = driver->base.counters;
+
+    look(queue, &queue->receive, &counters->receive_bad_descriptors);
+    look(queue, &queue->send, &counters->send_bad_descriptors);
+    positions[0] = queue->receive.seen;
+    positions[1] = queue->send.seen;
+}
+
 static void free_queue(struct ae_virtio_driver *driver)
 {
     struct queue *queue = (struct queue *)driver;
@@ -418,6 +429,7 @@ int ae_virtio_split_attach(struct ae_queue **out, const struct ae_virtio_pair *p
     queue->driver.renew = renew;
     queue->driver.release = release;
     queue->driver.free = free_queue;
+    queue->driver.stand = stand;
     ae_virtio_start(&queue->driver, pair);
     *out = &queue->driver.base;
     return 0;

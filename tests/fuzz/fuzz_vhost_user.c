@@ -63,6 +63,16 @@ static void drain(int fd)
     ae_vhost_stream_drop(&stream);
 }
 
+/* One page, as an in-flight buffer. */
+static int page(void)
+{
+    static int fd = -1;
+
+    if (fd < 0 && ((fd = memfd_create("page", MFD_CLOEXEC)) < 0 || ftruncate(fd, 4096)))
+        abort();
+    return fd;
+}
+
 static void put(int fd, const void *bytes, size_t size)
 {
     if (send(fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
@@ -85,7 +95,9 @@ static bool answer(int fd, uint32_t awaited, struct input *input)
         return true;
     }
     ae_vhost_init(&message, VHOST_USER_BACKEND_REPLY, awaited);
-    message.size = awaited == VHOST_USER_GET_CONFIG ? take_byte(input) : 8;
+    message.size = awaited == VHOST_USER_GET_CONFIG        ? take_byte(input)
+                   : awaited == VHOST_USER_GET_INFLIGHT_FD ? sizeof(struct vhost_user_inflight)
+                                                           : 8;
     if (wrong & WRONG_REQUEST)
         message.request = take_byte(input);
     if (wrong & WRONG_SIZE)
@@ -95,8 +107,10 @@ static bool answer(int fd, uint32_t awaited, struct input *input)
     if (message.size > sizeof(message.payload))
         message.size = sizeof(message.payload);
     take(input, &message.payload, message.size);
-    if (wrong & WITH_FD)
-        message.fds[message.fd_count++] = fd;
+    if (awaited == VHOST_USER_GET_INFLIGHT_FD)
+        message.fds[message.fd_count++] = page();
+    if (wrong & WITH_FD) /* one too many, or one that is no file */
+        message.fds[message.fd_count && take_byte(input) & 1 ? 0 : message.fd_count++] = fd;
     if (wrong & IN_PIECES) {
         put(fd, &message, 5);
         put(fd, (uint8_t *)&message + 5, VHOST_USER_HEADER_SIZE - 5);
@@ -144,6 +158,23 @@ static struct ae_port_owner *make_owner(void)
     return &owner;
 }
 
+/* What is kept lies within the file that came. */
+static int settle_inflight(struct ae_vhost_front *front, int peer, struct input *input)
+{
+    if (!ae_vhost_has(front, VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD))
+        ae_vhost_inflight_forget(front);
+    front->inflight.told = 0;
+    while (ae_vhost_inflight_due(front)) {
+        if (converse(front, ae_vhost_inflight, peer, input) < 0)
+            return -1;
+        front->inflight.told++;
+        if (front->inflight.fd < 0 || !front->inflight.size || front->inflight.size > 4096 ||
+            front->inflight.offset > 4096 - front->inflight.size)
+            abort();
+    }
+    return 0;
+}
+
 static void talk(struct ae_vhost_front *front, int peer, struct input *input)
 {
     struct ae_error err;
@@ -158,17 +189,19 @@ static void talk(struct ae_vhost_front *front, int peer, struct input *input)
         return;
     front->settled = true;
     if (converse(front, ae_vhost_memory, peer, input) < 0 ||
+        settle_inflight(front, peer, input) < 0 ||
         converse(front, ae_vhost_pair_start, peer, input) < 0 ||
         converse(front, ae_vhost_pair_stop, peer, input) < 0)
         return;
     /* It comes back and may have changed its mind. */
     front->returned = true;
-    converse(front, ae_vhost_negotiation, peer, input);
+    if (converse(front, ae_vhost_negotiation, peer, input) > 0)
+        settle_inflight(front, peer, input);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct ae_vhost_front front = {.listener.fd = -1, .epoll_fd = -1};
+    struct ae_vhost_front front = {.listener.fd = -1, .epoll_fd = -1, .inflight.fd = -1};
     struct input input = {data, data + size};
     int ends[2];
 
@@ -184,6 +217,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ae_vhost_stream_init(&front.stream, ends[0]);
     talk(&front, ends[1], &input);
     ae_vhost_stream_drop(&front.stream);
+    ae_vhost_inflight_forget(&front);
     close(ends[0]);
     close(ends[1]);
     close(front.kicks[0]);

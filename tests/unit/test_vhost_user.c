@@ -6,9 +6,7 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,86 +17,12 @@
 
 #include "port/vhost_user.h"
 #include "vhost_back.h"
+#include "vhost_front.h"
 
 #define PATIENCE_MS 4000 /* of the front end, in most of these tests */
-#define WAIT_S      20   /* of these tests, for what must come */
 
 /* tests/peers/reconnect gives more, as an argument. */
 static unsigned reconnects = 50;
-
-static const struct ae_port_options options = {
-    .page_size = 4096, .receive_ring = 64, .send_ring = 64, .packets = 64};
-
-static char *spec_of(const struct back *back, const char *choices)
-{
-    static char spec[AE_PORT_SPEC];
-
-    snprintf(spec, sizeof(spec), "vhost-user:%s%s", back->path, choices);
-    return spec;
-}
-
-static struct ae_port *open_port(struct back *back, const char *choices)
-{
-    struct ae_port *port = NULL;
-    struct ae_error err = {0};
-
-    if (ae_port_open(&port, spec_of(back, choices), &options, &err))
-        fail_msg("%s", err.text);
-    return port;
-}
-
-static unsigned count_fds(void)
-{
-    DIR *directory = opendir("/proc/self/fd");
-    unsigned count = 0;
-
-    while (readdir(directory))
-        count++;
-    closedir(directory);
-    return count;
-}
-
-/* What a supervisor does, and a worker that only polls. */
-static void turn(struct ae_port *port)
-{
-    struct ae_port_owner *owner = ae_port_get_owner(port);
-    struct pollfd poll_fd = {.events = POLLIN};
-    struct ae_packet *packet;
-
-    ae_port_owner_tend(owner);
-    assert_int_equal(ae_port_owner_event_fds(owner, &poll_fd.fd, 1), 1);
-    if (poll(&poll_fd, 1, 1) == 1)
-        ae_port_owner_event(owner, poll_fd.fd);
-    if (ae_receive(ae_port_queue(port, 0), &packet, 1))
-        ae_packet_put(packet);
-}
-
-static bool link_is_up(const struct ae_port *port)
-{
-    struct ae_link link;
-
-    ae_port_get_link(port, &link);
-    return link.up;
-}
-
-static void wait_for_link(struct ae_port *port, bool up)
-{
-    for (int64_t end = ae_vhost_now_ms() + WAIT_S * 1000; link_is_up(port) != up;) {
-        turn(port);
-        if (ae_vhost_now_ms() > end)
-            fail_msg("the link did not go %s", up ? "up" : "down");
-    }
-}
-
-static struct ae_packet *make_frame(struct ae_queue *queue, uint8_t mark)
-{
-    struct ae_packet *packet = ae_packet_get(queue->pool);
-
-    assert_non_null(packet);
-    packet->length = 60u + mark;
-    memset(packet->data, mark, packet->length);
-    return packet;
-}
 
 /* Frames to the back end come back as they were. */
 static void exchange(struct ae_port *port, unsigned index, unsigned count)
@@ -116,15 +40,6 @@ static void exchange(struct ae_port *port, unsigned index, unsigned count)
         for (uint32_t j = 0; j < packet->length; j++)
             assert_int_equal(packet->data[j], (uint8_t)i);
         ae_packet_put(packet);
-    }
-}
-
-/* Until the back end has counted as many. */
-static void wait_for(struct ae_port *port, const atomic_uint *counter, unsigned count)
-{
-    for (int64_t end = ae_vhost_now_ms() + WAIT_S * 1000; *counter < count;) {
-        turn(port);
-        assert_true(ae_vhost_now_ms() < end);
     }
 }
 
@@ -359,6 +274,7 @@ static unsigned messages_of_a_good_one(void)
     unsigned count;
 
     back_init(&back);
+    back_track(&back);
     back_start(&back);
     port = open_port(&back, "");
     count = back.messages;
@@ -374,6 +290,7 @@ static int sin_at(enum back_sin sin, unsigned at, char request[64], struct ae_er
     int rc;
 
     back_init(&back);
+    back_track(&back);
     back.sin = sin;
     back.sin_at = at;
     back.sin_times = 1;

@@ -141,6 +141,22 @@ static void driver_receives(struct bench *bench, uint32_t *number)
     }
 }
 
+static uint16_t place_of(const struct device_queue *device)
+{
+    return device->packed ? (uint16_t)(device->next_used | device->used_wrap << 15)
+                          : device->used_idx;
+}
+
+/* Where the device stands, the driver knows: also of what it has not yet taken. */
+static void compare_positions(struct bench *bench)
+{
+    uint16_t positions[2];
+
+    assert_true(ae_virtio_positions(bench->queue, positions));
+    assert_int_equal(positions[0], place_of(&bench->receive));
+    assert_int_equal(positions[1], place_of(&bench->send));
+}
+
 static void run_traffic(uint64_t features, uint16_t size, uint32_t frames)
 {
     struct held receiving = {0}, sending = {0};
@@ -157,6 +173,8 @@ static void run_traffic(uint64_t features, uint16_t size, uint32_t frames)
         driver_receives(&bench, &received);
         driver_sends(&bench, &from_driver);
         device_sends(&bench, &sending, &sent);
+        if (random_below(16) == 0)
+            compare_positions(&bench);
     }
     assert_int_equal(bench.counters.received_frames, received);
     assert_int_equal(bench.counters.sent_frames, from_driver);

@@ -26,7 +26,7 @@ void back_init(struct back *back)
                      VIRTIO_FEATURE(VIRTIO_F_ACCESS_PLATFORM) |
                      VIRTIO_FEATURE(VIRTIO_F_NOTIFICATION_DATA) |
                      VIRTIO_FEATURE(VHOST_USER_F_PROTOCOL_FEATURES);
-    back->protocol = ~UINT64_C(0);
+    back->protocol = ~(UINT64_C(1) << VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD);
     back->queues = 1;
     memcpy(back->mac, "\x02\x11\x22\x33\x44\x55", 6);
     back->fd = back->listen_fd = -1;
@@ -44,6 +44,7 @@ static void forget_connection(struct back *back)
             close(back->vrings[i].error);
     }
     memset(back->vrings, 0, sizeof(back->vrings));
+    back_forget_buffer(back);
     if (back->memory)
         munmap(back->memory, back->region.size);
     back->memory = NULL;
@@ -54,7 +55,7 @@ static void forget_connection(struct back *back)
     back->enabled_pairs = 0;
 }
 
-static uint8_t *at(const struct back *back, uint64_t address)
+uint8_t *back_at(const struct back *back, uint64_t address)
 {
     uint64_t offset = address - back->region.user_address;
 
@@ -71,35 +72,48 @@ static void map_memory(struct back *back, struct vhost_user_message *message)
     assert(back->memory != MAP_FAILED);
 }
 
-/* What the front end owes us: rings that are as new, the receive ring full of buffers. */
+static void begin(struct back *back, struct back_vring *vring)
+{
+    device_queue_init(&vring->device, back_at(back, vring->addr.descriptor), (uint16_t)vring->num,
+                      back->taken & VIRTIO_FEATURE(VIRTIO_F_RING_PACKED));
+}
+
+/* The receive ring is full of buffers, the send ring is empty. */
+static bool is_new(struct back *back, struct back_vring *vring, bool receive)
+{
+    uint32_t count = 0;
+    struct device_buffer buffer;
+
+    begin(back, vring);
+    while (device_take(&vring->device, &buffer) && buffer.write == receive)
+        count++;
+    return vring->base == (vring->device.packed ? 0x80008000 : 0) &&
+           count == (receive ? vring->num : 0);
+}
+
+/* What the front end owes us: rings that are as new, or as we left them. */
 static void enable(struct back *back, unsigned index, bool on)
 {
     struct back_vring *vring = &back->vrings[index];
-    bool packed = back->taken & VIRTIO_FEATURE(VIRTIO_F_RING_PACKED);
-    struct device_buffer buffer;
+    bool packed = back->taken & VIRTIO_FEATURE(VIRTIO_F_RING_PACKED), fresh = true;
 
     vring->enabled = on;
     if (!on)
         return;
-    device_queue_init(&vring->device, at(back, vring->addr.descriptor), (uint16_t)vring->num,
-                      packed);
-    if (vring->base != (packed ? 0x80008000 : 0) || vring->kick <= 0 || vring->has_call ||
+    if (vring->kick <= 0 || vring->has_call ||
         (uint8_t *)vring->addr.used - (uint8_t *)vring->addr.descriptor !=
             (ptrdiff_t)ae_virtio_ring_layout((uint16_t)vring->num, packed).device)
         back->laid_out = false;
-    if (index & 1) {
-        back->enabled_pairs++;
-        if (device_take(&vring->device, &buffer))
+    begin(back, vring);
+    if (back_tracks(back) && !back_begin_tracked(back, index, &fresh))
+        back->laid_out = false;
+    if (fresh) {
+        if (!is_new(back, vring, !(index & 1)))
             back->laid_out = false;
-        device_queue_init(&vring->device, at(back, vring->addr.descriptor), (uint16_t)vring->num,
-                          packed);
-        return;
+        begin(back, vring);
     }
-    for (uint32_t i = 0; i < vring->num; i++)
-        if (!device_take(&vring->device, &buffer) || !buffer.write)
-            back->laid_out = false;
-    device_queue_init(&vring->device, at(back, vring->addr.descriptor), (uint16_t)vring->num,
-                      packed);
+    if (index & 1)
+        back->enabled_pairs++;
 }
 
 static void take_fd(struct back *back, struct vhost_user_message *message)
@@ -161,6 +175,12 @@ static void obey(struct back *back, struct vhost_user_message *message,
     case VHOST_USER_GET_CONFIG:
         answer_config(back, answer);
         break;
+    case VHOST_USER_GET_INFLIGHT_FD:
+        back_give_buffer(back, answer);
+        break;
+    case VHOST_USER_SET_INFLIGHT_FD:
+        back_set_buffer(back, message);
+        break;
     case VHOST_USER_SET_MEM_TABLE:
         map_memory(back, message);
         break;
@@ -197,6 +217,24 @@ static void send_bytes(struct back *back, const void *bytes, size_t size)
     (void)sent; /* the front end may have given up */
 }
 
+static void send_answer(struct back *back, struct vhost_user_message *reply, enum back_sin sin)
+{
+    if (sin == BACK_CONFUSED) {
+        reply->request = reply->request == VHOST_USER_GET_FEATURES ? VHOST_USER_GET_STATUS
+                                                                   : VHOST_USER_GET_FEATURES;
+        reply->size = sizeof(uint64_t);
+    }
+    if (sin == BACK_JUNK)
+        memset(reply, 0xa5, VHOST_USER_HEADER_SIZE);
+    if (sin == BACK_DIES_MIDWAY || sin == BACK_JUNK) {
+        send_bytes(back, reply, VHOST_USER_HEADER_SIZE);
+        return;
+    }
+    ae_vhost_send(back->fd, reply, 1000, NULL);
+    if (sin == BACK_FLOODS)
+        ae_vhost_send(back->fd, reply, 1000, NULL);
+}
+
 /* False: the connection is over. */
 static bool answer(struct back *back, struct vhost_user_message *message, enum back_sin sin)
 {
@@ -205,30 +243,18 @@ static bool answer(struct back *back, struct vhost_user_message *message, enum b
 
     reply.flags = VHOST_USER_VERSION | VHOST_USER_REPLY_MASK;
     reply.fd_count = 0;
-    if (message->request != VHOST_USER_GET_CONFIG)
+    if (message->request != VHOST_USER_GET_CONFIG && message->request != VHOST_USER_GET_INFLIGHT_FD)
         reply.size = message->request == VHOST_USER_GET_VRING_BASE ? 8 : sizeof(uint64_t);
     if (!own)
         reply.payload.u64 = 0;
     obey(back, message, &reply);
-    if (sin == BACK_DIES)
-        return false;
-    if (sin == BACK_SILENT || !(own || message->flags & VHOST_USER_NEED_REPLY_MASK))
-        return true;
     if (sin == BACK_REFUSES)
         reply.payload.u64 = own ? 0 : 1;
-    if (sin == BACK_CONFUSED)
-        reply.request = reply.request == VHOST_USER_GET_FEATURES ? VHOST_USER_GET_STATUS
-                                                                 : VHOST_USER_GET_FEATURES;
-    if (sin == BACK_JUNK)
-        memset(&reply, 0xa5, VHOST_USER_HEADER_SIZE);
-    if (sin == BACK_DIES_MIDWAY || sin == BACK_JUNK) {
-        send_bytes(back, &reply, VHOST_USER_HEADER_SIZE);
-        return sin == BACK_JUNK;
-    }
-    ae_vhost_send(back->fd, &reply, 1000, NULL);
-    if (sin == BACK_FLOODS)
-        ae_vhost_send(back->fd, &reply, 1000, NULL);
-    return true;
+    if (sin != BACK_DIES && sin != BACK_SILENT &&
+        (own || message->flags & VHOST_USER_NEED_REPLY_MASK))
+        send_answer(back, &reply, sin);
+    ae_vhost_close_fds(&reply);
+    return sin != BACK_DIES && sin != BACK_DIES_MIDWAY;
 }
 
 static enum back_sin sin_now(struct back *back)
@@ -268,8 +294,8 @@ static void echo(struct back *back, unsigned pair)
         if (device_take(&out->device, &free)) {
             struct virtio_net_hdr header = {.num_buffers = 1};
 
-            memcpy(at(back, free.addr), at(back, sent.addr), sent.len);
-            memcpy(at(back, free.addr), &header, sizeof(header));
+            memcpy(back_at(back, free.addr), back_at(back, sent.addr), sent.len);
+            memcpy(back_at(back, free.addr), &header, sizeof(header));
             device_use(&out->device, free.id, sent.len, 0);
         }
         device_use(&in->device, sent.id, 0, 0);
@@ -305,7 +331,7 @@ static void serve(struct back *back)
 
         count_kicks(back);
         for (unsigned i = 0; i < BACK_VRINGS / 2 && !back->quiet; i++)
-            echo(back, i);
+            back_tracks(back) ? back_echo_tracked(back, i) : echo(back, i);
         if (atomic_exchange(&back->blame, false))
             report_error(back);
         if (atomic_exchange(&back->hang_up, false))

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * "Inflight I/O tracking": a back end that offers it keeps, in a buffer of its own, which descriptors
+ * it has taken and not yet used. The owner holds the buffer's file, and the back end that returns gets
+ * it back with the rings as they were. It is not mapped here, so that nothing done to it can hurt us.
+ *
+ * Rings and buffer belong together, and the epoch in the state page says so: a buffer is asked for
+ * only once in an epoch, before its rings run; when the buffer is given up the next epoch begins, and
+ * the worker lays its rings out anew.
+ */
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "port/vhost_user.h"
+
+/* So often may the return to the rings fail: one that trips over what it left is not called back to it
+ * for ever. */
+#define TRIES 3
+
+static unsigned pairs(const struct ae_vhost_front *front)
+{
+    return front->owner->handoff.info.queues;
+}
+
+bool ae_vhost_inflight_due(const struct ae_vhost_front *front)
+{
+    return ae_vhost_has(front, VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) &&
+           front->inflight.told < pairs(front);
+}
+
+void ae_vhost_inflight_forget(struct ae_vhost_front *front)
+{
+    struct ae_port_state *state = front->owner->state;
+
+    if (front->inflight.fd >= 0)
+        close(front->inflight.fd);
+    front->inflight = (struct ae_vhost_inflight){.fd = -1};
+    /* The worker looks at it when the generation has changed, which is stored after this. */
+    __atomic_store_n(&state->epoch, state->epoch + 1, __ATOMIC_RELAXED);
+}
+
+void ae_vhost_inflight_left(struct ae_vhost_front *front)
+{
+    bool tripped = front->dialogue == ae_vhost_inflight || front->dialogue == ae_vhost_pair_start;
+
+    front->inflight.told = 0;
+    front->inflight.failed = front->ran ? 0 : front->inflight.failed + tripped;
+    if (front->inflight.fd < 0 || front->inflight.failed == TRIES)
+        ae_vhost_inflight_forget(front);
+}
+
+/* ---- Steps ---- */
+
+static bool is_last(const struct ae_vhost_front *front)
+{
+    return front->pair + 1 == pairs(front);
+}
+
+static bool has_none(const struct ae_vhost_front *front)
+{
+    return is_last(front) && front->inflight.fd < 0;
+}
+
+/* Some back ends know of a ring, and where it is in the buffer, only when it was named to them. */
+static int ask_call(struct ae_vhost_front *front, struct vhost_user_message *message,
+                    struct ae_error *err)
+{
+    (void)err;
+    return ae_vhost_set_number(message, (2 * front->pair + front->step->direction) |
+                                            VHOST_USER_VRING_NOFD_MASK);
+}
+
+static int describe(struct ae_vhost_front *front, struct vhost_user_message *message,
+                    struct ae_error *err)
+{
+    const struct ae_port_handoff *handoff = &front->owner->handoff;
+
+    (void)err;
+    message->payload.inflight = (struct vhost_user_inflight){
+        .mmap_size = front->inflight.size,
+        .mmap_offset = front->inflight.offset,
+        .num_queues = (uint16_t)(2 * pairs(front)),
+        .queue_size = handoff->receive_ring > handoff->send_ring ? handoff->receive_ring
+                                                                 : handoff->send_ring,
+    };
+    message->size = sizeof(message->payload.inflight);
+    return 0;
+}
+
+static int ask_set(struct ae_vhost_front *front, struct vhost_user_message *message,
+                   struct ae_error *err)
+{
+    message->fds[0] = front->inflight.fd;
+    message->fd_count = 1;
+    return describe(front, message, err);
+}
+
+/* A file in memory that has what the answer says it has. */
+static int check(const struct vhost_user_message *answer, struct ae_error *err)
+{
+    uint64_t size = answer->payload.inflight.mmap_size;
+    uint64_t offset = answer->payload.inflight.mmap_offset;
+    struct stat status;
+
+    if (answer->fd_count != 1)
+        return ae_error_set(err, -EPROTO,
+                            "the back end offers to track what is in flight, and gave no buffer "
+                            "for it (no descriptor came)");
+    if (size == 0 || offset + size < offset)
+        return ae_error_set(err, -EPROTO,
+                            "the back end's in-flight buffer cannot be: %llu bytes at %llu",
+                            (unsigned long long)size, (unsigned long long)offset);
+    if (fstat(answer->fds[0], &status))
+        return ae_error_set(err, -errno, "the back end's in-flight buffer: %s", strerror(errno));
+    if (!S_ISREG(status.st_mode))
+        return ae_error_set(err, -EPROTO,
+                            "the back end's in-flight buffer is not a file in memory");
+    if ((uint64_t)status.st_size < offset + size)
+        return ae_error_set(err, -EPROTO,
+                            "the back end's in-flight buffer is said to be %llu bytes at %llu; its "
+                            "file has %llu",
+                            (unsigned long long)size, (unsigned long long)offset,
+                            (unsigned long long)status.st_size);
+    return 0;
+}
+
+static int take_buffer(struct ae_vhost_front *front, struct vhost_user_message *answer,
+                       struct ae_error *err)
+{
+    int rc = check(answer, err);
+
+    if (rc)
+        return rc;
+    front->inflight.size = answer->payload.inflight.mmap_size;
+    front->inflight.offset = answer->payload.inflight.mmap_offset;
+    front->inflight.fd = ae_vhost_take_fd(answer, 0);
+    return 0;
+}
+
+const struct ae_vhost_step ae_vhost_inflight[] = {
+    {.request = VHOST_USER_SET_VRING_CALL, .ask = ask_call},
+    {.request = VHOST_USER_SET_VRING_CALL, .direction = 1, .ask = ask_call},
+    {.request = VHOST_USER_GET_INFLIGHT_FD,
+     .wanted = has_none,
+     .ask = describe,
+     .take = take_buffer},
+    {.request = VHOST_USER_SET_INFLIGHT_FD, .wanted = is_last, .ask = ask_set},
+    {0},
+};
