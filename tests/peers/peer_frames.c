@@ -5,14 +5,14 @@
  * came, and checks that every one comes back once, in order and unaltered. A peer that goes away is
  * waited for: what was on its way is lost then, and counting goes on from what comes next.
  *
- *     peer_frames PORT [frames=N] [queues=N] [seconds=N] [losses=N] [switch=1]
+ *     peer_frames PORT [frames=N] [queues=N] [seconds=N] [losses=N] [whole=1] [switch=1]
  *     peer_frames PORT returns=1 [queues=N] [seconds=N]
  *     peer_frames PORT visits=N [frames=N] [queues=N]
  *
  * frames: how many have to come back on each queue. seconds: how long all may take. losses: how
  * often the peer will be restarted; so many frames have to come back after the last time. Some may
  * be missing then, none may be altered or out of order. Says "# running" once frames come back, and
- * "# lost" and "# back" as the link goes and returns.
+ * "# lost" and "# back" as the link goes and returns. whole=1: none may be missing even so.
  *
  * switch=1: there is a switch between, which drops frames until its other port has a peer. Until
  * the first comes back, at the start and after each loss, they are given up and others sent.
@@ -53,7 +53,7 @@ struct run {
     uint64_t wanted;
     uint8_t mac[6];
     uint64_t losses, backs;
-    bool returns, behind_switch, visits;
+    bool returns, behind_switch, visits, whole;
 };
 
 /* xorshift64*: the contents of a frame depend on its number and its queue only. */
@@ -119,7 +119,7 @@ static void send_some(struct run *run, unsigned index)
 
 static bool may_miss(const struct run *run, const struct flow *flow)
 {
-    return run->losses || (run->behind_switch && !flow->returned);
+    return (run->losses && !run->whole) || (run->behind_switch && !flow->returned);
 }
 
 static void check(struct run *run, unsigned index, const struct ae_packet *packet)
@@ -357,7 +357,7 @@ int main(int argc, char **argv)
 
     if (argc < 2) {
         fprintf(stderr, "Usage: peer_frames PORT [frames=N] [queues=N] [seconds=N] [losses=N] "
-                        "[switch=1]\n"
+                        "[whole=1] [switch=1]\n"
                         "       peer_frames PORT returns=1 [queues=N] [seconds=N]\n"
                         "       peer_frames PORT visits=N [frames=N] [queues=N]\n");
         return 2;
@@ -369,6 +369,7 @@ int main(int argc, char **argv)
         visits = number_of(argv[i], "visits=", visits);
         run.losses = number_of(argv[i], "losses=", run.losses);
         run.behind_switch = number_of(argv[i], "switch=", run.behind_switch);
+        run.whole = number_of(argv[i], "whole=", run.whole);
         run.returns = number_of(argv[i], "returns=", run.returns);
     }
     if (ae_clock_calibrate(&err)) {
