@@ -22,15 +22,10 @@
  * for ever. */
 #define TRIES 3
 
-static unsigned pairs(const struct ae_vhost_front *front)
-{
-    return front->owner->handoff.info.queues;
-}
-
 bool ae_vhost_inflight_due(const struct ae_vhost_front *front)
 {
     return ae_vhost_has(front, VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) &&
-           front->inflight.told < pairs(front);
+           !front->inflight.told;
 }
 
 void ae_vhost_inflight_forget(struct ae_vhost_front *front)
@@ -48,7 +43,7 @@ void ae_vhost_inflight_left(struct ae_vhost_front *front)
 {
     bool tripped = front->dialogue == ae_vhost_inflight || front->dialogue == ae_vhost_pair_start;
 
-    front->inflight.told = 0;
+    front->inflight.told = false;
     front->inflight.failed = front->ran ? 0 : front->inflight.failed + tripped;
     if (front->inflight.fd < 0 || front->inflight.failed == TRIES)
         ae_vhost_inflight_forget(front);
@@ -56,23 +51,9 @@ void ae_vhost_inflight_left(struct ae_vhost_front *front)
 
 /* ---- Steps ---- */
 
-static bool is_last(const struct ae_vhost_front *front)
-{
-    return front->pair + 1 == pairs(front);
-}
-
 static bool has_none(const struct ae_vhost_front *front)
 {
-    return is_last(front) && front->inflight.fd < 0;
-}
-
-/* Some back ends know of a ring, and where it is in the buffer, only when it was named to them. */
-static int ask_call(struct ae_vhost_front *front, struct vhost_user_message *message,
-                    struct ae_error *err)
-{
-    (void)err;
-    return ae_vhost_set_number(message, (2 * front->pair + front->step->direction) |
-                                            VHOST_USER_VRING_NOFD_MASK);
+    return front->inflight.fd < 0;
 }
 
 static int describe(struct ae_vhost_front *front, struct vhost_user_message *message,
@@ -84,7 +65,7 @@ static int describe(struct ae_vhost_front *front, struct vhost_user_message *mes
     message->payload.inflight = (struct vhost_user_inflight){
         .mmap_size = front->inflight.size,
         .mmap_offset = front->inflight.offset,
-        .num_queues = (uint16_t)(2 * pairs(front)),
+        .num_queues = (uint16_t)(2 * handoff->info.queues),
         .queue_size = handoff->receive_ring > handoff->send_ring ? handoff->receive_ring
                                                                  : handoff->send_ring,
     };
@@ -143,12 +124,10 @@ static int take_buffer(struct ae_vhost_front *front, struct vhost_user_message *
 }
 
 const struct ae_vhost_step ae_vhost_inflight[] = {
-    {.request = VHOST_USER_SET_VRING_CALL, .ask = ask_call},
-    {.request = VHOST_USER_SET_VRING_CALL, .direction = 1, .ask = ask_call},
     {.request = VHOST_USER_GET_INFLIGHT_FD,
      .wanted = has_none,
      .ask = describe,
      .take = take_buffer},
-    {.request = VHOST_USER_SET_INFLIGHT_FD, .wanted = is_last, .ask = ask_set},
+    {.request = VHOST_USER_SET_INFLIGHT_FD, .ask = ask_set},
     {0},
 };

@@ -102,9 +102,9 @@ static int map(struct ae_port_owner *owner, struct ae_error *err)
     rc = ae_vhost_converse(front, ae_vhost_memory, 0, err);
     if (!rc)
         announce(front);
-    while (!rc && ae_vhost_inflight_due(front)) {
-        rc = ae_vhost_converse(front, ae_vhost_inflight, front->inflight.told, err);
-        front->inflight.told++;
+    if (!rc && ae_vhost_inflight_due(front)) {
+        rc = ae_vhost_converse(front, ae_vhost_inflight, 0, err);
+        front->inflight.told = !rc;
     }
     return rc;
 }
@@ -143,7 +143,7 @@ static int begin_next(struct ae_vhost_front *front, struct ae_error *err)
         return 0;
     }
     if (ae_vhost_inflight_due(front)) {
-        ae_vhost_begin(front, ae_vhost_inflight, front->inflight.told);
+        ae_vhost_begin(front, ae_vhost_inflight, 0);
         return 0;
     }
     for (unsigned i = 0; front->started && i < front->owner->handoff.info.queues; i++)
@@ -159,7 +159,7 @@ static void finish(struct ae_vhost_front *front, const struct ae_vhost_step *dia
     if (dialogue == ae_vhost_memory)
         announce(front);
     else if (dialogue == ae_vhost_inflight)
-        front->inflight.told++;
+        front->inflight.told = true;
     else if (dialogue == ae_vhost_pair_start)
         pair_runs(front);
 }

@@ -45,7 +45,7 @@ struct ae_vhost_step;
 struct ae_vhost_inflight {
     int fd; /* -1: none */
     uint64_t size, offset;
-    unsigned told;   /* pairs that are settled over this connection; the buffer is with the last */
+    bool told;       /* the back end has it, over this connection */
     unsigned failed; /* attempts to go on with it, in a row */
 };
 
@@ -98,7 +98,7 @@ struct ae_vhost_step {
 /* Dialogues. Each begins on an idle connection. */
 extern const struct ae_vhost_step ae_vhost_negotiation[]; /* features, queues, configuration */
 extern const struct ae_vhost_step ae_vhost_memory[];
-extern const struct ae_vhost_step ae_vhost_inflight[]; /* for each pair, before the first starts */
+extern const struct ae_vhost_step ae_vhost_inflight[]; /* before the first pair starts */
 extern const struct ae_vhost_step ae_vhost_pair_start[];
 extern const struct ae_vhost_step ae_vhost_pair_stop[];
 
@@ -126,7 +126,7 @@ int ae_vhost_advance(struct ae_vhost_front *front, struct ae_error *err);
 int ae_vhost_converse(struct ae_vhost_front *front, const struct ae_vhost_step *dialogue,
                       unsigned pair, struct ae_error *err);
 
-/* There are pairs to hold the dialogue about. */
+/* The back end offers to track, and has no buffer for it yet. */
 bool ae_vhost_inflight_due(const struct ae_vhost_front *front);
 
 /* Gives the buffer up, if there is one: rings begin anew with the next generation. */

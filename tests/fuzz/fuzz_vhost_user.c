@@ -163,15 +163,14 @@ static int settle_inflight(struct ae_vhost_front *front, int peer, struct input 
 {
     if (!ae_vhost_has(front, VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD))
         ae_vhost_inflight_forget(front);
-    front->inflight.told = 0;
-    while (ae_vhost_inflight_due(front)) {
-        if (converse(front, ae_vhost_inflight, peer, input) < 0)
-            return -1;
-        front->inflight.told++;
-        if (front->inflight.fd < 0 || !front->inflight.size || front->inflight.size > 4096 ||
-            front->inflight.offset > 4096 - front->inflight.size)
-            abort();
-    }
+    front->inflight.told = false;
+    if (!ae_vhost_inflight_due(front))
+        return 0;
+    if (converse(front, ae_vhost_inflight, peer, input) < 0)
+        return -1;
+    if (front->inflight.fd < 0 || !front->inflight.size || front->inflight.size > 4096 ||
+        front->inflight.offset > 4096 - front->inflight.size)
+        abort();
     return 0;
 }
 
