@@ -241,7 +241,6 @@ static void event(struct ae_port_owner *owner, int fd)
         reconnect(front);
 }
 
-
 /* A back end that broke a ring is left; rings laid out anew await it, or another, when it returns. */
 static int look_for_broken(struct ae_vhost_front *front, struct ae_error *err)
 {
