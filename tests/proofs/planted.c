@@ -7,11 +7,11 @@
 
 void planted(void)
 {
-    uint32_t place = nondet_u32(), rounds = any_below(6);
+    uint32_t place = nondet_u32(), rounds = any_below(20);
     int32_t number = (int32_t)any_below(1u << 31);
     uint8_t bytes[4];
 
-    prove(rounds < 6);
+    prove(rounds < 20);
     prove(place != 123456789);
     if (place < 5)
         bytes[place] = 1;

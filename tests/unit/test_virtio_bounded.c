@@ -2,8 +2,9 @@
 
 /*
  * Every order of a few steps of both sides, for the smallest rings and from index values next to the
- * wrap: a bounded proof of the index arithmetic by trying it all. What the steps must do is kept in
- * plain counters that never wrap.
+ * wrap. That nothing goes wrong whatever a device does is proved in tests/proofs; this is about what goes
+ * right with one that does as it should: every frame comes, in order, as soon as it can. What the steps
+ * must do is kept in plain counters that never wrap.
  */
 
 #include <setjmp.h>

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PACKETS_H
+#define PACKETS_H
+
+/*
+ * Packets, and a pool that does what pool.c proves of the real one: it keeps books of who has a packet,
+ * and hands out any of those it has. Each packet is an object of its own, which cbmc deals with far
+ * faster than with an array of them; the addresses that are made from places in such an array are
+ * therefore any. PACKETS is 4 to 7.
+ */
+
+#include <aether/packet.h>
+
+#include "any.h"
+
+#define BUFFER 192u
+#define BEFORE 64u /* bytes of its neighbour */
+#define BYTES  (BEFORE + BUFFER)
+
+static uint8_t b0[BYTES], b1[BYTES], b2[BYTES], b3[BYTES], b4[BYTES], b5[BYTES], b6[BYTES];
+static struct ae_packet p0, p1, p2, p3, p4, p5, p6;
+static struct ae_packet *const all_packets[] = {&p0, &p1, &p2, &p3, &p4, &p5, &p6};
+static uint8_t *const all_buffers[] = {b0, b1, b2, b3, b4, b5, b6};
+
+static enum { POOL, RING, CALLER } whose[PACKETS];
+static struct ae_pool pool, other_pool;
+
+static struct ae_packet *any_packet(void)
+{
+    return all_packets[any_below(PACKETS)];
+}
+
+/* As its owner may have left it: only what the pool says is fixed is. */
+static void set_packet(uint32_t i, int owner)
+{
+    uint8_t *buffer = all_buffers[i] + BEFORE;
+    uint32_t offset = any_below(BUFFER);
+
+    *all_packets[i] = (struct ae_packet){
+        .data = buffer + offset,
+        .length = any_below(BUFFER - offset + 1),
+        .flags = nondet_u32(),
+        .buffer = buffer,
+        .buffer_iova = {nondet_u64()},
+        .pool = owner == CALLER && nondet_bool() ? &other_pool : &pool,
+        .index = i,
+        .buffer_size = BUFFER,
+        .l4_offset = (uint8_t)any_below(256),
+        .in_pool = owner != CALLER,
+    };
+    assume(all_packets[i]->buffer_iova.value <= UINT64_MAX - BUFFER);
+    __CPROVER_havoc_object(all_buffers[i]);
+    whose[i] = owner;
+}
+
+static uint32_t books_available(void)
+{
+    uint32_t number = 0;
+
+    for (uint32_t i = 0; i < PACKETS; i++)
+        number += whose[i] == POOL;
+    return number;
+}
+
+static struct ae_packet *out_of_pool(int to)
+{
+    struct ae_packet *packet = any_packet();
+
+    assume(whose[packet->index] == POOL);
+    whose[packet->index] = to;
+    return packet;
+}
+
+static struct ae_packet **books_take(uint32_t count)
+{
+    static struct ae_packet *taken[PACKETS];
+
+    prove(count <= books_available());
+    for (uint32_t i = 0; i < PACKETS; i++)
+        if (i < count)
+            taken[i] = out_of_pool(RING);
+    return taken;
+}
+
+static void books_return(struct ae_packet *packet)
+{
+    prove(packet->in_pool && packet->pool == &pool);
+    prove(whose[packet->index] == RING);
+    whose[packet->index] = POOL;
+}
+
+/* To the caller, from a ring; a burst function that keeps it says so by put. */
+static void books_renew(struct ae_packet *packet)
+{
+    prove(whose[packet->index] == RING);
+    whose[packet->index] = CALLER;
+    ae_packet_renew(packet);
+}
+
+static void books_put(struct ae_packet *packet)
+{
+    prove(!packet->in_pool && whose[packet->index] == CALLER);
+    packet->in_pool = true;
+    whose[packet->index] = POOL;
+}
+
+#define ae_pool_available(pool)       books_available()
+#define ae_pool_take(pool, count)     books_take(count)
+#define ae_pool_return(pool, packet)  books_return(packet)
+#define ae_packet_renew(packet)       books_renew(packet)
+#define ae_packet_put(packet)         books_put(packet)
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "driver.h"
+
+#include "port/virtio_packed.c"
+#include "port/virtio_queue.c"
+
+#include "virtio.h"
+
+static struct pvirtq_desc descs[2][SIZE];
+static struct pvirtq_event_suppress events[2];
+
+/* Where the first place is whose buffer is not back yet. */
+static uint32_t first_away(const struct ring *ring)
+{
+    return (ring->next.index + ring->free) % SIZE;
+}
+
+static bool is_away(const struct ring *ring, uint32_t id)
+{
+    if (IN_ORDER)
+        return (id + SIZE - first_away(ring)) % SIZE < in_flight(ring);
+    return ring->away[id];
+}
+
+/* Not in order: what is given at the places ahead are the ids that are free, each once. */
+static bool gives_free(const struct ring *ring)
+{
+    uint32_t seen = 0;
+
+    for (uint32_t i = 0; i < SIZE; i++) {
+        uint32_t id = ring->order[(ring->next.index + i) % SIZE];
+
+        if (i >= ring->free)
+            break;
+        if (id >= SIZE || ring->away[id] || seen >> id & 1)
+            return false;
+        seen |= 1u << id;
+    }
+    return true;
+}
+
+/* The wrap counters are one bit each, and differ if the end of the ring lies between the two places. */
+static bool wraps_agree(const struct ring *ring)
+{
+    bool next = ring->next.flags == VIRTQ_DESC_F_AVAIL, look = ring->look.flags == WRAP;
+    uint32_t ahead = in_flight(ring) - ring->used;
+
+    if ((!next && ring->next.flags != VIRTQ_DESC_F_USED) || (!look && ring->look.flags != 0))
+        return false;
+    return (ring->look.index + ahead) % SIZE == ring->next.index &&
+           (ring->look.index + ahead >= SIZE) == (next != look);
+}
+
+static bool is_whole(const struct ring *ring)
+{
+    bool learns = IN_ORDER && ring == &queue.send;
+
+    return ring->size == SIZE && ring->free <= SIZE && ring->next.index < SIZE &&
+           ring->look.index < SIZE && ring->used <= (learns ? in_flight(ring) : 0) &&
+           (!learns || ring->done == first_away(ring)) && wraps_agree(ring) &&
+           count_away(ring) == in_flight(ring) && (IN_ORDER || gives_free(ring));
+}
+
+static void set_numbers(struct ring *ring, unsigned which)
+{
+    static uint16_t orders[2][SIZE];
+    static bool aways[2][SIZE];
+
+    ring->desc = descs[which];
+    ring->device_event = &events[which];
+    ring->order = orders[which];
+    ring->away = aways[which];
+    ring->size = SIZE;
+    ring->free = nondet_u32();
+    ring->next = (struct place){nondet_u32(), nondet_u32()};
+    ring->look = (struct place){nondet_u32(), nondet_u32()};
+    ring->used = nondet_u32();
+    ring->done = nondet_u32();
+    for (uint32_t i = 0; i < SIZE; i++) {
+        ring->order[i] = nondet_u16();
+        ring->away[i] = !IN_ORDER && nondet_bool();
+    }
+}
