@@ -11,7 +11,6 @@
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/error.h"
 
@@ -269,14 +268,6 @@ const struct ae_vhost_step ae_vhost_pair_stop[] = {
 /* ---- Taking the steps ---- */
 
 int ae_vhost_patience_ms = 5000;
-
-int64_t ae_vhost_now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void ae_vhost_begin(struct ae_vhost_front *front, const struct ae_vhost_step *dialogue,
                     unsigned pair)

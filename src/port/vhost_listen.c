@@ -9,6 +9,16 @@
 
 #include "base/error.h"
 
+static int name(struct sockaddr_un *address, const char *path, struct ae_error *err)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(address->sun_path))
+        return ae_error_set(err, -ENAMETOOLONG, "'%s': a socket's path has at most %zu characters",
+                            path, sizeof(address->sun_path) - 1);
+    memcpy(address->sun_path, path, strlen(path));
+    return 0;
+}
+
 /* Is the name in the way, and may it be removed? 0: it is free now. */
 static int make_room(const struct sockaddr_un *address, struct ae_error *err)
 {
@@ -45,12 +55,9 @@ int ae_vhost_listen(struct ae_vhost_listener *listener, const char *path, struct
 
     memset(listener, 0, sizeof(*listener));
     listener->fd = -1;
-    if (strlen(path) >= sizeof(address->sun_path))
-        return ae_error_set(err, -ENAMETOOLONG, "%s: a socket's name has at most %zu characters",
-                            path, sizeof(address->sun_path) - 1);
-    address->sun_family = AF_UNIX;
-    memcpy(address->sun_path, path, strlen(path));
-    rc = make_room(address, err);
+    rc = name(address, path, err);
+    if (!rc)
+        rc = make_room(address, err);
     if (rc)
         return rc;
     listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -88,13 +95,11 @@ void ae_vhost_unlisten(struct ae_vhost_listener *listener)
 
 int ae_vhost_connect(const char *path, struct ae_error *err)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd, rc;
+    struct sockaddr_un address;
+    int fd, rc = name(&address, path, err);
 
-    if (strlen(path) >= sizeof(address.sun_path))
-        return ae_error_set(err, -ENAMETOOLONG, "'%s': a socket's path has at most %zu characters",
-                            path, sizeof(address.sun_path) - 1);
-    memcpy(address.sun_path, path, strlen(path));
+    if (rc)
+        return rc;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return ae_error_set(err, -errno, "making a socket: %s", strerror(errno));

@@ -227,6 +227,9 @@ struct vhost_user_stream {
     struct vhost_user_message partial;
 };
 
+/* By the clock that patience is measured with: CLOCK_MONOTONIC. */
+int64_t ae_vhost_now_ms(void);
+
 void ae_vhost_stream_init(struct vhost_user_stream *stream, int fd);
 
 /* Forgets a message under way and closes its descriptors. Leaves `fd` open. */

@@ -177,8 +177,8 @@ static bool take_chain(struct ae_vhost_ring *ring, struct ae_vhost_buffer *buffe
     return ae_vhost_gather(ring, buffer, packet, counters);
 }
 
-/* Gives each of a batch back, the first one last: a driver that polls it meets all of them at once, and a
- * line with four descriptors moves to it once. */
+/* Gives each of a batch back, the first one last: a driver that polls it meets all of them at once, as it
+ * must all of one frame's, and a line with four descriptors moves to it once. */
 static void use_each(struct ae_vhost_ring *ring, const struct entry *entries, uint16_t count)
 {
     for (uint16_t i = count; i-- > 0;) {
@@ -252,27 +252,22 @@ uint16_t ae_vhost_packed_receive(struct ae_vhost_ring *ring, struct ae_pool *poo
 
 /* Buffers of one frame. */
 struct taken {
-    struct place places[AE_VHOST_PIECES];
-    uint32_t lengths[AE_VHOST_PIECES];
-    uint16_t ids[AE_VHOST_PIECES];
+    struct entry entries[AE_VHOST_PIECES];
     uint16_t count;
     struct place next;
 };
 
-/* From the last to the first, so that a driver that sees one of a frame's buffers used sees all. */
 static void give_back(struct ae_vhost_ring *ring, const struct taken *taken)
 {
-    for (uint16_t i = taken->count; i-- > 0;) {
-        use(ring, taken->places[i], taken->ids[i], taken->lengths[i]);
-        hand_over(ring, taken->places[i]);
-    }
+    use_each(ring, taken->entries, taken->count);
     set_next(ring, taken->next);
 }
 
 static void give_back_empty(struct ae_vhost_ring *ring, struct taken *taken,
                             struct ae_queue_counters *counters)
 {
-    memset(taken->lengths, 0, sizeof(taken->lengths));
+    for (uint16_t i = 0; i < taken->count; i++)
+        taken->entries[i].length = 0;
     counters->send_bad_descriptors++;
     give_back(ring, taken);
 }
@@ -296,6 +291,7 @@ static bool put_chains(struct ae_vhost_ring *ring, struct ae_packet *packet,
     *sent = false;
     while (have < need && descriptors < ring->size && available_at(ring, taken.next)) {
         unsigned from = buffer.count;
+        struct entry *entry;
         uint32_t room = 0;
 
         buffer.bad = false;
@@ -307,8 +303,8 @@ static bool put_chains(struct ae_vhost_ring *ring, struct ae_packet *packet,
             ring->broken = true;
             return false;
         }
-        taken.places[taken.count] = taken.next;
-        taken.ids[taken.count++] = buffer.id;
+        entry = &taken.entries[taken.count++];
+        *entry = (struct entry){.place = taken.next, .id = buffer.id};
         taken.next = after(ring, taken.next, buffer.descriptors);
         for (unsigned i = from; i < buffer.count; i++)
             room += buffer.pieces[i].length < need ? buffer.pieces[i].length : need;
@@ -317,8 +313,8 @@ static bool put_chains(struct ae_vhost_ring *ring, struct ae_packet *packet,
             give_back_empty(ring, &taken, counters);
             return true;
         }
-        taken.lengths[taken.count - 1] = room < need - have ? room : need - have;
-        have += taken.lengths[taken.count - 1];
+        entry->length = room < need - have ? room : need - have;
+        have += entry->length;
     }
     if (have < need)
         return false;

@@ -102,8 +102,6 @@ extern const struct ae_vhost_step ae_vhost_inflight[]; /* before the first pair 
 extern const struct ae_vhost_step ae_vhost_pair_start[];
 extern const struct ae_vhost_step ae_vhost_pair_stop[];
 
-int64_t ae_vhost_now_ms(void);
-
 /* For steps. */
 #define AE_VHOST_STATUS_DRIVER   (VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER)
 #define AE_VHOST_STATUS_FEATURES (AE_VHOST_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK)
