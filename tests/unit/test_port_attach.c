@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "descriptors.h"
 #include "fake_card.h"
 #include "port/port.h"
 
@@ -43,28 +43,17 @@ static void assert_same_link(const struct ae_link *a, const struct ae_link *b)
     assert_int_equal(a->changes, b->changes);
 }
 
-static unsigned open_descriptors(void)
-{
-    DIR *directory = opendir("/proc/self/fd");
-    unsigned count = 0;
-
-    while (readdir(directory))
-        count++;
-    closedir(directory);
-    return count;
-}
-
 static void assert_refused(const struct ae_port_handoff *handoff, int rc, const char *says,
                            size_t number)
 {
-    unsigned before = open_descriptors();
+    unsigned before = count_fds();
     struct ae_port *port = NULL;
     struct ae_error err = {0};
     int got = ae_port_attach(&port, handoff, &err);
 
     if (got != rc || port || !strstr(err.text, says))
         fail_msg("case %zu: %d, '%s'", number, got, err.text);
-    assert_int_equal(open_descriptors(), before);
+    assert_int_equal(count_fds(), before);
 }
 
 static void a_good_handoff_is_taken(void **state)

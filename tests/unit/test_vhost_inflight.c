@@ -18,6 +18,7 @@
 
 #include "port/vhost_user.h"
 #include "vhost_back.h"
+#include "descriptors.h"
 #include "vhost_front.h"
 
 #define INFLIGHT_BIT (UINT64_C(1) << VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD)

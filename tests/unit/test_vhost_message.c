@@ -6,37 +6,26 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "descriptors.h"
 #include "port/vhost_message.h"
 
 struct ends {
     int fds[2];
     struct vhost_user_stream stream; /* over fds[1] */
-    int open_before;
+    unsigned open_before;
 };
-
-static int open_fds(void)
-{
-    DIR *directory = opendir("/proc/self/fd");
-    int count = 0;
-
-    while (readdir(directory))
-        count++;
-    closedir(directory);
-    return count;
-}
 
 static int set_up(void **state)
 {
     static struct ends ends;
 
-    ends.open_before = open_fds();
+    ends.open_before = count_fds();
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.fds), 0);
     ae_vhost_stream_init(&ends.stream, ends.fds[1]);
     *state = &ends;
@@ -52,7 +41,7 @@ static int tear_down(void **state)
     if (ends->fds[0] >= 0)
         close(ends->fds[0]);
     close(ends->fds[1]);
-    assert_int_equal(open_fds(), ends->open_before);
+    assert_int_equal(count_fds(), ends->open_before);
     return 0;
 }
 
@@ -201,14 +190,14 @@ static void nonsense_is_refused_and_its_descriptors_closed(void **state)
     struct ae_error err;
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        int before = open_fds();
+        unsigned before = count_fds();
         int rc;
 
         send_words(ends->fds[0], bad[i].request, bad[i].flags, bad[i].size, bad[i].fds);
         rc = ae_vhost_receive(&ends->stream, VHOST_USER_FRONTEND_REQUEST, 0, &got, &err);
         assert_int_equal(rc, -EPROTO);
         assert_non_null(strstr(err.text, "vhost-user: "));
-        assert_int_equal(open_fds(), before);
+        assert_int_equal(count_fds(), before);
         /* A fresh connection for the next: what follows on a broken one means nothing. */
         close(ends->fds[0]);
         close(ends->fds[1]);

@@ -17,6 +17,7 @@
 
 #include "port/vhost_user.h"
 #include "vhost_back.h"
+#include "descriptors.h"
 #include "vhost_front.h"
 
 #define PATIENCE_MS 4000 /* of the front end, in most of these tests */

@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,17 +33,6 @@ struct ae_port *open_port(struct back *back, const char *choices)
     if (ae_port_open(&port, spec_of(back, choices), &options, &err))
         fail_msg("%s", err.text);
     return port;
-}
-
-unsigned count_fds(void)
-{
-    DIR *directory = opendir("/proc/self/fd");
-    unsigned count = 0;
-
-    while (readdir(directory))
-        count++;
-    closedir(directory);
-    return count;
 }
 
 void turn_owner(struct ae_port_owner *owner)

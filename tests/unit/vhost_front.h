@@ -13,7 +13,6 @@ extern const struct ae_port_options options; /* rings of 64, 64 packets beside t
 
 char *spec_of(const struct back *back, const char *choices); /* till the next call */
 struct ae_port *open_port(struct back *back, const char *choices);
-unsigned count_fds(void);
 
 /* What a supervisor does once; with a worker that only polls. */
 void turn_owner(struct ae_port_owner *owner);

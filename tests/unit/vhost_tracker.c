@@ -230,24 +230,23 @@ bool tracker_take(struct tracker *tracker, struct tracked *taken)
 
 /* ---- "When supplying used buffers to the driver" ---- */
 
-static void use_split(struct tracker *tracker, const struct tracked *taken, uint32_t length,
-                      enum tracker_death death)
+static void begin_split(struct tracker *tracker, const struct tracked *taken)
 {
     struct split_region *region = tracker->region;
 
     region->desc[taken->entry].next = region->last_batch_head;
     region->last_batch_head = taken->entry;
-    if (death == TRACKER_DIES_EARLY)
-        return;
-    device_use(tracker->device, taken->buffer.id, length, 0);
-    if (death == TRACKER_DIES_LATE)
-        return;
+}
+
+static void end_split(struct tracker *tracker, const struct tracked *taken)
+{
+    struct split_region *region = tracker->region;
+
     region->desc[taken->entry].inflight = 0;
     region->used_idx = tracker->device->used_idx;
 }
 
-static void use_packed(struct tracker *tracker, const struct tracked *taken, uint32_t length,
-                       enum tracker_death death)
+static void begin_packed(struct tracker *tracker, const struct tracked *taken)
 {
     struct packed_region *region = tracker->region;
 
@@ -257,11 +256,12 @@ static void use_packed(struct tracker *tracker, const struct tracked *taken, uin
         region->used_idx = 0;
         region->used_wrap_counter ^= 1;
     }
-    if (death == TRACKER_DIES_EARLY)
-        return;
-    device_use(tracker->device, taken->buffer.id, length, 0);
-    if (death == TRACKER_DIES_LATE)
-        return;
+}
+
+static void end_packed(struct tracker *tracker, const struct tracked *taken)
+{
+    struct packed_region *region = tracker->region;
+
     region->desc[taken->entry].inflight = 0;
     region->old_free_head = region->free_head;
     region->old_used_idx = region->used_idx;
@@ -271,8 +271,13 @@ static void use_packed(struct tracker *tracker, const struct tracked *taken, uin
 void tracker_use(struct tracker *tracker, const struct tracked *taken, uint32_t length,
                  enum tracker_death death)
 {
-    if (tracker->device->packed)
-        use_packed(tracker, taken, length, death);
-    else
-        use_split(tracker, taken, length, death);
+    bool packed = tracker->device->packed;
+
+    (packed ? begin_packed : begin_split)(tracker, taken);
+    if (death == TRACKER_DIES_EARLY)
+        return;
+    device_use(tracker->device, taken->buffer.id, length, 0);
+    if (death == TRACKER_DIES_LATE)
+        return;
+    (packed ? end_packed : end_split)(tracker, taken);
 }
