@@ -6,7 +6,6 @@
  * Ends when its input does.
  */
 
-#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -94,19 +93,6 @@ static void *own(void *unused)
     return NULL;
 }
 
-/* After the owner's thread was made, which stays where it may run anywhere. */
-static int move_to(int cpu)
-{
-    cpu_set_t set;
-
-    CPU_ZERO(&set);
-    CPU_SET((size_t)cpu, &set);
-    if (sched_setaffinity(0, sizeof(set), &set) == 0)
-        return 0;
-    fprintf(stderr, "back_end: moving to CPU %d: %s\n", cpu, strerror(errno));
-    return 1;
-}
-
 static int work(void (*turn)(void), int cpu)
 {
     pthread_t owner;
@@ -116,15 +102,16 @@ static int work(void (*turn)(void), int cpu)
         fprintf(stderr, "back_end: no thread to be had: %s\n", strerror(rc));
         return 1;
     }
-    rc = move_to(cpu);
+    /* The owner's thread stays where it may run anywhere. */
+    contender_move_to(cpu);
     printf("%d\n", gettid());
     fflush(stdout);
-    while (!rc && !has_ended())
+    while (!has_ended())
         for (unsigned i = 0; i < LOOK; i++)
             turn();
     __atomic_store_n(&ended, true, __ATOMIC_RELAXED);
     pthread_join(owner, NULL);
-    return rc;
+    return 0;
 }
 
 static int usage(void)

@@ -161,23 +161,29 @@ void contender_parse(struct contender *contender, int argc, char **argv, const c
         contender->flying = contender->queue_size / 2;
 }
 
+void contender_move_to(int cpu)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    CPU_SET((size_t)cpu, &set);
+    if (sched_setaffinity(0, sizeof(set), &set)) {
+        fprintf(stderr, "%s: moving to CPU %d: %s\n", program_invocation_short_name, cpu,
+                strerror(errno));
+        exit(1);
+    }
+}
+
 void contender_prepare(struct contender *contender)
 {
     struct ae_error err;
-    cpu_set_t set;
 
     if (ae_clock_calibrate(&err)) {
         fprintf(stderr, "contender: %s\n", err.text);
         exit(1);
     }
-    if (contender->cpu >= 0) {
-        CPU_ZERO(&set);
-        CPU_SET((size_t)contender->cpu, &set);
-        if (sched_setaffinity(0, sizeof(set), &set)) {
-            fprintf(stderr, "contender: moving to CPU %d: %s\n", contender->cpu, strerror(errno));
-            exit(1);
-        }
-    }
+    if (contender->cpu >= 0)
+        contender_move_to(contender->cpu);
     ae_histogram_clear(&contender->round_trip);
 }
 

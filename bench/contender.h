@@ -66,6 +66,9 @@ struct slice {
 /* Exits with 2 and a usage text when the command line makes no sense. */
 void contender_parse(struct contender *contender, int argc, char **argv, const char *name);
 
+/* Moves the calling thread there. Exits when that fails. */
+void contender_move_to(int cpu);
+
 /* Moves to the CPU, calibrates the clock, touches what will be written. Exits when that fails. */
 void contender_prepare(struct contender *contender);
 

@@ -17,6 +17,8 @@
 #include <aether/clock.h>
 #include <aether/histogram.h>
 
+#include "contender.h"
+
 #define ROUND_TRIPS 100000
 #define WARM_UP     10000
 #define GIVE_UP_NS  UINT64_C(5000000000) /* on a CPU that somebody else has taken */
@@ -33,14 +35,7 @@ static struct ae_histogram histogram;
 /* The calling thread goes to the CPU and before everything else there, where that is permitted. */
 static void move_to(int cpu)
 {
-    cpu_set_t set;
-
-    CPU_ZERO(&set);
-    CPU_SET((size_t)cpu, &set);
-    if (sched_setaffinity(0, sizeof(set), &set)) {
-        fprintf(stderr, "floor: CPU %d: %s\n", cpu, strerror(errno));
-        exit(1);
-    }
+    contender_move_to(cpu);
     sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1});
 }
 
