@@ -21,7 +21,7 @@ extern "C" {
 
 struct ae_error {
     int code;                 /* negative errno, as returned */
-    char text[AE_ERROR_TEXT]; /* one or more sentences, no trailing newline */
+    char text[AE_ERROR_TEXT]; /* one or more sentences, one line, no control characters */
 };
 
 #ifdef __cplusplus

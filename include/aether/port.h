@@ -146,7 +146,7 @@ void ae_port_close(struct ae_port *port); /* NULL is allowed */
  * names no PCI function. */
 int ae_port_pci_address(const char *spec, char *address);
 
-/* What a spec may be, for a person: one line per scheme or PCI device, in buffer. */
+/* What a spec may be, for a person: each scheme and PCI device, separated by "; ", in buffer. */
 void ae_port_describe(char *buffer, size_t size);
 
 void ae_port_get_info(const struct ae_port *port, struct ae_port_info *info);

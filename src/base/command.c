@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 
-static int start(pid_t *pid, const char *const argv[], int input, int output)
+static int start(pid_t *pid, const char *const argv[], int input, const int *given, int output)
 {
     extern char **environ;
     posix_spawn_file_actions_t actions;
@@ -27,6 +27,9 @@ static int start(pid_t *pid, const char *const argv[], int input, int output)
         rc = -posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
     if (!rc)
         rc = -posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+    /* Onto itself: that only takes close-on-exec off, in the child. */
+    for (; given && *given >= 0 && !rc; given++)
+        rc = -posix_spawn_file_actions_adddup2(&actions, *given, *given);
     if (!rc)
         rc = -posix_spawnp(pid, argv[0], &actions, NULL, (char *const *)(size_t)argv, environ);
     posix_spawn_file_actions_destroy(&actions);
@@ -55,12 +58,18 @@ static void collect(int fd, char *output, size_t size)
 int ae_command_run(const char *const argv[], int input, char *output, size_t size,
                    struct ae_error *err)
 {
+    return ae_command_run_given(argv, input, NULL, output, size, err);
+}
+
+int ae_command_run_given(const char *const argv[], int input, const int *given, char *output,
+                         size_t size, struct ae_error *err)
+{
     int fds[2], status, rc;
     pid_t pid;
 
     if (pipe2(fds, O_CLOEXEC))
         return ae_error_set(err, -errno, "running %s: %s", argv[0], strerror(errno));
-    rc = start(&pid, argv, input, fds[1]);
+    rc = start(&pid, argv, input, given, fds[1]);
     close(fds[1]);
     if (!rc)
         collect(fds[0], output, size);

@@ -17,4 +17,9 @@
 int ae_command_run(const char *const argv[], int input, char *output, size_t size,
                    struct ae_error *err);
 
+/* The same; the program also has the descriptors `given`, ended by -1, under the same numbers: argv may
+ * say /proc/self/fd/N of them. They are close-on-exec here, so that no other child has them. */
+int ae_command_run_given(const char *const argv[], int input, const int *given, char *output,
+                         size_t size, struct ae_error *err);
+
 #endif

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 int ae_error_set(struct ae_error *err, int code, const char *format, ...)
 {
     va_list args;
@@ -15,6 +17,8 @@ int ae_error_set(struct ae_error *err, int code, const char *format, ...)
     va_start(args, format);
     vsnprintf(err->text, sizeof(err->text), format, args);
     va_end(args);
+    /* It names files, tasks and what programs said: other people's texts, most of them. */
+    ae_text_shown(err->text, sizeof(err->text), err->text);
     return code;
 }
 
@@ -33,5 +37,6 @@ int ae_error_prefix(struct ae_error *err, int code, const char *format, ...)
     va_end(args);
     if (used >= 0 && (size_t)used < sizeof(err->text))
         snprintf(err->text + used, sizeof(err->text) - (size_t)used, ": %s", rest);
+    ae_text_shown(err->text, sizeof(err->text), err->text);
     return code;
 }

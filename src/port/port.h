@@ -98,7 +98,7 @@ struct ae_port_ops {
     const char *name;
     enum ae_path path;
     const char *scheme;      /* "pair:"; NULL: found by PCI address */
-    const char *description; /* of the scheme: "pair:NAME    ..." */
+    const char *description; /* of the scheme: "pair:NAME, ..." */
     const char *const *keys; /* what may stand behind the spec as ",key=value"; NULL: nothing */
     const struct ae_port_pci *pci;
     const struct ae_port_transport *transport;

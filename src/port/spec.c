@@ -87,7 +87,7 @@ static int find_driver(struct ae_port_owner *owner, const char *spec, struct ae_
         return find_pci_driver(owner, err);
     }
     ae_port_describe(described, sizeof(described));
-    return ae_error_set(err, -EINVAL, "'%s' is no port; a port is one of:\n%s", spec, described);
+    return ae_error_set(err, -EINVAL, "'%s' is no port; a port is one of: %s", spec, described);
 }
 
 int ae_port_parse_spec(struct ae_port_owner *owner, const char *spec, struct ae_error *err)
@@ -175,14 +175,14 @@ void ae_port_describe(char *buffer, size_t size)
         int chosen = list_keys(ops, keys, sizeof(keys));
 
         if (ops->scheme) {
-            used += (size_t)snprintf(buffer + used, size - used, "    %s%s%s%s\n", ops->description,
-                                     chosen ? " (choices: " : "", keys, chosen ? ")" : "");
+            used += (size_t)snprintf(buffer + used, size - used, "%s%s%s%s%s", used ? "; " : "",
+                                     ops->description, chosen ? " (choices: " : "", keys, chosen ? ")" : "");
             continue;
         }
         for (const struct ae_pci_id *id = ops->pci->ids; id->vendor && used < size; id++)
             used +=
                 (size_t)snprintf(buffer + used, size - used,
-                                 "    a PCI address such as 0000:01:00.0 of a %s%s%s%s\n", id->name,
-                                 chosen ? " (choices: " : "", keys, chosen ? ")" : "");
+                                 "%sa PCI address such as 0000:01:00.0 of a %s%s%s%s",
+                                 used ? "; " : "", id->name, chosen ? " (choices: " : "", keys, chosen ? ")" : "");
     }
 }

@@ -16,6 +16,7 @@
 #include "base/cpus.h"
 #include "base/error.h"
 #include "base/root.h"
+#include "base/text.h"
 
 static char directory[] = "/tmp/aether-base-XXXXXX";
 
@@ -58,6 +59,67 @@ static void a_long_error_is_cut(void **state)
     assert_int_equal(strlen(err.text), AE_ERROR_TEXT - 1);
     ae_error_prefix(&err, -EIO, "%s", text);
     assert_int_equal(strlen(err.text), AE_ERROR_TEXT - 1);
+}
+
+static void what_others_wrote_is_shown_without_effect(void **state)
+{
+    static const struct {
+        const char *in, *out;
+    } cases[] = {
+        {"", ""},
+        {"kworker/1:2-events", "kworker/1:2-events"},
+        {"Gr\u00fc\u00dfe, \u65e5\u672c, \U0001f600", "Gr\u00fc\u00dfe, \u65e5\u672c, \U0001f600"},
+        {"\x1b[2J\x1b]0;x\a", "?[2J?]0;x?"},
+        {"all is well\n\nSIGNED", "all is well  SIGNED"},
+        {"a\r\tb\vc\x7f" "d", "a  b?c?d"},
+        {"\xc2\x9b" "31m", "?31m"},           /* CSI of C1 as UTF-8 */
+        {"\x9b" "31m \x85", "?31m ?"},       /* and as a byte */
+        {"\u202egnp.exe \u2066x\u2069", "?gnp.exe ?x?"},
+        {"a\u200bb\ufeffc\U000e0041", "a?b?c?"},
+        {"\u2028x\u2029", "?x?"},
+        {"\xc0\x9b \xe0\x82\x9b", "?? ???"},     /* what is not the shortest form */
+        {"\xed\xa0\x80 \xf4\x90\x80\x80", "??? ????"}, /* half a pair; behind the last one */
+        {"\xe6\x97", "??"},                  /* cut in the middle */
+        {"\xff\xfe", "??"},
+    };
+    char text[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_string_equal(AE_TEXT(cases[i].in), cases[i].out);
+        strcpy(text, cases[i].in); /* in place */
+        assert_string_equal(ae_text_shown(text, sizeof(text), text), cases[i].out);
+    }
+    assert_string_equal(AE_TEXT(NULL), "");
+}
+
+static void what_others_wrote_has_an_end(void **state)
+{
+    static char text[4096];
+    char shown[9];
+
+    (void)state;
+    assert_string_equal(ae_text_shown(shown, sizeof(shown), "12345678"), "12345678");
+    assert_string_equal(ae_text_shown(shown, sizeof(shown), "123456789"), "12345...");
+    /* Never half a character. */
+    assert_string_equal(ae_text_shown(shown, sizeof(shown), "1\u65e5\u672c\u672c"), "1\u65e5...");
+    assert_string_equal(ae_text_shown(shown, sizeof(shown), "\u00fc\u00fc\u00fc\u00fc\u00fc"),
+                        "\u00fc\u00fc...");
+    assert_string_equal(ae_text_shown(shown, 3, "1234"), "12");
+    assert_string_equal(ae_text_shown(shown, 1, "1234"), "");
+    memset(text, 'x', sizeof(text) - 1);
+    assert_int_equal(strlen(AE_TEXT(text)), AE_TEXT_SHOWN - 1);
+}
+
+static void an_error_is_one_plain_line(void **state)
+{
+    struct ae_error err;
+
+    (void)state;
+    ae_error_set(&err, -EIO, "in use by %s", "\x1b[8m\xc2\x9b" "2J\nok");
+    assert_string_equal(err.text, "in use by ?[8m?2J ok");
+    ae_error_prefix(&err, -EIO, "%s", "a\nb\x7f");
+    assert_string_equal(err.text, "a b?: in use by ?[8m?2J ok");
 }
 
 static void cpu_lists_round_trip(void **state)
@@ -229,6 +291,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_error_says_what_and_where),
         cmocka_unit_test(a_long_error_is_cut),
+        cmocka_unit_test(what_others_wrote_is_shown_without_effect),
+        cmocka_unit_test(what_others_wrote_has_an_end),
+        cmocka_unit_test(an_error_is_one_plain_line),
         cmocka_unit_test(cpu_lists_round_trip),
         cmocka_unit_test(bad_cpu_lists_are_refused),
         cmocka_unit_test(a_cpu_list_that_does_not_fit_is_an_error),
