@@ -48,7 +48,19 @@ int ae_root_open(const char *path, int flags)
 
     if (rc)
         return rc;
-    fd = open(full, flags | O_CLOEXEC, 0644);
+    fd = open(full, flags | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int ae_root_create(const char *path, int flags, mode_t mode)
+{
+    char full[PATH_MAX];
+    int fd;
+    int rc = ae_root_path(full, sizeof(full), path);
+
+    if (rc)
+        return rc;
+    fd = open(full, flags | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode);
     return fd < 0 ? -errno : fd;
 }
 
@@ -167,27 +179,15 @@ int ae_root_write(const char *path, const char *text)
     return rc;
 }
 
-int ae_root_replace(const char *path, const char *text)
+static int make_directories(char *full)
 {
-    char full[PATH_MAX], temporary[PATH_MAX + 8];
-    size_t length = strlen(text);
-    int fd, rc = ae_root_path(full, sizeof(full), path);
-
-    if (rc)
-        return rc;
-    snprintf(temporary, sizeof(temporary), "%s.XXXXXX", full);
-    fd = mkostemp(temporary, O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    if (write(fd, text, length) != (ssize_t)length || fchmod(fd, 0644) || fsync(fd))
-        rc = errno ? -errno : -EIO;
-    if (close(fd) && !rc)
-        rc = -errno;
-    if (!rc && rename(temporary, full))
-        rc = -errno;
-    if (rc)
-        unlink(temporary);
-    return rc;
+    for (char *slash = full + 1; (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        if (mkdir(full, 0755) && errno != EEXIST)
+            return -errno;
+        *slash = '/';
+    }
+    return *full && mkdir(full, 0755) && errno != EEXIST ? -errno : 0;
 }
 
 int ae_root_make_directory(const char *path)
@@ -195,15 +195,41 @@ int ae_root_make_directory(const char *path)
     char full[PATH_MAX];
     int rc = ae_root_path(full, sizeof(full), path);
 
+    return rc ? rc : make_directories(full);
+}
+
+static int close_to_others(int fd)
+{
+    struct stat status;
+
+    if (fstat(fd, &status))
+        return -errno;
+    if (status.st_uid != geteuid())
+        return -EPERM;
+    return (status.st_mode & 077) && fchmod(fd, 0700) ? -errno : 0;
+}
+
+int ae_root_make_private(const char *path)
+{
+    char full[PATH_MAX], *last;
+    int fd, rc = ae_root_path(full, sizeof(full), path);
+
     if (rc)
         return rc;
-    for (char *slash = full + 1; (slash = strchr(slash, '/')); slash++) {
-        *slash = '\0';
-        if (mkdir(full, 0755) && errno != EEXIST)
-            return -errno;
-        *slash = '/';
-    }
-    return mkdir(full, 0755) && errno != EEXIST ? -errno : 0;
+    last = strrchr(full, '/');
+    *last = '\0';
+    rc = make_directories(full);
+    *last = '/';
+    if (!rc && mkdir(full, 0700) && errno != EEXIST)
+        rc = -errno;
+    if (rc)
+        return rc;
+    fd = open(full, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    rc = close_to_others(fd);
+    close(fd);
+    return rc;
 }
 
 int ae_root_remove(const char *path)

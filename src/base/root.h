@@ -24,8 +24,11 @@ bool ae_root_is_real(void);
 /* Writes the full path of a path below the root. -ENAMETOOLONG if it does not fit. */
 int ae_root_path(char *full, size_t size, const char *path);
 
-/* open(2) below the root, close-on-exec always set. Returns a descriptor or a negative errno. */
+/* open(2) below the root of what is there, close-on-exec always set. A descriptor or a negative errno. */
 int ae_root_open(const char *path, int flags);
+
+/* The same, and makes the file, of this mode, if it is not there. A link is not followed (-ELOOP). */
+int ae_root_create(const char *path, int flags, mode_t mode);
 
 bool ae_root_exists(const char *path);
 
@@ -44,11 +47,25 @@ int ae_root_read_u64(const char *path, uint64_t *value);
 /* Writes text to an existing file in one write(2); a short write is -EIO. */
 int ae_root_write(const char *path, const char *text);
 
-/* Creates or replaces a file whole (temporary file, fsync, rename), mode 0644. */
+/*
+ * Gives a file, somebody else's perhaps, a new text whole (temporary file, fsync, rename). All that is
+ * not text stays: mode, owner, access control list, label, other attributes; through a symbolic link it
+ * is the file behind it that is replaced, found below the root. A new file has mode 0644. Refused: what
+ * has other names by hard links (-EMLINK), a link to nothing (-ELOOP), what is no regular file.
+ */
 int ae_root_replace(const char *path, const char *text);
+
+/* Creates or replaces a file of Aether's own whole, with this mode; a link is replaced itself. */
+int ae_root_save(const char *path, const char *text, mode_t mode);
 
 /* Creates a directory and its parents, mode 0755. An existing one is no error. */
 int ae_root_make_directory(const char *path);
+
+/*
+ * The same, but nobody else reaches into the directory itself: mode 0700, also of an existing one.
+ * -EPERM: it is another user's; -ENOTDIR, -ELOOP: it is none.
+ */
+int ae_root_make_private(const char *path);
 
 /* Removes a file or an empty directory. A missing one is no error. */
 int ae_root_remove(const char *path);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,16 +35,32 @@ const struct ae_boot_writer *ae_boot_find_writer(const char *name)
     return NULL;
 }
 
+static const char *why(int rc)
+{
+    switch (rc) {
+    case -ELOOP:
+        return "it is a link to what is not there; make that, or remove the link";
+    case -EMLINK:
+        return "it has other names by hard links, which would keep the old text; make it a file of "
+               "its own";
+    default:
+        return strerror(-rc);
+    }
+}
+
 int ae_boot_read(const char *path, char **text, struct ae_error *err)
 {
     ssize_t length = ae_root_read_all(path, text);
+    char target[NAME_MAX + 1];
 
     if (length >= 0)
         return 0;
     *text = NULL;
+    if (length == -ENOENT && ae_root_link_name(path, target, sizeof(target)) == 0)
+        length = -ELOOP;
     return length == -ENOENT ? 0
                              : ae_error_set(err, (int)length, "boot parameters: reading %s: %s",
-                                            path, strerror((int)-length));
+                                            path, why((int)length));
 }
 
 int ae_boot_add_change(struct ae_boot_plan *plan, const char *path, char *before, char *after,
@@ -240,9 +257,13 @@ static int run_program(const char *const argv[], struct ae_error *err)
 
 static int put_file(const char *path, const char *text, struct ae_error *err)
 {
-    char directory[512];
-    int rc = 0;
+    char directory[512], *now;
+    int rc = ae_boot_read(path, &now, err);
+    bool there = !rc && same(now, text);
 
+    free(now);
+    if (rc || there)
+        return rc;
     snprintf(directory, sizeof(directory), "%.500s", path);
     *strrchr(directory, '/') = '\0';
     if (text && *directory)
@@ -251,7 +272,7 @@ static int put_file(const char *path, const char *text, struct ae_error *err)
         rc = text ? ae_root_replace(path, text) : ae_root_remove(path);
     if (!rc && *directory)
         rc = ae_boot_sync_directory(directory);
-    return rc ? ae_error_set(err, rc, "boot parameters: writing %s: %s", path, strerror(-rc)) : 0;
+    return rc ? ae_error_set(err, rc, "boot parameters: writing %s: %s", path, why(rc)) : 0;
 }
 
 /* Has anybody changed the files between plan and apply? */

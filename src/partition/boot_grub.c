@@ -321,7 +321,7 @@ int ae_boot_grub_strip(const char *path, const char *now, const char *parameters
 
     (void)parameters;
     snprintf(saved, sizeof(saved), "%.100s.saved", path);
-    rc = ae_root_replace(saved, now);
+    rc = ae_root_save(saved, now, 0600);
     if (rc)
         return ae_error_set(err, rc, "boot parameters: keeping %s: %s", saved, strerror(-rc));
     *left = NULL;

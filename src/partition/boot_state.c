@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/root.h"
+#include "base/trusted.h"
 #include "partition/boot_writers.h"
 
 #define STATE_DIRECTORY "/var/lib/aether"
@@ -49,9 +50,10 @@ int ae_boot_state_save(const struct ae_boot_plan *plan, struct ae_error *err)
     json_decref(all);
     if (!text)
         return ae_error_set(err, -ENOMEM, "boot parameters: no memory for " AE_BOOT_STATE);
-    rc = ae_root_make_directory(STATE_DIRECTORY);
+    /* It holds what may have been readable by few. */
+    rc = ae_root_make_private(STATE_DIRECTORY);
     if (!rc)
-        rc = ae_root_replace(AE_BOOT_STATE, text);
+        rc = ae_root_save(AE_BOOT_STATE, text, 0600);
     if (!rc)
         rc = ae_boot_sync_directory(STATE_DIRECTORY);
     free(text);
@@ -103,17 +105,18 @@ int ae_boot_state_load(struct ae_boot_plan *plan, struct ae_error *err)
     const struct ae_boot_writer *writer = NULL;
     const char *name;
     json_error_t why;
+    ssize_t length;
     json_t *all;
     char *text;
     int rc;
 
     memset(plan, 0, sizeof(*plan));
-    rc = ae_boot_read(AE_BOOT_STATE, &text, err);
-    if (rc)
-        return rc;
-    if (!text)
+    length = ae_trusted_read(AE_BOOT_STATE, &text, err);
+    if (length == -ENOENT)
         return ae_error_set(err, -ENOENT,
                             "boot parameters: none were applied (no " AE_BOOT_STATE ")");
+    if (length < 0)
+        return (int)length;
     all = json_loads(text, 0, &why);
     free(text);
     name = json_string_value(json_object_get(all, "writer"));

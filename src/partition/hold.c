@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/net_tstamp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,12 +12,14 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/root.h"
 #include "partition/partition.h"
+
+#define STOP_MS 10000 /* the holder ends at once; a machine may be busy */
 
 /* A wake-up latency of 0 us keeps every CPU out of its idle states. */
 static int hold_latency(void)
@@ -56,7 +59,7 @@ static int find_hold(const char *target, char *path, size_t size)
 
     if (!what)
         return -EINVAL;
-    length = snprintf(path, size, "%s/%.*s/hold-%s", AE_PARTITION_STATE, (int)(what - target),
+    length = snprintf(path, size, "%s/hold-%.*s-%s", AE_PARTITION_LOCKS, (int)(what - target),
                       target, what + 1);
     if (length < 0 || (size_t)length >= size)
         return -ENAMETOOLONG;
@@ -67,35 +70,70 @@ static int find_hold(const char *target, char *path, size_t size)
 }
 
 /* Who holds the lock of the file; 0: nobody. */
-static pid_t holder(const char *path)
+static int ask(int fd)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    int fd = ae_root_open(path, O_RDWR);
-    pid_t pid = 0;
 
-    if (fd < 0)
+    if (fcntl(fd, F_GETLK, &lock))
+        return -errno;
+    if (lock.l_type == F_UNLCK)
         return 0;
-    if (fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
-        pid = lock.l_pid;
-    close(fd);
-    return pid;
+    return lock.l_pid > 0 ? lock.l_pid : -EBUSY; /* of another PID namespace */
+}
+
+/*
+ * The holder, by a descriptor that stays its own when it ends and its number goes to another: the
+ * lock still names it after the descriptor is there. -ESRCH: nobody holds it.
+ */
+static int holder(const char *path)
+{
+    int file = ae_root_open(path, O_RDWR | O_NOFOLLOW), pid, process;
+
+    if (file < 0)
+        return file == -ENOENT ? -ESRCH : file;
+    do {
+        pid = ask(file);
+        process = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : pid;
+        if (pid > 0 && process < 0)
+            process = -errno;
+        if (pid > 0 && ask(file) != pid) { /* it ended meanwhile */
+            if (process >= 0)
+                close(process);
+            process = -EAGAIN;
+        }
+    } while (process == -EAGAIN);
+    close(file);
+    return process == 0 ? -ESRCH : process;
+}
+
+/* 1: held, 0: free. A descriptor of the holder is not kept. */
+static int is_held(const char *path)
+{
+    int process = holder(path);
+
+    if (process >= 0)
+        close(process);
+    return process >= 0 ? 1 : process == -ESRCH ? 0 : process;
 }
 
 int ae_hold_read(const char *target, char **value)
 {
     char path[128];
-    int rc = find_hold(target, path, sizeof(path));
+    int held, rc = find_hold(target, path, sizeof(path));
 
     if (rc < 0)
         return rc;
-    *value = strdup(holder(path) ? "held" : "free");
+    held = is_held(path);
+    if (held < 0)
+        return held;
+    *value = strdup(held ? "held" : "free");
     return *value ? 0 : -ENOMEM;
 }
 
 static int lock_file(const char *path)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    int fd = ae_root_open(path, O_RDWR | O_CREAT);
+    int fd = ae_root_create(path, O_RDWR, 0600);
 
     if (fd < 0)
         return fd;
@@ -117,6 +155,18 @@ static void become_holder(void)
     signal(SIGINT, SIG_IGN);
 }
 
+/* Above all the lock of the apply that started it. */
+static void close_others(int a, int b)
+{
+    unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
+
+    if (low > 3)
+        close_range(3, low - 1, 0);
+    if (high > low + 1)
+        close_range(low + 1, high - 1, 0);
+    close_range(high + 1, ~0u, 0);
+}
+
 /*
  * The holder tells how it went, then waits to be told that the starter lived to hear it: a starter
  * that was killed leaves no holder that its journal does not know.
@@ -127,11 +177,7 @@ static void hold(const char *path, int which, int report, int go)
     int rc;
 
     become_holder();
-    /* Above all the lock of the apply that started it. */
-    report = dup3(report, 64, O_CLOEXEC);
-    go = dup3(go, 65, O_CLOEXEC);
-    close_range(3, 63, 0);
-    close_range(66, ~0u, 0);
+    close_others(report, go);
     rc = lock_file(path);
     if (!rc)
         rc = holds[which].take();
@@ -179,24 +225,32 @@ static int start(const char *path, int which)
 
 static int stop(const char *path)
 {
-    const struct timespec pace = {.tv_nsec = 1000 * 1000};
-    pid_t pid = holder(path);
+    int process = holder(path), rc = 0;
+    struct pollfd end = {.fd = process, .events = POLLIN};
 
-    if (pid && kill(pid, SIGTERM))
-        return -errno;
-    for (int i = 0; i < 1000 && holder(path) != 0; i++)
-        nanosleep(&pace, NULL);
-    return holder(path) ? -EBUSY : ae_root_remove(path);
+    if (process == -ESRCH)
+        return ae_root_remove(path);
+    if (process < 0)
+        return process;
+    if (syscall(SYS_pidfd_send_signal, process, SIGTERM, NULL, 0))
+        rc = -errno;
+    else if (poll(&end, 1, STOP_MS) != 1)
+        rc = -EBUSY;
+    close(process);
+    return rc ? rc : ae_root_remove(path);
 }
 
 int ae_hold_write(const char *target, const char *value)
 {
     char path[128];
-    int which = find_hold(target, path, sizeof(path));
+    int held, which = find_hold(target, path, sizeof(path));
 
     if (which < 0)
         return which;
     if (strcmp(value, "free") == 0)
         return stop(path);
-    return holder(path) ? 0 : start(path, which);
+    held = ae_root_make_private(AE_PARTITION_LOCKS);
+    if (!held)
+        held = is_held(path);
+    return held < 0 ? held : held ? 0 : start(path, which);
 }

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/root.h"
+#include "base/trusted.h"
 #include "partition/partition.h"
 
 #define VERSION "1"
@@ -298,12 +299,9 @@ static int load(struct ae_journal *journal, const char *name, size_t *good, stru
     snprintf(journal->name, sizeof(journal->name), "%s", name);
     path_of(name, "/journal", path, sizeof(path));
     *good = 0;
-    length = ae_root_read_all(path, &text);
-    if (length == -ENOENT)
-        return -ENOENT;
+    length = ae_trusted_read(path, &text, err);
     if (length < 0)
-        return ae_error_set(err, (int)length, "reading %s failed: %s", path,
-                            strerror((int)-length));
+        return (int)length;
     if (!memchr(text, '\n', (size_t)length)) {
         free(text);
         return -ENOENT; /* not even the head was written: nothing was done */
@@ -376,7 +374,7 @@ int ae_journal_open(struct ae_journal *journal, const char *name, const char *qu
         goto failed;
     }
     path_of(name, "/journal", path, sizeof(path));
-    journal->fd = ae_root_open(path, O_WRONLY | O_CREAT | O_APPEND);
+    journal->fd = ae_root_create(path, O_WRONLY | O_APPEND, 0644);
     rc = journal->fd < 0 ? journal->fd : 0;
     /* A record that was cut off must not become the beginning of the next one. */
     if (!rc && ftruncate(journal->fd, (off_t)(fresh ? 0 : good)))
@@ -406,14 +404,14 @@ int ae_journal_remove(struct ae_journal *journal)
 
 int ae_journal_lock(struct ae_error *err)
 {
-    int fd, rc = ae_root_make_directory(AE_PARTITION_STATE);
+    int fd, rc = ae_root_make_private(AE_PARTITION_LOCKS);
 
     if (rc)
-        return ae_error_set(err, rc, "making %s failed: %s; run as root", AE_PARTITION_STATE,
-                            strerror(-rc));
-    fd = ae_root_open(AE_PARTITION_STATE "/.lock", O_RDWR | O_CREAT);
+        return ae_error_set(err, rc, "making %s, which root alone may enter, failed: %s; run as root",
+                            AE_PARTITION_LOCKS, strerror(-rc));
+    fd = ae_root_create(AE_PARTITION_LOCKS "/apply", O_RDWR, 0600);
     if (fd < 0)
-        return ae_error_set(err, fd, "opening %s/.lock failed: %s", AE_PARTITION_STATE,
+        return ae_error_set(err, fd, "opening %s/apply failed: %s", AE_PARTITION_LOCKS,
                             strerror(-fd));
     if (flock(fd, LOCK_EX | LOCK_NB)) {
         close(fd);

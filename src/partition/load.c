@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/root.h"
+#include "base/trusted.h"
 #include "partition/journal.h"
 #include "partition/partition.h"
 
@@ -86,23 +84,10 @@ int ae_partition_each_name(int (*each)(const char *name, void *context), void *c
     return rc;
 }
 
-/* Whoever may write the file may make root write to the kernel. */
-static int check_mode(const char *path, struct ae_error *err)
+static int no_file(const char *path, struct ae_error *err)
 {
-    struct stat status;
-    int fd = ae_root_open(path, O_RDONLY);
-    int rc = 0;
-
-    if (fd < 0)
-        return ae_error_set(err, fd, "reading %s failed: %s%s", path, strerror(-fd),
-                            fd == -ENOENT ? "; `aether partition new` writes one" : "");
-    if (fstat(fd, &status) == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)))
-        rc = ae_error_set(err, -EPERM,
-                          "%s can be written by others than its owner, and so could the kernel "
-                          "through it; run chmod go-w on it",
-                          path);
-    close(fd);
-    return rc;
+    return ae_error_set(err, -ENOENT, "reading %s failed: %s; `aether partition new` writes one",
+                        path, strerror(ENOENT));
 }
 
 static int read_file(struct ae_partition **partition, const char *name, struct ae_error *err)
@@ -117,13 +102,11 @@ static int read_file(struct ae_partition **partition, const char *name, struct a
         return ae_error_set(err, -ENOMEM, "no memory for partition %s", name);
     snprintf(new->name, sizeof(new->name), "%s", name);
     snprintf(new->path, sizeof(new->path), "%s/%s.conf", AE_PARTITION_FILES, name);
-    rc = check_mode(new->path, err);
-    if (!rc) {
-        length = ae_root_read_all(new->path, &text);
-        rc = length < 0 ? ae_error_set(err, (int)length, "reading %s failed: %s", new->path,
-                                       strerror((int)-length))
-                        : ae_partition_parse(new, text, (size_t)length, err);
-    }
+    length = ae_trusted_read(new->path, &text, err);
+    if (length == -ENOENT)
+        rc = no_file(new->path, err);
+    else
+        rc = length < 0 ? (int)length : ae_partition_parse(new, text, (size_t)length, err);
     free(text);
     if (rc) {
         free(new);
@@ -169,9 +152,8 @@ int ae_partition_load(struct ae_partition **partition, const char *name, struct 
     if (rc)
         return rc;
     snprintf(path, sizeof(path), "%s/%s.conf", AE_PARTITION_FILES, name);
-    rc = check_mode(path, err);
-    if (rc)
-        return rc;
+    if (!ae_root_exists(path))
+        return no_file(path, err);
     rc = find_names(&names, false);
     if (rc)
         ae_error_set(err, rc, "reading %s failed: %s", AE_PARTITION_FILES, strerror(-rc));

@@ -10,6 +10,8 @@
 
 #define AE_PARTITION_FILES "/etc/aether/partitions.d"
 #define AE_PARTITION_STATE "/run/aether/partitions"
+/* What root waits for, and who it may signal: nobody else reaches into it. */
+#define AE_PARTITION_LOCKS "/run/aether/locks"
 
 #define AE_PARTITION_DEVICES 32
 #define AE_PARTITION_PAGES   4

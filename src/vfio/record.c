@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/root.h"
+#include "base/trusted.h"
 #include "machine/netdev_state.h"
 
 #define DIRECTORY "/run/aether/nic"
@@ -65,7 +66,7 @@ int ae_nic_record_write(const struct ae_pci *pci, struct ae_error *err)
     json_decref(record);
     rc = text ? ae_root_make_directory(DIRECTORY) : -ENOMEM;
     if (!rc)
-        rc = ae_root_replace(record_path(pci, path), text);
+        rc = ae_root_save(record_path(pci, path), text, 0644);
     free(text);
     return rc ? ae_error_set(err, rc, "writing %s: %s%s", record_path(pci, path), strerror(-rc),
                              rc == -EACCES ? "; run as root" : "")
@@ -76,13 +77,11 @@ int ae_nic_record_read(const struct ae_pci *pci, json_t **record, struct ae_erro
 {
     json_error_t why;
     char path[64], *text;
-    ssize_t length = ae_root_read_all(record_path(pci, path), &text);
+    ssize_t length = ae_trusted_read(record_path(pci, path), &text, err);
 
     *record = NULL;
-    if (length == -ENOENT)
-        return 0;
     if (length < 0)
-        return ae_error_set(err, (int)length, "reading %s: %s", path, strerror((int)-length));
+        return length == -ENOENT ? 0 : (int)length;
     *record = json_loads(text, 0, &why);
     free(text);
     if (*record && json_is_string(json_object_get(*record, "driver")))

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/root.h"
 #include "made_root.h"
@@ -313,6 +315,77 @@ static void a_failing_command_leaves_the_machine_as_it_was(void **state)
     ae_boot_plan_free(&plan);
 }
 
+static struct stat look(const char *path)
+{
+    struct stat status;
+    char full[4096];
+
+    assert_int_equal(ae_root_path(full, sizeof(full), path), 0);
+    assert_int_equal(lstat(full, &status), 0);
+    return status;
+}
+
+/* A file that few may read and that is a link: whether all went well or not, it is so afterwards.
+ */
+static void what_is_not_text_stays(void **state)
+{
+    char full[4096];
+
+    (void)state;
+    made_root_put("/etc/kernel/site", "root=/dev/x token=SECRET\n");
+    made_root_link(CMDLINE, "site");
+    ae_root_path(full, sizeof(full), "/etc/kernel/site");
+    assert_int_equal(chmod(full, 0600), 0);
+    for (int failing = 0; failing < 2; failing++) {
+        struct ae_boot_removal removal;
+        struct ae_boot_plan plan;
+        struct ae_error err;
+
+        assert_int_equal(ae_boot_plan(&plan, NULL, PARAMETERS, NULL), 0);
+        fail_runs = failing;
+        assert_int_equal(ae_boot_apply(&plan, imitate, &err), failing ? -ECHILD : 0);
+        ae_boot_plan_free(&plan);
+        assert_true(S_ISLNK(look(CMDLINE).st_mode));
+        assert_int_equal(look("/etc/kernel/site").st_mode & 07777, 0600);
+        if (failing)
+            break;
+        assert_non_null(strstr(made_root_get("/etc/kernel/site"), "nohz_full"));
+        assert_int_equal(look(AE_BOOT_STATE).st_mode & 07777, 0600);
+        assert_int_equal(look("/var/lib/aether").st_mode & 07777, 0700);
+        assert_int_equal(ae_boot_remove(&removal, imitate, &err), 0);
+        assert_int_equal(look("/etc/kernel/site").st_mode & 07777, 0600);
+    }
+    assert_string_equal(made_root_get(CMDLINE), "root=/dev/x token=SECRET\n");
+    assert_true(S_ISLNK(look(CMDLINE).st_mode));
+}
+
+static void what_cannot_be_replaced_is_named_and_left(void **state)
+{
+    struct ae_boot_plan plan;
+    struct ae_error err;
+    char full[4096], other[4096];
+
+    (void)state;
+    made_root_put("/etc/kernel", NULL);
+    made_root_link(CMDLINE, "nowhere");
+    assert_int_equal(ae_boot_plan(&plan, NULL, PARAMETERS, &err), -ELOOP);
+    assert_non_null(strstr(err.text, "a link to what is not there"));
+    assert_true(S_ISLNK(look(CMDLINE).st_mode));
+
+    ae_root_path(full, sizeof(full), CMDLINE);
+    ae_root_path(other, sizeof(other), "/etc/kernel/other");
+    unlink(full);
+    made_root_put(CMDLINE, "root=/dev/x\n");
+    assert_int_equal(link(full, other), 0);
+    assert_int_equal(ae_boot_plan(&plan, NULL, PARAMETERS, &err), 0);
+    assert_int_equal(ae_boot_apply(&plan, imitate, &err), -EMLINK);
+    assert_non_null(strstr(err.text, "other names by hard links"));
+    assert_string_equal(made_root_get(CMDLINE), "root=/dev/x\n");
+    assert_int_equal(look(CMDLINE).st_nlink, 2);
+    assert_null(made_root_get(AE_BOOT_STATE));
+    ae_boot_plan_free(&plan);
+}
+
 static void a_loader_that_does_not_take_them_is_no_success(void **state)
 {
     struct ae_boot_plan plan;
@@ -612,6 +685,8 @@ int main(void)
         on(begin_kernel_install, kernel_install_gets_this_boots_line_when_it_has_none),
         on(begin_kernel_install, kernel_install_line_is_restored_byte_for_byte),
         on(begin_kernel_install, bytes_that_are_no_utf8_come_back),
+        on(begin_kernel_install, what_is_not_text_stays),
+        on(begin_kernel_install, what_cannot_be_replaced_is_named_and_left),
         on(begin_kernel_install, only_our_words_leave_an_edited_line),
         on(begin_kernel_install, an_unclosed_quote_is_not_edited),
         on(begin_grubby, grubby_is_asked_and_its_files_restored),
