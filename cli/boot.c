@@ -307,7 +307,6 @@ int cli_partition_boot(int argc, char **argv)
     int rc;
 
     argv[0] = program;
-    argp_err_exit_status = CLI_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &boot))
         return CLI_USAGE;
     if (strcmp(boot.action, "plan") == 0 || strcmp(boot.action, "apply") == 0) {

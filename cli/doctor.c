@@ -115,7 +115,6 @@ int cli_doctor(int argc, char **argv)
     char release[128];
 
     argv[0] = program;
-    argp_err_exit_status = CLI_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &doctor))
         return CLI_USAGE;
     if (ae_kernel_release(release, sizeof(release)))

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <argp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,6 +53,7 @@ int main(int argc, char **argv)
 {
     int at = 1;
 
+    argp_err_exit_status = CLI_USAGE; /* of every verb */
     for (; at < argc && argv[at][0] == '-'; at++) {
         if (strcmp(argv[at], "--help") == 0) {
             usage(stdout);

@@ -263,7 +263,6 @@ int cli_nic(int argc, char **argv)
         NULL};
     struct arguments arguments = {0};
 
-    argp_err_exit_status = CLI_USAGE;
     argv[0] = (char[]){"aether nic"};
     if (argp_parse(&argp, argc, argv, 0, NULL, &arguments))
         return CLI_USAGE;

@@ -526,7 +526,6 @@ int cli_noise(int argc, char **argv)
     noise->top = 10;
     noise->latency = -1;
     argv[0] = program;
-    argp_err_exit_status = CLI_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, noise)) {
         free(noise);
         return CLI_USAGE;

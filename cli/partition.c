@@ -451,7 +451,6 @@ int cli_partition(int argc, char **argv)
     }
     snprintf(program, sizeof(program), "aether partition %s", argv[1]);
     argv[1] = program;
-    argp_err_exit_status = CLI_USAGE;
     argp_parse(&argp, argc - 1, argv + 1, 0, NULL, &arguments);
     ae_nic_serve_partitions();
     arguments.output.json = arguments.given & OPT_JSON;

@@ -123,19 +123,32 @@ static void print_result(const struct arguments *arguments, const char *path, co
         fflush(stdout);
         return;
     }
-    json = json_pack("{s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "peer",
+    json = json_pack("{s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "peer",
                      arguments->to_text, "path", path, "driver", driver, "frame",
                      arguments->probe.payload + HEADERS, "rate", (json_int_t)arguments->probe.rate,
                      "sent", (json_int_t)result.sent, "received", (json_int_t)result.received, "lost",
                      (json_int_t)result.lost, "duplicates", (json_int_t)result.duplicates,
                      "reordered", (json_int_t)result.reordered, "strange",
                      (json_int_t)result.strange, "late_sends", (json_int_t)result.late_sends,
-                     "elapsed_ns", (json_int_t)result.elapsed_ns, "round_trip",
+                     "elapsed_ns", (json_int_t)result.elapsed_ns, "gave_up", result.gave_up, "round_trip",
                      ae_report_json(&result.round_trip));
     json_dumpf(json, stdout, JSON_INDENT(2));
     putchar('\n');
     fflush(stdout);
     json_decref(json);
+}
+
+/* 0, or CLI_FAILED and why. */
+static int judge(const struct arguments *arguments)
+{
+    if (!result.gave_up)
+        return result.received ? CLI_OK : CLI_FAILED;
+    fprintf(stderr,
+            "aether ping: %s answered %" PRIu64 " of %" PRIu64 " probes and none of the last %d, a second "
+            "each; gave up. Does something return datagrams there (aether echo)?\n",
+            arguments->to_text, result.received, result.sent,
+            result.received ? AE_PROBE_PATIENCE : AE_PROBE_PATIENCE_FIRST);
+    return CLI_FAILED;
 }
 
 static int work(struct arguments *arguments)
@@ -162,7 +175,7 @@ static int work(struct arguments *arguments)
     ae_quiet_leave(host.worker);
     print_result(arguments, ae_path_name(host.info.path), host.info.driver);
     cli_host_finish(&host);
-    return result.received ? CLI_OK : CLI_FAILED;
+    return judge(arguments);
 }
 
 /* The contender: the same loop over a socket, polled without waiting, on the same CPU. */
@@ -188,7 +201,7 @@ static int work_kernel(const struct arguments *arguments)
     ae_probe_run(&wire, &arguments->probe, &result);
     close(fd);
     print_result(arguments, ae_path_name(AE_PATH_KERNEL), "socket");
-    return result.received ? CLI_OK : CLI_FAILED;
+    return judge(arguments);
 }
 
 int cli_ping(int argc, char **argv)

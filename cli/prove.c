@@ -178,7 +178,6 @@ int cli_prove(int argc, char **argv)
 
     cli_launch_init(&prove.launch);
     argv[0] = (char[]){"aether prove"};
-    argp_err_exit_status = CLI_USAGE;
     if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &prove))
         return CLI_USAGE;
     wrong = mistake(&prove);

@@ -79,9 +79,11 @@ void ae_net_udp_reply(struct ae_net *net, struct ae_packet *packet,
 
 /*
  * Finds the MAC address behind an IPv4 address: its own if on our subnet, else the gateway's.
- * 0: known. -EAGAIN: not yet; if request->length is not 0, it is an ARP request to send now. Requests
- * go out once a second; after three without an answer the result is -EHOSTUNREACH for 20 s.
- * -ENETUNREACH: not on our subnet, and there is no gateway.
+ * 0: known. -EAGAIN: not yet. Whatever the result: if request->length is not 0, it is an ARP request to
+ * send now. Requests go out once a second; after three without an answer the result is -EHOSTUNREACH for
+ * 20 s. What has been known for a minute is asked for anew, and stays known meanwhile, for 20 s more at
+ * most: call this now and then, and make the flow anew after it. -ENETUNREACH: not on our subnet, and
+ * there is no gateway.
  */
 int ae_net_resolve(struct ae_net *net, ae_ipv4_t to, struct ae_packet *request, uint64_t now);
 

@@ -110,26 +110,47 @@ static void run_open_loop(struct run *run)
             send_next(run, intended);
         receive_all(run);
     }
-    while (run->result->sequence.received < run->next &&
-           ae_clock_ticks() - run->last_sent < span)
+    while (run->result->sequence.received < run->next && ae_clock_ticks() - run->last_sent < span)
         receive_all(run);
+}
+
+/* One probe, there and back. False: it could not be sent, or no answer came, in the time for one.
+ */
+static bool exchange(struct run *run)
+{
+    uint64_t span = ae_clock_from_ns(run->options->timeout_ns), since = ae_clock_ticks();
+    uint64_t answered = run->result->sequence.received;
+    bool sent = false;
+
+    do {
+        if (!sent && send_next(run, 0)) {
+            sent = true;
+            since = run->last_sent;
+        }
+        receive_all(run);
+        if (sent && run->result->sequence.received != answered)
+            return true;
+    } while (ae_clock_ticks() - since < span);
+    return false;
+}
+
+/* Without this, thousands of probes would each wait for somebody who is not there. */
+static bool is_hopeless(const struct run *run, unsigned in_vain)
+{
+    if (run->result->sequence.received == 0)
+        return in_vain >= AE_PROBE_PATIENCE_FIRST;
+    return in_vain >= AE_PROBE_PATIENCE && run->deadline == UINT64_MAX;
 }
 
 static void run_back_to_back(struct run *run)
 {
-    uint64_t span = ae_clock_from_ns(run->options->timeout_ns);
+    unsigned in_vain = 0;
 
     while (run->next < run->total && !time_is_over(run, ae_clock_ticks())) {
-        uint64_t answered = run->result->sequence.received;
-
-        if (!send_next(run, 0)) {
-            receive_all(run);
-            continue;
-        }
-        do {
-            receive_all(run);
-        } while (run->result->sequence.received == answered &&
-                 ae_clock_ticks() - run->last_sent < span);
+        in_vain = exchange(run) ? 0 : in_vain + 1;
+        run->result->gave_up = is_hopeless(run, in_vain);
+        if (run->result->gave_up)
+            break;
     }
 }
 

@@ -38,6 +38,11 @@ struct ae_probe_options {
     const uint32_t *stop; /* the run ends when this is not 0; NULL: it does not */
 };
 
+/* Back to back, so many probes in a row without an answer end the run: before the first answer, and
+ * after it where no duration ends it. */
+#define AE_PROBE_PATIENCE_FIRST 3
+#define AE_PROBE_PATIENCE       10
+
 struct ae_probe_result {
     uint64_t sent;
     uint64_t received;
@@ -47,6 +52,7 @@ struct ae_probe_result {
     uint64_t strange;    /* datagrams that are no answer of this run, or were altered */
     uint64_t late_sends; /* sent more than a microsecond after they were meant to be */
     uint64_t elapsed_ns;
+    bool gave_up; /* nobody answered any more */
     struct ae_histogram round_trip; /* ns, from when it was meant to be sent */
     struct ae_sequence sequence;
 };

@@ -7,11 +7,13 @@
 
 #include "net/net.h"
 
-#define SECOND     UINT64_C(1000000000)
-#define ASK_EVERY  SECOND /* RFC 1122, 2.3.2.1: at most one request a second */
-#define TRIES      3
-#define REST       (20 * SECOND)
-#define KNOWN_FOR  (60 * SECOND)
+#define SECOND    UINT64_C(1000000000)
+#define ASK_EVERY SECOND /* RFC 1122, 2.3.2.1: at most one request a second */
+#define TRIES     3
+#define REST      (20 * SECOND)
+#define KNOWN_FOR (60 * SECOND) /* then it is asked for anew, and used meanwhile */
+
+static const uint8_t everybody[ETHERNET_ADDRESS] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 static struct ae_arp_entry *find(struct ae_net *net, ae_ipv4_t address)
 {
@@ -115,6 +117,11 @@ static int next_hop(const struct ae_net *net, ae_ipv4_t to, ae_ipv4_t *hop)
     return hop->be ? 0 : -ENETUNREACH;
 }
 
+static bool is_known(const struct ae_arp_entry *entry)
+{
+    return entry->state == AE_ARP_KNOWN || entry->state == AE_ARP_REFRESHING;
+}
+
 const uint8_t *ae_arp_find(struct ae_net *net, ae_ipv4_t to)
 {
     struct ae_arp_entry *entry;
@@ -123,15 +130,16 @@ const uint8_t *ae_arp_find(struct ae_net *net, ae_ipv4_t to)
     if (next_hop(net, to, &hop))
         return NULL;
     entry = find(net, hop);
-    return entry && entry->state == AE_ARP_KNOWN ? entry->mac : NULL;
+    return entry && is_known(entry) ? entry->mac : NULL;
 }
 
-static void make_request(struct ae_net *net, struct ae_packet *packet, ae_ipv4_t hop)
+static void make_request(struct ae_net *net, struct ae_packet *packet, ae_ipv4_t hop,
+                         const uint8_t *to)
 {
     struct ethernet *ethernet = ethernet_of(packet);
     struct arp *arp = (struct arp *)(packet->data + sizeof(*ethernet));
 
-    memset(ethernet->destination, 0xff, ETHERNET_ADDRESS);
+    memcpy(ethernet->destination, to, ETHERNET_ADDRESS);
     memcpy(ethernet->source, net->options.mac, ETHERNET_ADDRESS);
     ethernet->type = be16(TYPE_ARP);
     *arp = (struct arp){
@@ -167,6 +175,30 @@ static int may_ask(struct ae_arp_entry *entry, uint64_t now)
     return -EHOSTUNREACH;
 }
 
+/*
+ * Asks anew for what is known: whom it was first, so that nobody else is woken (RFC 1122, 2.3.2.1,
+ * (2)), then everybody, for it may be another by now. 0: it may be used meanwhile.
+ */
+static int refresh(struct ae_net *net, struct ae_arp_entry *entry, struct ae_packet *request,
+                   uint64_t now)
+{
+    bool first = entry->state == AE_ARP_KNOWN;
+
+    if (now - entry->since < (first ? KNOWN_FOR : ASK_EVERY))
+        return 0;
+    if (first) {
+        entry->until = now + REST;
+    } else if (now >= entry->until) {
+        entry->state = AE_ARP_FAILED;
+        entry->since = now;
+        return -EHOSTUNREACH;
+    }
+    make_request(net, request, entry->address, first ? entry->mac : everybody);
+    entry->state = AE_ARP_REFRESHING;
+    entry->since = now;
+    return 0;
+}
+
 int ae_net_resolve(struct ae_net *net, ae_ipv4_t to, struct ae_packet *request, uint64_t now)
 {
     struct ae_arp_entry *entry;
@@ -177,20 +209,18 @@ int ae_net_resolve(struct ae_net *net, ae_ipv4_t to, struct ae_packet *request, 
     if (rc)
         return rc;
     entry = find(net, hop);
-    if (entry && entry->state == AE_ARP_KNOWN && now - entry->since < KNOWN_FOR)
-        return 0;
     if (!entry) {
         entry = make_room(net);
         *entry = (struct ae_arp_entry){.address = hop};
-    } else if (entry->state == AE_ARP_KNOWN) {
-        entry->tries = 0;
     }
+    if (is_known(entry))
+        return refresh(net, entry, request, now);
     rc = may_ask(entry, now);
     if (rc)
         return rc;
     entry->state = AE_ARP_ASKING;
     entry->since = now;
     entry->tries++;
-    make_request(net, request, hop);
+    make_request(net, request, hop, everybody);
     return -EAGAIN;
 }

@@ -45,7 +45,13 @@ struct ae_net_counts {
 
 #define AE_ARP_ENTRIES 64
 
-enum ae_arp_state { AE_ARP_FREE, AE_ARP_ASKING, AE_ARP_KNOWN, AE_ARP_FAILED };
+enum ae_arp_state {
+    AE_ARP_FREE,
+    AE_ARP_ASKING,
+    AE_ARP_KNOWN,
+    AE_ARP_REFRESHING, /* known, and asked for anew */
+    AE_ARP_FAILED,
+};
 
 struct ae_arp_entry {
     ae_ipv4_t address;
@@ -53,6 +59,7 @@ struct ae_arp_entry {
     uint8_t state; /* enum ae_arp_state */
     uint8_t tries;
     uint64_t since; /* ns: of the last request, the last answer, or the failure */
+    uint64_t until; /* ns: while it is refreshed, until when it may be used without an answer */
 };
 
 struct ae_net {

@@ -118,19 +118,72 @@ static void a_late_answer_ends_the_failure(void **state)
     assert_int_equal(resolve(FRAME_PEER, 4 * SECOND), 0);
 }
 
+static bool known(void)
+{
+    return ae_net_flow(net, &flow, frame_address(FRAME_PEER), 1, 2, NULL) == 0;
+}
+
 static void what_is_known_is_asked_anew_after_a_minute(void **state)
 {
+    static const uint8_t everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
     (void)state;
     resolve(FRAME_PEER, 0);
     answer_from(FRAME_PEER, 1, 100);
     assert_int_equal(resolve(FRAME_PEER, 100 + 60 * SECOND - 1), 0);
     assert_int_equal(packet->length, 0);
-    assert_int_equal(resolve(FRAME_PEER, 100 + 60 * SECOND), -EAGAIN);
+    assert_int_equal(resolve(FRAME_PEER, 100 + 60 * SECOND), 0);
     assert_int_equal(packet->length, 42);
-    answer_from(FRAME_PEER, 9, 101 + 60 * SECOND); /* another card meanwhile */
-    assert_int_equal(resolve(FRAME_PEER, 101 + 60 * SECOND), 0);
-    assert_int_equal(ae_net_flow(net, &flow, frame_address(FRAME_PEER), 1, 2, NULL), 0);
+    assert_int_equal(packet->data[5], 1); /* the one that it was */
+    assert_true(known());
+    assert_int_equal(resolve(FRAME_PEER, 99 + 61 * SECOND), 0);
+    assert_int_equal(packet->length, 0); /* once a second */
+    assert_int_equal(resolve(FRAME_PEER, 100 + 61 * SECOND), 0);
+    assert_int_equal(packet->length, 42);
+    assert_memory_equal(packet->data, everybody, 6);
+    answer_from(FRAME_PEER, 9, 101 + 61 * SECOND); /* another card meanwhile */
+    assert_int_equal(resolve(FRAME_PEER, 102 + 61 * SECOND), 0);
+    assert_int_equal(packet->length, 0);
+    assert_true(known());
     assert_int_equal(flow.header[5], 9);
+    assert_int_equal(resolve(FRAME_PEER, 101 + 121 * SECOND), 0);
+    assert_int_equal(packet->length, 42); /* and the next minute */
+}
+
+/* A lost frame or three make nobody unknown; a host that is gone is found to be, in time. */
+static void a_host_that_answers_no_more_is_used_for_a_while(void **state)
+{
+    unsigned asked = 0;
+
+    (void)state;
+    resolve(FRAME_PEER, 0);
+    answer_from(FRAME_PEER, 1, 0);
+    for (uint64_t now = 1000 * SECOND; now < 1020 * SECOND; now += SECOND / 4) {
+        assert_int_equal(resolve(FRAME_PEER, now), 0);
+        assert_true(known());
+        asked += packet->length == 42;
+    }
+    assert_int_equal(asked, 20);
+    assert_int_equal(resolve(FRAME_PEER, 1020 * SECOND), -EHOSTUNREACH);
+    assert_false(known());
+    assert_int_equal(packet->length, 0);
+    answer_from(FRAME_PEER, 1, 1021 * SECOND);
+    assert_int_equal(resolve(FRAME_PEER, 1021 * SECOND), 0);
+    assert_true(known());
+}
+
+/* Nobody asked: the flow of whoever follows the header stays good, however long ago it was learnt. */
+static void what_nobody_asks_for_stays_known(void **state)
+{
+    (void)state;
+    resolve(FRAME_PEER, 0);
+    answer_from(FRAME_PEER, 1, 0);
+    assert_true(known());
+    assert_int_equal(resolve(FRAME_PEER, 100000 * SECOND), 0);
+    assert_int_equal(packet->length, 42);
+    assert_true(known());
+    assert_int_equal(resolve(FRAME_PEER, 100005 * SECOND), 0);
+    assert_int_equal(packet->length, 42);
 }
 
 static void far_hosts_are_reached_through_the_gateway(void **state)
@@ -435,6 +488,8 @@ int main(void)
         TEST(questions_come_once_a_second_and_thrice),
         TEST(a_late_answer_ends_the_failure),
         TEST(what_is_known_is_asked_anew_after_a_minute),
+        TEST(a_host_that_answers_no_more_is_used_for_a_while),
+        TEST(what_nobody_asks_for_stays_known),
         TEST(far_hosts_are_reached_through_the_gateway),
         TEST(a_full_table_forgets_the_oldest),
         TEST(no_flow_without_an_address),

@@ -123,6 +123,7 @@ struct wire {
     unsigned put, taken;
     unsigned sent;
     unsigned lose_every, copy_every, alter_every, swap_every, refuse_every;
+    unsigned lose_from;
     unsigned hold_sends; /* nothing comes before that many were sent ... */
     uint64_t hold_ns;    /* ... and so long after the first of them */
     uint64_t hold_until; /* ticks */
@@ -154,7 +155,7 @@ static bool wire_send(void *context, const uint8_t *payload, uint16_t length)
     memcpy(copy, payload, length);
     if (every(wire.alter_every))
         copy[length - 1] ^= 1;
-    if (!every(wire.lose_every))
+    if (!every(wire.lose_every) && !(wire.lose_from && wire.sent >= wire.lose_from))
         hold(copy, length);
     if (every(wire.copy_every))
         hold(copy, length);
@@ -173,8 +174,7 @@ static bool wire_send(void *context, const uint8_t *payload, uint16_t length)
 static bool wire_receive(void *context, uint8_t *payload, uint16_t *length)
 {
     (void)context;
-    if (wire.taken == wire.put || wire.sent < wire.hold_sends ||
-        ae_clock_ticks() < wire.hold_until)
+    if (wire.taken == wire.put || wire.sent < wire.hold_sends || ae_clock_ticks() < wire.hold_until)
         return false;
     *length = wire.lengths[wire.taken % HELD];
     memcpy(payload, wire.payloads[wire.taken++ % HELD], *length);
@@ -285,6 +285,51 @@ static void a_stop_and_a_duration_end_it(void **state)
 }
 
 /* Answers of an earlier run, of another program, and from the future. */
+static void nobody_there_is_found_soon(void **state)
+{
+    struct ae_probe_options options = {
+        .count = 100000, .warm_up = 1000, .payload = 64, .timeout_ns = 100000};
+
+    (void)state;
+    memset(&wire, 0, sizeof(wire));
+    wire.lose_every = 1;
+    run(&options);
+    assert_true(result.gave_up);
+    assert_int_equal(result.sent, AE_PROBE_PATIENCE_FIRST);
+    wire.lose_every = 0;
+    wire.refuse_every = 1; /* a port that takes nothing */
+    run(&options);
+    assert_true(result.gave_up);
+    assert_int_equal(result.sent, 0);
+    options.rate = 0;
+    options.duration_ns = UINT64_C(3600) * 1000000000; /* an hour, but nobody ever answered */
+    run(&options);
+    assert_true(result.gave_up);
+}
+
+static void somebody_who_leaves_is_missed(void **state)
+{
+    struct ae_probe_options options = {.count = 100000, .payload = 64, .timeout_ns = 100000};
+
+    (void)state;
+    memset(&wire, 0, sizeof(wire));
+    wire.lose_from = 500;
+    run(&options);
+    assert_true(result.gave_up);
+    assert_int_equal(result.received, 500);
+    assert_int_equal(result.sent, 500 + AE_PROBE_PATIENCE);
+    options.duration_ns = 20000000; /* which ends it anyway: perhaps they come back */
+    run(&options);
+    assert_false(result.gave_up);
+    memset(&wire, 0, sizeof(wire));
+    wire.lose_every = 3;
+    options.duration_ns = 0;
+    options.count = 300;
+    run(&options);
+    assert_false(result.gave_up);
+    assert_int_equal(result.lost, 100);
+}
+
 static void foreign_answers_are_strange(void **state)
 {
     uint8_t payload[64] = {0};
@@ -320,6 +365,8 @@ int main(void)
         TEST(reordering_is_counted),
         TEST(a_stall_is_seen_by_all_it_held_back),
         TEST(a_stop_and_a_duration_end_it),
+        TEST(nobody_there_is_found_soon),
+        TEST(somebody_who_leaves_is_missed),
         TEST(foreign_answers_are_strange),
     };
 
