@@ -227,6 +227,15 @@ static void on_left(void *context, unsigned worker, bool clean)
         fprintf(stderr, "aether %s: %s\n", run->verb, err.text);
 }
 
+static void on_refused(void *context, unsigned worker)
+{
+    const struct run *run = context;
+
+    fprintf(stderr,
+            "aether %s: the worker on CPU %d asked to be quiet a second time and was refused\n",
+            run->verb, run->launch->cpus[worker]);
+}
+
 static void on_link(void *context, unsigned port, const struct ae_link *link, const char *trouble)
 {
     const struct run *run = context;
@@ -427,6 +436,10 @@ static void finish_proofs(struct run *run, const struct ae_supervise_result *res
 {
     for (unsigned i = 0; i < run->launch->cpu_count; i++)
         if (run->proofs[i].proof && result->workers[i].was_quiet) {
+            if (result->workers[i].asked_again)
+                ae_proof_remark(run->proofs[i].proof,
+                                "the worker asked to be quiet a second time and was refused; this "
+                                "is about its first and only quiet time");
             run->proofs[i].verdict = ae_proof_finish(run->proofs[i].proof);
             run->proofs[i].finished = true;
         }
@@ -446,7 +459,7 @@ static int supervise(struct run *run, char *const *argv)
         .argv = argv,
         .grace_ms = GRACE_MS,
         .stop_after_ms = (uint64_t)launch->seconds * 1000,
-        .hooks = {run, on_started, on_quiet, on_left, on_link},
+        .hooks = {run, on_started, on_quiet, on_left, on_link, on_refused},
     };
     struct ae_supervise_result result;
     json_t *output = NULL;

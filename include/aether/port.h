@@ -205,9 +205,13 @@ int ae_port_owner_get_counters(const struct ae_port_owner *owner, unsigned index
 int ae_port_owner_get_statistics(struct ae_port_owner *owner, struct ae_port_statistic *statistics,
                                  unsigned count);
 
+/* The most descriptors that the owner of one port has. */
+#define AE_PORT_EVENT_FDS 8
+
 /*
- * Descriptors to poll(2) for POLLIN, at most `count`; returns how many. When one is readable, call
- * ae_port_owner_event with it: it acknowledges the interrupt and updates the link state.
+ * Descriptors to poll(2) for POLLIN: fills at most `count`, returns how many there are, at most
+ * AE_PORT_EVENT_FDS. When one is readable, call ae_port_owner_event with it: it acknowledges the
+ * interrupt and updates the link state.
  */
 int ae_port_owner_event_fds(const struct ae_port_owner *owner, int *fds, unsigned count);
 void ae_port_owner_event(struct ae_port_owner *owner, int fd);

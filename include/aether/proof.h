@@ -42,6 +42,10 @@ int ae_proof_begin(struct ae_proof *proof, pid_t pid, struct ae_error *err);
 /* The second snapshot. The worker may be a zombie by now, but not reaped. */
 int ae_proof_end(struct ae_proof *proof, struct ae_error *err);
 
+/* What a reader should know of the worker besides; it changes no verdict. At most 8; before
+ * ae_proof_finish. */
+void ae_proof_remark(struct ae_proof *proof, const char *text);
+
 /* Disarms the trace and compares. After this the results below may be asked for. */
 enum ae_proof_verdict ae_proof_finish(struct ae_proof *proof);
 

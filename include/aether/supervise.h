@@ -9,11 +9,14 @@
  * with descriptors to map and nothing else, hears interrupts and watches links while they run, and
  * when they are gone, however they went, stops the devices: bus master off, reset, unmap.
  *
- * With several CPUs each port is opened with as many queues, and worker N gets queue N of each: it is
- * that worker's queue 0. When one worker ends, the others are asked to stop.
+ * With several CPUs each port is opened with as many queues, and worker N gets queue N of each: it
+ * is that worker's queue 0. When one worker ends, the others are asked to stop.
  *
- * It installs handlers for SIGINT and SIGTERM while it runs: the first asks the workers to stop, and
- * after `grace_ms` they are killed. One thread, one ae_supervise at a time per process.
+ * It installs handlers for SIGINT and SIGTERM while it runs: the first asks the workers to stop,
+ * and after `grace_ms` they are killed; a second one, a quarter of a second later or more, kills
+ * them at once. A worker can put none of this off: it is quiet once a start, and what the hooks
+ * take at its gates is all that its time is prolonged by. One thread, one ae_supervise at a time
+ * per process.
  */
 
 #include <stdbool.h>
@@ -40,8 +43,11 @@ struct ae_supervise_hooks {
     void (*quiet)(void *context, unsigned worker);
     /* The worker spins at the gate of its leave; or it died while quiet (clean is false). */
     void (*left)(void *context, unsigned worker, bool clean);
-    /* The link of a port changed, or why it is down: ae_port_owner_trouble. */
+    /* The link of a port changed, or why it is down: ae_port_owner_trouble. At most 8 times at
+     * once, then once a second a port; what it is by then is what is told. */
     void (*link)(void *context, unsigned port, const struct ae_link *link, const char *trouble);
+    /* The worker asked to be quiet a second time, and is refused. Told once. */
+    void (*refused)(void *context, unsigned worker);
 };
 
 struct ae_supervise_options {
@@ -54,8 +60,9 @@ struct ae_supervise_options {
     uint32_t allow;      /* enum ae_quiet_allow: for ae_quiet_enter, besides what the program allows */
     char *const *argv;   /* program (looked up in PATH) and arguments, NULL at the end */
     uint32_t grace_ms;   /* between asking and killing; 0: 3000 */
-    uint64_t stop_after_ms; /* ask the workers to stop this long after the start, counted anew when
-                             * one becomes quiet; 0: never */
+    /* Ask the workers to stop after this long; 0: never. Counted from when the last of them became
+     * quiet, but from 30 s after the start at the latest. */
+    uint64_t stop_after_ms;
     struct ae_supervise_hooks hooks;
 };
 
@@ -67,6 +74,7 @@ struct ae_supervise_counter {
 struct ae_supervise_worker {
     int status; /* as waitpid(2) gives it */
     bool was_quiet;
+    bool asked_again;   /* for a second quiet time, and was refused */
     bool stopped_by_us; /* SIGKILL from here, after the grace time */
     struct ae_queue_counters queues[AE_WORKER_PORTS]; /* its queue of each port */
     unsigned counter_count;

@@ -90,12 +90,14 @@ struct ae_quiet_options {
 };
 
 /*
- * Locks and faults in all memory, checks that this process is alone on a CPU that nothing else uses,
- * and, under a supervisor, waits until it has taken its snapshot. After this a system call is a bug.
+ * Locks and faults in all memory, checks that this process is alone on a CPU that nothing else
+ * uses, and, under a supervisor, waits until it has taken its snapshot. After this a system call is
+ * a bug.
  *
- * -EPERM: something is missing that is not allowed by name, here or by the supervisor (`--allow`); the error
- * lists everything that is, not only the first. -EALREADY: quiet already. The process is then as before, but
- * for locked memory.
+ * -EPERM: something is missing that is not allowed by name, here or by the supervisor (`--allow`);
+ * the error lists everything that is, not only the first. -EALREADY: quiet already; or, under a
+ * supervisor, quiet before: a start has one quiet time, so that its proof is about all of it. The
+ * process is then as before, but for locked memory.
  */
 int ae_quiet_enter(struct ae_worker *worker, const struct ae_quiet_options *options,
                    struct ae_error *err);

@@ -69,15 +69,18 @@ static void close_function(struct ae_port_owner *owner)
     ae_dma_space_close(owner->space);
 }
 
+_Static_assert(AE_PORT_VECTORS + 1 <= AE_PORT_EVENT_FDS, "the vectors and the kernel's request");
+
 static int event_fds(const struct ae_port_owner *owner, int *fds, unsigned count)
 {
-    unsigned used = 0;
+    unsigned vectors = owner->ops->pci->vectors;
 
-    for (unsigned i = 0; i < owner->ops->pci->vectors && used < count; i++)
-        fds[used++] = owner->interrupts[i];
-    if (used < count)
-        fds[used++] = owner->request_fd;
-    return (int)used;
+    /* What the kernel asks for comes first: a caller with little room can do without the rest. */
+    if (count)
+        fds[0] = owner->request_fd;
+    for (unsigned i = 0; i < vectors && i + 1 < count; i++)
+        fds[i + 1] = owner->interrupts[i];
+    return (int)vectors + 1;
 }
 
 static void event(struct ae_port_owner *owner, int fd)

@@ -386,9 +386,8 @@ static void event(struct ae_port_owner *owner, int fd)
 
 static int event_fds(const struct ae_port_owner *owner, int *fds, unsigned count)
 {
-    if (!count)
-        return 0;
-    fds[0] = server_of(owner)->epoll;
+    if (count)
+        fds[0] = server_of(owner)->epoll;
     return 1;
 }
 

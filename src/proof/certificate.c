@@ -113,6 +113,7 @@ static void add_proof(struct ae_certificate *certificate, const struct ae_proof 
         json_object_set(certificate->all, taken[i], json_object_get(all, taken[i]));
     json_array_extend(json_object_get(certificate->all, "not_seen"),
                       json_object_get(all, "not_seen"));
+    json_array_extend(json_object_get(certificate->all, "limits"), json_object_get(all, "notes"));
     json_decref(all);
     free(text);
 }

@@ -25,6 +25,7 @@
 #define CAUSES    64
 #define OTHERS    "other causes" /* when there are more than CAUSES */
 #define MISSING   8
+#define REMARKS   8
 
 /* A cause that the trace names, and how often. */
 struct cause {
@@ -50,6 +51,8 @@ struct ae_proof {
     unsigned cause_count;
     char missing[MISSING][AE_ERROR_TEXT];
     unsigned missing_count;
+    char remarks[REMARKS][AE_ERROR_TEXT];
+    unsigned remark_count;
     uint64_t rows;    /* looked at */
     uint64_t nonzero; /* of them */
     enum ae_proof_verdict verdict;
@@ -278,6 +281,12 @@ static void collect_causes(struct ae_proof *proof)
     ae_gap_trace_cpu_free(&record);
 }
 
+void ae_proof_remark(struct ae_proof *proof, const char *text)
+{
+    if (proof->remark_count < REMARKS)
+        snprintf(proof->remarks[proof->remark_count++], sizeof(proof->remarks[0]), "%s", text);
+}
+
 enum ae_proof_verdict ae_proof_finish(struct ae_proof *proof)
 {
     if (!proof->ended)
@@ -366,6 +375,8 @@ void ae_proof_print(const struct ae_proof *proof, FILE *out)
                 proof->causes[i].times);
     for (unsigned i = 0; i < proof->missing_count; i++)
         fprintf(out, "  not seen: %s\n", proof->missing[i]);
+    for (unsigned i = 0; i < proof->remark_count; i++)
+        fprintf(out, "  note: %s\n", proof->remarks[i]);
 }
 
 static json_t *rows_json(const struct ae_proof *proof)
@@ -389,7 +400,7 @@ static json_t *rows_json(const struct ae_proof *proof)
 
 char *ae_proof_json(const struct ae_proof *proof)
 {
-    json_t *causes = json_array(), *missing = json_array(), *all;
+    json_t *causes = json_array(), *missing = json_array(), *remarks = json_array(), *all;
     struct utsname machine;
     char *text;
 
@@ -399,10 +410,13 @@ char *ae_proof_json(const struct ae_proof *proof)
                                                 "times", (json_int_t)proof->causes[i].times));
     for (unsigned i = 0; i < proof->missing_count; i++)
         json_array_append_new(missing, json_string(proof->missing[i]));
-    all = json_pack("{s:i, s:s, s:s, s:s, s:i, s:i, s:f, s:o, s:o, s:o}", "schema", 1, "verdict",
+    for (unsigned i = 0; i < proof->remark_count; i++)
+        json_array_append_new(remarks, json_string(proof->remarks[i]));
+    all = json_pack("{s:i, s:s, s:s, s:s, s:i, s:i, s:f, s:o, s:o, s:o, s:o}", "schema", 1, "verdict",
                     verdicts[proof->verdict], "host", machine.nodename, "kernel", machine.release,
                     "cpu", (int)proof->cpu, "pid", (int)proof->pid, "seconds", seconds(proof),
-                    "rows", rows_json(proof), "causes", causes, "not_seen", missing);
+                    "rows", rows_json(proof), "causes", causes, "not_seen", missing, "notes",
+                    remarks);
     text = all ? json_dumps(all, JSON_INDENT(2)) : NULL;
     json_decref(all);
     return text;

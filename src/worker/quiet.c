@@ -235,9 +235,14 @@ int ae_quiet_enter(struct ae_worker *worker, const struct ae_quiet_options *opti
         return rc;
     touch_stack(stack);
     worker->proof_ticks = ae_clock_from_ns((uint64_t)patience * 1000000);
-    if (ae_gate_pass(worker, AE_GATE_QUIET))
-        return ae_error_set(err, -ETIMEDOUT,
-                            "entering quiet: the supervisor did not answer in %u ms", patience);
+    rc = ae_gate_pass(worker, AE_GATE_QUIET);
+    if (rc == -EALREADY)
+        return ae_error_set(err, rc,
+                            "entering quiet: the supervisor refused it: this worker was quiet "
+                            "before, and a start has one quiet time; start it anew");
+    if (rc)
+        return ae_error_set(err, rc, "entering quiet: the supervisor did not answer in %u ms",
+                            patience);
     worker->quiet = true;
     return 0;
 }

@@ -4,11 +4,13 @@
 
 /*
  * The page that supervisor and worker share: what is handed over, the gate that brackets quiet, and
- * the worker's counters. A memfd, sealed against resizing; its descriptor number is in the environment.
+ * the worker's counters. A memfd, sealed against resizing; its descriptor number is in the
+ * environment.
  *
- * The gate: the worker writes `wanted`, spins until the supervisor has written the same to `granted`,
- * and makes no kernel entry between a granted QUIET and a granted LEFT. The supervisor believes
- * nothing else of what the worker writes: names are cut, counts are checked.
+ * The gate: the worker writes `wanted`, spins until the supervisor has written the same to
+ * `granted`, and makes no kernel entry between a granted QUIET and a granted LEFT. A start has one
+ * QUIET; another is answered with REFUSED. The supervisor believes nothing else of what the worker
+ * writes: names are cut, counts are checked.
  */
 
 #include <stdint.h>
@@ -20,7 +22,7 @@
 #define AE_SHARED_MAGIC       0x52574541u /* "AEWR" */
 #define AE_SHARED_VERSION     2
 
-enum ae_gate { AE_GATE_STARTED, AE_GATE_QUIET, AE_GATE_LEFT };
+enum ae_gate { AE_GATE_STARTED, AE_GATE_QUIET, AE_GATE_LEFT, AE_GATE_REFUSED };
 
 struct ae_shared_counter {
     char name[AE_WORKER_NAME];
@@ -56,7 +58,9 @@ struct ae_worker {
     struct ae_port *ports[AE_WORKER_PORTS];
 };
 
-/* Asks for a state of the gate and spins until it is granted, or patience runs out (-ETIMEDOUT). */
+/* Asks for a state of the gate and spins until it is granted, or refused (-EALREADY), or patience
+ * runs out
+ * (-ETIMEDOUT). */
 int ae_gate_pass(struct ae_worker *worker, enum ae_gate gate);
 
 #endif

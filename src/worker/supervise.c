@@ -17,10 +17,11 @@
 
 #include "base/error.h"
 #include "worker/launch.h"
+#include "worker/limits.h"
 
 #define GRACE_MS_DEFAULT 3000
 #define POLL_NS          1000000 /* how soon a worker at the gate is noticed */
-#define EVENT_FDS        4       /* per port: its vectors and the request of the kernel */
+#define TOLD_AT_ONCE     8 /* news of a link; then one a second, for a worker can make them up */
 
 /* One worker, and what is shared with it. */
 struct ward {
@@ -29,7 +30,7 @@ struct ward {
     int shared_fd;
     struct ae_launch launch;
     int fd; /* pidfd: readable when the worker has ended; -1: there is none, or it was reaped */
-    bool quiet;
+    enum ae_gate gate; /* where it stands; it only goes forward */
     struct ae_supervise_worker *result;
 };
 
@@ -37,6 +38,8 @@ struct ward {
 struct told {
     struct ae_link link;
     char trouble[AE_ERROR_TEXT];
+    uint64_t refilled_ms;
+    unsigned left; /* how often it may still be told */
 };
 
 struct supervisor {
@@ -47,17 +50,8 @@ struct supervisor {
     unsigned owner_count;
     struct ward wards[AE_SUPERVISE_WORKERS];
     unsigned ward_count; /* those that run or ran */
-    uint64_t started_ms;
-    uint64_t asked_ms; /* when the workers were asked to stop; 0: not yet */
+    struct ae_limits limits;
 };
-
-static volatile sig_atomic_t asked_by_signal;
-
-static void on_signal(int number)
-{
-    (void)number;
-    asked_by_signal = 1;
-}
 
 static uint64_t now_ms(void)
 {
@@ -65,6 +59,18 @@ static uint64_t now_ms(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Of the one supervisor there is. */
+static struct ae_limits *signalled;
+
+static void on_signal(int number)
+{
+    int error = errno;
+
+    (void)number;
+    ae_limits_signal(signalled, now_ms());
+    errno = error;
 }
 
 static int make_shared(struct ward *ward, uint32_t allow, struct ae_error *err)
@@ -102,6 +108,8 @@ static int open_ports(struct supervisor *supervisor, struct ae_error *err)
         if (rc)
             return rc;
         ae_port_owner_get_link(supervisor->owners[i], &supervisor->told[i].link);
+        supervisor->told[i].left = TOLD_AT_ONCE;
+        supervisor->told[i].refilled_ms = now_ms();
         supervisor->owner_count++;
     }
     return 0;
@@ -160,50 +168,95 @@ static int start_worker(struct supervisor *supervisor, unsigned number, struct a
 
 static void ask_to_stop(struct supervisor *supervisor, uint64_t now)
 {
-    if (supervisor->asked_ms)
-        return;
-    supervisor->asked_ms = now;
+    ae_limits_ask(&supervisor->limits, now);
     for (unsigned i = 0; i < supervisor->options->cpu_count; i++)
         __atomic_store_n(&supervisor->wards[i].shared->head.stop, 1, __ATOMIC_RELAXED);
 }
 
-/* The worker spins while the hook runs, so the hook sees the machine exactly at the gate. */
-static void tend_gate(struct supervisor *supervisor, unsigned number)
+/* ---- The gate ---- */
+
+/* It has ended, and was not reaped yet. */
+static bool has_ended(const struct ward *ward)
+{
+    struct pollfd end = {.fd = ward->fd, .events = POLLIN};
+
+    return poll(&end, 1, 0) > 0;
+}
+
+static void become_quiet(struct supervisor *supervisor, unsigned number)
+{
+    const struct ae_supervise_hooks *hooks = &supervisor->options->hooks;
+
+    supervisor->wards[number].result->was_quiet = true;
+    if (hooks->quiet)
+        hooks->quiet(hooks->context, number);
+}
+
+static void leave_quiet(struct supervisor *supervisor, unsigned number)
+{
+    const struct ae_supervise_hooks *hooks = &supervisor->options->hooks;
+
+    if (hooks->left)
+        hooks->left(hooks->context, number, true);
+}
+
+/* A proof is about the only stretch there was, not about the luckiest. */
+static void refuse_quiet(struct supervisor *supervisor, unsigned number)
 {
     const struct ae_supervise_hooks *hooks = &supervisor->options->hooks;
     struct ward *ward = &supervisor->wards[number];
-    /* Pairs with the release store in ae_gate_pass. */
-    uint32_t wanted = __atomic_load_n(&ward->shared->wanted, __ATOMIC_ACQUIRE);
 
-    if (wanted == AE_GATE_QUIET && !ward->quiet) {
-        ward->quiet = ward->result->was_quiet = true;
-        if (hooks->quiet)
-            hooks->quiet(hooks->context, number);
-        /* The time that was asked for is time that is quiet. */
-        supervisor->started_ms = now_ms();
-    } else if (wanted == AE_GATE_LEFT && ward->quiet) {
-        ward->quiet = false;
-        if (hooks->left)
-            hooks->left(hooks->context, number, true);
-        /* What it waited for us is no part of its grace. */
-        if (supervisor->asked_ms)
-            supervisor->asked_ms = now_ms();
-    } else {
+    __atomic_store_n(&ward->shared->granted, AE_GATE_REFUSED, __ATOMIC_RELEASE);
+    if (ward->result->asked_again)
         return;
-    }
-    __atomic_store_n(&ward->shared->granted, wanted, __ATOMIC_RELEASE);
+    ward->result->asked_again = true;
+    if (hooks->refused)
+        hooks->refused(hooks->context, number);
 }
 
-static void tend_time(struct supervisor *supervisor)
+/* The worker spins while the hook runs, so the hook sees the machine exactly at the gate. */
+static void pass(struct supervisor *supervisor, unsigned number, enum ae_gate gate)
 {
-    const struct ae_supervise_options *options = supervisor->options;
-    uint64_t grace = options->grace_ms ? options->grace_ms : GRACE_MS_DEFAULT, now = now_ms();
+    struct ward *ward = &supervisor->wards[number];
+    uint64_t before = now_ms();
 
-    if (asked_by_signal ||
-        (options->stop_after_ms && now - supervisor->started_ms >= options->stop_after_ms))
-        ask_to_stop(supervisor, now);
-    if (!supervisor->asked_ms || now - supervisor->asked_ms < grace)
+    ward->gate = gate;
+    if (gate == AE_GATE_QUIET)
+        become_quiet(supervisor, number);
+    else
+        leave_quiet(supervisor, number);
+    ae_limits_held(&supervisor->limits, now_ms() - before);
+    if (gate == AE_GATE_QUIET)
+        ae_limits_quiet(&supervisor->limits, now_ms());
+    __atomic_store_n(&ward->shared->granted, gate, __ATOMIC_RELEASE);
+}
+
+/*
+ * From STARTED to QUIET to LEFT, each once; whatever else the worker writes costs a comparison. Of
+ * one that has ended the page still says what it wanted last.
+ */
+static void tend_gate(struct supervisor *supervisor, unsigned number)
+{
+    struct ward *ward = &supervisor->wards[number];
+    uint32_t wanted;
+
+    if (ward->fd < 0)
         return;
+    /* Pairs with the release store in ae_gate_pass. */
+    wanted = __atomic_load_n(&ward->shared->wanted, __ATOMIC_ACQUIRE);
+    if (wanted == ward->gate || has_ended(ward))
+        return;
+    if ((wanted == AE_GATE_QUIET && ward->gate == AE_GATE_STARTED) ||
+        (wanted == AE_GATE_LEFT && ward->gate == AE_GATE_QUIET))
+        pass(supervisor, number, wanted);
+    else if (wanted == AE_GATE_QUIET && ward->gate == AE_GATE_LEFT)
+        refuse_quiet(supervisor, number);
+}
+
+/* ---- Time ---- */
+
+static void end_all(struct supervisor *supervisor)
+{
     for (unsigned i = 0; i < supervisor->ward_count; i++) {
         struct ward *ward = &supervisor->wards[i];
 
@@ -212,6 +265,39 @@ static void tend_time(struct supervisor *supervisor)
             kill(ward->launch.pid, SIGKILL);
         }
     }
+}
+
+static void tend_time(struct supervisor *supervisor)
+{
+    uint64_t now = now_ms();
+
+    switch (ae_limits_look(&supervisor->limits, now)) {
+    case AE_LIMITS_GO_ON:
+        return;
+    case AE_LIMITS_END:
+        end_all(supervisor);
+        /* fallthrough */
+    case AE_LIMITS_ASK:
+        ask_to_stop(supervisor, now);
+    }
+}
+
+/* ---- Ports ---- */
+
+/* The link's word lies where a worker can write: what it makes up must not flood whoever listens.
+ */
+static bool may_tell(struct told *told, uint64_t now)
+{
+    if (now - told->refilled_ms >= 1000) {
+        uint64_t more = (now - told->refilled_ms) / 1000;
+
+        told->left = more < TOLD_AT_ONCE - told->left ? told->left + (unsigned)more : TOLD_AT_ONCE;
+        told->refilled_ms = now;
+    }
+    if (!told->left)
+        return false;
+    told->left--;
+    return true;
 }
 
 static void look_at_link(struct supervisor *supervisor, unsigned port)
@@ -227,6 +313,8 @@ static void look_at_link(struct supervisor *supervisor, unsigned port)
         return;
     if (link.device_gone)
         ask_to_stop(supervisor, now_ms());
+    if (!may_tell(told, now_ms()))
+        return; /* what it is then will be told */
     told->link = link;
     snprintf(told->trouble, sizeof(told->trouble), "%s", trouble);
     if (hooks->link)
@@ -272,9 +360,8 @@ static void worker_ended(struct supervisor *supervisor, unsigned number)
     const struct ae_supervise_hooks *hooks = &supervisor->options->hooks;
     struct ward *ward = &supervisor->wards[number];
 
-    if (ward->quiet && hooks->left)
+    if (ward->gate == AE_GATE_QUIET && hooks->left)
         hooks->left(hooks->context, number, false);
-    ward->quiet = false;
     waitpid(ward->launch.pid, &ward->result->status, 0);
     close(ward->fd);
     ward->fd = -1;
@@ -282,7 +369,7 @@ static void worker_ended(struct supervisor *supervisor, unsigned number)
     ask_to_stop(supervisor, now_ms());
 }
 
-#define FDS (AE_SUPERVISE_WORKERS + AE_WORKER_PORTS * EVENT_FDS)
+#define FDS (AE_SUPERVISE_WORKERS + AE_WORKER_PORTS * AE_PORT_EVENT_FDS)
 
 /* The workers' descriptors first, then those of the ports. */
 static unsigned list_fds(const struct supervisor *supervisor, struct pollfd fds[FDS],
@@ -293,10 +380,10 @@ static unsigned list_fds(const struct supervisor *supervisor, struct pollfd fds[
     for (; count < supervisor->ward_count; count++)
         fds[count] = (struct pollfd){.fd = supervisor->wards[count].fd, .events = POLLIN};
     for (unsigned i = 0; i < supervisor->owner_count; i++) {
-        int events[EVENT_FDS];
-        int found = ae_port_owner_event_fds(supervisor->owners[i], events, EVENT_FDS);
+        int events[AE_PORT_EVENT_FDS];
+        int found = ae_port_owner_event_fds(supervisor->owners[i], events, AE_PORT_EVENT_FDS);
 
-        for (int j = 0; j < found; j++) {
+        for (int j = 0; j < found && j < AE_PORT_EVENT_FDS; j++) {
             port_of[count] = i;
             fds[count++] = (struct pollfd){.fd = events[j], .events = POLLIN};
         }
@@ -323,9 +410,6 @@ static void watch(struct supervisor *supervisor)
         unsigned count = list_fds(supervisor, fds, port_of);
         int ready = ppoll(fds, count, &pause, NULL);
 
-        for (unsigned i = 0; i < supervisor->ward_count; i++)
-            tend_gate(supervisor, i);
-        tend_time(supervisor);
         for (unsigned i = 0; i < count && ready > 0; i++) {
             if (!(fds[i].revents & (POLLIN | POLLHUP | POLLERR)))
                 continue;
@@ -334,6 +418,9 @@ static void watch(struct supervisor *supervisor)
             else
                 ae_port_owner_event(supervisor->owners[port_of[i]], fds[i].fd);
         }
+        for (unsigned i = 0; i < supervisor->ward_count; i++)
+            tend_gate(supervisor, i);
+        tend_time(supervisor);
     }
 }
 
@@ -399,7 +486,9 @@ static int run(struct supervisor *supervisor, struct ae_error *err)
         give_up(supervisor);
         return rc;
     }
-    supervisor->started_ms = now_ms();
+    supervisor->limits.stop_after_ms = options->stop_after_ms;
+    supervisor->limits.grace_ms = options->grace_ms ? options->grace_ms : GRACE_MS_DEFAULT;
+    ae_limits_begin(&supervisor->limits, now_ms());
     watch(supervisor);
     for (unsigned i = 0; i < supervisor->owner_count; i++)
         ae_port_owner_get_link(supervisor->owners[i], &supervisor->result->links[i]);
@@ -436,7 +525,7 @@ int ae_supervise(const struct ae_supervise_options *options, struct ae_supervise
         ward->shared_fd = ward->fd = -1;
         ward->result = &result->workers[i];
     }
-    asked_by_signal = 0;
+    signalled = &supervisor.limits;
     sigaction(SIGINT, &action, &interrupt);
     sigaction(SIGTERM, &action, &terminate);
     rc = run(&supervisor, err);

@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Several workers under one supervisor, on made-up CPUs, and workers that mean harm. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <aether/supervise.h>
+
+#include "made_cpus.h"
+#include "worker/limits.h"
+#include "worker/shared.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define WORKERS      4
+
+/* ---- The workers' side ---- */
+
+/* argv: this program, a directory, then what each worker does, by its CPU. A file "go" in the
+ * directory says that the others are where they are to be. */
+static const char *directory;
+static struct ae_worker *worker;
+static const struct ae_quiet_options all = {.allow = AE_QUIET_ALLOW_ALL, .proof_ms = 60000};
+
+static bool is_there(const char *name)
+{
+    char path[256];
+
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    return access(path, F_OK) == 0;
+}
+
+static void wait_for_go(void)
+{
+    while (!is_there("go"))
+        usleep(1000);
+}
+
+static void enter(void)
+{
+    if (ae_quiet_enter(worker, &all, NULL))
+        _exit(98);
+}
+
+static void want(enum ae_gate gate)
+{
+    __atomic_store_n(&worker->shared->wanted, gate, __ATOMIC_RELEASE);
+}
+
+static bool granted(enum ae_gate gate)
+{
+    return __atomic_load_n(&worker->shared->granted, __ATOMIC_ACQUIRE) == gate;
+}
+
+static int die(void)
+{
+    raise(SIGKILL);
+    return 97;
+}
+
+static int run(void)
+{
+    enter();
+    while (ae_worker_running(worker))
+        usleep(1000);
+    /* What became of another one is seen by a supervisor that still has this one. */
+    usleep(50000);
+    ae_worker_finish(worker);
+    return 0;
+}
+
+static int die_started(void)
+{
+    wait_for_go();
+    return die();
+}
+
+static int die_asking_for_quiet(void)
+{
+    wait_for_go();
+    want(AE_GATE_QUIET);
+    return die();
+}
+
+static int die_quiet(void)
+{
+    enter();
+    wait_for_go();
+    return die();
+}
+
+static int die_asking_to_leave(void)
+{
+    enter();
+    wait_for_go();
+    want(AE_GATE_LEFT);
+    return die();
+}
+
+static int die_left(void)
+{
+    enter();
+    wait_for_go();
+    ae_quiet_leave(worker);
+    return die();
+}
+
+static int again(void)
+{
+    struct ae_error err = {0};
+    int rc;
+
+    enter();
+    ae_quiet_leave(worker);
+    for (int i = 0; i < 3; i++) {
+        rc = ae_quiet_enter(worker, &all, &err);
+        if (rc != -EALREADY || !strstr(err.text, "one quiet time"))
+            return 96;
+    }
+    ae_worker_finish(worker);
+    return 5;
+}
+
+/* Both words at full speed, never ending, deaf to signals. */
+static _Noreturn int toggle(void)
+{
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    for (;;) {
+        want(AE_GATE_QUIET);
+        for (int i = 0; i < 100 && !granted(AE_GATE_QUIET); i++)
+            usleep(100);
+        want(AE_GATE_LEFT);
+        for (int i = 0; i < 100 && !granted(AE_GATE_LEFT); i++)
+            usleep(100);
+    }
+}
+
+/* Words that mean nothing, and LEFT before QUIET. */
+static _Noreturn int babble(void)
+{
+    static const uint32_t words[] = {AE_GATE_LEFT, AE_GATE_REFUSED, 4, UINT32_MAX, AE_GATE_STARTED};
+
+    signal(SIGTERM, SIG_IGN);
+    for (unsigned i = 0;; i++) {
+        want(words[i % COUNT(words)]);
+        usleep(500);
+    }
+}
+
+static const struct {
+    const char *name;
+    int (*be)(void);
+} parts[] = {
+    {"run", run},
+    {"die-started", die_started},
+    {"die-asking-for-quiet", die_asking_for_quiet},
+    {"die-quiet", die_quiet},
+    {"die-asking-to-leave", die_asking_to_leave},
+    {"die-left", die_left},
+    {"again", again},
+    {"toggle", toggle},
+    {"babble", babble},
+};
+
+static int be_worker(int argc, char **argv)
+{
+    directory = argv[1];
+    if (ae_worker_start(&worker, NULL, NULL))
+        return 99;
+    /* The last CPUs are the quiet ones, the first of them worker 0's. */
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        int number = worker->shared->cpu - (MADE_CPUS - WORKERS);
+
+        if (number + 2 < argc && strcmp(parts[i].name, argv[number + 2]) == 0)
+            return parts[i].be();
+    }
+    return 95;
+}
+
+/* ---- The supervisor's ---- */
+
+static char self[4096], home[] = "/tmp/aether-several-XXXXXX";
+static const int cpus[WORKERS] = {4, 5, 6, 7};
+static struct ae_supervise_result result;
+static struct ae_error err;
+static char stories[WORKERS][256];
+static pid_t pids[WORKERS];
+static unsigned quiet_count, quiet_wanted;
+static int signals_when_quiet, signals_apart_ms;
+
+static void tell(unsigned number, const char *what)
+{
+    assert_true(strlen(stories[number]) < 200);
+    strcat(strcat(stories[number], what), " ");
+}
+
+static int started(void *context, unsigned number, pid_t pid, int cpu, struct ae_error *error)
+{
+    (void)context;
+    (void)error;
+    assert_int_equal(cpu, cpus[number]);
+    pids[number] = pid;
+    return 0;
+}
+
+static void say_go(void)
+{
+    char path[256];
+
+    snprintf(path, sizeof(path), "%s/go", home);
+    close(open(path, O_CREAT | O_WRONLY, 0644));
+}
+
+static void quiet(void *context, unsigned number)
+{
+    (void)context;
+    tell(number, "quiet");
+    assert_int_equal(kill(pids[number], 0), 0);
+    if (++quiet_count == quiet_wanted)
+        say_go();
+    for (int i = 0; i < signals_when_quiet; i++) {
+        raise(i ? SIGINT : SIGTERM);
+        usleep((useconds_t)signals_apart_ms * 1000);
+    }
+}
+
+static void left(void *context, unsigned number, bool clean)
+{
+    (void)context;
+    tell(number, clean ? "left" : "lost");
+}
+
+static void refused(void *context, unsigned number)
+{
+    (void)context;
+    tell(number, "refused");
+}
+
+static int begin(void **state)
+{
+    char path[256];
+
+    (void)state;
+    memset(stories, 0, sizeof(stories));
+    quiet_count = quiet_wanted = 0;
+    signals_when_quiet = signals_apart_ms = 0;
+    snprintf(path, sizeof(path), "%s/go", home);
+    unlink(path);
+    return 0;
+}
+
+static struct ae_supervise_options options_for(char **argv, unsigned workers)
+{
+    return (struct ae_supervise_options){
+        .cpus = cpus,
+        .cpu_count = workers,
+        .argv = argv,
+        .grace_ms = 30000,
+        .hooks = {.started = started, .quiet = quiet, .left = left, .refused = refused}};
+}
+
+static void supervise(unsigned workers, const char *const *parts_of, uint64_t stop_after_ms,
+                      uint32_t grace_ms)
+{
+    char *argv[WORKERS + 3] = {self, home};
+    struct ae_supervise_options options;
+
+    for (unsigned i = 0; i < workers; i++)
+        argv[i + 2] = (char *)(uintptr_t)parts_of[i];
+    options = options_for(argv, workers);
+    options.stop_after_ms = stop_after_ms;
+    if (grace_ms)
+        options.grace_ms = grace_ms;
+    if (ae_supervise(&options, &result, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+static const struct {
+    const char *part, *story;
+    const char * or ; /* where the supervisor may have looked before the worker was dead */
+    bool first_quiet; /* before it dies */
+} deaths[] = {
+    {"die-started", "", "", false},
+    {"die-asking-for-quiet", "", "quiet lost ", false},
+    {"die-quiet", "quiet lost ", "quiet lost ", true},
+    {"die-asking-to-leave", "quiet lost ", "quiet left ", true},
+    {"die-left", "quiet left ", "quiet left ", true},
+};
+
+static void check_story(size_t death, unsigned victim, unsigned number)
+{
+    const char *story = number == victim ? deaths[death].story : "quiet left ";
+    const char * or = number == victim ? deaths[death].or : story;
+
+    if (strcmp(stories[number], story) != 0 && strcmp(stories[number], or) != 0)
+        fail_msg("%s of %u: worker %u: '%s'", deaths[death].part, victim, number, stories[number]);
+    assert_int_equal(result.workers[number].was_quiet, stories[number][0] != '\0');
+}
+
+static void each_dies_in_each_state(unsigned workers)
+{
+    for (size_t death = 0; death < COUNT(deaths); death++)
+        for (unsigned victim = 0; victim < workers; victim++) {
+            const char *parts_of[WORKERS];
+
+            begin(NULL);
+            for (unsigned i = 0; i < workers; i++)
+                parts_of[i] = i == victim ? deaths[death].part : "run";
+            quiet_wanted = workers - !deaths[death].first_quiet;
+            supervise(workers, parts_of, 0, 0);
+            for (unsigned i = 0; i < workers; i++) {
+                const struct ae_supervise_worker *one = &result.workers[i];
+
+                check_story(death, victim, i);
+                assert_false(one->stopped_by_us);
+                assert_false(one->asked_again);
+                assert_int_equal(one->status, i == victim ? SIGKILL : 0);
+            }
+        }
+}
+
+static void one_of_two_dies(void **state)
+{
+    (void)state;
+    each_dies_in_each_state(2);
+}
+
+static void one_of_three_dies(void **state)
+{
+    (void)state;
+    each_dies_in_each_state(3);
+}
+
+static void all_die_at_once(void **state)
+{
+    static const char *const parts_of[] = {"die-quiet", "die-asking-to-leave", "die-left",
+                                           "die-quiet"};
+
+    (void)state;
+    quiet_wanted = 4;
+    supervise(4, parts_of, 0, 0);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(result.workers[i].status, SIGKILL);
+    assert_string_equal(stories[0], "quiet lost ");
+    assert_int_equal(strncmp(stories[1], "quiet l", 7), 0);
+    assert_string_equal(stories[2], "quiet left ");
+    assert_string_equal(stories[3], "quiet lost ");
+}
+
+/* ---- One quiet time ---- */
+
+static void a_second_quiet_time_is_refused(void **state)
+{
+    static const char *const parts_of[] = {"again"};
+
+    (void)state;
+    supervise(1, parts_of, 0, 0);
+    assert_int_equal(WEXITSTATUS(result.workers[0].status), 5);
+    assert_true(result.workers[0].asked_again);
+    assert_string_equal(stories[0], "quiet left refused "); /* told once, asked thrice */
+}
+
+static void what_one_is_refused_the_other_does_not_hear_of(void **state)
+{
+    static const char *const parts_of[] = {"run", "again"};
+
+    (void)state;
+    supervise(2, parts_of, 0, 0);
+    assert_string_equal(stories[0], "quiet left ");
+    assert_false(result.workers[0].asked_again);
+    assert_string_equal(stories[1], "quiet left refused ");
+}
+
+static void a_worker_that_toggles_is_ended(void **state)
+{
+    static const char *const parts_of[] = {"toggle"};
+
+    (void)state;
+    supervise(1, parts_of, 300, 300);
+    assert_int_equal(result.workers[0].status, SIGKILL);
+    assert_true(result.workers[0].stopped_by_us);
+    assert_string_equal(stories[0], "quiet left refused ");
+}
+
+static void two_that_toggle_are_ended_by_a_signal(void **state)
+{
+    static const char *const parts_of[] = {"toggle", "toggle"};
+
+    (void)state;
+    signals_when_quiet = 1;
+    supervise(2, parts_of, 0, 300);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(result.workers[i].stopped_by_us);
+        assert_int_equal(strncmp(stories[i], "quiet l", 7), 0);
+    }
+}
+
+static void words_without_meaning_do_nothing(void **state)
+{
+    static const char *const parts_of[] = {"babble", "babble"};
+
+    (void)state;
+    supervise(2, parts_of, 200, 300);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(result.workers[i].stopped_by_us);
+        assert_false(result.workers[i].was_quiet);
+        assert_string_equal(stories[i], "");
+    }
+}
+
+static void a_second_signal_ends_everything_at_once(void **state)
+{
+    static const char *const parts_of[] = {"toggle", "babble"};
+
+    (void)state;
+    signals_when_quiet = 2;
+    signals_apart_ms = AE_LIMITS_AGAIN_MS * 2;
+    /* The test would not live to see the end of the grace time. */
+    supervise(2, parts_of, 0, 3600000);
+    for (unsigned i = 0; i < 2; i++)
+        assert_true(result.workers[i].stopped_by_us);
+}
+
+static void two_signals_at_once_are_one(void **state)
+{
+    static const char *const parts_of[] = {"run", "run"};
+
+    (void)state;
+    signals_when_quiet = 2;
+    supervise(1, parts_of, 0, 0);
+    assert_int_equal(result.workers[0].status, 0);
+    assert_false(result.workers[0].stopped_by_us);
+    assert_string_equal(stories[0], "quiet left ");
+}
+
+/* ---- Time, without any ---- */
+
+#define START 1000000
+
+static struct ae_limits limits_of(uint64_t stop_after, uint64_t grace)
+{
+    struct ae_limits limits = {.stop_after_ms = stop_after, .grace_ms = grace};
+
+    ae_limits_begin(&limits, START);
+    return limits;
+}
+
+static void time_counts_from_quiet_within_its_bound(void **state)
+{
+    struct ae_limits limits = limits_of(1000, 100);
+
+    (void)state;
+    assert_int_equal(ae_limits_look(&limits, START + 999), AE_LIMITS_GO_ON);
+    ae_limits_quiet(&limits, START + 500);
+    assert_int_equal(ae_limits_look(&limits, START + 1499), AE_LIMITS_GO_ON);
+    assert_int_equal(ae_limits_look(&limits, START + 1500), AE_LIMITS_ASK);
+    /* However late they become quiet, and however often. */
+    limits = limits_of(60000, 100);
+    for (unsigned i = 0; i < 1000; i++)
+        ae_limits_quiet(&limits, START + 59 * 1000 + i);
+    assert_int_equal(ae_limits_look(&limits, START + AE_LIMITS_SETTLE_MS + 59999), AE_LIMITS_GO_ON);
+    assert_int_equal(ae_limits_look(&limits, START + AE_LIMITS_SETTLE_MS + 60000), AE_LIMITS_ASK);
+}
+
+static void what_we_take_ourselves_is_no_part_of_it(void **state)
+{
+    struct ae_limits limits = limits_of(1000, 100);
+
+    (void)state;
+    ae_limits_held(&limits, 400);
+    assert_int_equal(ae_limits_look(&limits, START + 1399), AE_LIMITS_GO_ON);
+    assert_int_equal(ae_limits_look(&limits, START + 1400), AE_LIMITS_ASK);
+    ae_limits_ask(&limits, START + 1400);
+    ae_limits_held(&limits, 50);
+    ae_limits_ask(&limits, START + 1450); /* asking again changes nothing */
+    assert_int_equal(ae_limits_look(&limits, START + 1401), AE_LIMITS_ASK);
+    assert_int_equal(ae_limits_look(&limits, START + 1549), AE_LIMITS_ASK);
+    assert_int_equal(ae_limits_look(&limits, START + 1550), AE_LIMITS_END);
+}
+
+static void signals_ask_and_then_end(void **state)
+{
+    struct ae_limits limits = limits_of(0, 10000);
+
+    (void)state;
+    assert_int_equal(ae_limits_look(&limits, START + 100000000), AE_LIMITS_GO_ON);
+    ae_limits_signal(&limits, START);
+    assert_int_equal(ae_limits_look(&limits, START), AE_LIMITS_ASK);
+    ae_limits_signal(&limits, START + AE_LIMITS_AGAIN_MS - 1);
+    assert_int_equal(ae_limits_look(&limits, START + AE_LIMITS_AGAIN_MS), AE_LIMITS_ASK);
+    ae_limits_signal(&limits, START + AE_LIMITS_AGAIN_MS);
+    assert_int_equal(ae_limits_look(&limits, START + AE_LIMITS_AGAIN_MS), AE_LIMITS_END);
+    /* One after the time was over anyway asks; it does not end. */
+    limits = limits_of(10, 10000);
+    ae_limits_ask(&limits, START + 10);
+    ae_limits_signal(&limits, START + 1000);
+    assert_int_equal(ae_limits_look(&limits, START + 1000), AE_LIMITS_ASK);
+    ae_limits_signal(&limits, START + 2000);
+    assert_int_equal(ae_limits_look(&limits, START + 2000), AE_LIMITS_END);
+}
+
+static int make_home(void **state)
+{
+    (void)state;
+    return mkdtemp(home) ? 0 : -1;
+}
+
+static int remove_home(void **state)
+{
+    begin(state);
+    return rmdir(home);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, begin)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(one_of_two_dies),
+        TEST(one_of_three_dies),
+        TEST(all_die_at_once),
+        TEST(a_second_quiet_time_is_refused),
+        TEST(what_one_is_refused_the_other_does_not_hear_of),
+        TEST(a_worker_that_toggles_is_ended),
+        TEST(two_that_toggle_are_ended_by_a_signal),
+        TEST(words_without_meaning_do_nothing),
+        TEST(a_second_signal_ends_everything_at_once),
+        TEST(two_signals_at_once_are_one),
+        TEST(time_counts_from_quiet_within_its_bound),
+        TEST(what_we_take_ourselves_is_no_part_of_it),
+        TEST(signals_ask_and_then_end),
+    };
+
+    if (argc > 1)
+        return be_worker(argc, argv);
+    if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+        return 1;
+    return cmocka_run_group_tests(tests, make_home, remove_home);
+}
