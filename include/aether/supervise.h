@@ -56,7 +56,13 @@ struct ae_supervise_options {
     const char *const *ports;
     unsigned port_count; /* at most AE_WORKER_PORTS */
     struct ae_port_options port; /* its `queues` is cpu_count here */
-    const char *user;    /* NULL: stay who we are */
+    /*
+     * Who the workers are. They have a session of their own without a terminal, no capability, whoever
+     * they are, and of our variables PATH, LANG, LC_*, TERM, AETHER_* and those named in `environment`.
+     */
+    const char *user;               /* NULL: stay who we are */
+    const char *const *environment; /* names; NULL at the end, or NULL */
+    bool input;                     /* our standard input is theirs; false: they have none */
     uint32_t allow;      /* enum ae_quiet_allow: for ae_quiet_enter, besides what the program allows */
     char *const *argv;   /* program (looked up in PATH) and arguments, NULL at the end */
     uint32_t grace_ms;   /* between asking and killing; 0: 3000 */

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -11,30 +10,7 @@
 
 #include "base/error.h"
 
-static int start(pid_t *pid, const char *const argv[], int input, const int *given, int output)
-{
-    extern char **environ;
-    posix_spawn_file_actions_t actions;
-    int rc = -posix_spawn_file_actions_init(&actions);
-
-    if (rc)
-        return rc;
-    if (input >= 0)
-        rc = -posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-    else
-        rc = -posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (!rc)
-        rc = -posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    if (!rc)
-        rc = -posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
-    /* Onto itself: that only takes close-on-exec off, in the child. */
-    for (; given && *given >= 0 && !rc; given++)
-        rc = -posix_spawn_file_actions_adddup2(&actions, *given, *given);
-    if (!rc)
-        rc = -posix_spawnp(pid, argv[0], &actions, NULL, (char *const *)(size_t)argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    return rc;
-}
+#define PATIENCE_MS 30000 /* until it runs, not until it has ended */
 
 /* Reads to the end, so that the program never waits for us; keeps what fits. */
 static void collect(int fd, char *output, size_t size)
@@ -64,22 +40,48 @@ int ae_command_run(const char *const argv[], int input, char *output, size_t siz
 int ae_command_run_given(const char *const argv[], int input, const int *given, char *output,
                          size_t size, struct ae_error *err)
 {
-    int fds[2], status, rc;
-    pid_t pid;
+    struct ae_child_world world = {.argv = argv, .input = input, .keep = given};
 
-    if (pipe2(fds, O_CLOEXEC))
-        return ae_error_set(err, -errno, "running %s: %s", argv[0], strerror(errno));
-    rc = start(&pid, argv, input, given, fds[1]);
-    close(fds[1]);
-    if (!rc)
-        collect(fds[0], output, size);
-    close(fds[0]);
-    if (rc)
-        return ae_error_set(err, rc, "running %s: %s; is it installed?", argv[0], strerror(-rc));
+    while (given && given[world.keep_count] >= 0)
+        world.keep_count++;
+    return ae_command_run_in(&world, output, size, err);
+}
+
+/* Its exit status. */
+static int finish(pid_t pid, const char *name, struct ae_error *err)
+{
+    int status;
+
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
-            return ae_error_set(err, -errno, "waiting for %s: %s", argv[0], strerror(errno));
+            return ae_error_set(err, -errno, "waiting for %s: %s", name, strerror(errno));
     if (!WIFEXITED(status))
-        return ae_error_set(err, -EIO, "%s was ended by signal %d", argv[0], WTERMSIG(status));
+        return ae_error_set(err, -EIO, "%s was ended by signal %d", name, WTERMSIG(status));
     return WEXITSTATUS(status);
+}
+
+int ae_command_run_in(const struct ae_child_world *given, char *output, size_t size,
+                      struct ae_error *err)
+{
+    struct ae_child_world world = *given;
+    struct ae_child child;
+    int fds[2] = {-1, -1}, rc;
+
+    if (output && pipe2(fds, O_CLOEXEC))
+        return ae_error_set(err, -errno, "running %s: %s", world.argv[0], strerror(errno));
+    if (output)
+        world.output = world.errors = fds[1];
+    rc = ae_child_prepare(&child, &world, err);
+    if (!rc)
+        rc = ae_child_go(&child, PATIENCE_MS, NULL, err);
+    if (output)
+        close(fds[1]);
+    if (!rc && output)
+        collect(fds[0], output, size);
+    if (output)
+        close(fds[0]);
+    if (rc == -ENOENT)
+        return ae_error_prefix(err, rc, "running %s (is it installed?)", world.argv[0]);
+    return rc ? ae_error_prefix(err, rc, "running %s", world.argv[0])
+              : finish(child.pid, world.argv[0], err);
 }

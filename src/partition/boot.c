@@ -4,13 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/command.h"
 #include "base/error.h"
 #include "base/root.h"
 #include "partition/boot_state.h"
@@ -233,26 +232,31 @@ int ae_boot_plan(struct ae_boot_plan *plan, const char *writer_name, const char 
 
 /* ---- Applying and removing ---- */
 
+/* They write what the machine starts with: as root, for all to read, and to the end once begun. */
 static int run_program(const char *const argv[], struct ae_error *err)
 {
-    extern char **environ;
-    int status, rc;
-    pid_t pid;
+    static const char *const pass[] = {"KERNEL_INSTALL_*", "SYSTEMD_ESP_PATH",
+                                       "SYSTEMD_XBOOTLDR_PATH", NULL};
+    const struct ae_child_world world = {.argv = argv,
+                                         .pass = pass,
+                                         .input = -1,
+                                         .output = STDOUT_FILENO,
+                                         .errors = STDERR_FILENO,
+                                         .capabilities = AE_CHILD_ALL_CAPABILITIES,
+                                         .directory = "/",
+                                         .mask = 022,
+                                         .outlives = true};
+    int rc;
 
     if (!ae_root_is_real())
         return ae_error_set(err, -EPERM, "boot parameters: %s is not run for another root than /",
                             argv[0]);
-    rc = posix_spawn(&pid, argv[0], NULL, NULL, (char *const *)(size_t)argv, environ);
-    if (rc)
-        return ae_error_set(err, -rc, "boot parameters: running %s: %s", argv[0], strerror(rc));
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return ae_error_set(err, -errno, "boot parameters: waiting for %s: %s", argv[0],
-                                strerror(errno));
-    if (!WIFEXITED(status) || WEXITSTATUS(status))
-        return ae_error_set(err, -ECHILD, "boot parameters: %s failed (status 0x%x); see above",
-                            argv[0], (unsigned)status);
-    return 0;
+    rc = ae_command_run_in(&world, NULL, 0, err);
+    if (rc < 0)
+        return ae_error_prefix(err, rc, "boot parameters");
+    return rc ? ae_error_set(err, -ECHILD,
+                             "boot parameters: %s failed (exit status %d); see above", argv[0], rc)
+              : 0;
 }
 
 static int put_file(const char *path, const char *text, struct ae_error *err)

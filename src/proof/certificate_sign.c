@@ -59,7 +59,7 @@ static int allow_key(const char *key, char path[64], struct ae_error *err)
         (strncmp(type, "ssh-", 4) != 0 && strncmp(type, "ecdsa-", 6) != 0 &&
          strncmp(type, "sk-", 3) != 0))
         return ae_error_set(err, -EINVAL, "%s is no public key of ssh-keygen's (a file .pub)", key);
-    fd = memfd_create("signers", 0);
+    fd = memfd_create("signers", MFD_CLOEXEC);
     if (fd < 0 || dprintf(fd, "%s %s %s\n", ANYBODY, type, body) < 0)
         return ae_error_set(err, -errno, "handing a key to ssh-keygen: %s", strerror(errno));
     snprintf(path, 64, "/proc/self/fd/%d", fd);
@@ -87,9 +87,10 @@ static int check_signature(int fd, const char *signature, char signer[128], stru
     return 0;
 }
 
-static int check_signer(int fd, const char *signature, const char *signers, const char *identity,
-                        const char *signer, struct ae_error *err)
+static int check_signer(int fd, const char *signature, const char *signers, int signers_fd,
+                        const char *identity, const char *signer, struct ae_error *err)
 {
+    const int given[] = {signers_fd, -1};
     const char *const argv[] = {"ssh-keygen", "-Y", "verify", "-f", signers, "-I", identity, "-n",
                                 NAMESPACE, "-s", signature, NULL};
     char output[512];
@@ -97,7 +98,7 @@ static int check_signer(int fd, const char *signature, const char *signers, cons
 
     if (lseek(fd, 0, SEEK_SET))
         return ae_error_set(err, -errno, "reading the certificate again: %s", strerror(errno));
-    rc = ae_command_run(argv, fd, output, sizeof(output), err);
+    rc = ae_command_run_given(argv, fd, given, output, sizeof(output), err);
     return rc > 0 ? ae_error_set(err, -ENOKEY,
                                  "the signature is whole, but by %s, and not by whom you named "
                                  "(ssh-keygen: %.200s)",
@@ -112,7 +113,7 @@ static int check_trust(int fd, const char *signature, const struct ae_certificat
     int key, rc;
 
     if (trust && trust->signers)
-        return check_signer(fd, signature, trust->signers,
+        return check_signer(fd, signature, trust->signers, -1,
                             trust->identity ? trust->identity : ANYBODY, signer, err);
     if (!trust || !trust->key)
         return ae_error_set(err, -ENOKEY,
@@ -122,7 +123,7 @@ static int check_trust(int fd, const char *signature, const struct ae_certificat
     key = allow_key(trust->key, path, err);
     if (key < 0)
         return key;
-    rc = check_signer(fd, signature, path, ANYBODY, signer, err);
+    rc = check_signer(fd, signature, path, key, ANYBODY, signer, err);
     close(key);
     return rc;
 }

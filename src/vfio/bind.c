@@ -2,13 +2,12 @@
 #include <aether/nic.h>
 
 #include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "base/command.h"
 #include "base/error.h"
 #include "base/root.h"
 #include "machine/iommu.h"
@@ -28,7 +27,6 @@
 static unsigned interface_ms = 10000;
 static unsigned release_ms = 2000;
 
-extern char **environ;
 
 static int look_up(const char *text, struct ae_pci *pci, struct ae_error *err)
 {
@@ -99,21 +97,20 @@ int ae_nic_check(const char *text, const struct ae_nic_options *options, struct 
     return check(&pci, options, err);
 }
 
-/* modprobe speaks to standard error; what matters is whether the driver is there afterwards. */
+/* What it says is of no use; what matters is whether the driver is there afterwards. */
 static void modprobe(void)
 {
-    char *const argv[] = {(char[]){"modprobe"}, (char[]){"-a"}, (char[]){VFIO_PCI},
-                          (char[]){"vfio_iommu_type1"}, NULL};
-    posix_spawn_file_actions_t quiet;
-    pid_t pid;
+    const char *const argv[] = {"modprobe", "-a", VFIO_PCI, "vfio_iommu_type1", NULL};
+    const struct ae_child_world world = {.argv = argv,
+                                         .input = -1,
+                                         .output = STDOUT_FILENO,
+                                         .errors = -1,
+                                         .capabilities = AE_CHILD_ALL_CAPABILITIES,
+                                         .directory = "/",
+                                         .mask = 022};
 
-    if (!ae_root_is_real() || posix_spawn_file_actions_init(&quiet))
-        return;
-    if (!posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0) &&
-        !posix_spawnp(&pid, argv[0], &quiet, NULL, argv, environ))
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-            ;
-    posix_spawn_file_actions_destroy(&quiet);
+    if (ae_root_is_real())
+        ae_command_run_in(&world, NULL, 0, NULL);
 }
 
 static int load_driver(struct ae_error *err)

@@ -2,32 +2,30 @@
 #ifndef AE_WORKER_LAUNCH_H
 #define AE_WORKER_LAUNCH_H
 
-#include <sys/types.h>
-
+#include "base/child.h"
 #include "worker/shared.h"
-
-/* A worker between fork and exec: it waits until `go` is closed. */
-struct ae_launch {
-    pid_t pid;
-    int go;     /* write end; closing it without a byte ends the worker */
-    int report; /* read end; what went wrong before exec, or end of file when exec succeeded */
-};
 
 struct ae_launch_plan {
     int cpu;
-    const char *user; /* NULL: stay */
+    const struct ae_child_user *user; /* NULL: stay */
     char *const *argv;
+    int input;               /* its standard input; -1: none */
+    const char *const *pass; /* as in struct ae_child_world */
     int shared_fd;
     const struct ae_shared *shared; /* whose descriptors are inherited */
 };
 
-int ae_launch_prepare(struct ae_launch *launch, const struct ae_launch_plan *plan,
+/* A worker between fork and exec: it waits until it is let go. */
+int ae_launch_prepare(struct ae_child *child, const struct ae_launch_plan *plan,
                       struct ae_error *err);
 
-/* Lets it run. An error is the worker's own, from before its exec; it has been reaped then. */
-int ae_launch_go(struct ae_launch *launch, struct ae_error *err);
+/*
+ * Moves it to its CPU and lets it run; as ae_child_go, and no longer than AE_LAUNCH_MS. An error is
+ * from before its exec; it has been reaped then.
+ */
+int ae_launch_go(struct ae_child *child, const struct ae_launch_plan *plan,
+                 const volatile sig_atomic_t *stop, struct ae_error *err);
 
-/* Ends it without running it. */
-void ae_launch_cancel(struct ae_launch *launch);
+#define AE_LAUNCH_MS 10000
 
 #endif

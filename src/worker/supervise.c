@@ -20,6 +20,7 @@
 #include "worker/limits.h"
 
 #define GRACE_MS_DEFAULT 3000
+#define USER_MS          10000
 #define POLL_NS          1000000 /* how soon a worker at the gate is noticed */
 #define TOLD_AT_ONCE     8 /* news of a link; then one a second, for a worker can make them up */
 
@@ -28,7 +29,7 @@ struct ward {
     int cpu;
     struct ae_shared *shared;
     int shared_fd;
-    struct ae_launch launch;
+    struct ae_child launch;
     int fd; /* pidfd: readable when the worker has ended; -1: there is none, or it was reaped */
     enum ae_gate gate; /* where it stands; it only goes forward */
     struct ae_supervise_worker *result;
@@ -51,6 +52,7 @@ struct supervisor {
     struct ward wards[AE_SUPERVISE_WORKERS];
     unsigned ward_count; /* those that run or ran */
     struct ae_limits limits;
+    struct ae_child_user *user; /* NULL: as we are */
 };
 
 static uint64_t now_ms(void)
@@ -63,12 +65,14 @@ static uint64_t now_ms(void)
 
 /* Of the one supervisor there is. */
 static struct ae_limits *signalled;
+static volatile sig_atomic_t interrupted; /* ends what is waited for before the workers run */
 
 static void on_signal(int number)
 {
     int error = errno;
 
     (void)number;
+    interrupted = 1;
     ae_limits_signal(signalled, now_ms());
     errno = error;
 }
@@ -139,8 +143,10 @@ static int start_worker(struct supervisor *supervisor, unsigned number, struct a
     struct ward *ward = &supervisor->wards[number];
     const struct ae_launch_plan plan = {
         .cpu = ward->cpu,
-        .user = options->user,
+        .user = supervisor->user,
         .argv = options->argv,
+        .input = options->input ? STDIN_FILENO : -1,
+        .pass = options->environment,
         .shared_fd = ward->shared_fd,
         .shared = ward->shared,
     };
@@ -156,9 +162,9 @@ static int start_worker(struct supervisor *supervisor, unsigned number, struct a
         rc = options->hooks.started(options->hooks.context, number, ward->launch.pid, ward->cpu,
                                     err);
     if (rc)
-        ae_launch_cancel(&ward->launch);
+        ae_child_cancel(&ward->launch);
     else
-        rc = ae_launch_go(&ward->launch, err);
+        rc = ae_launch_go(&ward->launch, &plan, &interrupted, err);
     if (rc && ward->fd >= 0) {
         close(ward->fd);
         ward->fd = -1;
@@ -459,6 +465,16 @@ static int check_cpus(const struct ae_supervise_options *options, struct ae_erro
     return 0;
 }
 
+/* Who reads from a terminal reads what is typed there for others. */
+static int check_input(const struct ae_supervise_options *options, struct ae_error *err)
+{
+    if (!options->input || !isatty(STDIN_FILENO))
+        return 0;
+    return ae_error_set(err, -EINVAL,
+                        "the worker is to have our standard input, which is a terminal; give it a "
+                        "file or a pipe");
+}
+
 /* Those that were started already must not outlive the failure of a later one. */
 static void give_up(struct supervisor *supervisor)
 {
@@ -473,6 +489,11 @@ static int run(struct supervisor *supervisor, struct ae_error *err)
     const struct ae_supervise_options *options = supervisor->options;
     int rc = check_cpus(options, err);
 
+    if (!rc)
+        rc = check_input(options, err);
+    /* Before anything is opened: a name service may take its time. */
+    if (!rc && options->user)
+        rc = ae_child_user_find(&supervisor->user, options->user, USER_MS, &interrupted, err);
     for (unsigned i = 0; i < options->cpu_count && !rc; i++)
         rc = make_shared(&supervisor->wards[i], options->allow, err);
     if (!rc)
@@ -500,6 +521,7 @@ static void release(struct supervisor *supervisor)
     /* The workers are gone: bus master off, reset, unmap, in that order, is the owner's close. */
     for (unsigned i = 0; i < supervisor->owner_count; i++)
         ae_port_owner_close(supervisor->owners[i]);
+    ae_child_user_free(supervisor->user);
     for (unsigned i = 0; i < AE_SUPERVISE_WORKERS; i++) {
         if (supervisor->wards[i].shared)
             munmap(supervisor->wards[i].shared, sizeof(struct ae_shared));
@@ -526,6 +548,7 @@ int ae_supervise(const struct ae_supervise_options *options, struct ae_supervise
         ward->result = &result->workers[i];
     }
     signalled = &supervisor.limits;
+    interrupted = 0;
     sigaction(SIGINT, &action, &interrupt);
     sigaction(SIGTERM, &action, &terminate);
     rc = run(&supervisor, err);
