@@ -31,6 +31,8 @@ enum {
     KEY_NO_IOMMU,
     KEY_SMALL_PAGES,
     KEY_LAUNCH_JSON,
+    KEY_ENV,
+    KEY_INPUT,
 };
 
 static const struct {
@@ -133,6 +135,17 @@ static error_t parse(int key, char *value, struct argp_state *state)
     case KEY_LAUNCH_JSON:
         launch->json = true;
         return 0;
+    case KEY_ENV:
+        if (!*value || strchr(value, '='))
+            argp_error(state, "--env=%s: a variable's name is needed, without a value", value);
+        else if (launch->environment_count == CLI_LAUNCH_VARIABLES)
+            argp_error(state, "--env: %d are the most", CLI_LAUNCH_VARIABLES);
+        else
+            launch->environment[launch->environment_count++] = value;
+        return 0;
+    case KEY_INPUT:
+        launch->input = true;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -145,6 +158,9 @@ static const struct argp_option options[] = {
     {"bind", KEY_BIND, NULL, 0, "take the cards from the kernel first, give them back at the end",
      10},
     {"user", KEY_USER, "NAME", 0, "run the worker as this user", 10},
+    {"env", KEY_ENV, "NAME", 0,
+     "pass this variable on, too (NAME* for all that begin so); repeatable", 10},
+    {"input", KEY_INPUT, NULL, 0, "the worker reads our standard input, which is no terminal", 10},
     {"allow", KEY_ALLOW, "LIST", 0,
      "go on although this is not quiet: tick, shared, irqs, unlocked, threads, all", 10},
     {"seconds", KEY_SECONDS, "N", 0, "ask the worker to stop after this long", 10},
@@ -455,6 +471,8 @@ static int supervise(struct run *run, char *const *argv)
         .port_count = launch->port_count,
         .port = launch->port,
         .user = launch->user,
+        .environment = launch->environment,
+        .input = launch->input,
         .allow = launch->allow,
         .argv = argv,
         .grace_ms = GRACE_MS,

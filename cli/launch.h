@@ -10,6 +10,8 @@
 
 #include <aether/supervise.h>
 
+#define CLI_LAUNCH_VARIABLES 64
+
 struct ae_proof;
 
 /* Somebody who makes more of a run than printing its proof: prove. */
@@ -28,6 +30,9 @@ struct cli_launch {
     unsigned port_count;
     struct ae_port_options port;
     const char *user;
+    const char *environment[CLI_LAUNCH_VARIABLES + 1]; /* names of variables that are passed on */
+    unsigned environment_count;
+    bool input; /* our standard input is the worker's */
     uint32_t allow; /* enum ae_quiet_allow */
     unsigned seconds;
     bool bind;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <argp.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/root.h"
 #include "cli.h"
@@ -49,9 +51,23 @@ static int unknown(const char *what, const char *name)
     return CLI_USAGE;
 }
 
+/* A file that is opened later must not become what is printed on, or what is read. */
+static void fill_streams(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
     int at = 1;
+
+    fill_streams();
 
     argp_err_exit_status = CLI_USAGE; /* of every verb */
     for (; at < argc && argv[at][0] == '-'; at++) {

@@ -10,6 +10,7 @@ struct ae_launch_plan {
     const struct ae_child_user *user; /* NULL: stay */
     char *const *argv;
     int input;               /* its standard input; -1: none */
+    int output, errors;      /* and output: ours, or a relay's */
     const char *const *pass; /* as in struct ae_child_world */
     int shared_fd;
     const struct ae_shared *shared; /* whose descriptors are inherited */

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "worker/launch.h"
 #include "worker/limits.h"
+#include "worker/relay.h"
 
 #define GRACE_MS_DEFAULT 3000
 #define USER_MS          10000
@@ -53,6 +54,7 @@ struct supervisor {
     unsigned ward_count; /* those that run or ran */
     struct ae_limits limits;
     struct ae_child_user *user; /* NULL: as we are */
+    struct ae_relay relay;
 };
 
 static uint64_t now_ms(void)
@@ -146,6 +148,8 @@ static int start_worker(struct supervisor *supervisor, unsigned number, struct a
         .user = supervisor->user,
         .argv = options->argv,
         .input = options->input ? STDIN_FILENO : -1,
+        .output = supervisor->relay.output,
+        .errors = supervisor->relay.errors,
         .pass = options->environment,
         .shared_fd = ward->shared_fd,
         .shared = ward->shared,
@@ -494,6 +498,8 @@ static int run(struct supervisor *supervisor, struct ae_error *err)
     /* Before anything is opened: a name service may take its time. */
     if (!rc && options->user)
         rc = ae_child_user_find(&supervisor->user, options->user, USER_MS, &interrupted, err);
+    if (!rc)
+        rc = ae_relay_open(&supervisor->relay, STDOUT_FILENO, STDERR_FILENO, err);
     for (unsigned i = 0; i < options->cpu_count && !rc; i++)
         rc = make_shared(&supervisor->wards[i], options->allow, err);
     if (!rc)
@@ -521,6 +527,7 @@ static void release(struct supervisor *supervisor)
     /* The workers are gone: bus master off, reset, unmap, in that order, is the owner's close. */
     for (unsigned i = 0; i < supervisor->owner_count; i++)
         ae_port_owner_close(supervisor->owners[i]);
+    ae_relay_close(&supervisor->relay);
     ae_child_user_free(supervisor->user);
     for (unsigned i = 0; i < AE_SUPERVISE_WORKERS; i++) {
         if (supervisor->wards[i].shared)
@@ -533,7 +540,7 @@ static void release(struct supervisor *supervisor)
 int ae_supervise(const struct ae_supervise_options *options, struct ae_supervise_result *result,
                  struct ae_error *err)
 {
-    struct supervisor supervisor = {.options = options, .result = result};
+    struct supervisor supervisor = {.options = options, .result = result, .relay.end = -1};
     const struct sigaction action = {.sa_handler = on_signal};
     struct sigaction interrupt, terminate;
     cpu_set_t cpus;

@@ -13,11 +13,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <pty.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -386,6 +388,73 @@ static void a_worker_is_a_user_on_its_cpu(void **state)
     assert_int_equal(result.workers[0].status, 0);
 }
 
+/* Root's terminal, as a worker that was started from it finds it. */
+static void a_worker_has_no_part_of_the_terminal(void **state)
+{
+    char *argv[] = {(char[]){"sh"}, (char[]){"-c"},
+                    (char[]){"for i in 0 1 2; do [ -t $i ] && exit 1; done;"
+                             "(: </dev/tty) 2>/dev/null && exit 2;"
+                             "[ -z \"$MY_SECRET\" ] || exit 3; [ \"$ASKED_FOR\" = so ] || exit 4;"
+                             "read line && exit 5; printf 'ran\\033[2J\\n'; exit 0"},
+                    NULL};
+    static const char *const environment[] = {"ASKED_FOR", NULL};
+    struct ae_supervise_options options = options_for(argv);
+    char shown[256] = "";
+    int master, slave, status;
+    pid_t pid;
+
+    (void)state;
+    assert_int_equal(openpty(&master, &slave, NULL, NULL, NULL), 0);
+    setenv("MY_SECRET", "hunter2", 1);
+    setenv("ASKED_FOR", "so", 1);
+    options.environment = environment;
+    pid = fork();
+    if (pid == 0) {
+        setsid();
+        ioctl(slave, TIOCSCTTY, 0);
+        for (int i = 0; i < 3; i++)
+            dup2(slave, i);
+        _exit(ae_supervise(&options, &result, &err)  ? 90
+              : WIFEXITED(result.workers[0].status) ? WEXITSTATUS(result.workers[0].status)
+                                                    : 91);
+    }
+    waitpid(pid, &status, 0);
+    assert_int_equal(status, 0);
+    assert_true(read(master, shown, sizeof(shown) - 1) > 0);
+    assert_string_equal(shown, "ran?[2J\r\n");
+    close(master);
+    close(slave);
+}
+
+/* Its standard input is nothing, or what it was given, and that is no terminal. */
+static void a_worker_reads_what_it_was_given(void **state)
+{
+    char *argv[] = {(char[]){"sh"}, (char[]){"-c"}, (char[]){"read line; [ \"$line\" = given ]"},
+                    NULL};
+    struct ae_supervise_options options = options_for(argv);
+    int ends[2], saved = dup(STDIN_FILENO), master, slave;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "given\n", 6), 6);
+    close(ends[1]);
+    dup2(ends[0], STDIN_FILENO);
+    assert_int_equal(ae_supervise(&options, &result, &err), 0);
+    assert_int_equal(WEXITSTATUS(result.workers[0].status), 1);
+    options.input = true;
+    assert_int_equal(ae_supervise(&options, &result, &err), 0);
+    assert_int_equal(result.workers[0].status, 0);
+    assert_int_equal(openpty(&master, &slave, NULL, NULL, NULL), 0);
+    dup2(slave, STDIN_FILENO);
+    assert_int_equal(ae_supervise(&options, &result, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "terminal"));
+    dup2(saved, STDIN_FILENO);
+    close(saved);
+    close(ends[0]);
+    close(master);
+    close(slave);
+}
+
 static void the_caller_gets_its_cpus_back(void **state)
 {
     cpu_set_t after;
@@ -433,7 +502,7 @@ static void a_cancelled_launch_runs_nothing(void **state)
     static struct ae_shared shared;
     char *argv[] = {(char[]){"/bin/false"}, NULL};
     const struct ae_launch_plan plan = {
-        .cpu = cpu, .argv = argv, .input = -1, .shared_fd = -1, .shared = &shared};
+        .cpu = cpu, .argv = argv, .input = -1, .output = 1, .errors = 2, .shared_fd = -1, .shared = &shared};
     struct ae_child launch;
 
     (void)state;
@@ -471,6 +540,8 @@ int main(int argc, char **argv)
         TEST(impossible_options_are_refused),
         TEST(the_only_cpu_is_kept_for_the_supervisor),
         TEST(a_worker_is_a_user_on_its_cpu),
+        TEST(a_worker_has_no_part_of_the_terminal),
+        TEST(a_worker_reads_what_it_was_given),
         TEST(the_caller_gets_its_cpus_back),
         TEST(a_worker_does_not_outlive_its_supervisor),
         TEST(a_cancelled_launch_runs_nothing),

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "base/error.h"
+#include "base/text.h"
+
+#define CHUNK 4096
+
+/* A terminal that has gone away takes nothing any more; the workers go on. */
+static void put(int terminal, const char *text)
+{
+    size_t length = strlen(text);
+
+    while (length > 0) {
+        ssize_t done = write(terminal, text, length);
+
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return;
+        text += done;
+        length -= (size_t)done;
+    }
+}
+
+/* Bytes at the end that may be the beginning of a character whose rest is still to come. */
+static size_t unfinished(const char *text, size_t length)
+{
+    for (size_t back = 1; back <= 3 && back <= length; back++) {
+        unsigned char byte = (unsigned char)text[length - back];
+
+        if ((byte & 0xc0) == 0x80)
+            continue;
+        return byte >= (back == 1 ? 0xc2 : back == 2 ? 0xe0 : 0xf0) ? back : 0;
+    }
+    return 0;
+}
+
+/* Lines stay lines; all else is shown as base/text.h has it. */
+static void show(int terminal, char *text, size_t length)
+{
+    char shown[CHUNK + 8];
+
+    for (size_t i = 0; i < length; i++)
+        if (text[i] == '\0')
+            text[i] = '\1'; /* shown alike */
+    text[length] = '\0';
+    for (char *line = text, *end; line; line = end ? end + 1 : NULL) {
+        end = strchr(line, '\n');
+        if (end)
+            *end = '\0';
+        put(terminal, ae_text_shown(shown, sizeof(shown), line));
+        if (end)
+            put(terminal, "\n");
+    }
+}
+
+static void pass_on(int from, int terminal)
+{
+    char text[CHUNK + 4];
+    size_t held = 0;
+
+    for (;;) {
+        ssize_t got = read(from, text + held, CHUNK - held);
+        size_t length, rest;
+        char kept[4];
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        length = held + (got > 0 ? (size_t)got : 0);
+        rest = got > 0 ? unfinished(text, length) : 0;
+        memcpy(kept, text + length - rest, rest);
+        show(terminal, text, length - rest);
+        if (got <= 0)
+            return;
+        memcpy(text, kept, rest);
+        held = rest;
+    }
+}
+
+/* It lives until the last writer is gone: what asks us to stop is for the supervisor. */
+static _Noreturn void be_relay(int from, int terminal, pid_t parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    prctl(PR_SET_NAME, "aether-relay");
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGQUIT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGTTOU, SIG_IGN);
+    from = fcntl(from, F_DUPFD, 3);
+    terminal = fcntl(terminal, F_DUPFD, 3);
+    if (from < 0 || terminal < 0 || dup2(from, 0) < 0 || dup2(terminal, 1) < 0 ||
+        close_range(2, ~0u, 0))
+        _exit(1);
+    pass_on(0, 1);
+    _exit(0);
+}
+
+int ae_relay_open(struct ae_relay *relay, int output, int errors, struct ae_error *err)
+{
+    bool first = isatty(output), second = isatty(errors);
+    int ends[2], rc = 0;
+    pid_t self = getpid();
+
+    *relay = (struct ae_relay){.output = output, .errors = errors, .end = -1};
+    if (!first && !second)
+        return 0;
+    /* One pipe for both: what comes first is shown first. */
+    if (pipe2(ends, O_CLOEXEC))
+        return ae_error_set(err, -errno, "relaying to the terminal: %s", strerror(errno));
+    relay->pid = fork();
+    if (relay->pid == 0)
+        be_relay(ends[0], first ? output : errors, self);
+    if (relay->pid < 0)
+        rc = ae_error_set(err, -errno, "relaying to the terminal: %s", strerror(errno));
+    close(ends[0]);
+    if (rc) {
+        close(ends[1]);
+        return rc;
+    }
+    relay->end = ends[1];
+    if (first)
+        relay->output = ends[1];
+    if (second)
+        relay->errors = ends[1];
+    return 0;
+}
+
+void ae_relay_close(struct ae_relay *relay)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+
+    if (relay->end < 0)
+        return;
+    close(relay->end);
+    relay->end = -1;
+    for (int i = 0; i < 1000; i++) {
+        if (waitpid(relay->pid, NULL, WNOHANG) != 0)
+            return;
+        nanosleep(&pause, NULL);
+    }
+    /* The terminal takes nothing (Ctrl-S), or somebody still holds the other end. */
+    ae_child_kill(relay->pid);
+}
