@@ -22,6 +22,8 @@ struct cli_prove {
     unsigned gap_seconds; /* measured before the worker runs */
     pid_t pid;            /* 0: not attached */
     const char *show, *verify;
+    struct ae_certificate_demand demand; /* of --verify; the nonce goes into what is issued, too */
+    bool signature_only;                 /* whatever the verdict */
     char **program; /* NULL: the gap loop is the worker */
     int program_count;
 };
@@ -33,7 +35,7 @@ int cli_prove_verify(const struct cli_prove *prove);
 int cli_prove_show(const struct cli_prove *prove);
 
 /* Writes, signs, prints and compares it, as was asked for. */
-int cli_prove_end(const struct cli_prove *prove, const struct ae_certificate *certificate);
+int cli_prove_end(const struct cli_prove *prove, struct ae_certificate *certificate);
 
 /* The worker itself, on the quiet CPU: polls the counter, and prints the member "gaps". */
 int cli_prove_gap_worker(const struct cli_prove *prove);

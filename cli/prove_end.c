@@ -2,8 +2,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
+#include <jansson.h>
+
+#include "base/text.h"
 #include "cli.h"
 #include "prove.h"
 
@@ -13,7 +16,9 @@ static void print_change(enum ae_certificate_change change, const char *text, vo
 {
     static const char *const words[] = {"changed", "better", "WORSE"};
 
-    fprintf(context, "  %-8s %s\n", words[change], text);
+    char shown[1024];
+
+    fprintf(context, "  %-8s %s\n", words[change], ae_text_shown(shown, sizeof(shown), text));
 }
 
 static int read_baseline(struct ae_certificate **before, const struct cli_prove *prove,
@@ -36,7 +41,7 @@ static int compare(const struct cli_prove *prove, const struct ae_certificate *a
 
     if (read_baseline(&before, prove, &err))
         return cli_fail("prove", &err);
-    fprintf(out, "\nAGAINST %s\n", prove->baseline);
+    fprintf(out, "\nAGAINST %s\n", AE_TEXT(prove->baseline));
     worse = ae_certificate_compare(before, after, &prove->tolerance, print_change, out);
     ae_certificate_free(before);
     fprintf(out, "  %u worse\n", worse);
@@ -45,14 +50,13 @@ static int compare(const struct cli_prove *prove, const struct ae_certificate *a
 
 /* ---- What is done with a certificate ---- */
 
-static int store(const struct cli_prove *prove, const struct ae_certificate *certificate)
+static int store(const struct cli_prove *prove, struct ae_certificate *certificate)
 {
     struct ae_error err;
 
-    if (ae_certificate_write(certificate, prove->file, &err) ||
-        (prove->key && ae_certificate_sign(prove->file, prove->key, &err)))
-        return cli_fail("prove", &err);
-    return CLI_OK;
+    return ae_certificate_write(certificate, prove->file, prove->key, &err)
+               ? cli_fail("prove", &err)
+               : CLI_OK;
 }
 
 static void print(const struct cli_prove *prove, const struct ae_certificate *certificate)
@@ -68,7 +72,7 @@ static void print(const struct cli_prove *prove, const struct ae_certificate *ce
     free(text);
 }
 
-int cli_prove_end(const struct cli_prove *prove, const struct ae_certificate *certificate)
+int cli_prove_end(const struct cli_prove *prove, struct ae_certificate *certificate)
 {
     int status = prove->file ? store(prove, certificate) : CLI_OK;
 
@@ -95,24 +99,103 @@ int cli_prove_show(const struct cli_prove *prove)
     return status;
 }
 
+static const char *verdict_of(const struct ae_certificate *certificate)
+{
+    static const char *const words[] = {"quiet", "disturbed", "incomplete"};
+
+    return words[ae_certificate_verdict(certificate)];
+}
+
+static void print_subject_json(const char *file, const struct ae_certificate *certificate,
+                               const char *signer)
+{
+    struct ae_certificate_subject subject;
+    json_t *all;
+
+    ae_certificate_subject(certificate, &subject);
+    all = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:f, s:s, s:f, s:s}", "file",
+                    AE_TEXT(file), "signer", signer, "verdict", verdict_of(certificate),
+                    "statement", subject.statement, "machine", subject.machine, "host",
+                    subject.host, "cpu", subject.cpu, "seconds", subject.seconds, "issued",
+                    subject.issued, "age", subject.age, "nonce", subject.nonce);
+    json_dumpf(all, stdout, JSON_INDENT(2));
+    puts("");
+    json_decref(all);
+}
+
+static void print_subject(const char *file, const struct ae_certificate *certificate,
+                          const char *signer)
+{
+    struct ae_certificate_subject subject;
+
+    ae_certificate_subject(certificate, &subject);
+    printf("%s: untouched since it was signed with %s\n", AE_TEXT(file), signer);
+    printf("  verdict  %s\n  says     %s\n", verdict_of(certificate), subject.statement);
+    printf("  machine  %s (host %s)\n", *subject.machine ? subject.machine : "not told",
+           *subject.host ? subject.host : "not told");
+    printf("  CPU      %d\n  issued   %s, %.0f s ago\n", subject.cpu, subject.issued, subject.age);
+    printf("  nonce    %s\n", *subject.nonce ? subject.nonce : "none");
+}
+
+/* What was read says no, or nobody whom we trust says anything: that is an answer, not a failure.
+ */
+static bool is_refusal(int code)
+{
+    return code == -EBADMSG || code == -ENOKEY || code == -ENODATA || code == -ESTALE;
+}
+
+static int refuse(int code, const struct ae_error *err)
+{
+    if (!is_refusal(code))
+        return cli_fail("prove", err);
+    fprintf(stderr, "aether prove: NOT VERIFIED: %s\n", err->text);
+    return CLI_NOT_QUIET;
+}
+
+static int meets(const struct cli_prove *prove, const struct ae_certificate *certificate,
+                 struct ae_error *err)
+{
+    struct ae_certificate_demand demand = prove->demand;
+    const char *slash = strrchr(prove->verify, '/');
+    char machine[33], name[AE_TEXT_SHOWN];
+    int rc = 0;
+
+    if (!demand.name)
+        demand.name = ae_text_shown(name, sizeof(name), slash ? slash + 1 : prove->verify);
+    if (demand.machine && strcmp(demand.machine, "this") == 0) {
+        rc = ae_certificate_this_machine(machine, err);
+        demand.machine = machine;
+    }
+    return rc ? rc : ae_certificate_meets(certificate, &demand, err);
+}
+
 int cli_prove_verify(const struct cli_prove *prove)
 {
     struct ae_certificate *certificate;
     char signer[128];
     struct ae_error err;
-    int status;
+    int status = CLI_OK;
+    int rc = ae_certificate_verify(&certificate, prove->verify, &prove->trust, signer, &err);
 
-    if (access(prove->verify, R_OK) == 0 &&
-        ae_certificate_verify(&certificate, prove->verify, &prove->trust, signer, &err)) {
-        fprintf(stderr, "aether prove: NOT VERIFIED: %s\n", err.text);
-        return CLI_NOT_QUIET;
+    if (rc)
+        return refuse(rc, &err);
+    rc = meets(prove, certificate, &err);
+    if (rc) {
+        status = refuse(rc, &err);
+        ae_certificate_free(certificate);
+        return status;
     }
-    if (access(prove->verify, R_OK)) {
-        perror("aether prove: reading the certificate");
-        return CLI_FAILED;
+    if (prove->launch.json)
+        print_subject_json(prove->verify, certificate, signer);
+    else
+        print_subject(prove->verify, certificate, signer);
+    if (!prove->signature_only && ae_certificate_verdict(certificate) != AE_PROOF_QUIET)
+        status = CLI_NOT_QUIET;
+    if (prove->baseline) {
+        int compared = compare(prove, certificate);
+
+        status = compared ? compared : status;
     }
-    status = prove->baseline ? compare(prove, certificate) : CLI_OK;
-    printf("%s: untouched since it was signed with %s\n", prove->verify, signer);
     ae_certificate_free(certificate);
     return status;
 }

@@ -29,12 +29,15 @@ unsigned cli_prove_window_ms(unsigned seconds)
     return all - spare;
 }
 
-static void add_command(struct ae_certificate *certificate, const char *way)
+static void add_command(struct ae_certificate *certificate, const struct cli_prove *prove,
+                        const char *way)
 {
     json_t *command = json_pack("{s:s, s:s}", "aether", AE_VERSION, "way", way);
     char *text = json_dumps(command, 0);
 
     ae_certificate_add(certificate, "command", text);
+    if (prove->demand.nonce)
+        ae_certificate_add_nonce(certificate, prove->demand.nonce);
     free(text);
     json_decref(command);
 }
@@ -159,7 +162,8 @@ int cli_prove_run(struct cli_prove *prove)
     }
     if (ae_certificate_begin(&own.certificate, prove->launch.cpus[0], prove->partition, &err))
         return cli_fail("prove", &err);
-    add_command(own.certificate, "started by it, and waited at both ends of the time that is proved");
+    add_command(own.certificate, prove,
+                "started by it, and waited at both ends of the time that is proved");
     if (prove->program)
         cli_prove_gaps_before(prove, own.certificate);
     prove->launch.watch = &watch;
@@ -249,12 +253,13 @@ static int watch_it(const struct cli_prove *prove, struct ae_certificate *certif
     return rc;
 }
 
-static void say_what_is_open(struct ae_certificate *certificate, const char *status)
+static void say_what_is_open(const struct cli_prove *prove, struct ae_certificate *certificate,
+                             const char *status)
 {
     const char *at = strstr(status, "\nThreads:");
     long threads = at ? strtol(at + strlen("\nThreads:"), NULL, 10) : 1;
 
-    add_command(certificate, "there before, and was watched from outside");
+    add_command(certificate, prove, "there before, and was watched from outside");
     ae_certificate_limit(certificate, "the ends: the worker did not say when it was quiet; this is "
                                       "about the time it was watched, not about before or after");
     ae_certificate_add(certificate, "gaps",
@@ -285,7 +290,7 @@ int cli_prove_attach(struct cli_prove *prove)
     if (!rc)
         rc = ae_proof_prepare(&proof, cpu, &err);
     if (!rc)
-        say_what_is_open(certificate, status);
+        say_what_is_open(prove, certificate, status);
     if (!rc)
         rc = watch_it(prove, certificate, proof, &err);
     if (rc) {

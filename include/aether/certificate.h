@@ -3,16 +3,16 @@
 #define AETHER_CERTIFICATE_H
 
 /*
- * The record of one proof: which machine, which kernel, which partition, what was counted, what each
- * knob did, and what could not be seen. A file of JSON, FILE, a page for people made from it, FILE.txt,
- * and, if somebody signs, FILE.sig.
+ * The record of one proof: which machine, which kernel, which partition, what was counted, what
+ * each knob did, and what could not be seen. A file of JSON, FILE, a page for people made from it,
+ * FILE.txt, and, if somebody signs, FILE.sig.
  *
  *     ae_certificate_begin(&certificate, cpu, NULL, &err);
  *     ae_proof_prepare(...), start the worker
- *     ae_certificate_watch(certificate, pid, window_ms, &err);   the worker waits at its gate, or runs
- *     ae_proof_begin(...), time passes, ae_proof_end(...), ae_proof_finish(...)
+ *     ae_certificate_watch(certificate, pid, window_ms, &err);   the worker waits at its gate, or
+ * runs ae_proof_begin(...), time passes, ae_proof_end(...), ae_proof_finish(...)
  *     ae_certificate_finish(certificate, proof);
- *     ae_certificate_write(certificate, "/var/lib/me/today.json", &err);
+ *     ae_certificate_write(certificate, "/var/lib/me/today.json", NULL, &err);
  *
  * It says "zero" only where everything was looked at. One thread at a time per certificate.
  */
@@ -31,6 +31,9 @@ extern "C" {
 /* Rare causes come hours apart: a shorter proof is a check, not a statement. */
 #define AE_CERTIFICATE_SECONDS (12 * 3600)
 
+/* Bytes in a nonce at most. */
+#define AE_CERTIFICATE_NONCE 128
+
 struct ae_certificate;
 
 /*
@@ -47,8 +50,13 @@ int ae_certificate_begin(struct ae_certificate **certificate, int cpu, const cha
 int ae_certificate_watch(struct ae_certificate *certificate, pid_t worker, unsigned window_ms,
                          struct ae_error *err);
 
+/* What a reader demanded to see in it, so that an older certificate is none: up to
+ * AE_CERTIFICATE_NONCE bytes of plain text. -EINVAL: it is not. */
+int ae_certificate_add_nonce(struct ae_certificate *certificate, const char *nonce);
+
 /* Members of the JSON object that the caller knows: "gaps", "command", "ports", "worker-output".
- * -EINVAL: not JSON, or not a name of these. */
+ * -EINVAL: not JSON, or not a name of these. -E2BIG: too much, or nested too deep, for a
+ * certificate that has to stay readable; it is left out then, and the certificate says so. */
 int ae_certificate_add(struct ae_certificate *certificate, const char *name, const char *json);
 
 /* Something this certificate cannot say, though nothing counted is missing. */
@@ -64,11 +72,18 @@ void ae_certificate_miss(struct ae_certificate *certificate, const char *format,
 enum ae_proof_verdict ae_certificate_finish(struct ae_certificate *certificate,
                                             const struct ae_proof *proof);
 
-/* Writes FILE and FILE.txt, each whole or not at all. */
-int ae_certificate_write(const struct ae_certificate *certificate, const char *file,
+/*
+ * Writes FILE, FILE.txt and, with a key, FILE.sig, each whole or not at all; an older FILE.sig
+ * goes. key: a private key file, or a public one whose private half an agent or a security token
+ * holds; NULL: nobody signs. What is signed is the text in memory, which carries FILE's own name,
+ * after the reader has read it; nothing is published before the signature was checked against it.
+ * -EBADMSG: it could not be read again.
+ */
+int ae_certificate_write(struct ae_certificate *certificate, const char *file, const char *key,
                          struct ae_error *err);
 
-/* -EBADMSG: not a certificate, or one that contradicts itself; the text says where. */
+/* -EBADMSG: not a certificate, or one that contradicts itself; the text says where. Control
+ * characters in its texts are replaced. */
 int ae_certificate_read(struct ae_certificate **certificate, const char *file,
                         struct ae_error *err);
 int ae_certificate_parse(struct ae_certificate **certificate, const char *text, size_t length,
@@ -108,10 +123,6 @@ unsigned ae_certificate_compare(const struct ae_certificate *before,
 
 /* ---- Signatures, by ssh-keygen(1) -Y ---- */
 
-/* Writes FILE.sig. key: a private key file, or a public one whose private half an agent or a
- * security token holds. */
-int ae_certificate_sign(const char *file, const char *key, struct ae_error *err);
-
 /* Whom to believe: one public key, or an allowed-signers file and a name in it. */
 struct ae_certificate_trust {
     const char *key;      /* public key file; NULL: see signers */
@@ -120,14 +131,51 @@ struct ae_certificate_trust {
 };
 
 /*
- * Is FILE.sig a signature of FILE by somebody trusted, is FILE a certificate, and is FILE.txt, if it is
- * there, the page made from it? -EBADMSG: no; the text says which. -ENOENT: there is no signature.
- * -ENOKEY: a good signature, but by nobody who was named; signer tells by whom. On success the certificate
- * is handed out, unless NULL was given for it.
+ * Is FILE.sig a signature of FILE by somebody trusted, is FILE a certificate, and is FILE.txt, if
+ * it is there, the page made from it? Each file is opened once. -EBADMSG: no; the text says which.
+ * -ENODATA: there is no signature. -ENOKEY: a good signature, but by nobody who was named; signer
+ * tells by whom. On success the certificate is handed out, unless NULL was given for it. What it
+ * says - a verdict, of a machine, at a time - is for the caller to look at: see
+ * ae_certificate_meets.
  */
 int ae_certificate_verify(struct ae_certificate **certificate, const char *file,
                           const struct ae_certificate_trust *trust, char signer[128],
                           struct ae_error *err);
+
+/* ---- Is it the one that was asked for? ---- */
+
+/* What a certificate says of itself. Texts live as long as it does; "" where it does not tell. */
+struct ae_certificate_subject {
+    const char *machine; /* 32 digits, see ae_certificate_this_machine */
+    const char *host;
+    const char *name; /* of the file that it was issued as */
+    const char *nonce;
+    const char *issued; /* "2026-01-02T03:04:05Z" */
+    const char *statement;
+    int cpu;
+    double seconds; /* proved */
+    double age;     /* in seconds, by this machine's clock */
+};
+
+void ae_certificate_subject(const struct ae_certificate *certificate,
+                            struct ae_certificate_subject *subject);
+
+/* NULL and 0: any will do. */
+struct ae_certificate_demand {
+    const char *machine; /* digits of either case, dashes do not matter */
+    const char *name;
+    const char *nonce;
+    double greatest_age; /* in seconds since it was issued */
+};
+
+/* -ESTALE: it is of another machine, by another name, without the nonce, too old or from the
+ * future; the text says which. */
+int ae_certificate_meets(const struct ae_certificate *certificate,
+                         const struct ae_certificate_demand *demand, struct ae_error *err);
+
+/* The 33 bytes by which certificates of this machine name it: /etc/machine-id, hashed for this
+ * purpose as systemd-id128(1) --app-specific does. -ENOENT, -EINVAL: it has none. */
+int ae_certificate_this_machine(char text[33], struct ae_error *err);
 
 #ifdef __cplusplus
 }

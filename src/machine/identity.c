@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/root.h"
 
 struct source {
@@ -86,4 +87,36 @@ int ae_identity_read(size_t index, char *text, size_t size)
         snprintf(text, size, "%s", all);
     free(all);
     return rc;
+}
+
+/* machine-id(5): 32 digits in lower case; "uninitialized" and all zeroes are no machine's. */
+static int parse_machine(const char *text, uint8_t machine[16])
+{
+    static const char digits[] = "0123456789abcdef";
+
+    if (strlen(text) != 32 || strspn(text, digits) != 32 || strspn(text, "0") == 32)
+        return -EINVAL;
+    for (unsigned i = 0; i < 16; i++)
+        machine[i] = (uint8_t)((strchr(digits, text[2 * i]) - digits) << 4 |
+                               (strchr(digits, text[2 * i + 1]) - digits));
+    return 0;
+}
+
+int ae_identity_hashed(const uint8_t purpose[16], char text[AE_IDENTITY_HASHED])
+{
+    uint8_t machine[16], digest[AE_DIGEST_BYTES];
+    char stored[64];
+    int rc;
+
+    if (ae_root_read("/etc/machine-id", stored, sizeof(stored)) < 0)
+        return -ENOENT;
+    rc = parse_machine(stored, machine);
+    if (rc)
+        return rc;
+    ae_digest_hmac(machine, sizeof(machine), purpose, 16, digest);
+    /* The marks of a random UUID, variant and version: RFC 4122, 4.4. */
+    digest[6] = (uint8_t)((digest[6] & 0x0f) | 0x40);
+    digest[8] = (uint8_t)((digest[8] & 0x3f) | 0x80);
+    ae_digest_text(digest, 16, text);
+    return 0;
 }

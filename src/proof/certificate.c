@@ -2,18 +2,19 @@
 #include "proof/certificate.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
-#define FILE_MAX (16 << 20)
+/* Of what the caller adds, so that all of it stays below AE_CERTIFICATE_MOST and can be read again.
+ */
+#define ADDED_MOST  (1 << 20)
+#define ADDED_DEPTH 32
 
 static const char *const verdicts[] = {"quiet", "disturbed", "incomplete"};
 
@@ -40,6 +41,17 @@ static int choose_partition(struct ae_certificate *certificate, const char *name
     return ae_certificate_add_partition(certificate, err);
 }
 
+static void add_identity(struct ae_certificate *certificate)
+{
+    char text[33];
+    struct ae_error err;
+
+    if (ae_certificate_this_machine(text, &err))
+        ae_certificate_limit(certificate, "which machine this is: %s", err.text);
+    else
+        json_object_set_new(certificate->all, "machine_identity", json_string(text));
+}
+
 int ae_certificate_begin(struct ae_certificate **out, int cpu, const char *partition,
                          struct ae_error *err)
 {
@@ -56,6 +68,7 @@ int ae_certificate_begin(struct ae_certificate **out, int cpu, const char *parti
     json_object_set_new(certificate->all, "limits", json_array());
     json_object_set_new(certificate->all, "not_seen", json_array());
     ae_certificate_add_machine(certificate);
+    add_identity(certificate);
     rc = choose_partition(certificate, partition, err);
     if (rc)
         ae_certificate_free(certificate);
@@ -64,16 +77,74 @@ int ae_certificate_begin(struct ae_certificate **out, int cpu, const char *parti
     return rc;
 }
 
+int ae_certificate_add_nonce(struct ae_certificate *certificate, const char *nonce)
+{
+    size_t length = strlen(nonce);
+
+    if (!length || length > AE_CERTIFICATE_NONCE || strcmp(AE_TEXT(nonce), nonce) != 0)
+        return -EINVAL;
+    return json_object_set_new(certificate->all, "nonce", json_string(nonce)) ? -ENOMEM : 0;
+}
+
+static size_t depth_of(const json_t *value)
+{
+    size_t deepest = 0, i, depth;
+    const char *name;
+    json_t *item;
+
+    json_array_foreach(value, i, item)
+    {
+        depth = depth_of(item);
+        deepest = depth > deepest ? depth : deepest;
+    }
+    json_object_foreach((json_t *)(size_t)value, name, item)
+    {
+        depth = depth_of(item);
+        deepest = depth > deepest ? depth : deepest;
+    }
+    return deepest + 1;
+}
+
+/* A worker that could make its certificate unreadable would be rid of it. */
+static int check_added(struct ae_certificate *certificate, const char *name, const json_t *value)
+{
+    size_t length, depth = depth_of(value);
+    struct ae_error err;
+
+    if (depth > ADDED_DEPTH) {
+        ae_certificate_limit(certificate, "%s: it is nested %zu deep, and %d is the most here",
+                             name, depth, ADDED_DEPTH);
+        return -E2BIG;
+    }
+    length = json_dumpb(value, NULL, 0, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    if (length > ADDED_MOST) {
+        ae_certificate_limit(certificate, "%s: it has %zu bytes, and %d are the most here", name,
+                             length, ADDED_MOST);
+        return -E2BIG;
+    }
+    if (ae_certificate_check_one(name, value, &err)) {
+        ae_certificate_limit(certificate, "%s: what was told is none: %s", name, err.text);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 int ae_certificate_add(struct ae_certificate *certificate, const char *name, const char *json)
 {
     static const char *const names[] = {"command", "gaps", "ports", "worker-output"};
     json_t *value = json_loads(json, JSON_DECODE_ANY, NULL);
+    int rc = -EINVAL;
 
-    for (size_t i = 0; value && i < sizeof(names) / sizeof(names[0]); i++)
-        if (strcmp(name, names[i]) == 0)
+    for (size_t i = 0; value && i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) != 0)
+            continue;
+        rc = check_added(certificate, name, value);
+        if (!rc)
             return json_object_set_new(certificate->all, name, value) ? -ENOMEM : 0;
+        break;
+    }
     json_decref(value);
-    return -EINVAL;
+    return rc;
 }
 
 static void __attribute__((format(printf, 3, 0)))
@@ -82,7 +153,8 @@ append(struct ae_certificate *certificate, const char *list, const char *format,
     char text[512];
 
     vsnprintf(text, sizeof(text), format, arguments);
-    json_array_append_new(json_object_get(certificate->all, list), json_string(text));
+    /* What JSON refuses would be a lack that is not named. */
+    json_array_append_new(json_object_get(certificate->all, list), ae_certificate_string(text));
 }
 
 void ae_certificate_limit(struct ae_certificate *certificate, const char *format, ...)
@@ -109,6 +181,8 @@ static void add_proof(struct ae_certificate *certificate, const struct ae_proof 
     char *text = ae_proof_json(proof);
     json_t *all = text ? json_loads(text, 0, NULL) : NULL;
 
+    if (!all)
+        ae_certificate_miss(certificate, "the counts: there was no memory to put them down");
     for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
         json_object_set(certificate->all, taken[i], json_object_get(all, taken[i]));
     json_array_extend(json_object_get(certificate->all, "not_seen"),
@@ -197,6 +271,7 @@ enum ae_proof_verdict ae_certificate_finish(struct ae_certificate *certificate,
     json_object_set_new(certificate->all, "verdict", json_string(verdicts[verdict]));
     add_statement(certificate, verdict);
     add_time(certificate);
+    ae_certificate_make_plain(certificate->all);
     return verdict;
 }
 
@@ -223,148 +298,4 @@ enum ae_proof_verdict ae_certificate_verdict(const struct ae_certificate *certif
         if (strcmp(verdict, verdicts[i]) == 0)
             return (enum ae_proof_verdict)i;
     return AE_PROOF_INCOMPLETE;
-}
-
-/* ---- Files ---- */
-
-char *ae_certificate_json(const struct ae_certificate *certificate)
-{
-    return json_dumps(certificate->all, JSON_INDENT(2));
-}
-
-/* A file of the user's, not of the machine: never below the root that tests make up. */
-static int put_file(const char *file, const char *text, struct ae_error *err)
-{
-    size_t length = strlen(text), done = 0;
-    char temporary[4096];
-    int fd, rc = 0;
-
-    if ((size_t)snprintf(temporary, sizeof(temporary), "%s.XXXXXX", file) >= sizeof(temporary))
-        return ae_error_set(err, -ENAMETOOLONG, "writing %.100s...: the name is too long", file);
-    fd = mkstemp(temporary);
-    if (fd < 0)
-        return ae_error_set(err, -errno, "writing %s: %s", file, strerror(errno));
-    while (!rc && done < length) {
-        ssize_t wrote = write(fd, text + done, length - done);
-
-        if (wrote < 0 && errno != EINTR)
-            rc = -errno;
-        else if (wrote > 0)
-            done += (size_t)wrote;
-    }
-    if (!rc && (fchmod(fd, 0644) || fsync(fd) || rename(temporary, file)))
-        rc = -errno;
-    close(fd);
-    if (rc)
-        unlink(temporary);
-    return rc ? ae_error_set(err, rc, "writing %s: %s", file, strerror(-rc)) : 0;
-}
-
-static char *page_of(const struct ae_certificate *certificate)
-{
-    char *page = NULL;
-    size_t size;
-    FILE *out = open_memstream(&page, &size);
-
-    if (!out)
-        return NULL;
-    ae_certificate_print(certificate, out);
-    fclose(out);
-    return page;
-}
-
-int ae_certificate_write(const struct ae_certificate *certificate, const char *file,
-                         struct ae_error *err)
-{
-    char *json = ae_certificate_json(certificate), *page = page_of(certificate), *name;
-    int rc = -ENOMEM;
-
-    if (json && page && asprintf(&name, "%s.txt", file) >= 0) {
-        rc = put_file(file, json, err);
-        if (!rc)
-            rc = put_file(name, page, err);
-        free(name);
-    } else {
-        ae_error_set(err, rc, "writing %s: out of memory", file);
-    }
-    free(json);
-    free(page);
-    return rc;
-}
-
-int ae_certificate_parse(struct ae_certificate **out, const char *text, size_t length,
-                         struct ae_error *err)
-{
-    struct ae_certificate *certificate;
-    json_error_t where;
-    json_t *all = json_loadb(text, length, JSON_REJECT_DUPLICATES, &where);
-    int rc;
-
-    if (!all)
-        return ae_error_set(err, -EBADMSG, "no certificate: line %d: %s", where.line, where.text);
-    rc = ae_certificate_check(all, err);
-    certificate = rc ? NULL : calloc(1, sizeof(*certificate));
-    if (!certificate) {
-        json_decref(all);
-        return rc ? rc : ae_error_set(err, -ENOMEM, "reading a certificate: out of memory");
-    }
-    certificate->all = all;
-    certificate->watch_fd = -1;
-    certificate->cpu = (int)json_integer_value(json_object_get(all, "cpu"));
-    *out = certificate;
-    return 0;
-}
-
-/* The whole file in a new buffer. */
-static int read_whole(int fd, const char *file, char **text, size_t *length, struct ae_error *err)
-{
-    struct stat status;
-    size_t done = 0;
-
-    if (fstat(fd, &status))
-        return ae_error_set(err, -errno, "reading %s: %s", file, strerror(errno));
-    if (!S_ISREG(status.st_mode) || status.st_size > FILE_MAX)
-        return ae_error_set(err, -EBADMSG, "%s: no certificate: not a file of at most %d bytes",
-                            file, FILE_MAX);
-    *text = malloc((size_t)status.st_size + 1);
-    if (!*text)
-        return ae_error_set(err, -ENOMEM, "reading %s: out of memory", file);
-    while (done < (size_t)status.st_size) {
-        ssize_t got = pread(fd, *text + done, (size_t)status.st_size - done, (off_t)done);
-
-        if (got <= 0) {
-            free(*text);
-            return ae_error_set(err, -EIO, "reading %s: it got shorter meanwhile", file);
-        }
-        done += (size_t)got;
-    }
-    *length = done;
-    return 0;
-}
-
-int ae_certificate_read_fd(struct ae_certificate **out, int fd, const char *file,
-                           struct ae_error *err)
-{
-    size_t length = 0;
-    char *text = NULL;
-    int rc = read_whole(fd, file, &text, &length, err);
-
-    if (rc)
-        return rc;
-    rc = ae_certificate_parse(out, text, length, err);
-    if (rc)
-        ae_error_prefix(err, rc, "%s", file);
-    free(text);
-    return rc;
-}
-
-int ae_certificate_read(struct ae_certificate **out, const char *file, struct ae_error *err)
-{
-    int fd = open(file, O_RDONLY | O_CLOEXEC), rc;
-
-    if (fd < 0)
-        return ae_error_set(err, -errno, "reading %s: %s", file, strerror(errno));
-    rc = ae_certificate_read_fd(out, fd, file, err);
-    close(fd);
-    return rc;
 }

@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 /* A NAME is a text that nothing else in its list has. */
-enum kind { TEXT, NAME, NUMBER, COUNT, TRUTH, OBJECT, TEXTS, OBJECTS, FACTS };
+enum kind { TEXT, NAME, TIME, NUMBER, COUNT, TRUTH, OBJECT, TEXTS, OBJECTS, FACTS };
 
 struct member {
     const char *name;
@@ -74,7 +74,7 @@ static const struct member command_members[] = {
     {"aether", TEXT, true, NULL}, {"way", TEXT, true, NULL}, {0}};
 
 static const struct member members[] = {{"certificate", COUNT, true, NULL},
-                                        {"issued", TEXT, true, NULL},
+                                        {"issued", TIME, true, NULL},
                                         {"verdict", TEXT, true, NULL},
                                         {"statement", TEXT, true, NULL},
                                         {"cpu", COUNT, true, NULL},
@@ -92,6 +92,9 @@ static const struct member members[] = {{"certificate", COUNT, true, NULL},
                                         {"gaps", OBJECT, true, gap_members},
                                         {"limits", TEXTS, true, NULL},
                                         {"not_seen", TEXTS, true, NULL},
+                                        {"machine_identity", TEXT, false, NULL},
+                                        {"name", TEXT, false, NULL},
+                                        {"nonce", TEXT, false, NULL},
                                         {0}};
 
 static int check_members(const json_t *object, const struct member *list, const char *where,
@@ -174,11 +177,17 @@ static int check_member(const json_t *value, const struct member *member, const 
                         struct ae_error *err)
 {
     char path[64];
+    int64_t seconds;
 
     switch (member->kind) {
     case TEXT:
     case NAME:
         return json_is_string(value) ? 0 : wrong(where, member->name, "no text", err);
+    case TIME:
+        return ae_certificate_parse_time(json_is_string(value) ? json_string_value(value) : "",
+                                         &seconds)
+                   ? wrong(where, member->name, "no time such as 2026-01-02T03:04:05Z", err)
+                   : 0;
     case NUMBER:
         return json_is_number(value) && json_number_value(value) >= 0
                    ? 0
@@ -239,16 +248,37 @@ static int check_verdict(const json_t *all, struct ae_error *err)
                         stated, due);
 }
 
+static int check_length(const json_t *all, struct ae_error *err)
+{
+    bool due = json_number_value(json_object_get(all, "seconds")) >= AE_CERTIFICATE_SECONDS;
+
+    if (json_is_true(json_object_get(all, "long_enough")) == due)
+        return 0;
+    return ae_error_set(err, -EBADMSG,
+                        "this certificate contradicts itself: what it says of how long "
+                        "it has to last is not what its seconds come to");
+}
+
+int ae_certificate_check_one(const char *name, const json_t *value, struct ae_error *err)
+{
+    for (const struct member *member = members; member->name; member++)
+        if (strcmp(member->name, name) == 0)
+            return check_member(value, member, "", err);
+    return 0;
+}
+
 int ae_certificate_check(const json_t *all, struct ae_error *err)
 {
     json_int_t schema = json_integer_value(json_object_get(all, "certificate"));
     int rc;
 
     if (json_is_object(all) && json_is_integer(json_object_get(all, "certificate")) &&
-        schema != AE_CERTIFICATE_SCHEMA)
+        (schema < 1 || schema > AE_CERTIFICATE_SCHEMA))
         return ae_error_set(err, -EBADMSG,
-                            "this certificate has format %lld; this program reads format %d",
+                            "this certificate has format %lld; this program reads formats 1 to %d",
                             (long long)schema, AE_CERTIFICATE_SCHEMA);
     rc = check_members(all, members, "", err);
+    if (!rc)
+        rc = check_length(all, err);
     return rc ? rc : check_verdict(all, err);
 }

@@ -36,7 +36,8 @@ void ae_certificate_add_machine(struct ae_certificate *certificate)
 
     for (size_t i = 0; text && ae_identity_describe(i, &fact) == 0; i++)
         if (ae_identity_read(i, text, AE_IDENTITY_TEXT) == 0)
-            json_object_set_new(json_object_get(groups, fact.group), fact.name, json_string(text));
+            json_object_set_new(json_object_get(groups, fact.group), fact.name,
+                                ae_certificate_string(text));
     free(text);
     add_hypervisor(certificate, json_object_get(groups, "machine"));
     json_object_update(certificate->all, groups);
@@ -55,9 +56,11 @@ static json_t *journal_json(const char *name, struct ae_error *err)
         const struct ae_journal_entry *entry = &journal.entries[i];
 
         json_array_append_new(
-            entries, json_pack("{s:s, s:s, s:s, s:s}", "knob", entry->knob, "target", entry->target,
-                               "old", entry->old_value, "new",
-                               entry->left ? entry->left : entry->new_value));
+            entries,
+            json_pack("{s:s, s:o, s:o, s:o}", "knob", entry->knob, "target",
+                      ae_certificate_string(entry->target), "old",
+                      ae_certificate_string(entry->old_value), "new",
+                      ae_certificate_string(entry->left ? entry->left : entry->new_value)));
     }
     ae_journal_close(&journal);
     return entries;

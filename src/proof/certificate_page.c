@@ -56,6 +56,13 @@ static void print_head(const struct ae_certificate *certificate, FILE *out)
         fprintf(out, " by aether %s; the worker was %s", ae_certificate_text(command, "aether"),
                 ae_certificate_text(command, "way"));
     fprintf(out, ".\n");
+    /* Not there in the first format. */
+    if (get(all, "machine_identity"))
+        fprintf(out, "Of machine %s.\n", ae_certificate_text(all, "machine_identity"));
+    if (get(all, "name"))
+        fprintf(out, "As the file %s.\n", ae_certificate_text(all, "name"));
+    if (get(all, "nonce"))
+        fprintf(out, "Nonce %s\n", ae_certificate_text(all, "nonce"));
     if (!json_is_true(get(all, "long_enough")))
         fprintf(out, "%.0f s are a check. Rare causes come hours apart: for a statement about this "
                      "machine, prove %d hours or more.\n",
@@ -217,7 +224,8 @@ static void print_facts(const struct ae_certificate *certificate, FILE *out)
     }
 }
 
-static void print_page(const struct ae_certificate *certificate, FILE *out)
+/* Every text in it was made plain when it entered. */
+void ae_certificate_print(const struct ae_certificate *certificate, FILE *out)
 {
     print_head(certificate, out);
     print_counts(certificate, out);
@@ -228,25 +236,4 @@ static void print_page(const struct ae_certificate *certificate, FILE *out)
     print_partition(certificate, out);
     print_worker(certificate, out);
     print_facts(certificate, out);
-}
-
-/* A certificate may come from anywhere; what it says must not steer the reader's terminal. */
-static void print_plain(const char *text, FILE *out)
-{
-    for (; *text; text++)
-        putc((unsigned char)*text < ' ' && *text != '\n' && *text != '\t' ? '?' : *text, out);
-}
-
-void ae_certificate_print(const struct ae_certificate *certificate, FILE *out)
-{
-    char *page = NULL;
-    size_t size;
-    FILE *memory = open_memstream(&page, &size);
-
-    if (!memory)
-        return;
-    print_page(certificate, memory);
-    if (fclose(memory) == 0)
-        print_plain(page, out);
-    free(page);
 }

@@ -88,6 +88,9 @@ void ae_compare_surroundings(struct ae_compare *compare)
     double before = json_number_value(json_object_get(compare->before, "seconds"));
     double after = json_number_value(json_object_get(compare->after, "seconds"));
 
+    compare_text(compare, "the machine's identity",
+                 ae_certificate_text(compare->before, "machine_identity"),
+                 ae_certificate_text(compare->after, "machine_identity"));
     compare_facts(compare);
     compare_text(compare, "partition", ae_certificate_text(partition, "name"),
                  ae_certificate_text(now, "name"));

@@ -23,27 +23,33 @@
 
 #include <aether/clock.h>
 
-#include "base/command.h"
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/root.h"
 
 #define PATIENCE_MS 30000
 
+/* A worker may write as many arguments over its own as it has memory. */
+#define ARGUMENTS_MOST 65536 /* bytes */
+
 static json_t *arguments_of(pid_t pid)
 {
     json_t *list = json_array();
-    char path[64], *text;
-    ssize_t length;
+    char path[64], *text = calloc(1, ARGUMENTS_MOST + 1);
+    ssize_t length = -1;
+    int fd;
 
     snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
-    length = ae_root_read_all(path, &text);
-    for (ssize_t at = 0; at < length; at += (ssize_t)strlen(text + at) + 1) {
-        json_t *word = json_string(text + at);
-
-        json_array_append_new(list, word ? word : json_string("(not UTF-8)"));
+    fd = text ? ae_root_open(path, O_RDONLY) : -1;
+    if (fd >= 0) {
+        length = read(fd, text, ARGUMENTS_MOST);
+        close(fd);
     }
-    if (length >= 0)
-        free(text);
+    for (ssize_t at = 0; at < length; at += (ssize_t)strlen(text + at) + 1)
+        json_array_append_new(list, ae_certificate_string(text + at));
+    if (length == ARGUMENTS_MOST)
+        json_array_append_new(list, json_string("..."));
+    free(text);
     return list;
 }
 
@@ -55,14 +61,12 @@ static long status_number(const char *status, const char *key)
     return at ? strtol(at + strlen(key), NULL, 10) : -1;
 }
 
-/* sha256sum(1) of the very file that runs, which its path may not be any more. */
+/* Of the very file that runs, which its path may not be any more. */
 static void add_digest(json_t *worker, int program)
 {
-    const char *const argv[] = {"sha256sum", NULL};
-    char digest[65] = "", output[256];
+    char digest[AE_DIGEST_TEXT];
 
-    if (program >= 0 && ae_command_run(argv, program, output, sizeof(output), NULL) == 0 &&
-        sscanf(output, "%64[0-9a-f]", digest) == 1 && strlen(digest) == 64)
+    if (program >= 0 && ae_digest_file(program, digest) == 0)
         json_object_set_new(worker, "sha256", json_string(digest));
 }
 
@@ -79,7 +83,7 @@ static json_t *describe_worker(pid_t pid, int *program)
     length = readlink(path, name, sizeof(name) - 1);
     if (length > 0) {
         name[length] = '\0';
-        json_object_set_new(worker, "program", json_string(name));
+        json_object_set_new(worker, "program", ae_certificate_string(name));
     }
     json_object_set_new(worker, "arguments", arguments_of(pid));
     snprintf(path, sizeof(path), "/proc/%d/status", pid);
@@ -94,8 +98,8 @@ static json_t *describe_worker(pid_t pid, int *program)
 
 static json_t *answer_json(const struct ae_evidence *evidence)
 {
-    return json_pack("{s:s, s:s}", "answer", ae_answer_name(evidence->answer), "detail",
-                     evidence->detail);
+    return json_pack("{s:s, s:o}", "answer", ae_answer_name(evidence->answer), "detail",
+                     ae_certificate_string(evidence->detail));
 }
 
 struct knobs {

@@ -14,6 +14,7 @@
 #include <aether/clock.h>
 
 #include "base/cpus.h"
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/root.h"
 #include "base/text.h"
@@ -120,6 +121,44 @@ static void an_error_is_one_plain_line(void **state)
     assert_string_equal(err.text, "in use by ?[8m?2J ok");
     ae_error_prefix(&err, -EIO, "%s", "a\nb\x7f");
     assert_string_equal(err.text, "a b?: in use by ?[8m?2J ok");
+}
+
+static void digest_is(const void *data, size_t length, const char *expected)
+{
+    uint8_t result[AE_DIGEST_BYTES];
+    char text[AE_DIGEST_TEXT];
+    struct ae_digest digest;
+
+    /* In two pieces, cut anywhere. */
+    for (size_t cut = 0; cut <= length; cut += 1 + length / 50) {
+        ae_digest_begin(&digest);
+        ae_digest_add(&digest, data, cut);
+        ae_digest_add(&digest, (const char *)data + cut, length - cut);
+        ae_digest_end(&digest, result);
+        ae_digest_text(result, sizeof(result), text);
+        assert_string_equal(text, expected);
+    }
+}
+
+/* FIPS 180-4's own examples, and RFC 4231's of HMAC. */
+static void digests_are_those_of_the_standard(void **state)
+{
+    static char million[1000000];
+    static const char two_blocks[] = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
+    uint8_t result[AE_DIGEST_BYTES];
+    char text[AE_DIGEST_TEXT];
+
+    (void)state;
+    memset(million, 'a', sizeof(million));
+    digest_is("", 0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    digest_is("abc", 3, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    digest_is(two_blocks, strlen(two_blocks),
+              "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+    digest_is(million, sizeof(million),
+              "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+    ae_digest_hmac("Jefe", 4, "what do ya want for nothing?", 28, result);
+    ae_digest_text(result, sizeof(result), text);
+    assert_string_equal(text, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
 static void cpu_lists_round_trip(void **state)
@@ -294,6 +333,7 @@ int main(void)
         cmocka_unit_test(what_others_wrote_is_shown_without_effect),
         cmocka_unit_test(what_others_wrote_has_an_end),
         cmocka_unit_test(an_error_is_one_plain_line),
+        cmocka_unit_test(digests_are_those_of_the_standard),
         cmocka_unit_test(cpu_lists_round_trip),
         cmocka_unit_test(bad_cpu_lists_are_refused),
         cmocka_unit_test(a_cpu_list_that_does_not_fit_is_an_error),

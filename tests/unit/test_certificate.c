@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/root.h"
 #include "made_certificate.h"
@@ -126,8 +128,11 @@ static void other_things_are_refused(void **state)
     json_t *json = made_certificate();
 
     (void)state;
-    made_change(json, "certificate", json_integer(2));
-    refused(json, "has format 2; this program reads format 1");
+    made_change(json, "certificate", json_integer(3));
+    refused(json, "has format 3; this program reads formats 1 to 2");
+    json = made_certificate();
+    made_change(json, "certificate", json_integer(0));
+    refused(json, "has format 0");
     refused(json_array(), "not an object");
     refused(json_object(), "certificate is missing");
     assert_int_equal(ae_certificate_parse(&certificate, twice, strlen(twice), &error), -EBADMSG);
@@ -186,17 +191,210 @@ static void what_was_not_seen_is_no_number(void **state)
     page_has(json, "NOT SEEN\n  - /proc/schedstat: no row\n");
 }
 
+/* Puts a text everywhere, also into what nobody looks at. */
+static json_t *full_of(const char *text)
+{
+    static const char *const places[] = {"issued",
+                                         "machine/cpu",
+                                         "machine/host",
+                                         "kernel/release",
+                                         "statement",
+                                         "limits/+",
+                                         "rows/0/means",
+                                         "rows/1/row",
+                                         "knobs/0/knob",
+                                         "knobs/1/quiet/detail",
+                                         "partition/name",
+                                         "partition/config",
+                                         "partition/journal/0/old",
+                                         "partition/level",
+                                         "worker/program",
+                                         "worker/sha256",
+                                         "worker/arguments/+",
+                                         "command/way",
+                                         "command/aether",
+                                         "gaps/how",
+                                         "machine_identity",
+                                         "name",
+                                         "nonce",
+                                         "worker-output"};
+    json_t *json = made_certificate();
+
+    for (size_t i = 1; i < sizeof(places) / sizeof(places[0]); i++)
+        made_change(json, places[i], json_string(text));
+    made_change(json, "knobs/1/quiet/answer", json_string("no"));
+    made_change(json, "machine", json_object());
+    json_object_set_new(json_object_get(json, "machine"), text, json_string(text));
+    made_change(json, "worker-output", json_pack("{s:[s]}", text, text));
+    return json;
+}
+
 static void nothing_in_it_steers_a_terminal(void **state)
 {
-    json_t *json = made_certificate();
-    char *page;
+    static const char *const texts[] = {"\x1b[2J\x1b]0;x\x07",
+                                        "\xc2\x9b"
+                                        "31m",
+                                        "\x7f",
+                                        "a\nSIGNED AND VERIFIED by x\n",
+                                        "a\r\xc2\x85"
+                                        "SIGNED",
+                                        "\u2028SIGNED",
+                                        "\u202esknaht"};
+    static const char *const bad[] = {"\x1b", "\x07",   "\xc2\x9b", "\xc2\x85", "\x7f",
+                                      "\r",   "\u2028", "\u202e",   "\nSIGNED"};
 
     (void)state;
-    made_change(json, "machine/cpu", json_string("\x1b[2J\x1b]0;x\x07"));
-    page = page_of(json);
-    assert_null(strchr(page, '\x1b'));
-    assert_null(strchr(page, '\x07'));
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct ae_certificate *certificate;
+        char *page = page_of(full_of(texts[i])), *text;
+
+        assert_int_equal(made_parse(&certificate, full_of(texts[i]), &error), 0);
+        text = ae_certificate_json(certificate);
+        ae_certificate_free(certificate);
+        for (size_t j = 0; j < sizeof(bad) / sizeof(bad[0]); j++) {
+            if (i != 3 && strstr(page, bad[j]))
+                fail_msg("text %zu, %zu, comes through:\n%s", i, j, page);
+            if (strstr(text, bad[j]))
+                fail_msg("text %zu, %zu, comes through:\n%s", i, j, text);
+        }
+        free(page);
+        free(text);
+    }
+}
+
+/* Only the partition's file has lines, and those are set in. */
+static void no_text_adds_a_line(void **state)
+{
+    char *page = page_of(full_of("a\nSIGNED AND VERIFIED by x\n"));
+
+    (void)state;
+    assert_null(strstr(page, "\nSIGNED"));
     free(page);
+}
+
+static void an_error_about_it_is_one_plain_line(void **state)
+{
+    struct ae_certificate *certificate;
+    json_t *json = made_certificate();
+
+    (void)state;
+    made_change(json, "verdict", json_string("\x1b[2J\nok"));
+    assert_int_equal(made_parse(&certificate, json, &error), -EBADMSG);
+    assert_non_null(strstr(error.text, "it says '?[2J ok'"));
+}
+
+/* ---- Is it the one that was asked for? ---- */
+
+static struct ae_certificate *parsed(json_t *json)
+{
+    struct ae_certificate *certificate;
+
+    if (made_parse(&certificate, json, &error))
+        fail_msg("%s", error.text);
+    return certificate;
+}
+
+static void put_time(json_t *json, time_t when)
+{
+    char text[32];
+    struct tm utc;
+
+    gmtime_r(&when, &utc);
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
+    made_change(json, "issued", json_string(text));
+}
+
+/* NULL: it meets the demand; else what the refusal says. */
+static void asked_for(json_t *json, struct ae_certificate_demand demand, const char *refusal)
+{
+    struct ae_certificate *certificate = parsed(json);
+    int rc = ae_certificate_meets(certificate, &demand, &error);
+
+    ae_certificate_free(certificate);
+    assert_int_equal(rc, refusal ? -ESTALE : 0);
+    if (refusal && !strstr(error.text, refusal))
+        fail_msg("'%s' does not say '%s'", error.text, refusal);
+}
+
+#define DEMAND(...) ((struct ae_certificate_demand){__VA_ARGS__})
+
+static void one_of_another_machine_is_refused(void **state)
+{
+    json_t *json = made_certificate();
+
+    (void)state;
+    asked_for(made_certificate(), DEMAND(.machine = "00112233445546778899aabbccddeeff"), NULL);
+    asked_for(made_certificate(), DEMAND(.machine = "00112233-4455-4677-8899-AABBCCDDEEFF"), NULL);
+    asked_for(made_certificate(), DEMAND(.machine = "00112233445546778899aabbccddeefe"),
+              "of machine 00112233445546778899aabbccddeeff");
+    asked_for(made_certificate(), DEMAND(.machine = "00112233445546778899aabbccddeef"),
+              "and not of");
+    asked_for(made_certificate(), DEMAND(.machine = ""), "and not of");
+    made_change(json, "machine_identity", NULL);
+    asked_for(json, DEMAND(.machine = "00112233445546778899aabbccddeeff"),
+              "does not name its machine");
+}
+
+static void a_replayed_one_is_refused(void **state)
+{
+    json_t *json = made_certificate();
+
+    (void)state;
+    asked_for(made_certificate(), DEMAND(.nonce = "4711"), "has no nonce");
+    made_change(json, "nonce", json_string("4711"));
+    asked_for(json_incref(json), DEMAND(.nonce = "4711"), NULL);
+    asked_for(json_incref(json), DEMAND(.nonce = "4712"), "answers another question");
+    asked_for(json_incref(json), DEMAND(.nonce = "471"), "answers another question");
+    asked_for(json, DEMAND(.nonce = NULL), NULL);
+}
+
+static void one_that_is_too_old_is_refused(void **state)
+{
+    time_t now = time(NULL);
+    json_t *json = made_certificate();
+
+    (void)state;
+    put_time(json, now - 1000);
+    asked_for(json_incref(json), DEMAND(.greatest_age = 2000), NULL);
+    asked_for(json_incref(json), DEMAND(.greatest_age = 500), "s ago, and 500 s was the most");
+    asked_for(json_incref(json), DEMAND(.greatest_age = 0), NULL);
+    put_time(json, now + 100); /* another clock, a little ahead */
+    asked_for(json_incref(json), DEMAND(.greatest_age = 500), NULL);
+    put_time(json, now + 100000);
+    asked_for(json_incref(json), DEMAND(.greatest_age = 500), "still to come");
+    asked_for(json, DEMAND(.greatest_age = 0), "still to come");
+}
+
+static void a_renamed_one_is_refused(void **state)
+{
+    json_t *json = made_certificate();
+
+    (void)state;
+    made_change(json, "name", json_string("monday.json"));
+    asked_for(json_incref(json), DEMAND(.name = "monday.json"), NULL);
+    asked_for(json, DEMAND(.name = "today.json"),
+              "was issued as monday.json, and not as today.json");
+}
+
+static void a_time_is_a_time(void **state)
+{
+    static const char *const wrong[] = {"",
+                                        "today",
+                                        "2026-01-02",
+                                        "2026-01-02T03:04:05",
+                                        "2026-01-02T03:04:05Z ",
+                                        " 2026-01-02T03:04:05Z",
+                                        "2026-02-31T03:04:05Z",
+                                        "2026-1-2T3:4:5Z",
+                                        "2026-01-02T03:04:05+01:00"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        json_t *json = made_certificate();
+
+        made_change(json, "issued", json_string(wrong[i]));
+        refused(json, "issued is no time");
+    }
 }
 
 /* ---- Making one, on a made-up machine ---- */
@@ -230,6 +428,7 @@ static void put_machine(void)
     made_root_put("/sys/class/dmi/id/bios_version", "2.71\n");
     made_root_put("/proc/sys/kernel/osrelease", "6.12.1-test\n");
     made_root_put("/proc/cmdline", "root=/dev/nothing nohz_full=1000\n");
+    made_root_put("/etc/machine-id", "00112233445566778899aabbccddeeff\n");
     put_counters(10);
     put_worker('R', 100, 3);
 }
@@ -360,6 +559,169 @@ static void a_worker_that_is_not_there_is_no_evidence(void **state)
     json_decref(json);
 }
 
+/* As `systemd-id128 machine-id --app-specific=14d3b50331fc4941a617dc6ae0bc6bec` says. */
+static void a_machine_has_an_identity_that_does_not_give_its_number_away(void **state)
+{
+    static const char *const none[] = {"uninitialized\n",
+                                       "00000000000000000000000000000000\n",
+                                       "",
+                                       "00112233445566778899aabbccddeef\n",
+                                       "00112233445566778899AABBCCDDEEFF\n",
+                                       "00112233445566778899aabbccddeeff0\n"};
+    char text[33];
+    json_t *json;
+
+    (void)state;
+    put_machine();
+    assert_int_equal(ae_certificate_this_machine(text, &error), 0);
+    assert_string_equal(text, "3761c05e2b9a4725872081b6dd344fda");
+    json = certify(nothing_happens);
+    assert_string_equal(json_string_value(json_object_get(json, "machine_identity")), text);
+    json_decref(json);
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+        made_root_put("/etc/machine-id", none[i]);
+        assert_int_equal(ae_certificate_this_machine(text, &error), -EINVAL);
+    }
+    json = certify(nothing_happens);
+    assert_null(json_object_get(json, "machine_identity"));
+    assert_true(list_has(json, "limits", "which machine this is: /etc/machine-id holds no"));
+    json_decref(json);
+}
+
+/* Whatever a machine says of itself, the certificate can be read again. */
+static void what_a_machine_says_is_made_plain(void **state)
+{
+    struct ae_certificate *certificate;
+    json_t *json;
+
+    (void)state;
+    put_machine();
+    made_root_put("/proc/sys/kernel/hostname", "\x1b[2Jhost\xff\n");
+    made_root_put("/sys/class/dmi/id/product_name", "Gr\xfc\xdf"
+                                                    "e\n"); /* Latin-1 */
+    json = certify(nothing_happens);
+    assert_string_equal(text_at(json, "machine", "host"), "?[2Jhost?");
+    assert_string_equal(text_at(json, "machine", "product"), "Gr??e");
+    assert_int_equal(made_parse(&certificate, json, &error), 0);
+    ae_certificate_free(certificate);
+}
+
+/* A lack that JSON cannot hold would be a lack that is not named. */
+static void a_lack_is_named_in_any_encoding(void **state)
+{
+    struct ae_certificate *certificate;
+    char *text;
+
+    (void)state;
+    put_machine();
+    assert_int_equal(ae_certificate_begin(&certificate, CPU, NULL, &error), 0);
+    ae_certificate_miss(certificate, "the knobs: %s", "\xff\x1b");
+    text = ae_certificate_json(certificate);
+    assert_non_null(strstr(text, "the knobs: ??"));
+    free(text);
+    ae_certificate_free(certificate);
+}
+
+/* ---- What a worker printed ---- */
+
+/* Issues a certificate with this in it, and reads it again; the JSON of it. */
+static json_t *with_output(const char *name, const char *output, int rc)
+{
+    struct ae_certificate *certificate, *again;
+    struct ae_proof *proof;
+    char file[] = "/tmp/aether-output-XXXXXX", name_of_page[64], *text;
+    int fd = mkstemp(file);
+    json_t *json;
+
+    put_machine();
+    assert_int_equal(ae_certificate_begin(&certificate, CPU, NULL, &error), 0);
+    assert_int_equal(ae_certificate_add(certificate, name, output), rc);
+    assert_int_equal(ae_proof_prepare(&proof, CPU, &error), 0);
+    assert_int_equal(ae_proof_begin(proof, PID, &error), 0);
+    assert_int_equal(ae_proof_end(proof, &error), 0);
+    ae_proof_finish(proof);
+    ae_certificate_finish(certificate, proof);
+    if (ae_certificate_write(certificate, file, NULL, &error) ||
+        ae_certificate_read(&again, file, &error))
+        fail_msg("%s", error.text);
+    text = ae_certificate_json(again);
+    json = json_loads(text, 0, NULL);
+    free(text);
+    ae_proof_destroy(proof);
+    ae_certificate_free(certificate);
+    ae_certificate_free(again);
+    snprintf(name_of_page, sizeof(name_of_page), "%s.txt", file);
+    unlink(name_of_page);
+    unlink(file);
+    close(fd);
+    return json;
+}
+
+static char *repeated(const char *part, size_t times, const char *middle, const char *end)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    for (size_t i = 0; i < times; i++)
+        fputs(part, out);
+    fputs(middle, out);
+    for (size_t i = 0; i < times; i++)
+        fputs(end, out);
+    fclose(out);
+    return text;
+}
+
+static void no_output_makes_a_certificate_unreadable(void **state)
+{
+    const struct {
+        char *json;
+        const char *limit;
+    } cases[] = {
+        {repeated("[", 33, "", "]"), "nested 33 deep"},
+        {repeated("[", 2000, "", "]"), "nested 2000 deep"},
+        {repeated("{\"a\":", 500, "1", "}"), "nested 501 deep"},
+        {repeated("[", 1, repeated("[],", 700000, "[]", ""), "]"), "are the most here"},
+        {repeated("\"", 1, repeated("A", 17 << 20, "", ""), "\""), "are the most here"},
+    };
+    json_t *json;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json = with_output("worker-output", cases[i].json, -E2BIG);
+        assert_true(list_has(json, "limits", cases[i].limit));
+        assert_null(json_object_get(json, "worker-output"));
+        json_decref(json);
+        free(cases[i].json);
+    }
+    json = with_output("worker-output", "{\"a\\u001b\": \"b\\u009b\\n\"}", 0);
+    assert_string_equal(text_at(json, "worker-output", "a?"), "b? ");
+    json_decref(json);
+    /* What its loop told is not what a loop tells. */
+    json = with_output("gaps", "{\"measured\": 7}", -EINVAL);
+    assert_true(list_has(json, "limits", "gaps: what was told is none"));
+    assert_false(json_is_true(json_object_get(json_object_get(json, "gaps"), "measured")));
+    json_decref(json);
+}
+
+static void a_nonce_is_plain_and_short(void **state)
+{
+    struct ae_certificate *certificate;
+    char text[AE_CERTIFICATE_NONCE + 2];
+
+    (void)state;
+    put_machine();
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    assert_int_equal(ae_certificate_begin(&certificate, CPU, NULL, &error), 0);
+    assert_int_equal(ae_certificate_add_nonce(certificate, ""), -EINVAL);
+    assert_int_equal(ae_certificate_add_nonce(certificate, "a\nb"), -EINVAL);
+    assert_int_equal(ae_certificate_add_nonce(certificate, text), -EINVAL);
+    text[AE_CERTIFICATE_NONCE] = '\0';
+    assert_int_equal(ae_certificate_add_nonce(certificate, text), 0);
+    ae_certificate_free(certificate);
+}
+
 static void a_partition_that_is_not_there(void **state)
 {
     struct ae_certificate *certificate;
@@ -382,11 +744,28 @@ int main(void)
         cmocka_unit_test(the_page_says_what_matters),
         cmocka_unit_test(what_was_not_seen_is_no_number),
         cmocka_unit_test(nothing_in_it_steers_a_terminal),
+        cmocka_unit_test(no_text_adds_a_line),
+        cmocka_unit_test(an_error_about_it_is_one_plain_line),
+        cmocka_unit_test(one_of_another_machine_is_refused),
+        cmocka_unit_test(a_replayed_one_is_refused),
+        cmocka_unit_test(one_that_is_too_old_is_refused),
+        cmocka_unit_test(a_renamed_one_is_refused),
+        cmocka_unit_test(a_time_is_a_time),
         cmocka_unit_test_setup_teardown(without_a_trace_nothing_is_called_zero, made_root_begin,
                                         made_root_end),
         cmocka_unit_test_setup_teardown(a_row_says_why_it_counted, made_root_begin, made_root_end),
         cmocka_unit_test_setup_teardown(a_worker_that_is_not_there_is_no_evidence, made_root_begin,
                                         made_root_end),
+        cmocka_unit_test_setup_teardown(
+            a_machine_has_an_identity_that_does_not_give_its_number_away, made_root_begin,
+            made_root_end),
+        cmocka_unit_test_setup_teardown(what_a_machine_says_is_made_plain, made_root_begin,
+                                        made_root_end),
+        cmocka_unit_test_setup_teardown(a_lack_is_named_in_any_encoding, made_root_begin,
+                                        made_root_end),
+        cmocka_unit_test_setup_teardown(no_output_makes_a_certificate_unreadable, made_root_begin,
+                                        made_root_end),
+        cmocka_unit_test_setup_teardown(a_nonce_is_plain_and_short, made_root_begin, made_root_end),
         cmocka_unit_test_setup_teardown(a_partition_that_is_not_there, made_root_begin,
                                         made_root_end),
     };

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * A certificate's files. They lie where the user says, perhaps in a directory of somebody who would
+ * rather have another text there: a file is opened once, looked at before it is read, and what is
+ * published is what is in memory.
+ */
+
+#include "proof/certificate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+/* ---- Reading ---- */
+
+static int read_opened(int fd, struct ae_certificate_bytes *bytes, const char *file, size_t most,
+                       struct ae_error *err)
+{
+    struct stat status;
+    size_t size, done = 0;
+
+    if (fstat(fd, &status))
+        return ae_error_set(err, -errno, "reading %s: %s", file, strerror(errno));
+    if (!S_ISREG(status.st_mode) || status.st_size < 0 || (size_t)status.st_size > most)
+        return ae_error_set(err, -EBADMSG, "reading %s: it is not a file of at most %zu bytes",
+                            file, most);
+    size = (size_t)status.st_size;
+    bytes->data = malloc(size + 1);
+    if (!bytes->data)
+        return ae_error_set(err, -ENOMEM, "reading %s: out of memory", file);
+    while (done < size) {
+        ssize_t got = pread(fd, bytes->data + done, size - done, (off_t)done);
+
+        if (got <= 0) {
+            int rc = got ? -errno : -EBADMSG;
+
+            free(bytes->data);
+            bytes->data = NULL;
+            return ae_error_set(err, rc, "reading %s: %s", file,
+                                got ? strerror(-rc) : "it got shorter meanwhile");
+        }
+        done += (size_t)got;
+    }
+    bytes->data[done] = '\0';
+    bytes->length = done;
+    return 0;
+}
+
+int ae_certificate_take(struct ae_certificate_bytes *bytes, const char *file, size_t most,
+                        struct ae_error *err)
+{
+    /* Without a wait for whoever may be at the other end of a pipe. */
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), rc;
+
+    *bytes = (struct ae_certificate_bytes){0};
+    if (fd < 0)
+        return ae_error_set(err, -errno, "reading %s: %s", file, strerror(errno));
+    rc = read_opened(fd, bytes, file, most, err);
+    close(fd);
+    return rc;
+}
+
+int ae_certificate_take_beside(struct ae_certificate_bytes *bytes, const char *file,
+                               const char *ending, size_t most, struct ae_error *err)
+{
+    char *name;
+    int rc;
+
+    *bytes = (struct ae_certificate_bytes){0};
+    if (asprintf(&name, "%s%s", file, ending) < 0)
+        return ae_error_set(err, -ENOMEM, "reading %s%s: out of memory", file, ending);
+    rc = ae_certificate_take(bytes, name, most, err);
+    free(name);
+    return rc;
+}
+
+int ae_certificate_parse(struct ae_certificate **out, const char *text, size_t length,
+                         struct ae_error *err)
+{
+    struct ae_certificate *certificate;
+    json_error_t where;
+    json_t *all;
+    int rc;
+
+    if (length > AE_CERTIFICATE_MOST)
+        return ae_error_set(err, -EBADMSG, "no certificate: it has %zu bytes, and %d are the most",
+                            length, AE_CERTIFICATE_MOST);
+    all = json_loadb(text, length, JSON_REJECT_DUPLICATES, &where);
+    if (!all)
+        return ae_error_set(err, -EBADMSG, "no certificate: line %d: %s", where.line, where.text);
+    rc = ae_certificate_check(all, err);
+    certificate = rc ? NULL : calloc(1, sizeof(*certificate));
+    if (!certificate) {
+        json_decref(all);
+        return rc ? rc : ae_error_set(err, -ENOMEM, "reading a certificate: out of memory");
+    }
+    ae_certificate_make_plain(all);
+    certificate->all = all;
+    certificate->watch_fd = -1;
+    certificate->cpu = (int)json_integer_value(json_object_get(all, "cpu"));
+    *out = certificate;
+    return 0;
+}
+
+int ae_certificate_read(struct ae_certificate **out, const char *file, struct ae_error *err)
+{
+    struct ae_certificate_bytes bytes;
+    int rc = ae_certificate_take(&bytes, file, AE_CERTIFICATE_MOST, err);
+
+    if (rc)
+        return rc;
+    rc = ae_certificate_parse(out, bytes.data, bytes.length, err);
+    if (rc)
+        ae_error_prefix(err, rc, "%s", file);
+    free(bytes.data);
+    return rc;
+}
+
+/* ---- Writing ---- */
+
+char *ae_certificate_json(const struct ae_certificate *certificate)
+{
+    return json_dumps(certificate->all, JSON_INDENT(2));
+}
+
+char *ae_certificate_page(const struct ae_certificate *certificate)
+{
+    char *page = NULL;
+    size_t size;
+    FILE *out = open_memstream(&page, &size);
+
+    if (!out)
+        return NULL;
+    ae_certificate_print(certificate, out);
+    return fclose(out) ? NULL : page;
+}
+
+char *ae_certificate_name(const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    json_t *string = ae_certificate_string(slash ? slash + 1 : file);
+    char *name = string ? strdup(json_string_value(string)) : NULL;
+
+    json_decref(string);
+    return name;
+}
+
+/* Where the files go: the directory is looked up once for all of them. */
+struct place {
+    const char *file, *name;
+    int directory;
+};
+
+static int open_place(struct place *place, const char *file, struct ae_error *err)
+{
+    const char *slash = strrchr(file, '/');
+    char *directory = slash ? strndup(file, (size_t)(slash - file) + 1) : strdup(".");
+
+    place->file = file;
+    place->name = slash ? slash + 1 : file;
+    place->directory = directory ? open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    free(directory);
+    if (place->directory < 0)
+        return ae_error_set(err, -errno, "writing %s: its directory: %s", file, strerror(errno));
+    if (strlen(place->name) == 0 || strlen(place->name) > 200) {
+        close(place->directory);
+        return ae_error_set(err, -EINVAL, "writing %s: a file's name of 1 to 200 bytes is needed",
+                            file);
+    }
+    return 0;
+}
+
+static int write_whole(int fd, const char *text, size_t length)
+{
+    while (length) {
+        ssize_t wrote = write(fd, text, length);
+
+        if (wrote < 0 && errno != EINTR)
+            return -errno;
+        if (wrote > 0) {
+            text += wrote;
+            length -= (size_t)wrote;
+        }
+    }
+    return fchmod(fd, 0644) || fsync(fd) ? -errno : 0;
+}
+
+/* A file of the user's, not of the machine: never below the root that tests make up. */
+static int put_file(const struct place *place, const char *ending,
+                    const struct ae_certificate_bytes *text, struct ae_error *err)
+{
+    char name[256], temporary[300];
+    uint64_t random = 0;
+    int fd, rc;
+
+    if (getrandom(&random, sizeof(random), 0) < 0)
+        return ae_error_set(err, -errno, "writing %s%s: %s", place->file, ending, strerror(errno));
+    snprintf(name, sizeof(name), "%s%s", place->name, ending);
+    snprintf(temporary, sizeof(temporary), "%s.%016llx", name, (unsigned long long)random);
+    fd = openat(place->directory, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                0600);
+    if (fd < 0)
+        return ae_error_set(err, -errno, "writing %s%s: %s", place->file, ending, strerror(errno));
+    rc = write_whole(fd, text->data, text->length);
+    if (!rc && renameat(place->directory, temporary, place->directory, name))
+        rc = -errno;
+    close(fd);
+    if (rc)
+        unlinkat(place->directory, temporary, 0);
+    return rc ? ae_error_set(err, rc, "writing %s%s: %s", place->file, ending, strerror(-rc)) : 0;
+}
+
+/* An old signature is of another text. */
+static int remove_signature(const struct place *place, struct ae_error *err)
+{
+    char name[256];
+
+    snprintf(name, sizeof(name), "%s.sig", place->name);
+    if (unlinkat(place->directory, name, 0) && errno != ENOENT)
+        return ae_error_set(err, -errno, "replacing %s.sig: %s", place->file, strerror(errno));
+    return 0;
+}
+
+struct files {
+    struct ae_certificate_bytes text, page, signature;
+};
+
+/* What nobody could read again is no evidence: the reader sees it before a key does. */
+static int make_files(const struct ae_certificate *certificate, const char *key,
+                      struct files *files, struct ae_error *err)
+{
+    struct ae_certificate *again;
+    int rc;
+
+    files->text.data = ae_certificate_json(certificate);
+    if (!files->text.data)
+        return ae_error_set(err, -ENOMEM, "a certificate's text: out of memory");
+    files->text.length = strlen(files->text.data);
+    rc = ae_certificate_parse(&again, files->text.data, files->text.length, err);
+    if (rc)
+        return ae_error_prefix(err, rc, "this certificate could not be read again");
+    files->page.data = ae_certificate_page(again);
+    ae_certificate_free(again);
+    if (!files->page.data)
+        return ae_error_set(err, -ENOMEM, "a certificate's page: out of memory");
+    files->page.length = strlen(files->page.data);
+    return key ? ae_certificate_sign_bytes(&files->text, key, &files->signature, err) : 0;
+}
+
+static int put_files(const struct place *place, const struct files *files, struct ae_error *err)
+{
+    int rc = remove_signature(place, err);
+
+    if (!rc)
+        rc = put_file(place, "", &files->text, err);
+    if (!rc)
+        rc = put_file(place, ".txt", &files->page, err);
+    if (!rc && files->signature.data)
+        rc = put_file(place, ".sig", &files->signature, err);
+    return rc;
+}
+
+int ae_certificate_write(struct ae_certificate *certificate, const char *file, const char *key,
+                         struct ae_error *err)
+{
+    char *name = ae_certificate_name(file);
+    struct files files;
+    struct place place;
+    int rc = name ? open_place(&place, file, err)
+                  : ae_error_set(err, -ENOMEM, "writing %s: out of memory", file);
+
+    memset(&files, 0, sizeof(files));
+    if (!rc) {
+        json_object_set_new(certificate->all, "name", json_string(name));
+        rc = make_files(certificate, key, &files, err);
+        if (rc)
+            ae_error_prefix(err, rc, "writing %s", file);
+        else
+            rc = put_files(&place, &files, err);
+        close(place.directory);
+    }
+    free(files.text.data);
+    free(files.page.data);
+    free(files.signature.data);
+    free(name);
+    return rc;
+}
