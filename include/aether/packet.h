@@ -32,6 +32,9 @@ extern "C" {
 /* Bytes kept free before a received frame, so that headers can be put before it. */
 #define AE_PACKET_HEADROOM 128
 
+/* Of these, a port needs so many when it sends: a device's own header goes there. */
+#define AE_PACKET_SEND_HEADROOM 12
+
 enum ae_packet_flag {
     /* Receive: the device verified this checksum and found it right. Neither flag of a pair set:
      * the device did not look, verify in software. */
@@ -40,8 +43,9 @@ enum ae_packet_flag {
     /* Receive: the device verified this checksum and found it wrong. */
     AE_PACKET_IPV4_BAD = 1 << 2,
     AE_PACKET_L4_BAD = 1 << 3,
-    /* Send: let the device fill in this checksum. Only for ports with the matching feature. The L4
-     * field must hold the pseudo-header sum (not complemented); l3_offset and l4_offset be set. */
+    /* Send: let the device fill in this checksum. Only for ports with the matching feature; UDP or TCP,
+     * not both. The L4 field must hold the pseudo-header sum (not complemented); l3_offset and l4_offset
+     * be set, headers of at least 20 bytes (UDP: 8) apart and inside the frame. */
     AE_PACKET_SEND_IPV4_CHECKSUM = 1 << 4,
     AE_PACKET_SEND_UDP_CHECKSUM = 1 << 5,
     AE_PACKET_SEND_TCP_CHECKSUM = 1 << 6,
@@ -53,17 +57,17 @@ struct ae_pool;
 struct ae_packet {
     uint8_t *data;          /* first byte of the frame, Ethernet header first */
     uint32_t length;        /* bytes of the frame, without its FCS */
+    uint32_t buffer_size;   /* bytes; fixed */
     uint32_t flags;         /* enum ae_packet_flag */
+    bool in_pool;           /* it is not the caller's: in the pool, or in a port's ring. A port does not
+                             * send it, and a put of it is counted as misuse */
+    uint8_t l3_offset;      /* send offload: bytes from data to the IP header */
+    uint8_t l4_offset;      /* send offload: bytes from data to the UDP or TCP header */
+    uint8_t reserved;
     uint8_t *buffer;        /* first byte of the buffer; fixed */
     ae_iova_t buffer_iova;  /* what a device calls it; fixed */
     struct ae_pool *pool;   /* where it goes back to; fixed */
-    uint64_t ticks;         /* when it was taken from the wire (ae_clock_ticks), or 0 */
     uint32_t index;         /* its place in the pool; fixed */
-    uint32_t buffer_size;   /* bytes; fixed */
-    uint8_t l3_offset;      /* send offload: bytes from data to the IP header */
-    uint8_t l4_offset;      /* send offload: bytes from data to the UDP or TCP header */
-    bool in_pool;           /* it is not the caller's: guards against a double put */
-    uint8_t reserved[5];
 } __attribute__((aligned(64)));
 
 /* Fields of a pool are private to this header and src/packet. */
@@ -75,7 +79,7 @@ struct ae_pool {
     struct ae_packet *packets;
     struct ae_packet *border; /* packets before it are at home on the lower stack */
     uint64_t exhausted;       /* gets that found the pool empty */
-    uint64_t misuse;          /* puts of a packet that was already there: a bug in the caller */
+    uint64_t misuse;          /* puts of a packet that was there or in a ring: a bug in the caller */
 };
 
 struct ae_pool_options {
@@ -108,6 +112,7 @@ static inline void ae_packet_renew(struct ae_packet *packet)
     packet->length = 0;
     packet->flags = 0;
     packet->in_pool = false;
+    packet->l3_offset = packet->l4_offset = packet->reserved = 0; /* one store with those before */
 }
 
 /* As many empty packets as there are, up to count. Returns how many. */

@@ -85,7 +85,7 @@ struct ae_queue_counters {
     uint64_t receive_bad_descriptors; /* the device wrote something that cannot be: dropped */
     uint64_t receive_no_buffer;   /* no free packet to refill the ring with */
     uint64_t send_full;           /* frames refused because the ring was full */
-    uint64_t send_bad;            /* frames refused because of their length or offload request */
+    uint64_t send_bad;            /* calls that ended at a frame which this port cannot send: see ae_send */
     uint64_t send_bad_descriptors; /* completions that cannot be */
 };
 
@@ -121,9 +121,13 @@ static inline uint16_t ae_receive(struct ae_queue *queue, struct ae_packet **pac
 /*
  * Queues frames for sending and tells the device once. Returns how many were accepted, from the
  * first; those are the port's and go back to their pool once sent. The rest are still the caller's:
- * either the ring is full (send_full), or the first of them cannot be sent on this port (send_bad:
- * longer than MTU + 18 (the Ethernet header and one VLAN tag), shorter than 14 bytes, an offload that
- * the port does not have).
+ * either the ring is full (send_full), or the first of them cannot be sent on this port (send_bad). Every
+ * port asks the same of a frame:
+ *   - it is in a packet of the queue's own pool, which no other queue shares, and the packet is the
+ *     caller's: neither in the pool nor in a ring, so not one that was sent already;
+ *   - 14 bytes to MTU + 18 (the Ethernet header and one VLAN tag), all of them inside the buffer, and
+ *     AE_PACKET_SEND_HEADROOM bytes of the buffer before them;
+ *   - it wants no offload that the port does not have, and no impossible one (enum ae_packet_flag).
  */
 static inline uint16_t ae_send(struct ae_queue *queue, struct ae_packet **packets, uint16_t count)
 {

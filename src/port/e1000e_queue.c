@@ -17,13 +17,11 @@
 #include "base/barrier.h"
 #include "base/error.h"
 #include "port/e1000e_regs.h"
+#include "port/sendable.h"
 
-#define FRAME_MIN       14
-#define FRAME_MAX       1518 /* 1500, Ethernet header, one VLAN tag */
+#define FRAME_MAX       AE_FRAME_MAX(1500u)
 #define FRAME_SHORTEST  60   /* on the wire, without its CRC; TCTL.PSP pads to it, QEMU's does not */
 #define RECEIVE_ERRORS  (RXD_CE | RXD_SE | RXD_SEQ | RXD_CXE | RXD_RXE)
-#define CHECKSUM_FLAGS  (AE_PACKET_SEND_IPV4_CHECKSUM | AE_PACKET_SEND_UDP_CHECKSUM | \
-                         AE_PACKET_SEND_TCP_CHECKSUM)
 
 struct receive_ring {
     volatile union e1000e_receive *ring;
@@ -51,6 +49,7 @@ struct queue {
     struct ae_queue base; /* first: the burst calls are given this */
     struct receive_ring receive;
     struct send_ring send;
+    struct ae_sendable sendable;
 };
 
 /* ---- Receive ---- */
@@ -58,7 +57,7 @@ struct queue {
 static void give_buffer(struct receive_ring *ring, uint32_t slot, struct ae_packet *packet)
 {
     ring->slots[slot] = packet;
-    ring->ring[slot].read.buffer_address = ae_packet_iova(packet).value;
+    ring->ring[slot].read.buffer_address = packet->buffer_iova.value + AE_PACKET_HEADROOM;
     ring->ring[slot].read.reserved = 0;
 }
 
@@ -93,7 +92,7 @@ static bool check_frame(struct queue *queue, uint32_t status, uint32_t length)
         counters->receive_errors++;
         return false;
     }
-    if (length < FRAME_MIN || length > FRAME_MAX) {
+    if (length < AE_FRAME_MIN || length > FRAME_MAX) {
         counters->receive_bad_descriptors++;
         return false;
     }
@@ -123,15 +122,15 @@ static uint16_t receive(struct ae_queue *base, struct ae_packet **packets, uint1
         ring->next++;
         fresh = packet;
         if (check_frame(queue, status, length)) {
-            fresh = ae_packet_get(base->pool);
-            if (fresh) {
+            if (ae_pool_available(base->pool)) {
+                fresh = *ae_pool_take(base->pool, 1);
+                ae_packet_renew(packet);
                 packet->length = length;
                 packet->flags = checksum_flags(status);
                 packets[taken++] = packet;
                 counters->received_bytes += length;
             } else {
                 counters->receive_no_buffer++;
-                fresh = packet;
             }
         }
         give_buffer(ring, slot, fresh);
@@ -165,27 +164,16 @@ static void reclaim(struct queue *queue)
             struct ae_packet *packet = ring->slots[ring->oldest & ring->mask];
 
             if (packet)
-                ae_packet_put(packet);
+                ae_pool_return(queue->base.pool, packet);
         }
         ring->report_oldest++;
     }
 }
 
-static bool can_send(const struct ae_packet *packet)
+static bool can_send(const struct queue *queue, const struct ae_packet *packet)
 {
-    uint32_t wanted = packet->flags & CHECKSUM_FLAGS, l4_header = 0;
-
-    if (packet->length < FRAME_MIN || packet->length > FRAME_MAX)
-        return false;
-    if (!wanted)
-        return true;
-    if (wanted & AE_PACKET_SEND_TCP_CHECKSUM)
-        l4_header = 20;
-    else if (wanted & AE_PACKET_SEND_UDP_CHECKSUM)
-        l4_header = 8;
-    /* The header offsets tell the card where to read and write: inside the frame, or not at all. */
-    return packet->l3_offset >= FRAME_MIN && packet->l4_offset >= packet->l3_offset + 20 &&
-           packet->length >= packet->l4_offset + l4_header;
+    return ae_packet_may_be_sent(packet, &queue->sendable, AE_SEND_OFFLOADS) &&
+           (!(packet->flags & AE_SEND_OFFLOADS) || ae_offload_is_sound(packet));
 }
 
 /* Everything that the context descriptor says, as one number: equal numbers share a context. */
@@ -223,12 +211,12 @@ static void fill_frame(struct send_ring *ring, struct ae_packet *packet)
     uint32_t command = TXD_EOP | TXD_IFCS, options = 0;
 
     /* Behind a checksum that the card makes, padding is the card's as well: to it, ours is payload. */
-    if (packet->length < FRAME_SHORTEST && !(packet->flags & CHECKSUM_FLAGS) &&
+    if (packet->length < FRAME_SHORTEST && !(packet->flags & AE_SEND_OFFLOADS) &&
         ae_packet_tailroom(packet) >= FRAME_SHORTEST) {
         memset(packet->data + packet->length, 0, FRAME_SHORTEST - packet->length);
         packet->length = FRAME_SHORTEST;
     }
-    if (packet->flags & CHECKSUM_FLAGS) {
+    if (packet->flags & AE_SEND_OFFLOADS) {
         command |= TXD_DEXT | TXD_DTYP_DATA;
         if (packet->flags & AE_PACKET_SEND_IPV4_CHECKSUM)
             options |= TXD_IXSM;
@@ -249,9 +237,9 @@ static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t
     reclaim(queue);
     for (; sent < count; sent++) {
         struct ae_packet *packet = packets[sent];
-        bool context = packet->flags & CHECKSUM_FLAGS && ring->context != context_of(packet);
+        bool context = packet->flags & AE_SEND_OFFLOADS && ring->context != context_of(packet);
 
-        if (!can_send(packet)) {
+        if (!can_send(queue, packet)) {
             counters->send_bad++;
             break;
         }
@@ -260,6 +248,7 @@ static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t
             counters->send_full += (uint64_t)(count - sent);
             break;
         }
+        packet->in_pool = true; /* it is the ring's now */
         if (context)
             fill_context(ring, packet);
         counters->sent_bytes += packet->length;
@@ -324,11 +313,12 @@ int ae_e1000e_attach(struct ae_port *port, unsigned index, struct ae_queue **out
         ae_e1000e_detach(&queue->base);
         return rc;
     }
+    queue->sendable = ae_sendable_make(queue->base.pool, FRAME_MAX);
     queue->base.receive = receive;
     queue->base.send = send;
     queue->base.counters = &port->state->queues[index].counters;
     for (uint32_t slot = 0; slot <= queue->receive.mask; slot++)
-        give_buffer(&queue->receive, slot, ae_packet_get(queue->base.pool));
+        give_buffer(&queue->receive, slot, *ae_pool_take(queue->base.pool, 1));
     ae_doorbell_barrier();
     ae_mmio_write32(queue->receive.tail, 0, queue->receive.mask);
     *out = &queue->base;

@@ -14,10 +14,11 @@
 #include <stdint.h>
 
 #include "port/port.h"
+#include "port/sendable.h"
 
-/* Greatest MTU + 14, rounded up so that slots begin on cache lines. */
-#define PAIR_MTU   1500
-#define PAIR_FRAME (PAIR_MTU + 14)
+/* The longest frame, rounded up so that slots begin on cache lines. */
+#define PAIR_MTU   1500u
+#define PAIR_FRAME AE_FRAME_MAX(PAIR_MTU)
 
 struct pair_slot {
     uint32_t length;

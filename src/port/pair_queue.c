@@ -7,13 +7,11 @@
 
 #include "base/error.h"
 
-#define OFFLOADS \
-    (AE_PACKET_SEND_IPV4_CHECKSUM | AE_PACKET_SEND_UDP_CHECKSUM | AE_PACKET_SEND_TCP_CHECKSUM)
-
 struct pair_queue {
     struct ae_queue base;
     struct pair *pair;
     struct pair_wire *in, *out;
+    struct ae_sendable sendable;
 };
 
 /* What the sender wrote before `written` is seen after it: pairs with the release in give. */
@@ -48,11 +46,6 @@ static uint16_t take(struct ae_queue *base, struct ae_packet **packets, uint16_t
     return taken;
 }
 
-static bool may_be_sent(const struct ae_packet *packet)
-{
-    return packet->length >= 14 && packet->length <= PAIR_FRAME && !(packet->flags & OFFLOADS);
-}
-
 static uint16_t give(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
 {
     struct pair_queue *queue = (struct pair_queue *)base;
@@ -66,7 +59,7 @@ static uint16_t give(struct ae_queue *base, struct ae_packet **packets, uint16_t
         struct pair_slot *slot = &wire->slots[written & (wire->size - 1)];
         struct ae_packet *packet = packets[given];
 
-        if (!may_be_sent(packet)) {
+        if (!ae_packet_may_be_sent(packet, &queue->sendable, 0)) {
             base->counters->send_bad++;
             break;
         }
@@ -117,6 +110,7 @@ int ae_pair_attach(struct ae_port *port, unsigned index, struct ae_queue **out,
         ae_pair_detach(&queue->base);
         return rc;
     }
+    queue->sendable = ae_sendable_make(queue->base.pool, PAIR_FRAME);
     /* What was sent while nobody was here is lost, as on any wire. */
     __atomic_store_n(&queue->in->read, __atomic_load_n(&queue->in->written, __ATOMIC_ACQUIRE),
                      __ATOMIC_RELEASE);

@@ -4,8 +4,6 @@
 
 #include "port/vhost_ring.h"
 
-#define ETHERNET 14
-
 uint8_t *ae_vhost_find(struct ae_vhost_ring *ring, uint64_t address, uint32_t length)
 {
     for (unsigned i = 0; i < ring->memory->count; i++) {
@@ -53,7 +51,7 @@ bool ae_vhost_gather(const struct ae_vhost_ring *ring, const struct ae_vhost_buf
             ae_vhost_copy(packet->data + total, piece.at, piece.length);
         total += piece.length;
     }
-    if (have < sizeof(header) || total < ETHERNET || !header_is_plain(&header)) {
+    if (have < sizeof(header) || total < AE_FRAME_MIN || !header_is_plain(&header)) {
         counters->receive_errors++;
         return false;
     }
@@ -87,22 +85,6 @@ void ae_vhost_scatter(const struct virtio_net_hdr *header, const struct ae_packe
             ae_vhost_copy(piece.at, packet->data + sent, piece.length);
         sent += piece.length;
     }
-}
-
-bool ae_vhost_can_send(const struct ae_vhost_ring *ring, const struct ae_packet *packet)
-{
-    uint32_t wanted = packet->flags & AE_VHOST_SEND_FLAGS;
-    uint32_t l4_least = wanted & AE_PACKET_SEND_TCP_CHECKSUM ? 20 : 8;
-
-    if (packet->length < ETHERNET || packet->length > ring->frame_max)
-        return false;
-    if (!wanted)
-        return true;
-    if (packet->l3_offset < ETHERNET || packet->l4_offset < packet->l3_offset + 20)
-        return false;
-    if (wanted == AE_PACKET_SEND_IPV4_CHECKSUM)
-        return packet->length >= packet->l4_offset;
-    return packet->length >= packet->l4_offset + l4_least;
 }
 
 /* RFC 1071, over bytes as they lie in memory. */

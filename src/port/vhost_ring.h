@@ -21,6 +21,7 @@
 #include <aether/packet.h>
 #include <aether/port.h>
 
+#include "port/sendable.h"
 #include "port/virtio.h"
 
 #define AE_VHOST_REGIONS 8
@@ -68,6 +69,7 @@ struct ae_vhost_ring {
     uint32_t *notify; /* set to 1 when the driver wants to hear of what was used */
     struct ae_vhost_region recent; /* the one that the last address was in */
     const struct ae_vhost_memory *memory;
+    struct ae_sendable sendable; /* to the peer */
 };
 
 /* A part of a frame in the peer's memory. */
@@ -119,13 +121,15 @@ void ae_vhost_scatter(const struct virtio_net_hdr *header, const struct ae_packe
 void ae_vhost_checksum(const struct ae_vhost_ring *ring, struct ae_packet *packet,
                        struct virtio_net_hdr *header);
 
-/* May this be sent? Sound lengths and offsets. */
-bool ae_vhost_can_send(const struct ae_vhost_ring *ring, const struct ae_packet *packet);
+/* May this be sent? */
+static inline bool ae_vhost_can_send(const struct ae_vhost_ring *ring,
+                                     const struct ae_packet *packet)
+{
+    return ae_packet_may_be_sent(packet, &ring->sendable, AE_SEND_OFFLOADS) &&
+           (!(packet->flags & AE_SEND_OFFLOADS) || ae_offload_is_sound(packet));
+}
 
 /* ---- For the burst functions of both forms ---- */
-
-#define AE_VHOST_SEND_FLAGS                                                                        \
-    (AE_PACKET_SEND_IPV4_CHECKSUM | AE_PACKET_SEND_UDP_CHECKSUM | AE_PACKET_SEND_TCP_CHECKSUM)
 
 #define ae_vhost_load(place)         __atomic_load_n(place, __ATOMIC_RELAXED)
 #define ae_vhost_store(place, value) __atomic_store_n(place, value, __ATOMIC_RELAXED)
@@ -175,7 +179,7 @@ static inline bool ae_vhost_take_single(const struct ae_vhost_ring *ring, const 
 
     memcpy(&flags_gso, at, sizeof(flags_gso));
     length -= (uint32_t)AE_VHOST_HEADER;
-    if (__builtin_expect(flags_gso != 0 || length < 14 || length > ring->frame_max, 0)) {
+    if (__builtin_expect(flags_gso != 0 || length < AE_FRAME_MIN || length > ring->frame_max, 0)) {
         counters->receive_errors++;
         return false;
     }
@@ -190,7 +194,7 @@ static inline void ae_vhost_put_single(const struct ae_vhost_ring *ring, uint8_t
 {
     struct virtio_net_hdr header = {.num_buffers = 1};
 
-    if (__builtin_expect(packet->flags & AE_VHOST_SEND_FLAGS, 0))
+    if (__builtin_expect(packet->flags & AE_SEND_OFFLOADS, 0))
         ae_vhost_checksum(ring, packet, &header);
     memcpy(at, &header, sizeof(header));
     ae_vhost_copy(at + sizeof(header), packet->data, packet->length);

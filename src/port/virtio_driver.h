@@ -14,16 +14,16 @@
 #include <string.h>
 
 #include "base/barrier.h"
+#include "port/sendable.h"
 #include "port/virtio_queue.h"
 
 #define AE_VIRTIO_HEADER    ((uint32_t)sizeof(struct virtio_net_hdr))
-#define AE_VIRTIO_FRAME_MIN 14u
-#define AE_VIRTIO_FRAME_ROOM(mtu) ((mtu) + 14u + 4u) /* Ethernet header, one VLAN tag */
 #define AE_VIRTIO_REFILL    32u /* receive descriptors are given back in as many */
 
 #define AE_VIRTIO_SEND_CHECKSUM \
     ((uint32_t)(AE_PACKET_SEND_UDP_CHECKSUM | AE_PACKET_SEND_TCP_CHECKSUM))
-#define AE_VIRTIO_SEND_FLAGS (AE_VIRTIO_SEND_CHECKSUM | (uint32_t)AE_PACKET_SEND_IPV4_CHECKSUM)
+
+_Static_assert(sizeof(struct virtio_net_hdr) <= AE_PACKET_SEND_HEADROOM, "the header's place");
 
 #define ae_likely(condition)   __builtin_expect(!!(condition), 1)
 #define ae_unlikely(condition) __builtin_expect(!!(condition), 0)
@@ -39,7 +39,7 @@ struct ae_virtio_driver {
     void (*release)(struct ae_virtio_driver *driver); /* packets in flight to the pool */
     void (*free)(struct ae_virtio_driver *driver);
     void (*stand)(struct ae_virtio_driver *driver, uint16_t positions[2]); /* ae_virtio_positions */
-    uint32_t frame_span; /* longest frame less the shortest */
+    struct ae_sendable sendable;
     uint32_t stride;     /* from one packet's buffer to the next one's */
     uint64_t first_address; /* where the pool's first packet is received into */
     uint32_t space;      /* bytes from there: header and frame */
@@ -107,7 +107,7 @@ ae_virtio_take(struct ae_virtio_driver *driver, struct ae_packet *packet, uint32
     ae_packet_renew(packet);
     packet->length = length;
     /* Wraps to a large number when too short. */
-    good = length - AE_VIRTIO_FRAME_MIN <= driver->frame_span;
+    good = length - AE_FRAME_MIN <= driver->sendable.span;
     if (mergeable) {
         uint16_t num_buffers =
             __atomic_load_n((uint16_t *)(void *)(packet->data - 2), __ATOMIC_RELAXED);
@@ -134,18 +134,14 @@ bool ae_virtio_checksum_out(struct ae_packet *packet);
 
 /* Writes the header; false: this frame cannot be sent. A header that is zero already stays as it is,
  * so that its cache line stays with whoever reads it. The packet is the driver's afterwards. */
-static inline bool ae_virtio_prepare(const struct ae_virtio_driver *driver,
-                                     struct ae_packet *packet, const bool checksum)
+static inline bool ae_virtio_prepare(const struct ae_sendable *sendable, struct ae_packet *packet,
+                                     const bool checksum)
 {
     uint8_t *header = packet->data - AE_VIRTIO_HEADER;
-    uint32_t refused = checksum ? (uint32_t)AE_PACKET_SEND_IPV4_CHECKSUM : AE_VIRTIO_SEND_FLAGS;
     uint64_t first;
     uint32_t rest;
 
-    /* Of another pool: not in memory that this port's device reaches. */
-    if (ae_unlikely(packet->length - AE_VIRTIO_FRAME_MIN > driver->frame_span ||
-                    packet->flags & refused || packet->pool != driver->base.pool ||
-                    packet->in_pool || header < packet->buffer))
+    if (!ae_packet_may_be_sent(packet, sendable, checksum ? AE_VIRTIO_SEND_CHECKSUM : 0))
         return false;
     if (checksum && packet->flags & AE_VIRTIO_SEND_CHECKSUM) {
         packet->in_pool = ae_virtio_checksum_out(packet);

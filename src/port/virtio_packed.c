@@ -331,6 +331,7 @@ send_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count, co
     struct queue *queue = (struct queue *)base;
     struct ring *ring = &queue->send;
     struct ae_queue_counters *counters = base->counters;
+    const struct ae_sendable sendable = queue->driver.sendable;
     uint32_t room, good = 0;
     struct place place;
     struct ring view;
@@ -342,7 +343,7 @@ send_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count, co
             return 0;
     }
     room = ring->free < count ? ring->free : count;
-    while (good < room && ae_likely(ae_virtio_prepare(&queue->driver, packets[good], checksum)))
+    while (good < room && ae_likely(ae_virtio_prepare(&sendable, packets[good], checksum)))
         good++;
     if (good < room)
         counters->send_bad++;

@@ -56,7 +56,7 @@ static int check_ring(const struct ae_virtio_ring *ring, const char *name, bool 
 
 int ae_virtio_check_pair(const struct ae_virtio_pair *pair, bool packed, struct ae_error *err)
 {
-    uint32_t longest = AE_VIRTIO_FRAME_ROOM(pair->mtu);
+    uint32_t longest = AE_FRAME_MAX(pair->mtu);
     int rc = check_ring(&pair->receive, "receive", packed, err);
 
     if (!rc)
@@ -87,7 +87,7 @@ void ae_virtio_start(struct ae_virtio_driver *driver, const struct ae_virtio_pai
 
     driver->base.pool = pair->pool;
     driver->base.counters = pair->counters;
-    driver->frame_span = AE_VIRTIO_FRAME_ROOM(pair->mtu) - AE_VIRTIO_FRAME_MIN;
+    driver->sendable = ae_sendable_make(pair->pool, AE_FRAME_MAX(pair->mtu));
     driver->stride = first->buffer_size;
     driver->first_address = first->buffer_iova.value + AE_PACKET_HEADROOM - AE_VIRTIO_HEADER;
     driver->space = first->buffer_size - AE_PACKET_HEADROOM + AE_VIRTIO_HEADER;
@@ -240,7 +240,7 @@ bool ae_virtio_checksum_in(struct ae_packet *packet)
     __asm__ volatile("" ::: "memory");
     if (header.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
         place = (uint32_t)header.csum_start + header.csum_offset;
-        if (place + sizeof(checksum) > packet->length || header.csum_start < AE_VIRTIO_FRAME_MIN)
+        if (place + sizeof(checksum) > packet->length || header.csum_start < AE_FRAME_MIN)
             return false;
         checksum = sum(packet->data + header.csum_start, packet->length - header.csum_start);
         memcpy(packet->data + place, &checksum, sizeof(checksum));
@@ -260,9 +260,7 @@ bool ae_virtio_checksum_out(struct ae_packet *packet)
         .csum_offset = tcp ? 16 : 6,
     };
 
-    if ((packet->flags & AE_VIRTIO_SEND_CHECKSUM) == AE_VIRTIO_SEND_CHECKSUM ||
-        packet->l4_offset < AE_VIRTIO_FRAME_MIN ||
-        packet->length < packet->l4_offset + (tcp ? 20u : 8u))
+    if (!ae_offload_is_sound(packet))
         return false;
     memcpy(packet->data - AE_VIRTIO_HEADER, &header, sizeof(header));
     return true;

@@ -276,6 +276,7 @@ send_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count, co
     struct queue *queue = (struct queue *)base;
     struct ring *ring = &queue->send;
     struct ae_queue_counters *counters = base->counters;
+    const struct ae_sendable sendable = queue->driver.sendable;
     uint32_t room, sent, next = ring->next, mask = ring->mask;
     uint64_t bytes = 0;
 
@@ -288,7 +289,7 @@ send_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count, co
     for (sent = 0; sent < room; sent++) {
         struct ae_packet *packet = packets[sent];
 
-        if (ae_unlikely(!ae_virtio_prepare(&queue->driver, packet, checksum))) {
+        if (ae_unlikely(!ae_virtio_prepare(&sendable, packet, checksum))) {
             counters->send_bad++;
             break;
         }

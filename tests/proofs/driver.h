@@ -12,10 +12,10 @@
 #include "port/virtio_driver.h"
 
 /* The books see what becomes the driver's. */
-static inline bool books_prepare(const struct ae_virtio_driver *driver, struct ae_packet *packet,
+static inline bool books_prepare(const struct ae_sendable *sendable, struct ae_packet *packet,
                                  bool checksum)
 {
-    bool good = ae_virtio_prepare(driver, packet, checksum);
+    bool good = ae_virtio_prepare(sendable, packet, checksum);
 
     if (good) {
         prove(whose[packet->index] == CALLER);
@@ -24,7 +24,7 @@ static inline bool books_prepare(const struct ae_virtio_driver *driver, struct a
     return good;
 }
 
-#define ae_virtio_prepare(driver, packet, checksum)   books_prepare(driver, packet, checksum)
+#define ae_virtio_prepare(sendable, packet, checksum) books_prepare(sendable, packet, checksum)
 #define ae_virtio_receive_address(driver, packet) nondet_u64()
 
 #endif

@@ -68,7 +68,9 @@ static void set_queue(unsigned rings)
 
     queue.driver = (struct ae_virtio_driver){
         .base = {.pool = &pool, .counters = &counters},
-        .frame_span = AE_VIRTIO_FRAME_ROOM(MTU) - AE_VIRTIO_FRAME_MIN,
+        .sendable = {.pool = &pool,
+                     .span = AE_FRAME_MAX(MTU) - AE_FRAME_MIN,
+                     .spare = BUFFER - AE_PACKET_SEND_HEADROOM - AE_FRAME_MAX(MTU)},
         .stride = BUFFER,
         .space = BUFFER - AE_PACKET_HEADROOM + AE_VIRTIO_HEADER,
         .pieces = nondet_u16(),
@@ -122,8 +124,8 @@ void receive(void)
         if (i >= got)
             break;
         prove(whose[burst[i]->index] == CALLER);
-        prove(burst[i]->length >= AE_VIRTIO_FRAME_MIN);
-        prove(burst[i]->length <= AE_VIRTIO_FRAME_ROOM(MTU));
+        prove(burst[i]->length >= AE_FRAME_MIN);
+        prove(burst[i]->length <= AE_FRAME_MAX(MTU));
     }
     /* Each is another one, and none is the caller's that was not told of. */
     for (uint32_t i = 0; i < PACKETS; i++)
@@ -148,8 +150,8 @@ void send(void)
             break;
         prove(burst[i]->pool == &pool);
         prove(burst[i]->data - burst[i]->buffer >= AE_VIRTIO_HEADER);
-        prove(burst[i]->length >= AE_VIRTIO_FRAME_MIN);
-        prove(burst[i]->length <= AE_VIRTIO_FRAME_ROOM(MTU));
+        prove(burst[i]->length >= AE_FRAME_MIN);
+        prove(burst[i]->length <= AE_FRAME_MAX(MTU));
     }
     prove_whole(SEND);
 }

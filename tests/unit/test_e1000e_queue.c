@@ -12,6 +12,8 @@
 
 #include "fake_card.h"
 #include "frame.h"
+#include "port/sendable.h"
+#include "sendable.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define RING         32
@@ -313,6 +315,36 @@ static void impossible_frames_are_refused(void **state)
     ae_packet_put(mixed[2]);
 }
 
+static void what_every_port_refuses_is_refused(void **state)
+{
+    (void)state;
+    sendable_assert_rules(card.queue, LEGAL, AE_SEND_OFFLOADS);
+}
+
+/* What lies in the receive ring is the card's as well. */
+static void packets_in_rings_are_not_the_callers(void **state)
+{
+    struct ae_pool *pool = card.queue->pool;
+    struct ae_packet *held;
+    unsigned inside = 0;
+
+    (void)state;
+    deliver(100);
+    assert_int_equal(ae_receive(card.queue, &held, 1), 1);
+    assert_false(held->in_pool);
+    for (uint32_t i = 0; i < PACKETS; i++)
+        inside += pool->packets[i].in_pool;
+    assert_int_equal(inside, PACKETS - 1);
+    for (uint32_t i = 0; i < PACKETS; i++)
+        if (&pool->packets[i] != held)
+            ae_packet_put(&pool->packets[i]);
+    assert_int_equal(pool->misuse, PACKETS - 1);
+    assert_int_equal(ae_pool_available(pool), PACKETS - RING - 1);
+    ae_packet_put(held);
+    pool->misuse = 0;
+    assert_receives(200);
+}
+
 static void a_burst_asks_for_one_report(void **state)
 {
     uint8_t frame[4096];
@@ -555,6 +587,8 @@ int main(void)
         TEST(a_card_that_marks_everything_done_keeps_nobody),
         TEST(every_length_is_sent),
         TEST(impossible_frames_are_refused),
+        TEST(what_every_port_refuses_is_refused),
+        TEST(packets_in_rings_are_not_the_callers),
         TEST(a_burst_asks_for_one_report),
         TEST(packets_come_back_when_reported_and_not_before),
         TEST(a_full_ring_refuses_the_rest),

@@ -12,6 +12,8 @@
 
 #include <aether/port.h>
 
+#include "sendable.h"
+
 #define RING 64
 
 struct ends {
@@ -96,7 +98,7 @@ static void what_one_sends_the_other_receives(void **state)
     uint32_t free_before = ae_pool_available(ends->queue[0]->pool);
     struct ae_packet *none;
 
-    for (uint32_t length = 14; length <= 1514; length += 50) {
+    for (uint32_t length = 14; length <= 1518; length += 47) {
         send_one(ends->queue[0], length, length);
         send_one(ends->queue[1], length + 1, length);
         expect_one(ends->queue[0], length + 1, length);
@@ -104,8 +106,8 @@ static void what_one_sends_the_other_receives(void **state)
     }
     assert_int_equal(ae_receive(ends->queue[0], &none, 1), 0);
     assert_int_equal(ae_pool_available(ends->queue[0]->pool), free_before);
-    assert_int_equal(ends->queue[0]->counters->sent_frames, 31);
-    assert_int_equal(ends->queue[0]->counters->received_frames, 31);
+    assert_int_equal(ends->queue[0]->counters->sent_frames, 33);
+    assert_int_equal(ends->queue[0]->counters->received_frames, 33);
 }
 
 static void a_full_wire_takes_no_more(void **state)
@@ -147,7 +149,7 @@ static void an_empty_pool_loses_nothing(void **state)
 static void what_no_port_may_send_is_refused(void **state)
 {
     struct ends *ends = *state;
-    struct ae_packet *packets[3] = {frame(ends->queue[0], 1, 60), frame(ends->queue[0], 2, 1515),
+    struct ae_packet *packets[3] = {frame(ends->queue[0], 1, 60), frame(ends->queue[0], 2, 1519),
                                     frame(ends->queue[0], 3, 60)};
 
     assert_int_equal(ae_send(ends->queue[0], packets, 3), 1);
@@ -159,6 +161,13 @@ static void what_no_port_may_send_is_refused(void **state)
     assert_int_equal(ends->queue[0]->counters->send_bad, 3);
     ae_packet_put(packets[1]);
     ae_packet_put(packets[2]);
+}
+
+static void what_every_port_refuses_is_refused(void **state)
+{
+    struct ends *ends = *state;
+
+    sendable_assert_rules(ends->queue[0], 1518, 0);
 }
 
 static void the_link_is_up_while_both_ends_are_open(void **state)
@@ -279,6 +288,7 @@ int main(void)
         TEST(a_full_wire_takes_no_more),
         TEST(an_empty_pool_loses_nothing),
         TEST(what_no_port_may_send_is_refused),
+        TEST(what_every_port_refuses_is_refused),
         TEST(the_link_is_up_while_both_ends_are_open),
         TEST(a_third_end_is_refused_and_another_name_is_another_wire),
         cmocka_unit_test(ends_must_agree),

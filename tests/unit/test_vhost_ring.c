@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sendable.h"
 #include "vhost_driver.h"
 
 #define SIZE     64
@@ -61,7 +62,8 @@ static void set_up(struct form form, bool mergeable)
                                         .mergeable = mergeable,
                                         .notify = &bench.notify,
                                         .recent = bench.regions.regions[0],
-                                        .memory = &bench.regions};
+                                        .memory = &bench.regions,
+                                        .sendable = ae_sendable_make(bench.pool, MTU_MAX)};
     driver_connect(&bench.driver, &bench.ring);
     (form.packed ? ae_vhost_packed_start : ae_vhost_split_start)(&bench.ring);
 }
@@ -481,6 +483,24 @@ static void frames_that_cannot_be_sent_are_refused(struct form form)
     }
 }
 
+static uint16_t send_by_port(struct ae_queue *queue, struct ae_packet **packets, uint16_t count)
+{
+    (void)queue;
+    return send(packets, count);
+}
+
+static void what_every_port_refuses_is_refused(struct form form)
+{
+    struct ae_queue queue = {.send = send_by_port, .counters = &bench.counters};
+
+    set_up(form, false);
+    for (unsigned i = 0; i < 16; i++)
+        driver_offer(&bench.driver, &(struct driver_piece){address(i), 2048, true}, 1);
+    queue.pool = bench.pool;
+    sendable_assert_rules(&queue, MTU_MAX, AE_SEND_OFFLOADS);
+    tear_down();
+}
+
 static void an_empty_pool_loses_nothing(struct form form)
 {
     struct driver_piece piece = {address(0), 112, false};
@@ -615,6 +635,7 @@ OVER_ALL_FORMS(segments_and_partial_checksums_were_not_agreed_on)
 OVER_ALL_FORMS(buffers_no_frame_fits_into_go_back_empty)
 OVER_ALL_FORMS(many_tiny_buffers_do_not_stall)
 OVER_ALL_FORMS(frames_that_cannot_be_sent_are_refused)
+OVER_ALL_FORMS(what_every_port_refuses_is_refused)
 OVER_ALL_FORMS(an_empty_pool_loses_nothing)
 
 int main(void)
@@ -631,6 +652,7 @@ int main(void)
         cmocka_unit_test(buffers_no_frame_fits_into_go_back_empty_),
         cmocka_unit_test(many_tiny_buffers_do_not_stall_),
         cmocka_unit_test(frames_that_cannot_be_sent_are_refused_),
+        cmocka_unit_test(what_every_port_refuses_is_refused_),
         cmocka_unit_test(an_empty_pool_loses_nothing_),
         cmocka_unit_test(split_rings_break_where_the_place_is_lost),
         cmocka_unit_test(packed_chains_without_an_end_break_the_ring),

@@ -14,6 +14,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "port/sendable.h"
+#include "sendable.h"
 #include "virtio_bench.h"
 
 static uint32_t seed;
@@ -325,6 +327,27 @@ static void what_cannot_be_sent_is_refused(void **state)
     }
 }
 
+static void what_every_port_refuses_is_refused(void **state)
+{
+    (void)state;
+    FOR_EACH_SHAPE(shape)
+    {
+        for (unsigned checksum = 0; checksum < 2; checksum++) {
+            struct bench bench;
+
+            assert_int_equal(bench_open(&bench, shapes[shape] | (checksum ? SUM_OUT : 0), 16, 64),
+                             0);
+            sendable_assert_rules(bench.queue, BENCH_FRAME,
+                                  checksum ? (uint32_t)(AE_PACKET_SEND_UDP_CHECKSUM |
+                                                        AE_PACKET_SEND_TCP_CHECKSUM)
+                                           : 0);
+            ae_virtio_reset(bench.queue);
+            assert_int_equal(bench.packets - ae_pool_available(bench.pair.pool) - 16, 0);
+            assert_int_equal(bench_close(&bench), 0);
+        }
+    }
+}
+
 /* The headers of received frames, and whatever the caller left before its frame, must not reach the
  * device. */
 static void the_header_sent_is_always_zero(void **state)
@@ -543,6 +566,7 @@ int main(void)
         cmocka_unit_test(an_empty_pool_is_counted_and_survived),
         cmocka_unit_test(a_full_ring_is_counted),
         cmocka_unit_test(what_cannot_be_sent_is_refused),
+        cmocka_unit_test(what_every_port_refuses_is_refused),
         cmocka_unit_test(the_header_sent_is_always_zero),
         cmocka_unit_test(a_reset_makes_all_as_new),
         cmocka_unit_test(the_device_is_told_when_it_wants_it),

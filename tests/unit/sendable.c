@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sendable.h"
+
+#define L3  14
+#define L4  34
+#define UDP AE_PACKET_SEND_UDP_CHECKSUM
+#define TCP AE_PACKET_SEND_TCP_CHECKSUM
+#define IP  AE_PACKET_SEND_IPV4_CHECKSUM
+
+static struct ae_packet *make(struct ae_pool *pool, uint32_t length)
+{
+    struct ae_packet *packet = ae_packet_get(pool);
+
+    assert_non_null(packet);
+    memset(packet->buffer, 0, packet->buffer_size);
+    packet->length = length;
+    return packet;
+}
+
+static void assert_refused(struct ae_queue *queue, struct ae_packet *packet, const char *what)
+{
+    uint64_t bad = queue->counters->send_bad, sent = queue->counters->sent_frames;
+    bool was_in_pool = packet->in_pool;
+
+    if (ae_send(queue, &packet, 1) != 0 || queue->counters->send_bad != bad + 1 ||
+        queue->counters->sent_frames != sent || packet->in_pool != was_in_pool)
+        fail_msg("not refused: %s", what);
+}
+
+static void assert_sent(struct ae_queue *queue, struct ae_packet *packet, const char *what)
+{
+    if (ae_send(queue, &packet, 1) != 1)
+        fail_msg("refused: %s", what);
+}
+
+/* Its number in the pool, its place in memory and its address are as if it were ours. */
+static void another_pools_packets(struct ae_queue *queue)
+{
+    const struct ae_packet *own = queue->pool->packets;
+    size_t size = 4 * (size_t)own->buffer_size;
+    void *memory = aligned_alloc(64, size);
+    struct ae_pool_options options = {.memory = memory,
+                                      .memory_size = size,
+                                      .iova = own->buffer_iova,
+                                      .count = 4,
+                                      .buffer_size = own->buffer_size};
+    struct ae_packet *burst[3];
+    struct ae_pool *other;
+
+    assert_int_equal(ae_pool_create(&other, &options, NULL), 0);
+    burst[1] = make(other, 60);
+    assert_refused(queue, burst[1], "a packet of another pool");
+    burst[0] = make(queue->pool, 60);
+    burst[2] = make(queue->pool, 60);
+    assert_int_equal(ae_send(queue, burst, 3), 1);
+    ae_packet_put(burst[1]);
+    ae_packet_put(burst[2]);
+    assert_int_equal(ae_pool_available(other), 4);
+    assert_int_equal(other->misuse, 0);
+    ae_pool_destroy(other);
+    free(memory);
+}
+
+/* Once it is sent, it is the port's: whether still in a ring or back already. */
+static void packets_that_are_not_the_callers(struct ae_queue *queue)
+{
+    uint64_t misuse = queue->pool->misuse;
+    struct ae_packet *packet = make(queue->pool, 60), *twice[2];
+    uint32_t there;
+
+    assert_sent(queue, packet, "a frame");
+    assert_refused(queue, packet, "a frame that was sent already");
+    there = ae_pool_available(queue->pool);
+    ae_packet_put(packet);
+    ae_packet_put(packet);
+    assert_int_equal(queue->pool->misuse, misuse + 2);
+    assert_int_equal(ae_pool_available(queue->pool), there);
+    twice[0] = twice[1] = make(queue->pool, 60);
+    assert_int_equal(ae_send(queue, twice, 2), 1);
+    packet = make(queue->pool, 60);
+    ae_packet_put(packet);
+    ae_packet_put(packet);
+    assert_int_equal(queue->pool->misuse, misuse + 3);
+    assert_refused(queue, packet, "a packet that was put");
+    queue->pool->misuse = misuse;
+}
+
+static void lengths_and_places(struct ae_queue *queue, uint32_t longest)
+{
+    static const uint32_t lengths[] = {0, 1, 13, 0x10000 + 60, 0x7fffffff, UINT32_MAX};
+    struct ae_packet *packet = make(queue->pool, 60);
+    uint8_t *first = packet->buffer + AE_PACKET_SEND_HEADROOM;
+    uint8_t *end = packet->buffer + packet->buffer_size;
+
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        packet->length = lengths[i];
+        assert_refused(queue, packet, "an impossible length");
+    }
+    packet->length = longest + 1;
+    assert_refused(queue, packet, "one byte too many");
+    packet->length = 60;
+    packet->data = first - 1;
+    assert_refused(queue, packet, "a frame without headroom");
+    packet->data = packet->buffer - 60;
+    assert_refused(queue, packet, "a frame in the buffer before");
+    packet->data = end - 59;
+    assert_refused(queue, packet, "a frame over the end of its buffer");
+    packet->data = end;
+    assert_refused(queue, packet, "a frame behind its buffer");
+    packet->data = packet->buffer + (UINT64_C(1) << 32);
+    assert_refused(queue, packet, "a frame far away");
+    packet->data = end - longest + 1;
+    packet->length = longest;
+    assert_refused(queue, packet, "the longest frame, over the end of its buffer");
+    packet->data = end - longest;
+    assert_sent(queue, packet, "the longest frame at the end of its buffer");
+    packet = make(queue->pool, 14);
+    packet->data = packet->buffer + packet->buffer_size - 14;
+    assert_sent(queue, packet, "the shortest frame at the end of its buffer");
+    packet = make(queue->pool, longest);
+    packet->data = packet->buffer + AE_PACKET_SEND_HEADROOM;
+    assert_sent(queue, packet, "the longest frame with the least headroom");
+}
+
+struct request {
+    uint32_t flags;
+    uint8_t l3, l4;
+    uint32_t length;
+};
+
+static void ask(struct ae_packet *packet, const struct request *request)
+{
+    packet->flags = request->flags;
+    packet->l3_offset = request->l3;
+    packet->l4_offset = request->l4;
+    packet->length = request->length;
+}
+
+static void offload_requests(struct ae_queue *queue, uint32_t offloads)
+{
+    static const struct request possible[] = {
+        {UDP, L3, L4, 60}, {TCP, L3, L4, 60}, {IP, L3, L4, 60}, {UDP, L3, L4, L4 + 8},
+    };
+    static const struct request impossible[] = {
+        {UDP | TCP, L3, L4, 100},    {UDP, L3, L4, L4 + 7},   {TCP, L3, L4, L4 + 19},
+        {UDP, L3 - 1, L4, 100},      {TCP, L3, L3 + 19, 100}, {UDP, L4, L3, 100},
+        {IP | UDP | TCP, L3, L4, 99}, {IP, L3, L4, L4 - 1},    {UDP, 0, 0, 100},
+        {UDP, L3, 255, 255},
+    };
+    struct ae_packet *packet;
+
+    for (size_t i = 0; i < sizeof(possible) / sizeof(possible[0]); i++) {
+        packet = make(queue->pool, 60);
+        ask(packet, &possible[i]);
+        if (possible[i].flags & ~offloads) {
+            assert_refused(queue, packet, "an offload that the port does not have");
+            ae_packet_put(packet);
+        } else {
+            assert_sent(queue, packet, "a possible offload");
+        }
+    }
+    packet = make(queue->pool, 60);
+    for (size_t i = 0; i < sizeof(impossible) / sizeof(impossible[0]); i++) {
+        ask(packet, &impossible[i]);
+        assert_refused(queue, packet, "an impossible offload");
+    }
+    ae_packet_put(packet);
+}
+
+void sendable_assert_rules(struct ae_queue *queue, uint32_t longest, uint32_t offloads)
+{
+    another_pools_packets(queue);
+    packets_that_are_not_the_callers(queue);
+    lengths_and_places(queue, longest);
+    offload_requests(queue, offloads);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_TESTS_SENDABLE_H
+#define AE_TESTS_SENDABLE_H
+
+/*
+ * What ae_send promises of every port, tried on one: whose packets it takes, where in its buffer a frame may
+ * lie, how long it may be, which offloads there are. The ring must have room for 16 frames, the pool
+ * packets to spare; what was accepted is left to the port.
+ */
+
+#include <aether/port.h>
+
+/* longest: bytes. offloads: enum ae_packet_flag that the port has. */
+void sendable_assert_rules(struct ae_queue *queue, uint32_t longest, uint32_t offloads);
+
+#endif
