@@ -174,7 +174,7 @@ struct ae_port_owner *ae_port_get_owner(struct ae_port *port);
 struct ae_port_handoff {
     struct ae_port_info info;
     int32_t memory_fd;   /* DMA memory: rings, then buffers; -1: none */
-    int32_t device_fd;   /* for mmap of registers; -1: none */
+    int32_t device_fd;   /* for mmap of registers; -1: none, or they are mapped already */
     int32_t state_fd;    /* memfd of the state page: link and counters */
     int32_t control_fds[AE_PORT_QUEUES]; /* per queue, to its owner; -1: none */
     uint16_t queue_first; /* this worker's part of the queues: receive/transmit pair to start with */
@@ -183,6 +183,7 @@ struct ae_port_handoff {
     uint64_t memory_iova;
     uint64_t registers_offset; /* in device_fd */
     uint64_t registers_size;
+    uint64_t registers_mapped; /* where they are in the worker's memory; 0: it maps device_fd */
     uint64_t buffers_offset;   /* in memory, where the pool's part begins */
     uint32_t packets;          /* per queue */
     uint32_t buffer_size;

@@ -71,6 +71,10 @@ static int map_registers(struct ae_port *port, struct ae_error *err)
 
     if (!port->ops->pci)
         return 0;
+    if (port->handoff.registers_mapped) {
+        port->registers = (void *)(uintptr_t)port->handoff.registers_mapped;
+        return 0;
+    }
     registers = mmap(NULL, port->handoff.registers_size, PROT_READ | PROT_WRITE, MAP_SHARED,
                      port->handoff.device_fd, (off_t)port->handoff.registers_offset);
 

@@ -12,10 +12,11 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "worker/registers.h"
 
-#define KEEP_MAX (1 + AE_WORKER_PORTS * (3 + AE_PORT_QUEUES))
+#define KEEP_MAX (1 + AE_WORKER_PORTS * (2 + AE_PORT_QUEUES))
 
-/* What the worker may have: its page, and of each port what it is handed over. */
+/* What the worker may have: its page, and of each port memory, state and its own control. */
 static unsigned list_descriptors(const struct ae_launch_plan *plan, int keep[KEEP_MAX])
 {
     unsigned count = 0;
@@ -25,7 +26,6 @@ static unsigned list_descriptors(const struct ae_launch_plan *plan, int keep[KEE
         const struct ae_port_handoff *port = &plan->shared->ports[i];
 
         keep[count++] = port->memory_fd;
-        keep[count++] = port->device_fd;
         keep[count++] = port->state_fd;
         for (unsigned j = 0; j < AE_PORT_QUEUES; j++)
             keep[count++] = port->control_fds[j];
@@ -77,6 +77,8 @@ int ae_launch_go(struct ae_child *child, const struct ae_launch_plan *plan,
 
     if (rc)
         ae_child_cancel(child);
+    else if (ae_registers_any(plan->shared))
+        rc = ae_registers_go(child, plan->shared, AE_LAUNCH_MS, stop, err);
     else
         rc = ae_child_go(child, AE_LAUNCH_MS, stop, err);
     return rc ? ae_error_prefix(err, rc, "starting the worker") : 0;

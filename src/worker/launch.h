@@ -13,7 +13,7 @@ struct ae_launch_plan {
     int output, errors;      /* and output: ours, or a relay's */
     const char *const *pass; /* as in struct ae_child_world */
     int shared_fd;
-    const struct ae_shared *shared; /* whose descriptors are inherited */
+    struct ae_shared *shared; /* whose descriptors are inherited, but for devices' */
 };
 
 /* A worker between fork and exec: it waits until it is let go. */
@@ -21,8 +21,9 @@ int ae_launch_prepare(struct ae_child *child, const struct ae_launch_plan *plan,
                       struct ae_error *err);
 
 /*
- * Moves it to its CPU and lets it run; as ae_child_go, and no longer than AE_LAUNCH_MS. An error is
- * from before its exec; it has been reaped then.
+ * Moves it to its CPU, lets it run, and sees to it that it has the registers of its devices without
+ * having the devices; as ae_child_go, and no longer than AE_LAUNCH_MS. An error is from before its
+ * exec; it has been reaped then.
  */
 int ae_launch_go(struct ae_child *child, const struct ae_launch_plan *plan,
                  const volatile sig_atomic_t *stop, struct ae_error *err);

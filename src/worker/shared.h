@@ -20,7 +20,7 @@
 
 #define AE_SHARED_ENVIRONMENT "AETHER_WORKER_FD"
 #define AE_SHARED_MAGIC       0x52574541u /* "AEWR" */
-#define AE_SHARED_VERSION     2
+#define AE_SHARED_VERSION     3
 
 enum ae_gate { AE_GATE_STARTED, AE_GATE_QUIET, AE_GATE_LEFT, AE_GATE_REFUSED };
 
@@ -37,6 +37,9 @@ struct ae_shared {
     uint32_t port_count;
     uint32_t allow; /* enum ae_quiet_allow: what the user of the supervisor tolerates */
     struct ae_port_handoff ports[AE_WORKER_PORTS];
+    /* Where registers are mapped for the worker already: it has the number there; 0: nothing is. */
+    uint64_t mark_address;
+    uint64_t mark;
 
     /* Written by the supervisor. */
     struct ae_worker_head head __attribute__((aligned(64)));

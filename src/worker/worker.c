@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <aether/clock.h>
@@ -29,6 +30,22 @@ static void on_signal(int number)
 bool ae_worker_supervised(void)
 {
     return getenv(AE_SHARED_ENVIRONMENT) != NULL;
+}
+
+/* By the kernel, which looks before it touches: what is there may be another program's anything. */
+static int check_mark(const struct ae_shared *shared, struct ae_error *err)
+{
+    uint64_t mark = 0;
+    struct iovec to = {&mark, sizeof(mark)},
+                 from = {(void *)(uintptr_t)shared->mark_address, sizeof(mark)};
+
+    if (!shared->mark_address || (process_vm_readv(getpid(), &to, 1, &from, 1, 0) == sizeof(mark) &&
+                                  mark == shared->mark))
+        return 0;
+    return ae_error_set(err, -ENXIO,
+                        "the registers of its devices are mapped in the program that 'aether run' "
+                        "started, and this one was executed by that one (a shell, env, a debugger); "
+                        "give 'aether run' the program itself");
 }
 
 static int attach_shared(struct ae_worker *worker, struct ae_error *err)
@@ -56,7 +73,7 @@ static int attach_shared(struct ae_worker *worker, struct ae_error *err)
                             "the supervisor speaks version %u of the protocol, this program %u; use "
                             "an 'aether run' of the same version",
                             worker->shared->version, AE_SHARED_VERSION);
-    return 0;
+    return check_mark(worker->shared, err);
 }
 
 static void close_one(int fd)
@@ -65,7 +82,7 @@ static void close_one(int fd)
         close(fd);
 }
 
-/* Descriptors are for mmap only; once mapped, the worker holds none of the device. */
+/* Descriptors are for mmap only; once mapped, none is needed. */
 static void close_handoff(const struct ae_port_handoff *handoff)
 {
     for (unsigned i = 0; i < AE_PORT_QUEUES; i++)
