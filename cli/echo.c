@@ -5,6 +5,7 @@
 
 #include <aether/clock.h>
 
+#include "base/unset.h"
 #include "cli.h"
 #include "host.h"
 
@@ -47,7 +48,7 @@ static uint16_t answer(struct cli_host_worker *host, unsigned udp_port, struct a
     uint16_t answers = 0;
 
     for (uint16_t i = 0; i < count; i++) {
-        struct ae_datagram datagram;
+        struct ae_datagram datagram AE_UNSET;
         enum ae_net_verdict verdict = ae_net_input(host->net, packets[i], now, &datagram);
 
         if (verdict == AE_NET_UDP && (!udp_port || datagram.destination_port == udp_port)) {

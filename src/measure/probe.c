@@ -5,6 +5,7 @@
 
 #include <aether/clock.h>
 
+#include "base/unset.h"
 #include "measure/pace.h"
 
 #define SECOND_NS UINT64_C(1000000000)
@@ -58,7 +59,7 @@ static bool is_ours(const struct run *run, const uint8_t *payload, uint16_t leng
 static void receive_all(struct run *run)
 {
     struct ae_probe_result *result = run->result;
-    uint8_t payload[AE_PROBE_PAYLOAD_MAX];
+    uint8_t payload[AE_PROBE_PAYLOAD_MAX] AE_UNSET;
     uint16_t length;
 
     while (run->wire->receive(run->wire->context, payload, &length)) {
@@ -76,7 +77,7 @@ static void receive_all(struct run *run)
 
 static bool send_next(struct run *run, uint64_t intended)
 {
-    uint8_t payload[AE_PROBE_PAYLOAD_MAX];
+    uint8_t payload[AE_PROBE_PAYLOAD_MAX] AE_UNSET;
     uint64_t now;
 
     make(run, payload, run->next);

@@ -7,6 +7,7 @@
 #include <aether/clock.h>
 
 #include "base/error.h"
+#include "base/unset.h"
 
 #define PATIENCE_NS UINT64_C(5000000000)
 #define BURST       32
@@ -37,7 +38,7 @@ static bool send_probe(void *context, const uint8_t *payload, uint16_t length)
 static bool look_at(struct ae_probe_port *probe, struct ae_packet *packet, uint8_t *payload,
                     uint16_t *length)
 {
-    struct ae_datagram datagram;
+    struct ae_datagram datagram AE_UNSET;
     bool ours = false;
 
     switch (ae_net_input(probe->net, packet, ae_clock_to_ns(ae_clock_ticks()), &datagram)) {

@@ -2,6 +2,7 @@
 
 /* Frames between a peer's memory and packets: what both forms of ring need, off the fast path. */
 
+#include "base/unset.h"
 #include "port/vhost_ring.h"
 
 uint8_t *ae_vhost_find(struct ae_vhost_ring *ring, uint64_t address, uint32_t length)
@@ -27,7 +28,7 @@ static bool header_is_plain(const struct virtio_net_hdr *header)
 bool ae_vhost_gather(const struct ae_vhost_ring *ring, const struct ae_vhost_buffer *buffer,
                      struct ae_packet *packet, struct ae_queue_counters *counters)
 {
-    struct virtio_net_hdr header;
+    struct virtio_net_hdr header AE_UNSET;
     uint32_t have = 0, total = 0;
 
     for (unsigned i = 0; i < buffer->count; i++) {

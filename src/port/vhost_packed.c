@@ -5,6 +5,7 @@
  * so that one place says both: where the next available descriptor is, and where the next used one goes.
  */
 
+#include "base/unset.h"
 #include "port/vhost_ring.h"
 
 #define AVAIL_USED (VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED)
@@ -202,9 +203,9 @@ uint16_t ae_vhost_packed_receive(struct ae_vhost_ring *ring, struct ae_pool *poo
                                  struct ae_queue_counters *counters, struct ae_packet **packets,
                                  uint16_t count)
 {
-    struct entry entries[AE_VHOST_BURST];
+    struct entry entries[AE_VHOST_BURST] AE_UNSET;
     uint16_t wanted = ae_vhost_min(count, AE_VHOST_BURST), found, done = 0, taken = 0;
-    struct place next;
+    struct place next AE_UNSET;
 
     found = look(ring, 0, entries, wanted);
     next = next_place(ring);
@@ -221,7 +222,7 @@ uint16_t ae_vhost_packed_receive(struct ae_vhost_ring *ring, struct ae_pool *poo
         if (__builtin_expect(entry->single, 1)) {
             good = ae_vhost_take_single(ring, entry->bytes, entry->length, packet, counters);
         } else {
-            struct ae_vhost_buffer buffer;
+            struct ae_vhost_buffer buffer AE_UNSET;
 
             buffer.count = 0;
             buffer.bad = false;
@@ -281,8 +282,8 @@ static bool put_chains(struct ae_vhost_ring *ring, struct ae_packet *packet,
 {
     uint32_t need = (uint32_t)AE_VHOST_HEADER + packet->length, have = 0;
     struct virtio_net_hdr header = {.num_buffers = 0};
-    struct ae_vhost_buffer buffer;
-    struct taken taken;
+    struct ae_vhost_buffer buffer AE_UNSET;
+    struct taken taken AE_UNSET;
     uint32_t descriptors = 0;
 
     buffer.count = 0;
@@ -336,7 +337,7 @@ static void sent_one(struct ae_packet *packet, struct ae_queue_counters *counter
 static uint16_t send_singles(struct ae_vhost_ring *ring, struct ae_queue_counters *counters,
                              struct ae_packet **packets, uint16_t count)
 {
-    struct entry entries[AE_VHOST_BURST];
+    struct entry entries[AE_VHOST_BURST] AE_UNSET;
     uint16_t found, sent = 0;
 
     found = look(ring, VIRTQ_DESC_F_WRITE, entries, ae_vhost_min(count, AE_VHOST_BURST));

@@ -5,6 +5,7 @@
  * so that one index says both: up to where we looked, and up to where the driver has it back.
  */
 
+#include "base/unset.h"
 #include "port/vhost_ring.h"
 
 /* What was read of one available entry. */
@@ -142,7 +143,7 @@ static uint16_t look(struct ae_vhost_ring *ring, unsigned direction, struct entr
 static bool take_chain(struct ae_vhost_ring *ring, uint16_t head, struct ae_packet *packet,
                        struct ae_queue_counters *counters)
 {
-    struct ae_vhost_buffer buffer;
+    struct ae_vhost_buffer buffer AE_UNSET;
 
     buffer.count = 0;
     buffer.bad = false;
@@ -158,7 +159,7 @@ uint16_t ae_vhost_split_receive(struct ae_vhost_ring *ring, struct ae_pool *pool
                                 struct ae_queue_counters *counters, struct ae_packet **packets,
                                 uint16_t count)
 {
-    struct entry entries[AE_VHOST_BURST];
+    struct entry entries[AE_VHOST_BURST] AE_UNSET;
     uint16_t wanted = ae_vhost_min(count, AE_VHOST_BURST), taken = 0, first = ring->next;
 
     wanted = ae_vhost_min(wanted, pending(ring));
@@ -212,9 +213,9 @@ static uint16_t put_chains(struct ae_vhost_ring *ring, uint16_t first, uint16_t 
 {
     uint32_t need = (uint32_t)AE_VHOST_HEADER + packet->length, have = 0;
     struct virtio_net_hdr header = {.num_buffers = 0};
-    struct ae_vhost_buffer buffer;
-    uint32_t lengths[AE_VHOST_PIECES];
-    uint16_t heads[AE_VHOST_PIECES], used = 0;
+    struct ae_vhost_buffer buffer AE_UNSET;
+    uint32_t lengths[AE_VHOST_PIECES] AE_UNSET;
+    uint16_t heads[AE_VHOST_PIECES] AE_UNSET, used = 0;
 
     buffer.count = 0;
     *sent = false;
@@ -254,7 +255,7 @@ static uint16_t send_some(struct ae_vhost_ring *ring, struct ae_queue_counters *
                           struct ae_packet **packets, uint16_t count, uint16_t available,
                           uint16_t *entries_used)
 {
-    struct entry entries[AE_VHOST_BURST];
+    struct entry entries[AE_VHOST_BURST] AE_UNSET;
     uint16_t looked = ae_vhost_min(ae_vhost_min(count, available), AE_VHOST_BURST);
     uint16_t sent = 0, at = 0;
 
@@ -291,7 +292,7 @@ static uint16_t send_some(struct ae_vhost_ring *ring, struct ae_queue_counters *
 uint16_t ae_vhost_split_send(struct ae_vhost_ring *ring, struct ae_queue_counters *counters,
                              struct ae_packet **packets, uint16_t count)
 {
-    uint16_t available = pending(ring), sent = 0, used;
+    uint16_t available = pending(ring), sent = 0, used AE_UNSET;
 
     do {
         sent = (uint16_t)(sent + send_some(ring, counters, packets + sent,

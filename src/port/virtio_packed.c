@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/unset.h"
 #include "port/virtio_driver.h"
 
 #define WRAP (VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED)
@@ -286,7 +287,7 @@ static inline void put_in_order(struct queue *queue, uint32_t count)
 static void put_as_told(struct queue *queue, uint32_t wanted)
 {
     struct ring *ring = &queue->send;
-    struct ae_packet *back[AE_VIRTIO_REFILL];
+    struct ae_packet *back[AE_VIRTIO_REFILL] AE_UNSET;
     uint32_t found = AE_VIRTIO_REFILL;
 
     for (; found == AE_VIRTIO_REFILL; wanted -= found) {
@@ -333,8 +334,8 @@ send_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count, co
     struct ae_queue_counters *counters = base->counters;
     const struct ae_sendable sendable = queue->driver.sendable;
     uint32_t room, good = 0;
-    struct place place;
-    struct ring view;
+    struct place place AE_UNSET;
+    struct ring view AE_UNSET;
     uint64_t bytes = 0;
 
     if (ae_unlikely(ring->free < count)) {

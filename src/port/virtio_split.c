@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/unset.h"
 #include "port/virtio_driver.h"
 
 struct ring {
@@ -217,7 +218,7 @@ static inline void put_in_order(struct queue *queue, uint32_t count)
 static void put_as_told(struct queue *queue, uint32_t count)
 {
     struct ring *ring = &queue->send;
-    struct ae_packet *back[AE_VIRTIO_REFILL];
+    struct ae_packet *back[AE_VIRTIO_REFILL] AE_UNSET;
     uint32_t found = AE_VIRTIO_REFILL;
 
     for (; found == AE_VIRTIO_REFILL; count -= found) {
