@@ -1,39 +1,48 @@
 # A thin face over Meson and the scripts: what each target does is in the file it names.
-BUILD ?= build
-PREFIX ?= /usr/local
+# BUILD names the build directory (build; for somebody else's clone see lab/where), PREFIX where it is
+# installed (/usr/local, or where it was built for), PARTS what setup installs.
+PARTS ?= build test lab bench
+ifdef BUILD
+export AETHER_BUILD := $(BUILD)
+endif
+prefix = $(if $(PREFIX),"--prefix=$(PREFIX)")
 
 .PHONY: all setup demo test fuzz bench install format clean help
 
-all: setup $(BUILD)/build.ninja
-	ninja -C $(BUILD)
+all: ## build; installs the packages that takes, and no others
+	@lab/setup build
+	@lab/build $(prefix)
 
-$(BUILD)/build.ninja:
-	meson setup $(BUILD) --buildtype=debugoptimized --prefix=$(PREFIX)
+setup: ## install the packages of all parts of lab/packages, or of PARTS
+	@lab/setup $(PARTS)
 
-setup: ## install the packages of lab/packages that are missing
-	@lab/setup
+demo: ## the main job, in the lab: kernel sockets, then Aether, on one card; and the proof
+	@lab/setup build lab
+	@lab/build $(prefix)
+	@lab/demo
 
-demo: all ## the main job, in the lab: kernel sockets, then Aether, on one card; and the proof
-	lab/demo
+test: ## every test; ends with "N passed, N failed"
+	@lab/setup build lab test
+	@tests/run
 
-test: setup ## every test; ends with "N passed, N failed"
-	tests/run
+fuzz: ## every fuzzer, FUZZ_SECONDS each (600)
+	@lab/setup build test
+	@tests/run --fuzz-seconds $${FUZZ_SECONDS:-600} fuzz
 
-fuzz: setup ## every fuzzer, FUZZ_SECONDS each (600)
-	tests/run --fuzz-seconds $${FUZZ_SECONDS:-600} fuzz
+bench: ## Aether beside DPDK on the same rings
+	@lab/setup build bench
+	@lab/build $(prefix) -Dbench=enabled
+	@bench/run
 
-bench: all ## Aether beside DPDK on the same rings
-	bench/run
-
-install: all
-	meson install -C $(BUILD)
+install: all ## into PREFIX, below DESTDIR
+	meson install --no-rebuild -C "$$(lab/where build)"
 	[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean:
-	rm -rf build build-*
+	build=$$(lab/where build) && rm -rf "$$build" "$$build-asan" "$$build-tsan"
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' Makefile
