@@ -63,7 +63,10 @@ static int make_state(struct ae_port_owner *owner, struct ae_error *err)
         owner->state = NULL;
         return ae_error_set(err, -errno, "mapping the state page: %s", strerror(errno));
     }
-    return 0;
+    return ae_fragile_expect(&owner->fragile_state, owner->state, AE_PORT_STATE_SIZE,
+                             AE_PORT_STATE_SIZE, &owner->lost)
+               ? ae_error_set(err, -EIO, "handling bus errors failed")
+               : 0;
 }
 
 static void describe(struct ae_port_owner *owner, const char *spec)
@@ -93,23 +96,28 @@ static int make_memory(struct ae_port_owner *owner, struct ae_error *err)
     handoff->packets = owner->options.packets + handoff->receive_ring + handoff->send_ring;
     handoff->buffer_size = AE_PORT_BUFFER;
     handoff->buffers_offset = ae_port_receive_ring_offset(owner->ops, handoff, queues);
-    owner->owner_offset =
+    handoff->memory_size =
         handoff->buffers_offset + (uint64_t)queues * handoff->packets * handoff->buffer_size;
-    handoff->memory_size = owner->owner_offset + owner->ops->owner_bytes;
     rc = ae_memory_create(&owner->memory, handoff->memory_size, owner->options.page_size, err);
     if (rc)
         return rc;
     handoff->memory_size = ae_memory_size(owner->memory);
     handoff->memory_fd = ae_memory_fd(owner->memory);
-    return 0;
+    rc = ae_fragile_expect(&owner->fragile_memory, ae_memory_base(owner->memory),
+                           handoff->memory_size, ae_memory_page_size(owner->memory), &owner->lost);
+    if (rc)
+        return ae_error_set(err, rc, "handling bus errors: %s", strerror(-rc));
+    if (!owner->ops->owner_bytes)
+        return 0;
+    return ae_memory_create(&owner->own, owner->ops->owner_bytes, (size_t)sysconf(_SC_PAGESIZE),
+                            err);
 }
 
 static int start(struct ae_port_owner *owner, struct ae_error *err)
 {
-    uint8_t *memory = ae_memory_base(owner->memory);
-
-    memset(memory, 0, owner->handoff.buffers_offset);
-    memset(memory + owner->owner_offset, 0, owner->ops->owner_bytes);
+    memset(ae_memory_base(owner->memory), 0, owner->handoff.buffers_offset);
+    if (owner->own)
+        memset(ae_memory_base(owner->own), 0, ae_memory_size(owner->own));
     memset(owner->state->queues, 0, sizeof(owner->state->queues));
     return owner->ops->transport->start(owner, err);
 }
@@ -166,7 +174,10 @@ void ae_port_owner_close(struct ae_port_owner *owner)
     /* It stops before the memory goes that it writes to. */
     if (owner->ops && owner->state)
         owner->ops->transport->close(owner);
+    ae_fragile_forget(&owner->fragile_memory);
+    ae_fragile_forget(&owner->fragile_state);
     ae_memory_destroy(owner->memory);
+    ae_memory_destroy(owner->own);
     if (owner->state)
         munmap(owner->state, AE_PORT_STATE_SIZE);
     if (owner->handoff.state_fd >= 0)
@@ -183,6 +194,9 @@ void ae_port_owner_get_handoff(const struct ae_port_owner *owner, struct ae_port
 void ae_port_owner_get_link(const struct ae_port_owner *owner, struct ae_link *link)
 {
     ae_port_read_link(owner->state, link);
+    /* Nothing goes on without its memory. */
+    if (owner->lost)
+        link->device_gone = true;
 }
 
 int ae_port_owner_get_counters(const struct ae_port_owner *owner, unsigned index,
@@ -202,7 +216,8 @@ int ae_port_owner_get_statistics(struct ae_port_owner *owner, struct ae_port_sta
 
 const char *ae_port_owner_trouble(const struct ae_port_owner *owner)
 {
-    return owner->trouble.text;
+    return owner->lost ? "pages of its memory were taken away, by a worker or by a peer"
+                       : owner->trouble.text;
 }
 
 int ae_port_owner_event_fds(const struct ae_port_owner *owner, int *fds, unsigned count)
@@ -220,5 +235,7 @@ void ae_port_owner_event(struct ae_port_owner *owner, int fd)
 
 uint64_t ae_port_owner_tend(struct ae_port_owner *owner)
 {
+    if (owner->lost)
+        return 0;
     return owner->ops->transport->tend ? owner->ops->transport->tend(owner) : 0;
 }

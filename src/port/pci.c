@@ -27,6 +27,10 @@ static int map(struct ae_port_owner *owner, struct ae_error *err)
     if (rc)
         return rc;
     handoff->memory_iova = iova.value;
+    if (owner->own)
+        rc = ae_dma_map(owner->space, owner->own, &owner->own_iova, err);
+    if (rc)
+        return rc;
     handoff->device_fd = ae_device_fd(owner->device);
     handoff->registers_offset = owner->registers.offset;
     handoff->registers_size = owner->registers.size;
@@ -65,6 +69,8 @@ static void close_function(struct ae_port_owner *owner)
         stop(owner, NULL);
     if (owner->memory && owner->handoff.memory_iova)
         ae_dma_unmap(owner->space, owner->memory, NULL);
+    if (owner->own && owner->own_iova.value)
+        ae_dma_unmap(owner->space, owner->own, NULL);
     ae_device_close(owner->device);
     ae_dma_space_close(owner->space);
 }

@@ -6,7 +6,7 @@
  * What a driver is to the rest of Aether. Adding one: its file, a line in the table of port.c, the
  * build list, and a page in docs/.
  *
- * Memory of a port, all of it mapped for its device and for nothing else:
+ * Memory of a port, all of it mapped for its device, its workers and its owner:
  *     queue 0: receive ring, send ring; queue 1: ...; buffers of queue 0; buffers of queue 1; ...
  * The state page (link and counters) and all bookkeeping are elsewhere: no device reaches them.
  */
@@ -14,6 +14,8 @@
 #include <aether/device.h>
 #include <aether/dma.h>
 #include <aether/port.h>
+
+#include "base/fragile.h"
 
 struct ae_pci_id {
     uint16_t vendor;
@@ -109,7 +111,7 @@ struct ae_port_ops {
     uint16_t mtu;
     uint32_t features;
     uint32_t (*ring_bytes)(uint16_t descriptors); /* of a ring, either direction; NULL: no rings */
-    uint32_t owner_bytes; /* of memory for the owner's own use, behind the buffers */
+    uint32_t owner_bytes; /* of memory that only the owner and its device reach */
 
     int (*statistics)(struct ae_port_owner *owner, struct ae_port_statistic *out, unsigned count);
 
@@ -139,7 +141,11 @@ struct ae_port_owner {
     struct ae_memory *memory;
     struct ae_port_state *state;
     struct ae_error trouble; /* ae_port_owner_trouble */
-    uint64_t owner_offset; /* of ops->owner_bytes in memory; zeroed at start */
+    struct ae_memory *own;   /* ops->owner_bytes that nobody is handed; zeroed at start */
+    ae_iova_t own_iova;
+    /* A worker, or a peer that has the memory, can take its pages away under us. */
+    struct ae_fragile fragile_memory, fragile_state;
+    volatile sig_atomic_t lost;
     void *driver;          /* the driver's or transport's own; freed (free) with the owner */
     uint64_t statistics[AE_STATISTICS_MAX]; /* sums of clear-on-read registers */
 

@@ -5,16 +5,13 @@
 /*
  * A peer's memory, mapped into this process.
  *
- * The peer can take pages away while we use them: shrink the file, punch holes into it, leave its huge
- * page pool empty. The kernel then sends SIGBUS, which would kill a process that does not expect it. We
- * expect it: where memory of a peer was, an empty page of our own takes its place, `lost` says so, and
- * whoever works on it stops. A SIGBUS for any other address is handled as it was before.
+ * The peer can take pages away while we use them, which is expected (base/fragile.h): `lost` then
+ * says so, and whoever works on it stops.
  */
-
-#include <signal.h>
 
 #include <aether/error.h>
 
+#include "base/fragile.h"
 #include "port/vhost_message.h"
 #include "port/vhost_ring.h"
 
@@ -22,7 +19,7 @@ struct ae_vhost_map {
     struct ae_vhost_memory memory;
     uint64_t user[AE_VHOST_REGIONS];   /* what the peer calls each */
     uint64_t before[AE_VHOST_REGIONS]; /* bytes mapped in front of each */
-    uint64_t page[AE_VHOST_REGIONS];   /* bytes */
+    struct ae_fragile fragile[AE_VHOST_REGIONS];
     volatile sig_atomic_t lost;
 };
 

@@ -398,9 +398,9 @@ static int enable_control(struct ae_port_owner *owner, struct ae_error *err)
         rc = notify_place(owner, virtio->control_index, &virtio->control_notify, &data, err);
     if (rc)
         return rc;
-    iova = owner->handoff.memory_iova + owner->owner_offset;
+    iova = owner->own_iova.value;
     *control = (struct ae_virtio_control){
-        .memory = (uint8_t *)ae_memory_base(owner->memory) + owner->owner_offset,
+        .memory = ae_memory_base(owner->own),
         .iova = {iova},
         .packed = has(virtio, VIRTIO_F_RING_PACKED),
         .size = size < AE_VIRTIO_CONTROL_SIZE ? size : AE_VIRTIO_CONTROL_SIZE,

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/fragile.h"
 #include "worker/launch.h"
 #include "worker/limits.h"
 #include "worker/relay.h"
@@ -30,6 +31,8 @@ struct ward {
     int cpu;
     struct ae_shared *shared;
     int shared_fd;
+    struct ae_fragile fragile; /* the page, which the worker can take away */
+    volatile sig_atomic_t lost;
     struct ae_child launch;
     int fd; /* pidfd: readable when the worker has ended; -1: there is none, or it was reaped */
     enum ae_gate gate; /* where it stands; it only goes forward */
@@ -92,6 +95,8 @@ static int make_shared(struct ward *ward, uint32_t allow, struct ae_error *err)
         ward->shared = NULL;
         return ae_error_set(err, -errno, "mapping the worker's page: %s", strerror(errno));
     }
+    ae_fragile_expect(&ward->fragile, ward->shared, sizeof(struct ae_shared),
+                      (size_t)sysconf(_SC_PAGESIZE), &ward->lost);
     ward->shared->magic = AE_SHARED_MAGIC;
     ward->shared->version = AE_SHARED_VERSION;
     ward->shared->cpu = ward->cpu;
@@ -254,6 +259,8 @@ static void tend_gate(struct supervisor *supervisor, unsigned number)
         return;
     /* Pairs with the release store in ae_gate_pass. */
     wanted = __atomic_load_n(&ward->shared->wanted, __ATOMIC_ACQUIRE);
+    if (ward->lost) /* it cannot even be asked any more, and is ended when the grace time is over */
+        ask_to_stop(supervisor, now_ms());
     if (wanted == ward->gate || has_ended(ward))
         return;
     if ((wanted == AE_GATE_QUIET && ward->gate == AE_GATE_STARTED) ||
@@ -530,6 +537,7 @@ static void release(struct supervisor *supervisor)
     ae_relay_close(&supervisor->relay);
     ae_child_user_free(supervisor->user);
     for (unsigned i = 0; i < AE_SUPERVISE_WORKERS; i++) {
+        ae_fragile_forget(&supervisor->wards[i].fragile);
         if (supervisor->wards[i].shared)
             munmap(supervisor->wards[i].shared, sizeof(struct ae_shared));
         if (supervisor->wards[i].shared_fd >= 0)
