@@ -119,6 +119,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return 0;
     case KEY_SECONDS:
         launch->seconds = (unsigned)number(state, "--seconds", value, 1000000000);
+        launch->asked = true;
         return 0;
     case KEY_BIND:
         launch->bind = true;
@@ -214,9 +215,11 @@ static int on_started(void *context, unsigned worker, pid_t pid, int cpu, struct
     int rc = enter_partition(pid, cpu, err);
 
     run->proofs[worker].pid = pid;
-    if (rc || run->launch->no_proof)
-        return rc;
-    return ae_proof_prepare(&run->proofs[worker].proof, cpu, err);
+    if (!rc && !run->launch->no_proof)
+        rc = ae_proof_prepare(&run->proofs[worker].proof, cpu, err);
+    if (run->proofs[worker].proof && run->launch->asked)
+        ae_proof_expect(run->proofs[worker].proof, (uint64_t)run->launch->seconds * 1000000000);
+    return rc;
 }
 
 static void on_quiet(void *context, unsigned worker)

@@ -35,6 +35,7 @@ struct cli_launch {
     bool input; /* our standard input is the worker's */
     uint32_t allow; /* enum ae_quiet_allow */
     unsigned seconds;
+    bool asked; /* for so many seconds, by name: a proof of fewer is incomplete */
     bool bind;
     bool no_proof;
     bool json;

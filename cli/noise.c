@@ -238,11 +238,10 @@ static void free_counters(struct noise *noise)
 
 static uint64_t growth(const struct noise *noise, unsigned index, const struct ae_counter *after)
 {
-    const struct ae_counter *before = ae_counters_find(&noise->before[index], after->name);
+    uint64_t count;
 
-    if (!before)
-        return after->value;
-    return after->value > before->value ? after->value - before->value : 0;
+    ae_counters_growth(&noise->before[index], after, &count);
+    return count;
 }
 
 static double us(uint64_t ticks)
@@ -355,7 +354,7 @@ static void print_cpu(const struct noise *noise, unsigned index,
         return;
     print_histogram(record);
     for (unsigned i = 0; noise->traced && i < summary->cause_count; i++) {
-        const struct ae_gap_cause *cause = &summary->causes[i];
+        const struct ae_cause *cause = &summary->causes[i];
 
         printf("  in %8" PRIu64 " gaps, longest %10.3f us: %s\n", cause->gaps, us(cause->longest),
                cause_text(cause->attribution, cause->text));
@@ -374,7 +373,7 @@ static json_t *json_causes(const struct ae_gap_summary *summary)
     json_t *causes = json_array();
 
     for (unsigned i = 0; i < summary->cause_count; i++) {
-        const struct ae_gap_cause *cause = &summary->causes[i];
+        const struct ae_cause *cause = &summary->causes[i];
 
         json_array_append_new(causes,
                               json_pack("{s:s, s:s, s:I, s:I, s:I}", "attribution",
@@ -449,7 +448,8 @@ static int report_cpu(const struct noise *noise, unsigned index, json_t *cpus, s
 
     if (rc)
         return rc;
-    rc = ae_gap_summarise(&summary, record, noise->traced ? &traced.trace : NULL, noise->top);
+    rc = ae_gap_summarise_blurred(&summary, record, noise->traced ? &traced.trace : NULL, traced.blur,
+                                  noise->top);
     if (rc)
         rc = ae_error_set(err, rc, "adding up the gaps of CPU %u: out of memory", record->cpu);
     else if (noise->json)
@@ -498,6 +498,10 @@ static int measure(struct noise *noise, struct ae_error *err)
     read_counters(noise, noise->before);
     rc = ae_gap_run(&noise->run, &noise->options, err);
     read_counters(noise, noise->after);
+    if (noise->traced && ae_gap_trace_check(&noise->trace, &noise->untraced)) {
+        ae_gap_trace_close(&noise->trace);
+        noise->traced = false;
+    }
     if (noise->traced && !rc)
         rc = ae_gap_trace_switch(&noise->trace, 0, err);
     if (!rc)

@@ -12,8 +12,8 @@
 
 #include "base/cpus.h"
 #include "base/error.h"
-#include "base/root.h"
 #include "cli.h"
+#include "proof/task.h"
 #include "prove.h"
 
 #define SETTLE_NS 200000000 /* what arming the trace stirs up is over by then */
@@ -179,28 +179,21 @@ static void on_signal(int number)
     (void)number;
 }
 
-static char *status_of(pid_t pid)
+/* The one CPU it is tied to. The proof looks again, at both ends. */
+static int find_cpu(pid_t pid, struct ae_error *err)
 {
-    char path[64], *text;
+    struct ae_task_counters task;
+    char list[128];
 
-    snprintf(path, sizeof(path), "/proc/%d/status", pid);
-    return ae_root_read_all(path, &text) < 0 ? NULL : text;
-}
-
-/* The one CPU it is tied to. */
-static int find_cpu(const char *status, pid_t pid, struct ae_error *err)
-{
-    const char *at = strstr(status, "\nCpus_allowed_list:\t");
-    struct ae_cpus cpus;
-    char list[128] = "";
-
-    if (at)
-        sscanf(at, "\nCpus_allowed_list:\t%127[0-9,-]", list);
-    if (ae_cpus_parse(&cpus, list) || ae_cpus_count(&cpus) != 1)
-        return ae_error_set(err, -EINVAL,
-                            "process %d may run on CPUs %s; a worker is tied to one (taskset -c)",
-                            pid, list);
-    return ae_cpus_next(&cpus, 0);
+    if (ae_task_counters_read(&task, pid))
+        return ae_error_set(err, -ESRCH, "there is no process %d", pid);
+    if (task.allowed_seen && ae_cpus_count(&task.allowed) == 1)
+        return ae_cpus_next(&task.allowed, 0);
+    if (!task.allowed_seen || ae_cpus_format(&task.allowed, list, sizeof(list)) < 0)
+        strcpy(list, "of a long list");
+    return ae_error_set(err, -EINVAL,
+                        "process %d may run on CPUs %s; a worker is tied to one (taskset -c)", pid,
+                        list);
 }
 
 static int leave_cpu(int cpu, struct ae_error *err)
@@ -218,34 +211,31 @@ static int leave_cpu(int cpu, struct ae_error *err)
 }
 
 /* Until the time is over, the process has ended, or a signal says that it is enough. */
-static int wait_for(pid_t pid, unsigned seconds, struct ae_error *err)
+static void wait_for(int process, unsigned seconds)
 {
-    struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+    struct pollfd end = {.fd = process, .events = POLLIN};
     const struct timespec time = {.tv_sec = seconds};
     const struct sigaction action = {.sa_handler = on_signal};
 
-    if (end.fd < 0)
-        return ae_error_set(err, -errno, "watching process %d: %s (a thread's id is not enough)",
-                            pid, strerror(errno));
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     ppoll(&end, 1, &time, NULL);
-    close(end.fd);
-    return 0;
 }
 
-static int watch_it(const struct cli_prove *prove, struct ae_certificate *certificate,
+static int watch_it(const struct cli_prove *prove, int process, struct ae_certificate *certificate,
                     struct ae_proof *proof, struct ae_error *err)
 {
     const struct timespec settle = {.tv_nsec = SETTLE_NS};
     unsigned seconds = prove->launch.seconds;
     int rc = ae_certificate_watch(certificate, prove->pid, cli_prove_window_ms(seconds), err);
 
+    if (prove->launch.asked)
+        ae_proof_expect(proof, (uint64_t)seconds * 1000000000);
     nanosleep(&settle, NULL);
     if (!rc)
         rc = ae_proof_begin(proof, prove->pid, err);
     if (!rc)
-        rc = wait_for(prove->pid, seconds, err);
+        wait_for(process, seconds);
     if (!rc)
         rc = ae_proof_end(proof, err);
     if (!rc)
@@ -253,46 +243,46 @@ static int watch_it(const struct cli_prove *prove, struct ae_certificate *certif
     return rc;
 }
 
-static void say_what_is_open(const struct cli_prove *prove, struct ae_certificate *certificate,
-                             const char *status)
+static void say_what_is_open(const struct cli_prove *prove, struct ae_certificate *certificate)
 {
-    const char *at = strstr(status, "\nThreads:");
-    long threads = at ? strtol(at + strlen("\nThreads:"), NULL, 10) : 1;
-
     add_command(certificate, prove, "there before, and was watched from outside");
     ae_certificate_limit(certificate, "the ends: the worker did not say when it was quiet; this is "
                                       "about the time it was watched, not about before or after");
     ae_certificate_add(certificate, "gaps",
                        "{\"measured\": false, \"why\": \"the worker has the CPU, and a second loop "
                        "would disturb it\"}");
-    if (threads > 1)
-        ae_certificate_miss(certificate, "switches and faults of the worker's other threads: it has "
-                                         "%ld, and only the first is counted", threads);
+}
+
+/* Held from before anything is asked of the process: while it is, its number is nobody else's unseen. */
+static int open_process(pid_t pid, struct ae_error *err)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+    return fd < 0 ? ae_error_set(err, -errno, "watching process %d: %s%s", pid, strerror(errno),
+                                 errno == EINVAL ? " (a thread's id is not enough)" : "")
+                  : fd;
 }
 
 int cli_prove_attach(struct cli_prove *prove)
 {
-    char *status = status_of(prove->pid);
     struct ae_certificate *certificate = NULL;
     struct ae_proof *proof = NULL;
     struct ae_error err;
-    int cpu, rc, end = CLI_FAILED;
+    int process = open_process(prove->pid, &err), cpu = -1, end = CLI_FAILED;
+    int rc = process < 0 ? process : 0;
 
-    if (!status) {
-        fprintf(stderr, "aether prove: there is no process %d\n", prove->pid);
-        return CLI_FAILED;
-    }
-    rc = cpu = find_cpu(status, prove->pid, &err);
-    if (rc >= 0)
+    if (!rc && (cpu = find_cpu(prove->pid, &err)) < 0)
+        rc = cpu;
+    if (!rc)
         rc = leave_cpu(cpu, &err);
     if (!rc)
         rc = ae_certificate_begin(&certificate, cpu, prove->partition, &err);
     if (!rc)
         rc = ae_proof_prepare(&proof, cpu, &err);
-    if (!rc)
-        say_what_is_open(prove, certificate, status);
-    if (!rc)
-        rc = watch_it(prove, certificate, proof, &err);
+    if (!rc) {
+        say_what_is_open(prove, certificate);
+        rc = watch_it(prove, process, certificate, proof, &err);
+    }
     if (rc) {
         cli_fail("prove", &err);
     } else {
@@ -301,6 +291,7 @@ int cli_prove_attach(struct cli_prove *prove)
     }
     ae_proof_destroy(proof);
     ae_certificate_free(certificate);
-    free(status);
+    if (process >= 0)
+        close(process);
     return end;
 }

@@ -4,18 +4,13 @@
 #include <errno.h>
 #include <time.h>
 
+#include "base/clock_pair.h"
 #include "base/error.h"
 
 #define NS_PER_SECOND  UINT64_C(1000000000)
 #define CALIBRATION_NS (20 * 1000 * 1000)
 
 static uint64_t hz;
-
-/* A reading of both clocks, as close together as one of a few tries gets them. */
-struct reading {
-    uint64_t ticks;
-    uint64_t ns;
-};
 
 static uint64_t monotonic_raw(void)
 {
@@ -25,9 +20,9 @@ static uint64_t monotonic_raw(void)
     return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
 }
 
-static struct reading read_both(void)
+struct ae_clock_pair ae_clock_pair_read(void)
 {
-    struct reading best = {0, 0};
+    struct ae_clock_pair best = {0};
     uint64_t narrowest = UINT64_MAX;
 
     for (int i = 0; i < 8; i++) {
@@ -37,7 +32,7 @@ static struct reading read_both(void)
 
         if (after - before < narrowest) {
             narrowest = after - before;
-            best = (struct reading){before + (after - before) / 2, ns};
+            best = (struct ae_clock_pair){before + (after - before) / 2, ns, after - before};
         }
     }
     return best;
@@ -45,13 +40,13 @@ static struct reading read_both(void)
 
 int ae_clock_calibrate(struct ae_error *err)
 {
-    struct reading first, last;
+    struct ae_clock_pair first, last;
 
     if (hz)
         return 0;
-    first = read_both();
+    first = ae_clock_pair_read();
     do {
-        last = read_both();
+        last = ae_clock_pair_read();
     } while (last.ns - first.ns < CALIBRATION_NS);
     if (last.ticks <= first.ticks)
         return ae_error_set(err, -EIO,

@@ -232,6 +232,14 @@ int ae_root_make_private(const char *path)
     return rc;
 }
 
+int ae_root_create_directory(const char *path)
+{
+    char full[PATH_MAX];
+    int rc = ae_root_path(full, sizeof(full), path);
+
+    return rc ? rc : mkdir(full, 0755) ? -errno : 0;
+}
+
 int ae_root_remove(const char *path)
 {
     char full[PATH_MAX];

@@ -67,6 +67,9 @@ int ae_root_make_directory(const char *path);
  */
 int ae_root_make_private(const char *path);
 
+/* Creates a directory that must not be there yet, not even as a link: -EEXIST. Its parent must be. */
+int ae_root_create_directory(const char *path);
+
 /* Removes a file or an empty directory. A missing one is no error. */
 int ae_root_remove(const char *path);
 

@@ -2,7 +2,6 @@
 #include "measure/gap_summary.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,26 +15,6 @@ static uint64_t length_of(const struct ae_gap *gap)
     return gap->end - gap->start;
 }
 
-static struct ae_gap_cause *find_cause(struct ae_gap_summary *summary,
-                                       enum ae_attribution attribution, const char *text)
-{
-    struct ae_gap_cause *cause;
-
-    for (unsigned i = 0; i < summary->cause_count; i++)
-        if (summary->causes[i].attribution == attribution &&
-            strcmp(summary->causes[i].text, text) == 0)
-            return &summary->causes[i];
-    if (summary->cause_count == AE_GAP_CAUSES - 1 && strcmp(text, "other causes") != 0 &&
-        attribution == AE_ATTRIBUTED)
-        return find_cause(summary, attribution, "other causes");
-    if (summary->cause_count == AE_GAP_CAUSES)
-        return &summary->causes[AE_GAP_CAUSES - 1];
-    cause = &summary->causes[summary->cause_count++];
-    cause->attribution = attribution;
-    snprintf(cause->text, sizeof(cause->text), "%s", text);
-    return cause;
-}
-
 /* The gap that is being attributed. */
 struct counting {
     struct ae_gap_summary *summary;
@@ -46,7 +25,9 @@ struct counting {
 static void count_cause(const char *text, void *context)
 {
     struct counting *counting = context;
-    struct ae_gap_cause *cause = find_cause(counting->summary, counting->attribution, text);
+    struct ae_cause *cause =
+        ae_cause_find(counting->summary->causes, AE_GAP_CAUSES, &counting->summary->cause_count,
+                      counting->attribution, text);
 
     if (cause->last == counting->number)
         return;
@@ -59,14 +40,13 @@ static void count_cause(const char *text, void *context)
 
 static enum ae_attribution count_gap(struct ae_gap_summary *summary, uint64_t number,
                                      const struct ae_gap *gap,
-                                     const struct ae_attribution_trace *trace)
+                                     const struct ae_attribution_trace *trace, uint64_t slack)
 {
     struct counting counting = {summary, AE_ATTRIBUTED, number, length_of(gap)};
     uint64_t *const counts[] = {&summary->attributed, &summary->unattributed, &summary->untraced};
 
     counting.attribution =
-        trace ? ae_attribute_each(trace, gap->start, gap->end, ae_clock_from_ns(SLACK_NS),
-                                  count_cause, &counting)
+        trace ? ae_attribute_each(trace, gap->start, gap->end, slack, count_cause, &counting)
               : AE_UNTRACED;
     if (counting.attribution != AE_ATTRIBUTED)
         count_cause("", &counting);
@@ -94,29 +74,36 @@ static void keep_worst(struct ae_gap_summary *summary, unsigned top, const struc
 
 static int more_time(const void *a, const void *b)
 {
-    const struct ae_gap_cause *left = a, *right = b;
+    const struct ae_cause *left = a, *right = b;
 
     return (left->ticks < right->ticks) - (left->ticks > right->ticks);
 }
 
-int ae_gap_summarise(struct ae_gap_summary *summary, const struct ae_gap_record *record,
-                     const struct ae_attribution_trace *trace, unsigned top)
+int ae_gap_summarise_blurred(struct ae_gap_summary *summary, const struct ae_gap_record *record,
+                             const struct ae_attribution_trace *trace, uint64_t blur, unsigned top)
 {
+    uint64_t slack = ae_clock_from_ns(SLACK_NS) + blur;
+
     memset(summary, 0, sizeof(*summary));
     if (top && !(summary->worst = calloc(top, sizeof(*summary->worst))))
         return -ENOMEM;
     for (uint32_t i = 0; i < record->kept; i++)
         keep_worst(summary, top, &record->items[i],
-                   count_gap(summary, i + UINT64_C(1), &record->items[i], trace));
+                   count_gap(summary, i + UINT64_C(1), &record->items[i], trace, slack));
     for (unsigned i = 0; trace && i < summary->worst_count; i++) {
         struct ae_gap_worst *worst = &summary->worst[i];
 
-        ae_attribute(trace, worst->gap.start, worst->gap.end, ae_clock_from_ns(SLACK_NS),
-                     worst->text);
+        ae_attribute(trace, worst->gap.start, worst->gap.end, slack, worst->text);
     }
     summary->untraced += record->overflow;
     qsort(summary->causes, summary->cause_count, sizeof(summary->causes[0]), more_time);
     return 0;
+}
+
+int ae_gap_summarise(struct ae_gap_summary *summary, const struct ae_gap_record *record,
+                     const struct ae_attribution_trace *trace, unsigned top)
+{
+    return ae_gap_summarise_blurred(summary, record, trace, 0, top);
 }
 
 void ae_gap_summary_free(struct ae_gap_summary *summary)

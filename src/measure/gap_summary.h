@@ -5,19 +5,10 @@
 /* What one CPU's gaps add up to, by cause, and the worst of them. */
 
 #include "measure/gap.h"
-#include "proof/attribution.h"
+#include "proof/causes.h"
 
-/* Most distinct causes told apart; further ones are summed as "other causes". */
+/* Most distinct causes told apart; further ones are AE_CAUSE_OTHERS. */
 #define AE_GAP_CAUSES 128
-
-/* All gaps in which one cause came up; a gap has as many causes as came up in it. Times in ticks.
- */
-struct ae_gap_cause {
-    enum ae_attribution attribution;
-    char text[AE_CAUSE_NAME]; /* "" unless attributed */
-    uint64_t gaps, ticks, longest;
-    uint64_t last; /* the gap counted last, from 1: each counts once */
-};
 
 struct ae_gap_worst {
     struct ae_gap gap;
@@ -26,7 +17,8 @@ struct ae_gap_worst {
 };
 
 struct ae_gap_summary {
-    struct ae_gap_cause causes[AE_GAP_CAUSES]; /* most time first */
+    /* Most time first; a gap has as many causes as came up in it. Times in ticks. */
+    struct ae_cause causes[AE_GAP_CAUSES];
     unsigned cause_count;
     struct ae_gap_worst *worst; /* longest first */
     unsigned worst_count;
@@ -36,6 +28,10 @@ struct ae_gap_summary {
 /* trace NULL: nobody looked. Keeps the `top` longest gaps. -ENOMEM. */
 int ae_gap_summarise(struct ae_gap_summary *summary, const struct ae_gap_record *record,
                      const struct ae_attribution_trace *trace, unsigned top);
+
+/* The same for a trace whose times are right to `blur` ticks only. */
+int ae_gap_summarise_blurred(struct ae_gap_summary *summary, const struct ae_gap_record *record,
+                             const struct ae_attribution_trace *trace, uint64_t blur, unsigned top);
 void ae_gap_summary_free(struct ae_gap_summary *summary);
 
 #endif

@@ -168,3 +168,22 @@ const struct ae_counter *ae_counters_find(const struct ae_counters *counters, co
             return &counters->items[i];
     return NULL;
 }
+
+bool ae_counters_growth(const struct ae_counters *before, const struct ae_counter *after,
+                        uint64_t *growth)
+{
+    const struct ae_counter *first = ae_counters_find(before, after->name);
+    uint64_t was = first ? first->value : 0;
+    uint32_t around = (uint32_t)(after->value - was);
+
+    *growth = after->value - was;
+    if (after->value >= was)
+        return true;
+    /* Only what was near its end can have run over it; of a sum, one of its parts. */
+    if (around < UINT32_MAX / 2) {
+        *growth = around;
+        return true;
+    }
+    *growth = after->value;
+    return false;
+}

@@ -8,6 +8,7 @@
  * /proc/interrupts, /proc/softirqs and /proc/schedstat; reading those disturbs no other CPU.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,15 @@ int ae_counters_parse_table(struct ae_counters *counters, const char *prefix, co
 /* Documentation/scheduler/sched-stats.rst, versions 14 to 17: the ninth number of a cpu line. */
 int ae_counters_parse_schedstat(struct ae_counters *counters, const char *text,
                                 const struct ae_cpus *cpus);
+
+/*
+ * How much a counter grew since `before`; one that was not there grew from nothing. The kernel
+ * counts interrupts and softirqs in 32 bits: one that ran over is told from one that began anew, as
+ * a number that was given to another interrupt does. False then: it is known only that it grew by
+ * so much since.
+ */
+bool ae_counters_growth(const struct ae_counters *before, const struct ae_counter *after,
+                        uint64_t *growth);
 
 const struct ae_counter *ae_counters_find(const struct ae_counters *counters, const char *name);
 

@@ -88,13 +88,13 @@ static bool add_counter(const struct verify *verify, const char *word, size_t le
 
     for (size_t i = 0; i < verify->after.count; i++) {
         const struct ae_counter *after = &verify->after.items[i];
-        const struct ae_counter *before = ae_counters_find(&verify->before, after->name);
-        uint64_t delta = after->value - (before ? before->value : 0);
         size_t used = strlen(text);
+        uint64_t delta;
 
         if (!matches(word, length, after->name))
             continue;
         seen = true;
+        ae_counters_growth(&verify->before, after, &delta);
         *moved += delta;
         if (delta || word[length - 1] != '#')
             snprintf(text + used, size - used, "%s%s +%llu", used ? ", " : "", after->name,

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 /*
  * How an event is put into words: `word`, then the part of its detail that follows `key` and ends
  * at `stop` (or at a space). No key: the word alone.
@@ -14,16 +16,61 @@ static const struct wording {
     char stop;
 } wordings[] = {
     {"softirq_entry", "softirq ", "action=", ']'},
-    {"sched_switch", "switch to ", "next_comm=", '\0'},
+    {"sched_switch", "switch to ", "==> next_comm=", '\0'},
     {"sys_enter", "syscall ", "NR ", ' '},
     {"signal_deliver", "signal ", "sig=", ' '},
     {"hrtimer_expire_entry", "hrtimer ", "function=", ' '},
     {"timer_expire_entry", "timer ", "function=", ' '},
     {"workqueue_execute_start", "work ", "function ", ' '},
     {"nmi_handler", "nmi ", "", '('},
+    {"ipi_entry", "ipi ", "reason=(", ')'},
     {"page_fault_user", "page fault", NULL, '\0'},
     {"page_fault_kernel", "page fault", NULL, '\0'},
 };
+
+/*
+ * The number behind `key`, where one of `then` follows it. A task names itself as it likes, in 15
+ * bytes: that is too few for all of this, so what is found is the kernel's. Sets *found to where
+ * the key is.
+ */
+static long number_after(const char *detail, const char *key, const char *const then[2],
+                         const char **found)
+{
+    for (const char *at = detail; (at = strstr(at, key)); at++) {
+        char *end;
+        long number = strtol(at + strlen(key), &end, 10);
+
+        for (size_t i = 0; i < 2; i++)
+            if (end > at + strlen(key) && strncmp(end, then[i], strlen(then[i])) == 0) {
+                *found = at;
+                return number;
+            }
+    }
+    *found = NULL;
+    return -1;
+}
+
+static long next_of(const char *detail, const char **found)
+{
+    static const char *const then[] = {" next_prio=", " next_prio="};
+
+    return number_after(detail, " next_pid=", then, found);
+}
+
+static long previous_of(const char *detail)
+{
+    static const char *const then[] = {" prev_prio=", " prev_state="};
+    const char *found;
+
+    return number_after(detail, " prev_pid=", then, &found);
+}
+
+long ae_attribution_switched_to(const struct ae_attribution_event *event)
+{
+    const char *found;
+
+    return strcmp(event->name, "sched_switch") == 0 ? next_of(event->detail, &found) : -1;
+}
 
 static size_t part_length(const char *part, const struct wording *wording)
 {
@@ -31,7 +78,7 @@ static size_t part_length(const char *part, const struct wording *wording)
 
     if (strcmp(wording->event, "sched_switch") == 0) {
         /* A task's name may hold spaces. */
-        end = strstr(part, " next_pid=");
+        next_of(part, &end);
         return end ? (size_t)(end - part) : strlen(part);
     }
     end = strchr(part, wording->stop);
@@ -71,7 +118,7 @@ static void name_tick_stop(const char *detail, char *name, size_t size)
         snprintf(name, size, "tick kept by %s", dependency);
 }
 
-void ae_attribution_name(const struct ae_attribution_event *event, char *name, size_t size)
+static void put_name(const struct ae_attribution_event *event, char *name, size_t size)
 {
     static const char entry[] = "_entry";
     size_t length = strlen(event->name);
@@ -97,6 +144,13 @@ void ae_attribution_name(const struct ae_attribution_event *event, char *name, s
     snprintf(name, size, "%.*s", (int)length, event->name);
 }
 
+/* Tasks and interrupts are called what somebody else chose. */
+void ae_attribution_name(const struct ae_attribution_event *event, char *name, size_t size)
+{
+    put_name(event, name, size);
+    ae_text_shown(name, size, name);
+}
+
 /* Index of the first event that is not before `ticks`. */
 static size_t first_from(const struct ae_attribution_trace *trace, uint64_t ticks)
 {
@@ -111,13 +165,6 @@ static size_t first_from(const struct ae_attribution_trace *trace, uint64_t tick
             high = middle;
     }
     return low;
-}
-
-static long pid_after(const char *detail, const char *key)
-{
-    const char *at = strstr(detail, key);
-
-    return at ? strtol(at + strlen(key), NULL, 10) : -1;
 }
 
 /* Is `name` one of the comma-separated causes already? */
@@ -172,8 +219,8 @@ enum ae_attribution ae_attribute_each(const struct ae_attribution_trace *trace, 
 
         if (strcmp(event->name, "sched_switch") == 0) {
             if (measured < 0)
-                measured = pid_after(event->detail, "prev_pid=");
-            away = pid_after(event->detail, "next_pid=") != measured;
+                measured = previous_of(event->detail);
+            away = ae_attribution_switched_to(event) != measured;
             if (!away)
                 continue;
         } else if (away && is_of_task(event)) {

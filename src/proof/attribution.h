@@ -52,6 +52,9 @@ enum ae_attribution ae_attribute_each(const struct ae_attribution_trace *trace, 
                                       uint64_t end, uint64_t slack,
                                       void (*each)(const char *name, void *context), void *context);
 
+/* The task that an event put on the CPU, for a sched_switch; -1: none. */
+long ae_attribution_switched_to(const struct ae_attribution_event *event);
+
 /* The cause that an event stands for, in words: "" for one that only accompanies another. */
 void ae_attribution_name(const struct ae_attribution_event *event, char *name, size_t size);
 

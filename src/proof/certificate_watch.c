@@ -172,6 +172,9 @@ int ae_certificate_watch(struct ae_certificate *certificate, pid_t worker, unsig
 {
     pid_t self = getpid();
 
+    if (certificate->watch_fd >= 0)
+        return ae_error_set(err, -EALREADY, "gathering evidence: it is being gathered; a certificate is "
+                            "about one stretch of quiet");
     certificate->watch_fd = memfd_create("evidence", MFD_CLOEXEC);
     if (certificate->watch_fd < 0)
         return ae_error_set(err, -errno, "gathering evidence: %s", strerror(errno));

@@ -1,248 +1,325 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proof/gap_trace.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <sched.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <aether/clock.h>
 
 #include "base/error.h"
 #include "base/root.h"
+#include "proof/task.h"
 
 #define INSTANCE "aether-noise-"
 
-/* What may take a CPU away from a program. A directory stands for all of its *_entry events. */
-static const char *const wanted[] = {
-    "irq_vectors",
-    "irq/irq_handler_entry",
-    "irq/softirq_entry",
-    "sched/sched_switch",
-    "exceptions/page_fault_user",
-    "exceptions/page_fault_kernel",
-    "raw_syscalls/sys_enter",
-    "signal/signal_deliver",
-    "timer/tick_stop",
-    "timer/hrtimer_expire_entry",
-    "timer/timer_expire_entry",
-    "workqueue/workqueue_execute_start",
-    "nmi/nmi_handler",
+/*
+ * What may take a CPU away from a program. A directory stands for all of its *_entry events. Some
+ * are of one architecture only, and of most the kernel keeps a count as well: `sees` is what
+ * nothing else does.
+ */
+static const struct {
+    const char *event;
+    unsigned sees; /* enum ae_gap_trace_sight */
+} wanted[] = {
+    {"irq_vectors", 0},
+    {"ipi/ipi_entry", 0},
+    {"irq/irq_handler_entry", 0},
+    {"irq/softirq_entry", 0},
+    {"sched/sched_switch", AE_GAP_TRACE_SWITCHES},
+    {"exceptions/page_fault_user", 0},
+    {"exceptions/page_fault_kernel", 0},
+    {"raw_syscalls/sys_enter", AE_GAP_TRACE_SYSCALLS},
+    {"signal/signal_deliver", AE_GAP_TRACE_SIGNALS},
+    {"timer/tick_stop", 0},
+    {"timer/hrtimer_expire_entry", 0},
+    {"timer/timer_expire_entry", 0},
+    {"workqueue/workqueue_execute_start", 0},
+    {"nmi/nmi_handler", 0},
 };
+
+/* The best first: one that is the counter itself, then one that is converted, by clock_ticks. */
+static const struct {
+    const char *name;
+    bool in_seconds;
+} clocks[] = {{"x86-tsc", false}, {"mono_raw", true}};
 
 static const char *const mount_points[] = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"};
 
-/* One event of a line: "TASK-PID [CPU] FLAGS TICKS: NAME: DETAIL", where TASK may hold anything. */
-static int parse_from_bracket(char *at, struct ae_attribution_event *event)
+/*
+ * A tracefs of our own where none is mounted: attached nowhere, so nobody else sees it and no mount
+ * namespace has to be left for it. It goes with its descriptor.
+ */
+static int mount_detached(void)
 {
-    char *end, *name, *detail;
+    int context = ae_root_is_real() ? fsopen("tracefs", FSOPEN_CLOEXEC) : -1, mount = -1;
 
-    if (!isdigit((unsigned char)*++at))
-        return -EINVAL;
-    strtoul(at, &end, 10);
-    if (end[0] != ']' || end[1] != ' ')
-        return -EINVAL;
-    at = end + 2;
-    at += strspn(at, " ");
-    at += strcspn(at, " "); /* irqs-off, need-resched, context, preempt depth */
-    at += strspn(at, " ");
-    if (!isdigit((unsigned char)*at))
-        return -EINVAL;
-    errno = 0;
-    event->ticks = strtoull(at, &end, 10);
-    if (errno || end[0] != ':' || end[1] != ' ')
-        return -EINVAL;
-    name = end + 2;
-    name += strspn(name, " ");
-    detail = strchr(name, ':');
-    if (!detail || detail == name)
-        return -EINVAL;
-    *detail++ = '\0';
-    event->name = name;
-    event->detail = detail + strspn(detail, " ");
-    return 0;
+    if (context >= 0 && fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+        mount = fsmount(context, FSMOUNT_CLOEXEC,
+                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    if (context >= 0)
+        close(context);
+    return mount;
 }
 
-int ae_gap_trace_parse_line(char *line, struct ae_attribution_event *event)
-{
-    if (*line == '#')
-        return -EINVAL;
-    for (char *at = line; (at = strchr(at, '[')); at++)
-        if (parse_from_bracket(at, event) == 0)
-            return 0;
-    return -EINVAL;
-}
-
-int ae_gap_trace_parse(char *text, struct ae_attribution_event **events, size_t *count)
-{
-    struct ae_attribution_event *items = NULL, event;
-    size_t capacity = 0, used = 0;
-    char *line;
-
-    while ((line = strsep(&text, "\n"))) {
-        if (ae_gap_trace_parse_line(line, &event))
-            continue;
-        if (used == capacity) {
-            struct ae_attribution_event *more;
-
-            capacity = capacity ? capacity * 2 : 1024;
-            more = realloc(items, capacity * sizeof(*items));
-            if (!more) {
-                free(items);
-                return -ENOMEM;
-            }
-            items = more;
-        }
-        items[used++] = event;
-    }
-    *events = items;
-    *count = used;
-    return 0;
-}
-
-/* Mounts tracefs for this process alone: nobody else sees it, and it goes with the process. */
-static int mount_privately(void)
-{
-    if (!ae_root_is_real() || unshare(CLONE_NEWNS) ||
-        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-        mount("aether", mount_points[0], "tracefs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
-        return -errno;
-    return 0;
-}
-
-static const char *find_tracefs(struct ae_error *err)
+static bool has_instances(const char *tracefs)
 {
     char path[64];
 
-    for (int attempt = 0; attempt < 2; attempt++) {
-        for (size_t i = 0; i < sizeof(mount_points) / sizeof(mount_points[0]); i++) {
-            snprintf(path, sizeof(path), "%s/instances", mount_points[i]);
-            if (ae_root_exists(path))
-                return mount_points[i];
-        }
-        if (attempt == 0 && mount_privately())
-            break;
+    snprintf(path, sizeof(path), "%s/instances", tracefs);
+    return ae_root_exists(path);
+}
+
+/* Writes where it is. trace->mount: a descriptor to close in the end, or -1. */
+static int find_tracefs(struct ae_gap_trace *trace, char tracefs[48], struct ae_error *err)
+{
+    trace->mount = -1;
+    for (size_t i = 0; i < sizeof(mount_points) / sizeof(mount_points[0]); i++) {
+        snprintf(tracefs, 48, "%s", mount_points[i]);
+        if (has_instances(tracefs))
+            return 0;
     }
-    ae_error_set(err, -ENOENT,
-                 "tracing: no tracefs at %s, or it may not be looked at; be root, and if it is not "
-                 "mounted: mount -t tracefs tracefs %s",
-                 mount_points[0], mount_points[0]);
-    return NULL;
+    trace->mount = mount_detached();
+    snprintf(tracefs, 48, "/proc/self/fd/%d", trace->mount);
+    if (trace->mount >= 0 && has_instances(tracefs))
+        return 0;
+    return ae_error_set(
+        err, -ENOENT,
+        "tracing: no tracefs at %s, or it may not be looked at; be root, and if it is "
+        "not mounted: mount -t tracefs tracefs %s",
+        mount_points[0], mount_points[0]);
 }
 
 static int write_file(const struct ae_gap_trace *trace, const char *name, const char *text)
 {
-    char path[256];
+    char path[sizeof(trace->path) + 192];
 
     snprintf(path, sizeof(path), "%s/%s", trace->path, name);
     return ae_root_write(path, text);
 }
 
-struct enabling {
-    struct ae_gap_trace *trace;
-    const char *directory;
-};
-
-static int enable(struct ae_gap_trace *trace, const char *event)
+static ssize_t read_file(const struct ae_gap_trace *trace, const char *name, char *text,
+                         size_t size)
 {
-    char name[128];
-    int rc;
+    char path[sizeof(trace->path) + 192];
 
-    snprintf(name, sizeof(name), "events/%s/enable", event);
-    rc = write_file(trace, name, "1");
-    if (!rc)
-        trace->events++;
-    return rc;
+    snprintf(path, sizeof(path), "%s/%s", trace->path, name);
+    return ae_root_read(path, text, size);
 }
 
-static int enable_entry(const char *name, void *context)
+/* ---- Tracepoints ---- */
+
+/* Called with a tracepoint's directory below events/. 0: it is, or was, as it should be. */
+typedef int (*each_event)(const struct ae_gap_trace *trace, const char *event);
+
+static int enable(const struct ae_gap_trace *trace, const char *event)
 {
-    struct enabling *enabling = context;
+    char name[160];
+
+    snprintf(name, sizeof(name), "events/%s/enable", event);
+    return write_file(trace, name, "1");
+}
+
+/* On, and without a filter, which would keep events from us. */
+static int is_enabled(const struct ae_gap_trace *trace, const char *event)
+{
+    char name[160], text[64];
+    ssize_t length;
+
+    snprintf(name, sizeof(name), "events/%s/filter", event);
+    length = read_file(trace, name, text, sizeof(text));
+    if (length != -ENOENT && (length < 0 || (length > 0 && strcmp(text, "none") != 0)))
+        return -ESTALE;
+    snprintf(name, sizeof(name), "events/%s/enable", event);
+    length = read_file(trace, name, text, sizeof(text));
+    return length > 0 && text[0] == '1' ? 0 : -ESTALE;
+}
+
+struct walk {
+    const struct ae_gap_trace *trace;
+    const char *directory;
+    each_event each;
+    unsigned count; /* of those that said 0 */
+};
+
+static int walk_entry(const char *name, void *context)
+{
+    struct walk *walk = context;
     size_t length = strlen(name);
     char event[96];
 
     if (length > 6 && strcmp(name + length - 6, "_entry") == 0) {
-        snprintf(event, sizeof(event), "%s/%s", enabling->directory, name);
-        enable(enabling->trace, event);
+        snprintf(event, sizeof(event), "%s/%s", walk->directory, name);
+        walk->count += walk->each(walk->trace, event) == 0;
     }
     return 0;
+}
+
+/* How many of the tracepoints that wanted[i] means are as `each` wants them. */
+static unsigned walk_wanted(const struct ae_gap_trace *trace, size_t i, each_event each)
+{
+    struct walk walk = {trace, wanted[i].event, each, 0};
+    char path[sizeof(trace->path) + 64];
+
+    if (strchr(wanted[i].event, '/'))
+        return each(trace, wanted[i].event) == 0;
+    snprintf(path, sizeof(path), "%s/events/%s", trace->path, wanted[i].event);
+    ae_root_list(path, walk_entry, &walk);
+    return walk.count;
 }
 
 static void enable_wanted(struct ae_gap_trace *trace)
 {
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-        struct enabling enabling = {trace, wanted[i]};
+        unsigned count = walk_wanted(trace, i, enable);
         size_t used = strlen(trace->missing);
-        char path[256];
-        int rc;
 
-        if (strchr(wanted[i], '/')) {
-            rc = enable(trace, wanted[i]);
-        } else {
-            snprintf(path, sizeof(path), "%s/events/%s", trace->path, wanted[i]);
-            rc = ae_root_list(path, enable_entry, &enabling);
-        }
-        if (rc)
+        trace->events += count;
+        if (count)
+            trace->sees |= wanted[i].sees;
+        else
             snprintf(trace->missing + used, sizeof(trace->missing) - used, "%s%s", used ? ", " : "",
-                     wanted[i]);
+                     wanted[i].event);
     }
 }
 
-/* tracing_cpumask takes the bitmap format: hexadecimal words of 32 bits, highest first. */
-static int set_cpus(const struct ae_gap_trace *trace, const struct ae_cpus *cpus)
+static unsigned count_enabled(const struct ae_gap_trace *trace)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+        count += walk_wanted(trace, i, is_enabled);
+    return count;
+}
+
+/* ---- Setting up ---- */
+
+static int set_cpus(const struct ae_gap_trace *trace)
 {
     char text[AE_CPUS_MAX / 32 * 9 + 1];
-    size_t used = 0;
-    bool begun = false;
+    int length = ae_cpus_format_mask(&trace->cpus, 1, text, sizeof(text));
 
-    for (int word = AE_CPUS_MAX / 32 - 1; word >= 0; word--) {
-        uint32_t bits = (uint32_t)(cpus->bits[word / 2] >> (word % 2 ? 32 : 0));
+    return length < 0 ? length : write_file(trace, "tracing_cpumask", text);
+}
 
-        if (!begun && bits == 0 && word > 0)
-            continue;
-        used +=
-            (size_t)snprintf(text + used, sizeof(text) - used, "%s%08x", begun ? "," : "", bits);
-        begun = true;
+/* Is a word of the list "[local] global mono"? The chosen one is in brackets. */
+static bool lists(const char *list, const char *word, bool chosen)
+{
+    size_t length = strlen(word);
+
+    for (const char *at = list; (at = strstr(at, word)); at++) {
+        bool begins = at == list || at[-1] == ' ', bracket = at > list && at[-1] == '[';
+        char end = at[length];
+
+        if (bracket ? end == ']' : begins && !chosen && (end == ' ' || end == '\0'))
+            return true;
     }
-    return write_file(trace, "tracing_cpumask", text);
+    /* A file that holds one word and no brackets holds what was written to it. */
+    return chosen && strcmp(list, word) == 0;
+}
+
+static int set_clock(struct ae_gap_trace *trace, struct ae_error *err)
+{
+    char list[256] = "";
+    ssize_t length = read_file(trace, "trace_clock", list, sizeof(list));
+    int rc = length < 0 ? (int)length : -EOPNOTSUPP;
+
+    for (unsigned i = 0; length >= 0 && i < sizeof(clocks) / sizeof(clocks[0]); i++) {
+        if (*list && !lists(list, clocks[i].name, false))
+            continue;
+        rc = write_file(trace, "trace_clock", clocks[i].name);
+        trace->clock = i;
+        if (!rc)
+            break;
+    }
+    trace->opened = ae_clock_pair_read();
+    return rc ? ae_error_set(err, rc == -EINVAL ? -EOPNOTSUPP : rc,
+                             "tracing: this kernel stamps events with no clock that goes with the "
+                             "CPU's counter (%s or %s in %s/trace_clock): %s",
+                             clocks[0].name, clocks[1].name, trace->path, strerror(-rc))
+              : 0;
+}
+
+/* Is a process that is named by its number and, if not 0, its time of start, still there? */
+static bool is_alive(long pid, uint64_t start)
+{
+    struct ae_task_counters task;
+
+    if (kill((pid_t)pid, 0) && errno == ESRCH)
+        return false;
+    return !start || ae_task_counters_read(&task, (pid_t)pid) || !task.start || task.start == start;
 }
 
 /* Instances of processes that are gone: they recorded, and cost, for nobody. */
 static int remove_stale(const char *name, void *context)
 {
     const char *instances = context;
-    char path[256];
-    long pid;
+    unsigned long long start = 0;
+    char path[PATH_MAX];
+    long pid = 0;
 
-    if (strncmp(name, INSTANCE, sizeof(INSTANCE) - 1) != 0)
-        return 0;
-    pid = strtol(name + sizeof(INSTANCE) - 1, NULL, 10);
-    if (pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH)
+    if (sscanf(name, INSTANCE "%ld-%llu", &pid, &start) < 1 || pid <= 0 || is_alive(pid, start))
         return 0;
     snprintf(path, sizeof(path), "%s/%s", instances, name);
     ae_root_remove(path);
     return 0;
 }
 
-static int configure(struct ae_gap_trace *trace, const struct ae_cpus *cpus, unsigned kilobytes,
-                     struct ae_error *err)
+static int identify(const struct ae_gap_trace *trace, struct stat *status)
 {
-    char size[16];
+    char full[PATH_MAX];
+
+    if (ae_root_path(full, sizeof(full), trace->path))
+        return -ENAMETOOLONG;
+    if (lstat(full, status))
+        return -errno;
+    return S_ISDIR(status->st_mode) ? 0 : -ENOTDIR;
+}
+
+/* An instance that nobody had before: the name is the process's, and of this one of its traces. */
+static int make_instance(struct ae_gap_trace *trace, const char *instances, struct ae_error *err)
+{
+    static unsigned number;
+    struct ae_task_counters self;
+    struct stat status;
     int rc;
 
-    snprintf(size, sizeof(size), "%u", kilobytes);
-    rc = write_file(trace, "tracing_on", "0");
+    if (ae_task_counters_read(&self, getpid()))
+        self.start = 0;
+    snprintf(trace->path, sizeof(trace->path), "%s/" INSTANCE "%d-%" PRIu64 "-%u", instances,
+             (int)getpid(), self.start, __atomic_add_fetch(&number, 1, __ATOMIC_RELAXED));
+    rc = ae_root_create_directory(trace->path);
+    if (!rc && !(rc = identify(trace, &status))) {
+        trace->device = status.st_dev;
+        trace->inode = status.st_ino;
+    }
     if (!rc)
-        rc = write_file(trace, "trace_clock", "x86-tsc");
-    if (rc)
-        return ae_error_set(err, rc == -EINVAL ? -EOPNOTSUPP : rc,
-                            "tracing: this kernel does not stamp events with the TSC (trace clock "
-                            "x86-tsc in %s): %s",
-                            trace->path, strerror(-rc));
-    rc = set_cpus(trace, cpus);
+        return 0;
+    ae_error_set(err, rc, "tracing: creating %s: %s; %s", trace->path, strerror(-rc),
+                 rc == -EEXIST ? "it is somebody else's: remove it (rmdir)" : "be root");
+    trace->path[0] = '\0';
+    return rc;
+}
+
+static int configure(struct ae_gap_trace *trace, unsigned kilobytes, struct ae_error *err)
+{
+    char size[16];
+    int rc = write_file(trace, "tracing_on", "0");
+
+    snprintf(size, sizeof(size), "%u", kilobytes);
+    if (!rc) {
+        rc = set_clock(trace, err);
+        if (rc)
+            return rc;
+        rc = set_cpus(trace);
+    }
     if (!rc)
         rc = write_file(trace, "buffer_size_kb", size);
     if (rc)
@@ -259,23 +336,19 @@ static int configure(struct ae_gap_trace *trace, const struct ae_cpus *cpus, uns
 int ae_gap_trace_open(struct ae_gap_trace *trace, const struct ae_cpus *cpus, unsigned kilobytes,
                       struct ae_error *err)
 {
-    const char *tracefs = find_tracefs(err);
-    char instances[64];
+    char tracefs[48], instances[64];
     int rc;
 
     memset(trace, 0, sizeof(*trace));
-    if (!tracefs)
-        return -ENOENT;
-    snprintf(instances, sizeof(instances), "%s/instances", tracefs);
-    ae_root_list(instances, remove_stale, instances);
-    snprintf(trace->path, sizeof(trace->path), "%s/" INSTANCE "%d", instances, (int)getpid());
-    rc = ae_root_make_directory(trace->path);
-    if (rc) {
-        rc = ae_error_set(err, rc, "tracing: creating %s: %s; be root", trace->path, strerror(-rc));
-        trace->path[0] = '\0';
-        return rc;
+    trace->cpus = *cpus;
+    rc = find_tracefs(trace, tracefs, err);
+    if (!rc) {
+        snprintf(instances, sizeof(instances), "%s/instances", tracefs);
+        ae_root_list(instances, remove_stale, instances);
+        rc = make_instance(trace, instances, err);
     }
-    rc = configure(trace, cpus, kilobytes, err);
+    if (!rc)
+        rc = configure(trace, kilobytes, err);
     if (rc)
         ae_gap_trace_close(trace);
     return rc;
@@ -291,54 +364,147 @@ int ae_gap_trace_switch(const struct ae_gap_trace *trace, int on, struct ae_erro
     return 0;
 }
 
-/* The sum of what the ring buffer says it overwrote or dropped. */
-static int read_lost(const char *directory, uint64_t *lost)
+/* ---- Is it still ours, and as it was set? ---- */
+
+static const char *find_change(const struct ae_gap_trace *trace, char detail[128])
 {
-    static const char *const rows[] = {"\noverrun: ", "\ndropped events: ", "\ncommit overrun: "};
-    char path[224], *text;
+    char text[AE_CPUS_MAX / 32 * 9 + 1];
+    struct ae_cpus cpus;
+    struct stat status;
+    unsigned enabled;
+
+    detail[0] = '\0';
+    if (identify(trace, &status) || status.st_dev != trace->device || status.st_ino != trace->inode)
+        return "the instance is gone, or is another";
+    if (read_file(trace, "tracing_on", text, sizeof(text)) < 0 || strcmp(text, "1") != 0)
+        return "it was switched off";
+    if (read_file(trace, "tracing_cpumask", text, sizeof(text)) < 0 ||
+        ae_cpus_parse_mask(&cpus, text) || !ae_cpus_equal(&cpus, &trace->cpus)) {
+        snprintf(detail, 128, " (%.100s)", text);
+        return "it was aimed at other CPUs";
+    }
+    if (read_file(trace, "trace_clock", text, sizeof(text)) < 0 ||
+        !lists(text, clocks[trace->clock].name, true))
+        return "it was given another clock";
+    if (read_file(trace, "set_event_pid", text, sizeof(text)) > 0 && strcmp(text, "no pid") != 0)
+        return "it was narrowed to some processes";
+    if (read_file(trace, "set_event_notrace_pid", text, sizeof(text)) > 0 &&
+        strcmp(text, "no pid") != 0)
+        return "some processes were left out of it";
+    enabled = count_enabled(trace);
+    snprintf(detail, 128, " (%u of %u are on)", enabled, trace->events);
+    return enabled == trace->events ? NULL : "tracepoints of it were switched off, or filtered";
+}
+
+int ae_gap_trace_check(const struct ae_gap_trace *trace, struct ae_error *err)
+{
+    char detail[128];
+    const char *change = find_change(trace, detail);
+
+    return change ? ae_error_set(err, -ESTALE, "tracing: %s%s: %s; what it recorded is no evidence",
+                                 change, detail, trace->path)
+                  : 0;
+}
+
+/* ---- Reading ---- */
+
+/* What the ring buffer says of itself. */
+struct stats {
+    uint64_t entries;  /* in it */
+    uint64_t overrun;  /* the oldest, overwritten */
+    uint64_t dropped;  /* any, and nobody knows when */
+    uint64_t consumed; /* read by somebody, who so took them away */
+};
+
+static uint64_t row(const char *text, const char *name)
+{
+    const char *at = strstr(text, name);
+
+    return at ? strtoull(at + strlen(name), NULL, 10) : 0;
+}
+
+static int read_stats(const struct ae_gap_trace *trace, unsigned cpu, struct stats *stats)
+{
+    char name[64], text[1024] = "\n"; /* so that each row follows an end of line */
     ssize_t length;
 
-    snprintf(path, sizeof(path), "%s/stats", directory);
-    length = ae_root_read_all(path, &text);
+    snprintf(name, sizeof(name), "per_cpu/cpu%u/stats", cpu);
+    length = read_file(trace, name, text + 1, sizeof(text) - 1);
     if (length < 0)
         return (int)length;
-    *lost = 0;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const char *row = strstr(text, rows[i]);
-
-        if (row)
-            *lost += strtoull(row + strlen(rows[i]), NULL, 10);
-    }
-    free(text);
+    stats->entries = row(text, "\nentries: ");
+    stats->overrun = row(text, "\noverrun: ");
+    stats->dropped = row(text, "\ndropped events: ") + row(text, "\ncommit overrun: ");
+    stats->consumed = row(text, "\nread events: ");
     return 0;
+}
+
+int ae_gap_trace_written(const struct ae_gap_trace *trace, unsigned cpu, uint64_t *events)
+{
+    struct stats stats;
+    int rc = read_stats(trace, cpu, &stats);
+
+    if (!rc)
+        *events = stats.entries + stats.overrun + stats.consumed;
+    return rc;
+}
+
+/* The counter's reading at a time of a clock in ns, between two moments at which both were read. */
+static uint64_t clock_ticks(uint64_t ns, const struct ae_clock_pair *from,
+                            const struct ae_clock_pair *to)
+{
+    __int128 passed = (__int128)ns - from->ns, span = (__int128)to->ns - from->ns;
+    __int128 ticks = from->ticks + (span > 0 ? passed * (to->ticks - from->ticks) / span : 0);
+
+    return ticks < 0 ? 0 : ticks > UINT64_MAX ? UINT64_MAX : (uint64_t)ticks;
+}
+
+/* Puts times in nanoseconds onto the counter. Such a clock is printed to the microsecond, cut. */
+static void convert(const struct ae_gap_trace *trace, struct ae_attribution_event *events,
+                    struct ae_gap_trace_cpu *out)
+{
+    const struct ae_clock_pair now = ae_clock_pair_read();
+
+    for (size_t i = 0; i < out->trace.count; i++)
+        events[i].ticks = clock_ticks(events[i].ticks, &trace->opened, &now);
+    out->blur = trace->opened.width + now.width + ae_clock_from_ns(2000);
 }
 
 int ae_gap_trace_read(const struct ae_gap_trace *trace, unsigned cpu, struct ae_gap_trace_cpu *out,
                       struct ae_error *err)
 {
     struct ae_attribution_event *events;
-    char directory[192], path[224];
+    struct stats stats;
+    char path[sizeof(trace->path) + 64];
     int rc;
 
     memset(out, 0, sizeof(*out));
-    snprintf(directory, sizeof(directory), "%s/per_cpu/cpu%u", trace->path, cpu);
-    snprintf(path, sizeof(path), "%s/trace", directory);
-    rc = read_lost(directory, &out->lost);
+    snprintf(path, sizeof(path), "%s/per_cpu/cpu%u/trace", trace->path, cpu);
+    rc = read_stats(trace, cpu, &stats);
     if (!rc) {
         ssize_t length = ae_root_read_all(path, &out->text);
 
         rc = length < 0 ? (int)length : 0;
     }
     if (!rc)
-        rc = ae_gap_trace_parse(out->text, &events, &out->trace.count);
+        rc = ae_gap_trace_parse_cpu(out->text, cpu, clocks[trace->clock].in_seconds, &events,
+                                    &out->trace.count, &out->strange);
     if (rc) {
         ae_gap_trace_cpu_free(out);
         return ae_error_set(err, rc, "tracing: reading %s: %s", path, strerror(-rc));
     }
     out->trace.events = events;
-    /* The ring overwrites its oldest events, so a record that lost some is whole from its first. */
+    if (clocks[trace->clock].in_seconds)
+        convert(trace, events, out);
+    out->lost = stats.overrun + stats.dropped + stats.consumed;
+    /* The ring overwrites its oldest events, so a record that lost only those is whole from its
+     * first. */
     out->trace.from = out->lost == 0 ? 0 : out->trace.count ? events[0].ticks : UINT64_MAX;
     out->trace.to = out->lost && out->trace.count == 0 ? 0 : UINT64_MAX;
+    if (stats.dropped || stats.consumed || out->strange) {
+        out->trace.from = UINT64_MAX;
+        out->trace.to = 0;
+    }
     return 0;
 }
 
@@ -351,12 +517,17 @@ void ae_gap_trace_cpu_free(struct ae_gap_trace_cpu *cpu)
 
 void ae_gap_trace_close(struct ae_gap_trace *trace)
 {
-    char full[256];
+    struct stat status;
+    char full[PATH_MAX];
 
-    if (!trace->path[0])
-        return;
     /* An instance is removed as a directory; the files in it are not there to be unlinked. */
-    if (ae_root_path(full, sizeof(full), trace->path) == 0)
+    if (trace->path[0] && identify(trace, &status) == 0 && status.st_dev == trace->device &&
+        status.st_ino == trace->inode && ae_root_path(full, sizeof(full), trace->path) == 0) {
+        write_file(trace, "tracing_on", "0");
         rmdir(full);
+    }
+    if (trace->mount >= 0)
+        close(trace->mount);
+    trace->mount = -1;
     trace->path[0] = '\0';
 }

@@ -2,67 +2,32 @@
 #include <aether/proof.h>
 
 #include <errno.h>
-#include <inttypes.h>
-#include <jansson.h>
 #include <sched.h>
-#include <stdbool.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <aether/clock.h>
 
-#include "base/cpus.h"
 #include "base/error.h"
 #include "base/root.h"
-#include "partition/counters.h"
-#include "proof/explain.h"
-#include "proof/gap_trace.h"
-#include "proof/task.h"
+#include "proof/proof_record.h"
 
-#define TRACE_KB  1024
-#define CAUSES    64
-#define OTHERS    "other causes" /* when there are more than CAUSES */
-#define MISSING   8
-#define REMARKS   8
+#define TRACE_KB 1024
 
-/* A cause that the trace names, and how often. */
-struct cause {
-    char text[AE_CAUSE_TEXT];
-    uint64_t times;
-};
-
-struct snapshot {
-    uint64_t ticks;
-    struct ae_counters cpu;
-    struct ae_task_counters task;
-};
-
-struct ae_proof {
-    unsigned cpu;
-    pid_t pid;
-    bool traced;
-    bool task_seen;
-    bool began, ended;
-    struct ae_gap_trace trace;
-    struct snapshot before, after;
-    struct cause causes[CAUSES];
-    unsigned cause_count;
-    char missing[MISSING][AE_ERROR_TEXT];
-    unsigned missing_count;
-    char remarks[REMARKS][AE_ERROR_TEXT];
-    unsigned remark_count;
-    uint64_t rows;    /* looked at */
-    uint64_t nonzero; /* of them */
-    enum ae_proof_verdict verdict;
-};
-
-static void note_missing(struct ae_proof *proof, const char *what, const char *why)
+void ae_proof_miss(struct ae_proof *proof, const char *what, const char *format, ...)
 {
-    if (proof->missing_count < MISSING)
-        snprintf(proof->missing[proof->missing_count++], sizeof(proof->missing[0]), "%s: %.600s",
-                 what, why);
+    char why[AE_ERROR_TEXT];
+    va_list values;
+
+    if (proof->missing_count == AE_PROOF_MISSING)
+        return;
+    va_start(values, format);
+    vsnprintf(why, sizeof(why), format, values);
+    va_end(values);
+    snprintf(proof->missing[proof->missing_count++], sizeof(proof->missing[0]), "%s: %.600s", what,
+             why);
 }
 
 static int check_caller(int cpu, struct ae_error *err)
@@ -79,25 +44,44 @@ static int check_caller(int cpu, struct ae_error *err)
     return 0;
 }
 
+static const char traced_only[] = "system calls, signals and the causes of disturbances";
+
+static void disarm(struct ae_proof *proof, const char *why)
+{
+    ae_proof_miss(proof, traced_only, "%s", why);
+    ae_gap_trace_close(&proof->trace);
+    proof->traced = false;
+}
+
 static void arm(struct ae_proof *proof)
 {
+    static const struct {
+        enum ae_gap_trace_sight sight;
+        const char *what, *why;
+    } needed[] = {
+        {AE_GAP_TRACE_SYSCALLS, "system calls",
+         "this kernel has no tracepoint raw_syscalls:sys_enter"},
+        {AE_GAP_TRACE_SIGNALS, "signals", "this kernel has no tracepoint signal:signal_deliver"},
+        {AE_GAP_TRACE_SWITCHES, "which task had the CPU",
+         "this kernel has no tracepoint sched:sched_switch"},
+    };
     struct ae_cpus cpus;
     struct ae_error err;
 
     ae_cpus_clear(&cpus);
     ae_cpus_add(&cpus, proof->cpu);
     if (ae_gap_trace_open(&proof->trace, &cpus, TRACE_KB, &err)) {
-        note_missing(proof, "system calls, signals and the causes of disturbances", err.text);
+        ae_proof_miss(proof, traced_only, "%s", err.text);
         return;
     }
-    if (ae_gap_trace_switch(&proof->trace, 1, &err)) {
-        ae_gap_trace_close(&proof->trace);
-        note_missing(proof, "system calls, signals and the causes of disturbances", err.text);
+    if (ae_gap_trace_switch(&proof->trace, 1, &err) || ae_gap_trace_check(&proof->trace, &err)) {
+        disarm(proof, err.text);
         return;
     }
     proof->traced = true;
-    if (strstr(proof->trace.missing, "sys_enter"))
-        note_missing(proof, "system calls", "this kernel has no tracepoint raw_syscalls:sys_enter");
+    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+        if (!(proof->trace.sees & needed[i].sight))
+            ae_proof_miss(proof, needed[i].what, "%s", needed[i].why);
 }
 
 int ae_proof_prepare(struct ae_proof **out, int cpu, struct ae_error *err)
@@ -118,7 +102,7 @@ int ae_proof_prepare(struct ae_proof **out, int cpu, struct ae_error *err)
     return 0;
 }
 
-static int take(struct ae_proof *proof, struct snapshot *snapshot, struct ae_error *err)
+static int take(struct ae_proof *proof, struct ae_proof_snapshot *snapshot, struct ae_error *err)
 {
     struct ae_cpus cpus;
     int rc;
@@ -136,14 +120,37 @@ int ae_proof_begin(struct ae_proof *proof, pid_t pid, struct ae_error *err)
 {
     int rc;
 
+    if (proof->began) {
+        proof->again++;
+        return ae_error_set(err, -EALREADY,
+                            "proving CPU %u: process %d was quiet before; only the "
+                            "first time is proved",
+                            proof->cpu, proof->pid);
+    }
     proof->pid = pid;
     if (ae_task_counters_read(&proof->before.task, pid))
         return ae_error_set(err, -ESRCH, "proving CPU %u: there is no process %d", proof->cpu, pid);
     rc = take(proof, &proof->before, err);
+    if (!rc && proof->traced && ae_gap_trace_written(&proof->trace, proof->cpu, &proof->written))
+        disarm(proof, "the trace says nothing of this CPU");
     proof->began = !rc;
     /* What the reading itself may cause elsewhere lies before this moment. */
     proof->before.ticks = ae_clock_ticks();
     return rc;
+}
+
+/* A trace that somebody changed meanwhile may have missed anything. */
+static void check_trace(struct ae_proof *proof)
+{
+    struct ae_error err;
+    uint64_t written = 0;
+
+    if (!proof->traced)
+        return;
+    if (ae_gap_trace_check(&proof->trace, &err))
+        ae_proof_miss(proof, traced_only, "%s", err.text);
+    else if (ae_gap_trace_written(&proof->trace, proof->cpu, &written) || written < proof->written)
+        ae_proof_miss(proof, traced_only, "somebody emptied the trace meanwhile");
 }
 
 int ae_proof_end(struct ae_proof *proof, struct ae_error *err)
@@ -152,18 +159,19 @@ int ae_proof_end(struct ae_proof *proof, struct ae_error *err)
 
     if (!proof->began)
         return ae_error_set(err, -EINVAL, "proving CPU %u: it has not begun", proof->cpu);
+    if (proof->ended)
+        return ae_error_set(err, -EALREADY, "proving CPU %u: it has ended", proof->cpu);
     proof->after.ticks = ae_clock_ticks();
     rc = take(proof, &proof->after, err);
     proof->task_seen = !ae_task_counters_read(&proof->after.task, proof->pid);
     proof->ended = !rc;
+    check_trace(proof);
     return rc;
 }
 
-static double seconds(const struct ae_proof *proof)
+void ae_proof_expect(struct ae_proof *proof, uint64_t ns)
 {
-    return proof->ended
-               ? (double)ae_clock_to_ns(proof->after.ticks - proof->before.ticks) / 1e9
-               : 0;
+    proof->asked_ns = ns;
 }
 
 uint64_t ae_proof_end_ticks(const struct ae_proof *proof)
@@ -171,89 +179,59 @@ uint64_t ae_proof_end_ticks(const struct ae_proof *proof)
     return proof->ended ? proof->after.ticks : 0;
 }
 
-/* How much a row grew; a row that came meanwhile grew from nothing. */
-static uint64_t growth(const struct ae_proof *proof, const struct ae_counter *after)
-{
-    const struct ae_counter *before = ae_counters_find(&proof->before.cpu, after->name);
-
-    return after->value - (before ? before->value : 0);
-}
-
-static bool has_rows(const struct ae_counters *counters, const char *prefix)
-{
-    for (size_t i = 0; i < counters->count; i++)
-        if (strncmp(counters->items[i].name, prefix, strlen(prefix)) == 0)
-            return true;
-    return false;
-}
-
-/*
- * A CPU on which nothing runs is quiet as well. That the worker had it shows in its state at both ends
- * and in its CPU time, which a kernel without a tick brings up to date about once a second.
- */
-static void check_presence(struct ae_proof *proof)
-{
-    const struct ae_task_counters *before = &proof->before.task, *after = &proof->after.task;
-    double had = (double)(after->cpu_time - before->cpu_time) / (double)sysconf(_SC_CLK_TCK);
-    double all = seconds(proof);
-    char why[96];
-
-    if (before->state != 'R' || (after->state != 'R' && after->state != 'Z')) {
-        snprintf(why, sizeof(why), "it was not running at both ends (state %c, then %c)",
-                 before->state ? before->state : '?', after->state ? after->state : '?');
-        note_missing(proof, "that the worker had the CPU", why);
-    } else if (!before->cpu_time_seen || !after->cpu_time_seen) {
-        note_missing(proof, "that the worker had the CPU", "the kernel does not tell its CPU time");
-    } else if (had < all * 0.9 - 1.5) {
-        snprintf(why, sizeof(why), "it used %.2f s of %.2f s", had, all);
-        note_missing(proof, "that the worker had the CPU", why);
-    }
-}
-
-static void compare(struct ae_proof *proof)
-{
-    static const char *const needed[][2] = {
-        {"irq:", "/proc/interrupts"}, {"softirq:", "/proc/softirqs"}, {"sched:", "/proc/schedstat"}};
-
-    for (size_t i = 0; i < proof->after.cpu.count; i++) {
-        proof->rows++;
-        proof->nonzero += growth(proof, &proof->after.cpu.items[i]) != 0;
-    }
-    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
-        if (!has_rows(&proof->after.cpu, needed[i][0]))
-            note_missing(proof, needed[i][1], "it has no row for this CPU");
-    for (size_t i = 0; i < proof->before.cpu.count; i++)
-        if (!ae_counters_find(&proof->after.cpu, proof->before.cpu.items[i].name))
-            note_missing(proof, proof->before.cpu.items[i].name, "its row is gone");
-    if (!proof->task_seen) {
-        note_missing(proof, "context switches and faults of the worker", "it is gone");
-        return;
-    }
-    check_presence(proof);
-    for (unsigned i = 0; i < AE_TASK_COUNTERS; i++) {
-        if (!proof->before.task.seen[i] || !proof->after.task.seen[i]) {
-            if (ae_task_counter_names[i].needed)
-                note_missing(proof, ae_task_counter_names[i].name, "the kernel does not tell");
-            continue;
-        }
-        proof->rows++;
-        proof->nonzero += proof->after.task.value[i] != proof->before.task.value[i];
-    }
-}
+/* ---- What the trace says ---- */
 
 static void add_cause(struct ae_proof *proof, const char *text)
 {
-    for (unsigned i = 0; i < proof->cause_count; i++)
-        if (strcmp(proof->causes[i].text, text) == 0) {
-            proof->causes[i].times++;
-            return;
-        }
-    if (proof->cause_count == CAUSES - 1 && strcmp(text, OTHERS) != 0) {
-        add_cause(proof, OTHERS);
+    ae_cause_find(proof->causes, AE_PROOF_CAUSES, &proof->cause_count, AE_ATTRIBUTED, text)
+        ->times++;
+}
+
+/* The trace names tasks as the first PID namespace does, which this process may not be in. */
+static bool numbers_are_ours(void)
+{
+    struct stat status;
+
+    /* PROC_PID_INIT_INO of <linux/proc_ns.h>'s kernel side: it is the same on every machine. */
+    return !ae_root_is_real() ||
+           (stat("/proc/self/ns/pid", &status) == 0 && status.st_ino == 0xEFFFFFFCU);
+}
+
+/* The last switch before the beginning tells who had the CPU then, if the trace goes back that far.
+ */
+static void check_owner(struct ae_proof *proof, const struct ae_attribution_event *last)
+{
+    long pid = last ? ae_attribution_switched_to(last) : proof->pid;
+    char text[AE_CAUSE_NAME];
+
+    if (pid == proof->pid || !numbers_are_ours())
         return;
+    ae_attribution_name(last, text, sizeof(text));
+    ae_proof_miss(proof, "that the worker had the CPU",
+                  "the trace's last event before the beginning is a %s, "
+                  "process %ld",
+                  text, pid);
+}
+
+static void collect_events(struct ae_proof *proof, const struct ae_gap_trace_cpu *record)
+{
+    uint64_t from = proof->before.ticks - record->blur, to = proof->after.ticks + record->blur;
+    const struct ae_attribution_trace *trace = &record->trace;
+    const struct ae_attribution_event *last = NULL;
+
+    for (size_t i = 0; i < trace->count; i++) {
+        const struct ae_attribution_event *event = &trace->events[i];
+        char text[AE_CAUSE_NAME];
+
+        if (event->ticks < from && strcmp(event->name, "sched_switch") == 0)
+            last = event;
+        if (event->ticks < from || event->ticks > to)
+            continue;
+        ae_attribution_name(event, text, sizeof(text));
+        if (text[0])
+            add_cause(proof, text);
     }
-    snprintf(proof->causes[proof->cause_count].text, AE_CAUSE_TEXT, "%s", text);
-    proof->causes[proof->cause_count++].times = 1;
+    check_owner(proof, last);
 }
 
 static void collect_causes(struct ae_proof *proof)
@@ -263,36 +241,30 @@ static void collect_causes(struct ae_proof *proof)
 
     ae_gap_trace_switch(&proof->trace, 0, NULL);
     if (ae_gap_trace_read(&proof->trace, proof->cpu, &record, &err)) {
-        note_missing(proof, "the causes of disturbances", err.text);
+        ae_proof_miss(proof, traced_only, "%s", err.text);
         return;
     }
-    for (size_t i = 0; i < record.trace.count; i++) {
-        const struct ae_attribution_event *event = &record.trace.events[i];
-        char text[AE_CAUSE_TEXT];
-
-        if (event->ticks < proof->before.ticks || event->ticks > proof->after.ticks)
-            continue;
-        ae_attribution_name(event, text, sizeof(text));
-        if (text[0])
-            add_cause(proof, text);
-    }
-    if (record.lost && record.trace.from > proof->before.ticks)
-        note_missing(proof, "some causes of disturbances", "the trace lost events");
+    collect_events(proof, &record);
+    if (record.strange)
+        ae_proof_miss(proof, traced_only, "%zu lines of the trace are no events of this CPU",
+                      record.strange);
+    else if (record.trace.from > proof->before.ticks)
+        ae_proof_miss(proof, traced_only, "the trace lost events");
     ae_gap_trace_cpu_free(&record);
 }
 
 void ae_proof_remark(struct ae_proof *proof, const char *text)
 {
-    if (proof->remark_count < REMARKS)
+    if (proof->remark_count < AE_PROOF_REMARKS)
         snprintf(proof->remarks[proof->remark_count++], sizeof(proof->remarks[0]), "%s", text);
 }
 
 enum ae_proof_verdict ae_proof_finish(struct ae_proof *proof)
 {
     if (!proof->ended)
-        note_missing(proof, "everything", "the worker never was quiet from beginning to end");
+        ae_proof_miss(proof, "everything", "the worker never was quiet from beginning to end");
     else
-        compare(proof);
+        ae_proof_compare(proof);
     if (proof->traced) {
         if (proof->ended)
             collect_causes(proof);
@@ -315,109 +287,4 @@ void ae_proof_destroy(struct ae_proof *proof)
     ae_counters_free(&proof->before.cpu);
     ae_counters_free(&proof->after.cpu);
     free(proof);
-}
-
-/* ---- Telling ---- */
-
-static const char *const verdicts[] = {"quiet", "disturbed", "incomplete"};
-
-static uint64_t task_growth(const struct ae_proof *proof, unsigned i)
-{
-    return proof->after.task.value[i] - proof->before.task.value[i];
-}
-
-static uint64_t sum_of(const struct ae_proof *proof, const char *prefix)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < proof->after.cpu.count; i++)
-        if (strncmp(proof->after.cpu.items[i].name, prefix, strlen(prefix)) == 0)
-            sum += growth(proof, &proof->after.cpu.items[i]);
-    return sum;
-}
-
-static void print_group(const struct ae_proof *proof, FILE *out, const char *title,
-                        const char *prefix)
-{
-    if (!has_rows(&proof->after.cpu, prefix)) {
-        fprintf(out, "  %-34s not seen\n", title);
-        return;
-    }
-    fprintf(out, "  %-34s %8" PRIu64 "\n", title, sum_of(proof, prefix));
-    for (size_t i = 0; i < proof->after.cpu.count; i++) {
-        const struct ae_counter *row = &proof->after.cpu.items[i];
-        const char *name = strchr(row->name, ':') + 1;
-
-        if (strncmp(row->name, prefix, strlen(prefix)) == 0 && growth(proof, row))
-            fprintf(out, "    %-32s %8" PRIu64 "  %s\n", name, growth(proof, row),
-                    ae_proof_explain(row->name));
-    }
-}
-
-void ae_proof_print(const struct ae_proof *proof, FILE *out)
-{
-    fprintf(out, "Proof: CPU %u, process %d, %.3f s: %s\n", proof->cpu, proof->pid, seconds(proof),
-            verdicts[proof->verdict]);
-    if (proof->ended) {
-        print_group(proof, out, "interrupts (all rows)", "irq:");
-        print_group(proof, out, "softirqs (all rows)", "softirq:");
-        print_group(proof, out, "times a task was put on the CPU", "sched:");
-    }
-    for (unsigned i = 0; i < AE_TASK_COUNTERS && proof->task_seen; i++) {
-        if (proof->before.task.seen[i] && proof->after.task.seen[i])
-            fprintf(out, "  %-34s %8" PRIu64 "\n", ae_task_counter_names[i].name,
-                    task_growth(proof, i));
-        else
-            fprintf(out, "  %-34s not seen\n", ae_task_counter_names[i].name);
-    }
-    for (unsigned i = 0; i < proof->cause_count; i++)
-        fprintf(out, "  traced: %-26s %8" PRIu64 "\n", proof->causes[i].text,
-                proof->causes[i].times);
-    for (unsigned i = 0; i < proof->missing_count; i++)
-        fprintf(out, "  not seen: %s\n", proof->missing[i]);
-    for (unsigned i = 0; i < proof->remark_count; i++)
-        fprintf(out, "  note: %s\n", proof->remarks[i]);
-}
-
-static json_t *rows_json(const struct ae_proof *proof)
-{
-    json_t *rows = json_array();
-
-    for (size_t i = 0; i < proof->after.cpu.count; i++) {
-        const struct ae_counter *row = &proof->after.cpu.items[i];
-
-        json_array_append_new(rows, json_pack("{s:s, s:I, s:s}", "row", row->name, "count",
-                                              (json_int_t)growth(proof, row), "means",
-                                              ae_proof_explain(row->name)));
-    }
-    for (unsigned i = 0; i < AE_TASK_COUNTERS && proof->task_seen; i++)
-        if (proof->before.task.seen[i] && proof->after.task.seen[i])
-            json_array_append_new(rows, json_pack("{s:s+, s:I}", "row", "task:",
-                                                  ae_task_counter_names[i].name, "count",
-                                                  (json_int_t)task_growth(proof, i)));
-    return rows;
-}
-
-char *ae_proof_json(const struct ae_proof *proof)
-{
-    json_t *causes = json_array(), *missing = json_array(), *remarks = json_array(), *all;
-    struct utsname machine;
-    char *text;
-
-    uname(&machine);
-    for (unsigned i = 0; i < proof->cause_count; i++)
-        json_array_append_new(causes, json_pack("{s:s, s:I}", "cause", proof->causes[i].text,
-                                                "times", (json_int_t)proof->causes[i].times));
-    for (unsigned i = 0; i < proof->missing_count; i++)
-        json_array_append_new(missing, json_string(proof->missing[i]));
-    for (unsigned i = 0; i < proof->remark_count; i++)
-        json_array_append_new(remarks, json_string(proof->remarks[i]));
-    all = json_pack("{s:i, s:s, s:s, s:s, s:i, s:i, s:f, s:o, s:o, s:o, s:o}", "schema", 1, "verdict",
-                    verdicts[proof->verdict], "host", machine.nodename, "kernel", machine.release,
-                    "cpu", (int)proof->cpu, "pid", (int)proof->pid, "seconds", seconds(proof),
-                    "rows", rows_json(proof), "causes", causes, "not_seen", missing, "notes",
-                    remarks);
-    text = all ? json_dumps(all, JSON_INDENT(2)) : NULL;
-    json_decref(all);
-    return text;
 }

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/cpus.h"
+
 #define AE_TASK_COUNTERS 5
 
 extern const struct ae_task_counter_name {
@@ -20,9 +22,17 @@ struct ae_task_counters {
     bool seen[AE_TASK_COUNTERS];
 
     /* Was it there at all? An idle CPU is quiet too. */
-    char state;         /* 'R' running, 'S' sleeping, ...; 0: not seen */
+    char state; /* 'R' running, 'S' sleeping, ...; 0: not seen */
     bool cpu_time_seen;
-    uint64_t cpu_time;  /* user and kernel, in clock ticks (sysconf(_SC_CLK_TCK)) */
+    uint64_t cpu_time; /* user and kernel, in clock ticks (sysconf(_SC_CLK_TCK)) */
+
+    /* Who is it, and where? */
+    uint64_t start; /* in clock ticks after boot: with the id, a name that is never used again; 0:
+                       not seen */
+    int processor;  /* on which it runs, or ran last; -1: not seen */
+    long threads;   /* 0: not seen */
+    bool allowed_seen;
+    struct ae_cpus allowed; /* it may run there */
 };
 
 /* -ESRCH: there is no such process. */

@@ -722,6 +722,20 @@ static void a_nonce_is_plain_and_short(void **state)
     ae_certificate_free(certificate);
 }
 
+static void its_evidence_is_gathered_once(void **state)
+{
+    struct ae_certificate *certificate;
+
+    (void)state;
+    put_machine();
+    assert_int_equal(ae_certificate_begin(&certificate, CPU, NULL, &error), 0);
+    assert_int_equal(ae_certificate_watch(certificate, getpid(), 1, &error), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(ae_certificate_watch(certificate, getpid(), 1, &error), -EALREADY);
+    assert_non_null(strstr(error.text, "one stretch of quiet"));
+    ae_certificate_free(certificate);
+}
+
 static void a_partition_that_is_not_there(void **state)
 {
     struct ae_certificate *certificate;
@@ -766,6 +780,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_output_makes_a_certificate_unreadable, made_root_begin,
                                         made_root_end),
         cmocka_unit_test_setup_teardown(a_nonce_is_plain_and_short, made_root_begin, made_root_end),
+        cmocka_unit_test_setup_teardown(its_evidence_is_gathered_once, made_root_begin,
+                                        made_root_end),
         cmocka_unit_test_setup_teardown(a_partition_that_is_not_there, made_root_begin,
                                         made_root_end),
     };
