@@ -29,8 +29,11 @@ static const struct {
     const char *event;
     unsigned sees; /* enum ae_gap_trace_sight */
 } wanted[] = {
+#if defined(__x86_64__)
     {"irq_vectors", 0},
+#else
     {"ipi/ipi_entry", 0},
+#endif
     {"irq/irq_handler_entry", 0},
     {"irq/softirq_entry", 0},
     {"sched/sched_switch", AE_GAP_TRACE_SWITCHES},
