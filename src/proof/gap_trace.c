@@ -21,9 +21,8 @@
 #define INSTANCE "aether-noise-"
 
 /*
- * What may take a CPU away from a program. A directory stands for all of its *_entry events. Some
- * are of one architecture only, and of most the kernel keeps a count as well: `sees` is what
- * nothing else does.
+ * What may take a CPU away from a program. A directory stands for all of its *_entry events. Of
+ * most the kernel keeps a count as well: `sees` is what nothing else does.
  */
 static const struct {
     const char *event;
