@@ -111,7 +111,7 @@ static int add_partition(const char *name, void *context)
     struct boot *boot = context;
     struct ae_partition *partition;
     struct ae_cpus cpus;
-    char list[4096];
+    char list[AE_CPUS_TEXT];
 
     if (ae_partition_load(&partition, name, NULL))
         return 0;
@@ -211,6 +211,8 @@ static int plan_or_apply(struct boot *boot, bool apply, struct ae_error *err)
     rc = ae_boot_parameters(&boot->wish, parameters, sizeof(parameters), err);
     if (!rc)
         rc = ae_boot_plan(&plan, boot->writer, parameters, err);
+    if (rc == -ENOENT && !boot->json)
+        printf("Parameters %s\n", parameters);
     if (rc)
         return rc;
     if (apply)

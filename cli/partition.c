@@ -88,7 +88,7 @@ static int list_one(const char *name, void *context)
     enum ae_level level = AE_LEVEL_NONE;
     struct ae_error err = {.text = ""};
     json_t *list = context;
-    char cpus[4096] = "";
+    char cpus[AE_CPUS_TEXT] = "";
     int rc = ae_partition_load(&partition, name, &err);
 
     if (!rc)
@@ -252,7 +252,7 @@ static void stay_on_host(const char *name)
 {
     struct ae_partition *partition;
     struct ae_cpus cpus;
-    char list[4096];
+    char list[AE_CPUS_TEXT];
 
     if (!ae_root_is_real() || ae_partition_load(&partition, name, NULL))
         return;

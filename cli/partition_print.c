@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpus.h"
+
 static json_t *text_or_null(const char *text)
 {
     return text ? json_string(text) : json_null();
@@ -182,7 +184,7 @@ static void print_json(struct partition_output *output, FILE *out, const char *w
                        const struct ae_partition_summary *summary, const struct ae_error *err)
 {
     json_t *object = json_pack("{s:s, s:s}", "verb", what, "partition", name);
-    char cpus[4096];
+    char cpus[AE_CPUS_TEXT];
 
     if (partition && ae_partition_quiet_cpus(partition, cpus, sizeof(cpus)) == 0)
         json_object_set_new(object, "quiet_cpus", json_string(cpus));
@@ -205,7 +207,7 @@ void partition_print(struct partition_output *output, FILE *out, const char *wha
                      const struct ae_partition *partition, const char *level,
                      const struct ae_partition_summary *summary, const struct ae_error *err)
 {
-    char text[256], quiet[4096] = "", host[4096] = "";
+    char text[256], quiet[AE_CPUS_TEXT] = "", host[AE_CPUS_TEXT] = "";
 
     if (output->json) {
         print_json(output, out, what, name, partition, level, summary, err);

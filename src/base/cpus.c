@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/root.h"
 
@@ -89,48 +90,107 @@ int ae_cpus_next(const struct ae_cpus *cpus, unsigned from)
     return -1;
 }
 
-/* One CPU number at *text, which is moved behind it. */
-static int parse_cpu(const char **text, unsigned *cpu)
+/* A list being read: where, and what N stands for (-1: nothing). */
+struct list {
+    const char *at;
+    int last;
+};
+
+/* Numbers of the range FIRST-LAST:OF/EACH, as the kernel calls them: of each group the first `of`.
+ */
+struct region {
+    unsigned first, last, of, each;
+};
+
+static int parse_number(struct list *list, unsigned *number)
 {
     char *end;
     unsigned long value;
 
-    if (**text < '0' || **text > '9')
+    if (*list->at == 'N' && list->last >= 0) {
+        list->at++;
+        *number = (unsigned)list->last;
+        return 0;
+    }
+    if (*list->at < '0' || *list->at > '9')
         return -EINVAL;
     errno = 0;
-    value = strtoul(*text, &end, 10);
+    value = strtoul(list->at, &end, 10);
     if (errno || value >= AE_CPUS_MAX)
         return -ERANGE;
-    *text = end;
-    *cpu = (unsigned)value;
+    list->at = end;
+    *number = (unsigned)value;
     return 0;
 }
 
-int ae_cpus_parse(struct ae_cpus *cpus, const char *text)
+static int parse_pattern(struct list *list, struct region *region)
 {
+    int rc;
+
+    if (*list->at != ':')
+        return 0;
+    list->at++;
+    rc = parse_number(list, &region->of);
+    if (!rc && *list->at != '/')
+        rc = -EINVAL;
+    list->at++;
+    return rc ? rc : parse_number(list, &region->each);
+}
+
+static int parse_region(struct list *list, struct region *region)
+{
+    int rc = 0;
+
+    *region = (struct region){.of = AE_CPUS_MAX, .each = AE_CPUS_MAX};
+    if (list->last >= 0 && strncasecmp(list->at, "all", 3) == 0) {
+        list->at += 3;
+        region->last = (unsigned)list->last;
+        return parse_pattern(list, region);
+    }
+    rc = parse_number(list, &region->first);
+    region->last = region->first;
+    if (rc || *list->at != '-')
+        return rc;
+    list->at++;
+    rc = parse_number(list, &region->last);
+    return rc ? rc : parse_pattern(list, region);
+}
+
+static int add_region(struct ae_cpus *cpus, const struct region *region)
+{
+    if (region->last < region->first || region->each == 0 || region->of > region->each)
+        return -EINVAL;
+    for (unsigned cpu = region->first; cpu <= region->last; cpu++)
+        if ((cpu - region->first) % region->each < region->of)
+            ae_cpus_add(cpus, cpu);
+    return 0;
+}
+
+int ae_cpus_parse_kernel(struct ae_cpus *cpus, const char *text, int last)
+{
+    struct list list = {text, last};
+
     ae_cpus_clear(cpus);
     if (*text == '\0' || strcmp(text, "(null)") == 0)
         return 0;
     for (;;) {
-        unsigned first, last;
-        int rc = parse_cpu(&text, &first);
+        struct region region;
+        int rc = parse_region(&list, &region);
 
-        last = first;
-        if (!rc && *text == '-') {
-            text++;
-            rc = parse_cpu(&text, &last);
-        }
+        if (!rc)
+            rc = add_region(cpus, &region);
         if (rc)
             return rc;
-        if (last < first)
-            return -EINVAL;
-        for (unsigned cpu = first; cpu <= last; cpu++)
-            ae_cpus_add(cpus, cpu);
-        if (*text == '\0')
+        if (*list.at == '\0')
             return 0;
-        if (*text++ != ',')
+        if (*list.at++ != ',')
             return -EINVAL;
     }
+}
+
+int ae_cpus_parse(struct ae_cpus *cpus, const char *text)
+{
+    return ae_cpus_parse_kernel(cpus, text, -1);
 }
 
 int ae_cpus_format(const struct ae_cpus *cpus, char *text, size_t size)
@@ -158,6 +218,26 @@ int ae_cpus_format(const struct ae_cpus *cpus, char *text, size_t size)
         first = ae_cpus_next(cpus, last + 1);
     }
     return (int)used;
+}
+
+const char *ae_cpus_show(const struct ae_cpus *cpus, char *text, size_t size)
+{
+    char whole[AE_CPUS_TEXT];
+    size_t length, count;
+
+    ae_cpus_format(cpus, whole, sizeof(whole));
+    length = strlen(whole);
+    if (length < size) {
+        memcpy(text, whole, length + 1);
+        return text;
+    }
+    count = (size_t)snprintf(NULL, 0, ",... (%u CPUs)", ae_cpus_count(cpus));
+    length = count + 1 < size ? size - count - 1 : 0;
+    while (length > 0 && whole[length] != ',') /* no half of a number */
+        length--;
+    snprintf(text, size, "%.*s%s... (%u CPUs)", (int)length, whole, length ? "," : "",
+             ae_cpus_count(cpus));
+    return text;
 }
 
 /* Moves the set up by one hexadecimal word, which takes the place at the bottom. */

@@ -26,6 +26,7 @@ struct ae_cmdline_word {
     size_t name_length;
     const char *value; /* without enclosing quotes; NULL: no '=' */
     size_t value_length;
+    unsigned long long page_size; /* bytes, of hugepages= as a unit; else 0 */
 };
 
 /* The next parameter behind *text, which is moved behind it. False at the end, or at "--". */
@@ -40,24 +41,48 @@ bool ae_cmdline_names(const struct ae_cmdline_word *word, const char *name);
  */
 int ae_cmdline_get(const char *cmdline, const char *name, char *value, size_t size);
 
-/* Does this very word, quotes aside, stand on the command line? `parameter` is "name=value" or
- * "name". */
-bool ae_cmdline_has(const char *cmdline, const char *parameter);
-
 /* -EINVAL for an unclosed quote or a control character: such a line is not to be edited. */
 int ae_cmdline_check(const char *cmdline, struct ae_error *err);
 
 /*
- * Appends the parameters (space-separated) that are not there yet, before "--" if there is one, and
- * leaves every other byte as it is. The caller frees *merged.
- *
- * -EINVAL: either text cannot be edited. -EEXIST: a parameter is there with another value; the
- * error names both. -E2BIG: the kernel would cut the result off.
+ * What means something by itself: a parameter, or the pair "hugepagesz=SIZE hugepages=NUMBER". A
+ * lone hugepages= belongs to the size that was named last, or to the default one (Documentation/
+ * admin-guide/mm/hugetlbpage.rst), and says so in page_size.
+ */
+struct ae_cmdline_units {
+    const char *at;
+    unsigned long long page_size, page_size_default;
+};
+
+void ae_cmdline_units_begin(struct ae_cmdline_units *units, const char *cmdline);
+bool ae_cmdline_next_unit(struct ae_cmdline_units *units, struct ae_cmdline_word *unit);
+
+/* Does the kernel find on this line all that the parameters say, in whatever form? Lists of CPUs
+ * are compared as sets, numbers of pages with those of their size, quotes do not matter. */
+bool ae_cmdline_has(const char *cmdline, const char *parameters);
+
+/*
+ * The parameters (space-separated) that are not there yet, in a new string, which the caller frees.
+ * -EEXIST: one is there with another value, which would be lost or win; the error names both.
+ * -EINVAL: either text cannot be edited.
+ */
+int ae_cmdline_missing(const char *cmdline, const char *parameters, char **missing,
+                       struct ae_error *err);
+
+/*
+ * Appends what is missing, before "--" if there is one, and leaves every other byte as it is. The
+ * caller frees *merged. Errors as above; -E2BIG: the kernel would cut the result off.
  */
 int ae_cmdline_merge(const char *cmdline, const char *parameters, char **merged,
                      struct ae_error *err);
 
-/* Takes out each of these very words, with the white space before it. The caller frees *left. */
+/* What stands in `after` and, word for word, not in `before`, in a new string; NULL: no memory. */
+char *ae_cmdline_added(const char *before, const char *after);
+
+/*
+ * Takes out one occurrence of each parameter, the last that is written just so, with the white
+ * space before it: equal ones that others wrote stay. The caller frees *left.
+ */
 int ae_cmdline_remove(const char *cmdline, const char *parameters, char **left,
                       struct ae_error *err);
 

@@ -282,7 +282,7 @@ static int check_essential(const struct apply *apply, struct ae_error *err)
 
 static int open_journal(struct apply *apply, struct ae_error *err)
 {
-    char quiet[4096];
+    char quiet[AE_CPUS_TEXT];
     int rc;
 
     if (ae_cpus_format(&apply->partition->quiet, quiet, sizeof(quiet)) < 0)

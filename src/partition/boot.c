@@ -16,13 +16,15 @@
 #include "partition/boot_writers.h"
 
 const struct ae_boot_writer ae_boot_writers[] = {
+    {"rpm-ostree", "rpm-ostree on a machine booted by it", ae_boot_ostree_is_here,
+     ae_boot_ostree_plan, ae_boot_ostree_refresh, ae_boot_ostree_verify, NULL, true},
     {"grubby", "grubby and /boot/loader/entries", ae_boot_grubby_is_here, ae_boot_grubby_plan,
      ae_boot_grubby_refresh, ae_boot_grubby_verify, NULL, true},
     {"grub.d", "update-grub and /etc/default/grub", ae_boot_grub_is_here, ae_boot_grub_plan,
      ae_boot_grub_refresh, ae_boot_grub_verify, ae_boot_grub_strip, false},
-    {"kernel-install", "kernel-install with /etc/kernel/cmdline or a loader.conf",
+    {"kernel-install", "kernel-install with a loader.conf or EFI/Linux",
      ae_boot_kernel_install_is_here, ae_boot_kernel_install_plan, ae_boot_kernel_install_refresh,
-     NULL, ae_boot_kernel_install_strip, false},
+     ae_boot_kernel_install_verify, ae_boot_kernel_install_strip, false},
     {0},
 };
 
@@ -206,8 +208,8 @@ int ae_boot_plan(struct ae_boot_plan *plan, const char *writer_name, const char 
     if (!writer)
         return writer_name
                    ? ae_error_set(err, -ENOENT,
-                                  "boot parameters: there is no writer %s; there are grubby, "
-                                  "grub.d and kernel-install",
+                                  "boot parameters: there is no writer %s; there are rpm-ostree, "
+                                  "grubby, grub.d and kernel-install",
                                   writer_name)
                    : -ENOENT;
     rc = ae_cmdline_check(parameters, err);
@@ -221,7 +223,7 @@ int ae_boot_plan(struct ae_boot_plan *plan, const char *writer_name, const char 
         return ae_error_set(err, -ENOMEM, "boot parameters: out of memory");
     if (!there)
         rc = writer->plan(plan, err);
-    plan->nothing = true;
+    plan->nothing = !plan->by_command_alone;
     for (unsigned i = 0; i < plan->count; i++)
         if (!same(plan->changes[i].before, plan->changes[i].after))
             plan->nothing = false;
@@ -370,7 +372,7 @@ static int take_back(const struct ae_boot_writer *writer, const struct ae_boot_c
                      const char *parameters, bool untouched, struct ae_boot_removal *removal,
                      struct ae_error *err)
 {
-    char *now = NULL, *left = NULL;
+    char *now = NULL, *left = NULL, *added = NULL;
     int rc;
 
     if (untouched) {
@@ -380,10 +382,15 @@ static int take_back(const struct ae_boot_writer *writer, const struct ae_boot_c
     removal->edited++;
     rc = ae_boot_read(change->path, &now, err);
     if (!rc && now && writer->strip) {
-        rc = writer->strip(change->path, now, parameters, &left, err);
+        /* Words that were there before are somebody else's, also when they are equal to ours. */
+        added = change->before && change->after ? ae_cmdline_added(change->before, change->after)
+                                                : strdup(parameters);
+        rc = added ? writer->strip(change->path, now, added, &left, err)
+                   : ae_error_set(err, -ENOMEM, "boot parameters: out of memory");
         if (!rc)
             rc = put_file(change->path, left, err);
     }
+    free(added);
     free(now);
     free(left);
     return rc;

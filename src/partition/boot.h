@@ -51,8 +51,9 @@ struct ae_boot_plan {
     char *parameters;
     struct ae_boot_change changes[AE_BOOT_FILES];
     unsigned count;
-    bool nothing;   /* all is as it should be */
-    char note[512]; /* what a person should know, or "" */
+    bool nothing;          /* all is as it should be */
+    bool by_command_alone; /* the loader's command has something to do, and keeps the old itself */
+    char note[512];        /* what a person should know, or "" */
 };
 
 /*

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/root.h"
+#include "machine/isolation.h"
 #include "partition/boot.h"
 #include "partition/task.h"
 
@@ -23,41 +24,53 @@ static void answer(struct ae_boot_result *result, enum ae_boot_answer what, cons
     va_end(args);
 }
 
-/* Behind flags: isolcpus=managed_irq,domain,2-5. */
-static const char *behind_flags(const char *value)
+/* The list of isolcpus=, nohz_full= and the like, flags aside, as the kernel reads it. */
+static void understand(const char *parameter, const char *value, struct ae_cpus *cpus)
 {
-    while ((*value < '0' || *value > '9') && strchr(value, ','))
-        value = strchr(value, ',') + 1;
-    return value;
+    struct ae_isolation isolation;
+    char *line;
+
+    ae_cpus_clear(cpus);
+    if (asprintf(&line, "%s=%s", parameter, value) < 0)
+        return;
+    ae_isolation_parse(&isolation, line, ae_isolation_last());
+    free(line);
+    for (unsigned kind = 0; kind < AE_ISOLATION_KINDS; kind++)
+        ae_cpus_join(cpus, &isolation.cpus[kind]);
 }
 
-static void compare_list(const char *value, const char *path, struct ae_boot_result *result)
+static void compare_list(const struct ae_cpus *wanted, const char *path,
+                         struct ae_boot_result *result)
 {
-    struct ae_cpus wanted, have;
-    char text[160];
+    struct ae_cpus have;
+    char text[128];
     int rc = ae_cpus_read(&have, path);
 
-    if (ae_cpus_parse(&wanted, behind_flags(value)))
-        answer(result, AE_BOOT_UNSEEN, "\"%.100s\" is a form of list not understood here", value);
-    else if (rc == -ENOENT)
+    if (rc == -ENOENT)
         answer(result, AE_BOOT_PRINTED, "this kernel has no %s: it was built without it", path);
     else if (rc)
         answer(result, AE_BOOT_UNSEEN, "%s: %s", path, strerror(-rc));
-    else if (ae_cpus_within(&wanted, &have))
+    else if (ae_cpus_within(wanted, &have))
         answer(result, AE_BOOT_TAKEN, "%s has them all", path);
     else
         answer(result, AE_BOOT_PRINTED, "%s is \"%s\"", path,
-               ae_root_read(path, text, sizeof(text)) >= 0 ? text : "?");
+               ae_cpus_show(&have, text, sizeof(text)));
 }
 
 static void check_nohz_full(const char *value, struct ae_boot_result *result)
 {
-    compare_list(value, "/sys/devices/system/cpu/nohz_full", result);
+    struct ae_cpus wanted;
+
+    understand("nohz_full", value, &wanted);
+    compare_list(&wanted, "/sys/devices/system/cpu/nohz_full", result);
 }
 
 static void check_isolcpus(const char *value, struct ae_boot_result *result)
 {
-    compare_list(value, "/sys/devices/system/cpu/isolated", result);
+    struct ae_cpus wanted;
+
+    understand("isolcpus", value, &wanted);
+    compare_list(&wanted, "/sys/devices/system/cpu/isolated", result);
 }
 
 struct offloaded {
@@ -83,9 +96,8 @@ static void check_rcu_nocbs(const char *value, struct ae_boot_result *result)
     struct ae_cpus wanted;
 
     ae_task_each(find_offloader, &offloaded);
-    if (ae_cpus_parse(&wanted, value))
-        answer(result, AE_BOOT_UNSEEN, "\"%.100s\" is a form of list not understood here", value);
-    else if (!offloaded.kernel_seen)
+    understand("rcu_nocbs", value, &wanted);
+    if (!offloaded.kernel_seen)
         answer(result, AE_BOOT_UNSEEN, "kernel threads cannot be seen from here");
     else if (ae_cpus_within(&wanted, &offloaded.cpus))
         answer(result, AE_BOOT_TAKEN, "each CPU has its rcuo thread");
@@ -98,17 +110,22 @@ static void check_irqaffinity(const char *value, struct ae_boot_result *result)
 {
     static const char path[] = "/proc/irq/default_smp_affinity";
     struct ae_cpus wanted, have;
-    char text[AE_CPUS_MAX / 32 * 9 + 1];
-    ssize_t length = ae_root_read(path, text, sizeof(text));
+    char text[128], *mask;
+    ssize_t length = ae_root_read_all(path, &mask);
 
-    if (length < 0)
+    if (length < 0) {
         answer(result, AE_BOOT_UNSEEN, "%s: %s", path, strerror((int)-length));
-    else if (ae_cpus_parse(&wanted, value) || ae_cpus_parse_mask(&have, text))
-        answer(result, AE_BOOT_UNSEEN, "%s is \"%.100s\"", path, text);
-    else if (ae_cpus_equal(&wanted, &have))
-        answer(result, AE_BOOT_TAKEN, "%s is %.100s", path, text);
+        return;
+    }
+    mask[strcspn(mask, "\n")] = '\0';
+    understand("irqaffinity", value, &wanted);
+    if (ae_cpus_parse_mask(&have, mask))
+        answer(result, AE_BOOT_UNSEEN, "%s is \"%.100s\"", path, mask);
     else
-        answer(result, AE_BOOT_PRINTED, "%s is %.100s: not taken, or changed since", path, text);
+        answer(result, ae_cpus_equal(&wanted, &have) ? AE_BOOT_TAKEN : AE_BOOT_PRINTED,
+               "%s is CPUs %s%s", path, ae_cpus_show(&have, text, sizeof(text)),
+               ae_cpus_equal(&wanted, &have) ? "" : ": not taken, or changed since");
+    free(mask);
 }
 
 static void expect_file(const char *path, const char *expected, struct ae_boot_result *result)
@@ -158,33 +175,30 @@ static void check_iommu_pt(const char *value, struct ae_boot_result *result)
                "IOMMU group 0 is of type %s", type);
 }
 
-/* "2M" as the directory of pages of that size; "" is the kernel's default. */
-static void page_directory(const char *size, char *path, size_t length)
+static void page_directory(unsigned long long bytes, char *path, size_t length)
 {
-    unsigned long long kilobytes = 2048;
-    char *unit;
-
-    if (*size) {
-        kilobytes = strtoull(size, &unit, 10);
-        if (*unit == 'G' || *unit == 'g')
-            kilobytes <<= 20;
-        else if (*unit == 'M' || *unit == 'm')
-            kilobytes <<= 10;
-    }
-    snprintf(path, length, "/sys/kernel/mm/hugepages/hugepages-%llukB", kilobytes);
+    snprintf(path, length, "/sys/kernel/mm/hugepages/hugepages-%llukB", bytes >> 10);
 }
 
+/* hugepagesz= without a number. */
 static void check_hugepagesz(const char *value, struct ae_boot_result *result)
 {
-    char path[96];
+    struct ae_cmdline_units units;
+    struct ae_cmdline_word unit;
+    char path[96], *line;
 
-    page_directory(value, path, sizeof(path));
+    if (asprintf(&line, "hugepagesz=%s hugepages=0", value) < 0)
+        return;
+    ae_cmdline_units_begin(&units, line);
+    ae_cmdline_next_unit(&units, &unit);
+    free(line);
+    page_directory(unit.page_size, path, sizeof(path));
     answer(result, ae_root_exists(path) ? AE_BOOT_TAKEN : AE_BOOT_PRINTED, "%s is %s", path,
            ae_root_exists(path) ? "there" : "not there");
 }
 
-/* hugepages=N means the size named before it. */
-static void check_hugepages(const char *size, const char *value, struct ae_boot_result *result)
+static void check_hugepages(unsigned long long size, const char *value,
+                            struct ae_boot_result *result)
 {
     char directory[96], path[128];
     uint64_t pages;
@@ -234,7 +248,7 @@ static bool check_module(const char *name, const char *value, struct ae_boot_res
     return true;
 }
 
-static void check_effect(const char *name, const char *value, const char *page_size,
+static void check_effect(const char *name, const char *value, unsigned long long page_size,
                          struct ae_boot_result *result)
 {
     if (strcmp(name, "hugepages") == 0) {
@@ -267,26 +281,26 @@ int ae_boot_check(const char *parameters,
                   void (*each)(const struct ae_boot_result *result, void *context), void *context,
                   struct ae_error *err)
 {
-    char name[128], value[AE_CMDLINE_SIZE], page_size[32] = "", *cmdline;
+    char name[128], value[AE_CMDLINE_SIZE], *cmdline;
     ssize_t length = ae_root_read_all("/proc/cmdline", &cmdline);
+    struct ae_cmdline_units units;
     struct ae_cmdline_word word;
 
     if (length < 0)
         return ae_error_set(err, (int)length, "checking boot parameters: /proc/cmdline: %s",
                             strerror((int)-length));
-    while (ae_cmdline_next(&parameters, &word)) {
+    ae_cmdline_units_begin(&units, parameters);
+    while (ae_cmdline_next_unit(&units, &word)) {
         struct ae_boot_result result = {0};
 
         take(result.parameter, sizeof(result.parameter), word.text, word.length);
         take(name, sizeof(name), word.name, word.name_length);
         take(value, sizeof(value), word.value, word.value_length);
-        if (strcmp(name, "hugepagesz") == 0)
-            take(page_size, sizeof(page_size), value, strlen(value));
         if (!ae_cmdline_has(cmdline, result.parameter))
             answer(&result, AE_BOOT_PENDING,
                    "not on this boot's command line: reboot, or look why the loader left it out");
         else
-            check_effect(name, value, page_size, &result);
+            check_effect(name, value, word.page_size, &result);
         each(&result, context);
     }
     free(cmdline);

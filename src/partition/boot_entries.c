@@ -29,43 +29,69 @@ bool ae_boot_grubby_is_here(void)
     return first_of(grubby) && ae_root_exists(ENTRIES);
 }
 
-/* Where the value of the entry's "options" line begins and ends; NULL: it has none. */
-static const char *find_options(const char *text, size_t *length)
+/* The next "options" line behind *text, which is moved behind it; NULL: there is none. */
+static const char *next_options(const char **text, size_t *length)
 {
-    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-        if (strncmp(line, "options", 7) != 0 || !strchr(" \t", line[7]))
+    for (const char *line = *text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        if (strncmp(line, "options", 7) != 0 || !strchr(" \t", line[7]) || !line[7])
             continue;
         line += 7 + strspn(line + 7, " \t");
-        *length = strcspn(line, "\n");
+        *length = strcspn(line, "\r\n");
+        *text = line + *length;
         return line;
     }
     return NULL;
 }
 
-/* The entry with the parameters in its options; as it is when it has no such line. */
+char *ae_boot_entry_line(const char *text)
+{
+    char *line = calloc(1, strlen(text) + 2), *expanded;
+    const char *options;
+    size_t length, used = 0;
+
+    while (line && (options = next_options(&text, &length))) {
+        memcpy(line + used, options, length);
+        used += length;
+        line[used++] = ' '; /* the specification: the values of several lines follow each other */
+    }
+    expanded = line ? ae_boot_expand(line) : NULL;
+    free(line);
+    return expanded;
+}
+
+/* The entry with `missing` behind its last options; as it is when it has no such line. */
+static char *with_options(const char *text, const char *missing)
+{
+    const char *at = text, *options, *last = NULL;
+    size_t length, last_length = 0;
+    char *after;
+
+    while ((options = next_options(&at, &length))) {
+        last = options;
+        last_length = length;
+    }
+    if (!last || !*missing)
+        return strdup(text);
+    last += last_length;
+    return asprintf(&after, "%.*s%s%s%s", (int)(last - text), text, last_length ? " " : "", missing,
+                    last) < 0
+               ? NULL
+               : after;
+}
+
 static int predict_entry(const char *text, const char *parameters, char **after,
                          struct ae_error *err)
 {
-    size_t length;
-    const char *options = find_options(text, &length);
-    char *line, *merged;
-    int rc;
+    char *line = ae_boot_entry_line(text), *missing;
+    int rc = line ? ae_cmdline_missing(line, parameters, &missing, err)
+                  : ae_error_set(err, -ENOMEM, "boot parameters: out of memory");
 
-    if (!options) {
-        *after = strdup(text);
-        return *after ? 0 : ae_error_set(err, -ENOMEM, "boot parameters: out of memory");
-    }
-    line = strndup(options, length);
-    if (!line)
-        return ae_error_set(err, -ENOMEM, "boot parameters: out of memory");
-    rc = ae_cmdline_merge(line, parameters, &merged, err);
     free(line);
     if (rc)
         return rc;
-    if (asprintf(after, "%.*s%s%s", (int)(options - text), text, merged, options + length) < 0)
-        rc = ae_error_set(err, -ENOMEM, "boot parameters: out of memory");
-    free(merged);
-    return rc;
+    *after = with_options(text, missing);
+    free(missing);
+    return *after ? 0 : ae_error_set(err, -ENOMEM, "boot parameters: out of memory");
 }
 
 struct planning {
@@ -144,53 +170,33 @@ int ae_boot_grubby_refresh(const char *parameters, bool removing, ae_boot_runner
     return rc;
 }
 
-/* RHEL 8 keeps the options of all entries in one variable of GRUB's environment. */
-static bool in_environment(const char *options, size_t length, const char *parameter)
-{
-    bool found = false;
-    char *text, *line;
-
-    if (!memmem(options, length, "$kernelopts", 11) ||
-        ae_root_read_all("/boot/grub2/grubenv", &text) < 0)
-        return false;
-    line = strstr(text, "\nkernelopts=");
-    if (line) {
-        line += 12;
-        line[strcspn(line, "\n")] = '\0';
-        found = ae_cmdline_has(line, parameter);
-    }
-    free(text);
-    return found;
-}
-
-static bool entry_has(const char *text, const char *parameter)
-{
-    size_t length;
-    const char *options = find_options(text, &length);
-    char *line = options ? strndup(options, length) : NULL;
-    bool has =
-        line && (ae_cmdline_has(line, parameter) || in_environment(options, length, parameter));
-
-    free(line);
-    return has;
-}
-
+/* Ours are there, nobody else's for the same, and what was there before still is: grubby takes a
+ * word of the same name for one to replace. */
 static int verify_entry(const struct ae_boot_change *change, const char *parameters,
                         struct ae_error *err)
 {
-    struct ae_cmdline_word word;
-    char *text;
+    char *text, *line, *before, *missing = NULL;
     int rc = ae_boot_read(change->path, &text, err);
 
-    while (!rc && text && ae_cmdline_next(&parameters, &word)) {
-        char *one = strndup(word.text, word.length);
-
-        if (one && !entry_has(text, one))
-            rc = ae_error_set(err, -EIO, "boot parameters: grubby ran, but %s has no %s",
-                              change->path, one);
-        free(one);
-    }
+    if (rc || !text)
+        return rc;
+    line = ae_boot_entry_line(text);
+    before = ae_boot_entry_line(change->before ? change->before : "");
     free(text);
+    if (!line || !before)
+        rc = ae_error_set(err, -ENOMEM, "boot parameters: out of memory");
+    if (!rc && (rc = ae_cmdline_missing(line, parameters, &missing, err)))
+        ae_error_prefix(err, rc, "boot parameters: grubby ran, and in %s", change->path);
+    else if (!rc && *missing)
+        rc = ae_error_set(err, -EIO, "boot parameters: grubby ran, but %s has no %s", change->path,
+                          missing);
+    else if (!rc && !ae_cmdline_has(line, before))
+        rc = ae_error_set(err, -EIO,
+                          "boot parameters: grubby ran, and %s lost some of what it had (%s)",
+                          change->path, before);
+    free(missing);
+    free(before);
+    free(line);
     return rc;
 }
 
@@ -202,127 +208,4 @@ int ae_boot_grubby_verify(const struct ae_boot_plan *plan, struct ae_error *err)
         if (strncmp(plan->changes[i].path, ENTRIES, sizeof(ENTRIES) - 1) == 0)
             rc = verify_entry(&plan->changes[i], plan->parameters, err);
     return rc;
-}
-
-/* ---- kernel-install: systemd-boot entries and unified kernel images ---- */
-
-static const char *const kernel_install[] = {"/usr/bin/kernel-install", "/bin/kernel-install",
-                                             NULL};
-static const char *const loaders[] = {"/efi/loader/loader.conf", "/boot/efi/loader/loader.conf",
-                                      "/boot/loader/loader.conf", CMDLINE, NULL};
-
-bool ae_boot_kernel_install_is_here(void)
-{
-    return first_of(kernel_install) && first_of(loaders);
-}
-
-/* What kernel-install(8) takes when there is no CMDLINE: this boot's line, without the loader's
- * own. */
-static int running_line(char **line, struct ae_error *err)
-{
-    static const char *const of_loader[] = {"BOOT_IMAGE", "initrd"};
-    struct ae_cmdline_word word;
-    const char *at;
-    size_t used = 0;
-    char *text, *out;
-    int rc = ae_boot_read("/proc/cmdline", &text, err);
-
-    if (rc || !text)
-        return rc ? rc : ae_error_set(err, -ENOENT, "boot parameters: no /proc/cmdline");
-    out = calloc(1, strlen(text) + 2);
-    for (at = text; out && ae_cmdline_next(&at, &word);) {
-        if (ae_cmdline_names(&word, of_loader[0]) || ae_cmdline_names(&word, of_loader[1]))
-            continue;
-        if (used)
-            out[used++] = ' ';
-        memcpy(out + used, word.text, word.length);
-        used += word.length;
-    }
-    free(text);
-    if (!out)
-        return ae_error_set(err, -ENOMEM, "boot parameters: out of memory");
-    out[used] = '\n';
-    *line = out;
-    return 0;
-}
-
-int ae_boot_kernel_install_plan(struct ae_boot_plan *plan, struct ae_error *err)
-{
-    char *before, *base = NULL, *after;
-    int rc = ae_boot_read(CMDLINE, &before, err);
-
-    if (rc)
-        return rc;
-    if (!before)
-        rc = ae_boot_read("/usr/lib/kernel/cmdline", &base, err);
-    if (!rc && !before && !base)
-        rc = running_line(&base, err);
-    if (!rc)
-        rc = ae_cmdline_merge(before ? before : base, plan->parameters, &after, err);
-    free(base);
-    if (rc) {
-        free(before);
-        return ae_error_prefix(err, rc, CMDLINE);
-    }
-    if (before && strcmp(before, after) == 0) {
-        free(before);
-        free(after);
-        return 0;
-    }
-    return ae_boot_add_change(plan, CMDLINE, before, after, err);
-}
-
-struct installing {
-    const char *tool;
-    ae_boot_runner run;
-    struct ae_error *err;
-    unsigned kernels;
-};
-
-/* Writes the entry, or the image, of one installed kernel anew. */
-static int install_kernel(const char *version, void *context)
-{
-    struct installing *installing = context;
-    char image[512];
-    const char *argv[] = {installing->tool, "add", version, image, NULL};
-
-    snprintf(image, sizeof(image), "/usr/lib/modules/%.200s/vmlinuz", version);
-    if (!ae_root_exists(image))
-        snprintf(image, sizeof(image), "/lib/modules/%.200s/vmlinuz", version);
-    if (!ae_root_exists(image))
-        snprintf(image, sizeof(image), "/boot/vmlinuz-%.200s", version);
-    if (!ae_root_exists(image))
-        return 0; /* modules left over from a kernel that is gone */
-    installing->kernels++;
-    return installing->run(argv, installing->err);
-}
-
-int ae_boot_kernel_install_refresh(const char *parameters, bool removing, ae_boot_runner run,
-                                   struct ae_error *err)
-{
-    struct installing installing = {first_of(kernel_install), run, err, 0};
-    int rc;
-
-    (void)parameters;
-    (void)removing;
-    if (!installing.tool)
-        return ae_error_set(err, -ENOENT, "boot parameters: kernel-install is not there any more");
-    rc = ae_root_list("/usr/lib/modules", install_kernel, &installing);
-    if (rc == -ENOENT && installing.kernels == 0)
-        rc = ae_root_list("/lib/modules", install_kernel, &installing);
-    if (!rc && installing.kernels == 0)
-        rc = -ENOENT;
-    if (rc == -ENOENT && installing.kernels == 0)
-        return ae_error_set(err, rc,
-                            "boot parameters: no kernel image below /usr/lib/modules or /boot "
-                            "to install anew");
-    return rc;
-}
-
-int ae_boot_kernel_install_strip(const char *path, const char *now, const char *parameters,
-                                 char **left, struct ae_error *err)
-{
-    int rc = ae_cmdline_remove(now, parameters, left, err);
-
-    return rc ? ae_error_prefix(err, rc, "%s", path) : 0;
 }

@@ -28,30 +28,10 @@ struct sourcing {
     const char *wanted; /* parameters to watch, once ours has run */
     char culprit[128];  /* the file after which a watched parameter was gone */
     char strange[128];  /* "FILE:LINE" of what was not understood */
+    char wrong[256];    /* "FILE:LINE" of what no shell takes, or GRUB cannot take, and why */
     bool ours_ran;
     int rc;
 };
-
-/* The words of `parameters` that are not in `text`, in a new string; NULL: out of memory. */
-static char *missing_words(const char *text, const char *parameters)
-{
-    char *missing = calloc(1, strlen(parameters) + 1);
-    struct ae_cmdline_word word;
-    size_t used = 0;
-
-    while (missing && ae_cmdline_next(&parameters, &word)) {
-        char *one = strndup(word.text, word.length);
-
-        if (one && !ae_cmdline_has(text, one)) {
-            if (used)
-                missing[used++] = ' ';
-            memcpy(missing + used, word.text, word.length);
-            used += word.length;
-        }
-        free(one);
-    }
-    return missing;
-}
 
 static const char *value_of(const struct ae_grub_variables *variables, const char *name)
 {
@@ -60,28 +40,56 @@ static const char *value_of(const struct ae_grub_variables *variables, const cha
     return variable ? variable->value : "";
 }
 
-/* Both variables, as they follow each other on the kernel's command line. */
+/* Both variables, as they follow each other on the kernel's command line, with what GRUB itself
+ * will put in the place of others ("$tuned_params"). */
 static char *whole_line(const struct ae_grub_variables *variables)
 {
-    char *line;
+    char *line, *expanded;
 
-    return asprintf(&line, "%s %s", value_of(variables, ALL), value_of(variables, VARIABLE)) < 0
-               ? NULL
-               : line;
+    if (asprintf(&line, "%s %s", value_of(variables, ALL), value_of(variables, VARIABLE)) < 0)
+        return NULL;
+    expanded = ae_boot_expand(line);
+    free(line);
+    return expanded;
 }
 
 static void watch(struct sourcing *sourcing, const char *path)
 {
-    char *line, *missing;
+    char *line;
 
     if (!sourcing->ours_ran || sourcing->culprit[0])
         return;
     line = whole_line(&sourcing->variables);
-    missing = line ? missing_words(line, sourcing->wanted) : NULL;
-    if (missing && *missing)
+    if (line && !ae_cmdline_has(line, sourcing->wanted))
         snprintf(sourcing->culprit, sizeof(sourcing->culprit), "%s", path);
-    free(missing);
     free(line);
+}
+
+/* What would make update-grub fail, or write a grub.cfg that does not mean what the file says. */
+static void find_wrong(struct sourcing *sourcing, const char *path, const char *text)
+{
+    const char *dos = strstr(text, "\r\n");
+    const char *const watched[] = {ALL, VARIABLE};
+    unsigned line = 1;
+
+    if (sourcing->variables.unclosed_line)
+        snprintf(sourcing->wrong, sizeof(sourcing->wrong),
+                 "%.100s:%u: a quote is opened here and never closed; close it first", path,
+                 sourcing->variables.unclosed_line);
+    for (; dos && text < dos; text++)
+        line += *text == '\n';
+    if (dos)
+        snprintf(
+            sourcing->wrong, sizeof(sourcing->wrong),
+            "%.100s:%u: the line ends as DOS ends lines, with a carriage return, which becomes "
+            "part of the value; take it out first (sed -i 's/\\r$//')",
+            path, line);
+    for (size_t i = 0; !sourcing->wrong[0] && i < 2; i++)
+        if (strchr(value_of(&sourcing->variables, watched[i]), '\n'))
+            snprintf(sourcing->wrong, sizeof(sourcing->wrong),
+                     "%.100s: the value of %s goes over several lines, and so would the kernel's "
+                     "line in " GRUB_CFG ", of which GRUB would take the first; write it on one",
+                     path, watched[i]);
 }
 
 static void source_text(struct sourcing *sourcing, const char *path, const char *text)
@@ -90,6 +98,8 @@ static void source_text(struct sourcing *sourcing, const char *path, const char 
     if (sourcing->variables.strange_line && !sourcing->strange[0])
         snprintf(sourcing->strange, sizeof(sourcing->strange), "%s:%u", path,
                  sourcing->variables.strange_line);
+    if (!sourcing->wrong[0])
+        find_wrong(sourcing, path, text);
     watch(sourcing, path);
 }
 
@@ -134,6 +144,8 @@ static int source_all(struct sourcing *sourcing, struct ae_error *err)
     if (sourcing->rc)
         return ae_error_set(err, sourcing->rc, "boot parameters: reading " DEFAULTS ": %s",
                             strerror(-sourcing->rc));
+    if (sourcing->wrong[0])
+        return ae_error_set(err, -EINVAL, "boot parameters: %s", sourcing->wrong);
     return 0;
 }
 
@@ -167,7 +179,8 @@ static char *write_drop_in(const char *parameters)
 }
 
 /* Does the line, as others set it, leave room for ours? */
-static int check_others(const char *line, const char *parameters, struct ae_error *err)
+static int check_others(const char *line, const char *parameters, char **missing,
+                        struct ae_error *err)
 {
     const char *at = line;
     struct ae_cmdline_word word;
@@ -179,12 +192,13 @@ static int check_others(const char *line, const char *parameters, struct ae_erro
     free(merged);
     while (ae_cmdline_next(&at, &word))
         ;
-    if (line[strspn(line, " \t")] && at[strspn(at, " \t")])
+    at += strspn(at, " \t\n\v\f\r");
+    if (*at) /* only this ends the words before the text does */
         return ae_error_set(err, -EINVAL,
                             DEFAULTS
                             ": the command line has \"--\", and what is appended behind it "
                             "goes to init; take it out first");
-    return 0;
+    return ae_cmdline_missing(line, parameters, missing, err);
 }
 
 /* Runs everything again with our drop-in among it: do the parameters come out at the end? */
@@ -238,9 +252,8 @@ int ae_boot_grub_plan(struct ae_boot_plan *plan, struct ae_error *err)
     if (!rc && !(line = whole_line(&others.variables)))
         rc = ae_error_set(err, -ENOMEM, "boot parameters: out of memory");
     if (!rc)
-        rc = check_others(line, plan->parameters, err);
-    if (!rc &&
-        (!(missing = missing_words(line, plan->parameters)) || !(after = write_drop_in(missing))))
+        rc = check_others(line, plan->parameters, &missing, err);
+    if (!rc && !(after = write_drop_in(missing)))
         rc = ae_error_set(err, -ENOMEM, "boot parameters: out of memory");
     if (!rc)
         rc = check_outcome(plan, after, err);
@@ -282,25 +295,40 @@ static const char *kernel_line(const char *line)
     return NULL;
 }
 
+/* Counts a line that has ours; one that has others' for the same is no success: the kernel would
+ * throw one of the two away. */
+static int look_at_line(const char *line, const char *parameters, unsigned *with,
+                        struct ae_error *err)
+{
+    char *expanded = ae_boot_expand(line), *missing = NULL;
+    int rc = expanded ? ae_cmdline_missing(expanded, parameters, &missing, err)
+                      : ae_error_set(err, -ENOMEM, "boot parameters: out of memory");
+
+    *with += !rc && !*missing;
+    free(missing);
+    free(expanded);
+    return rc ? ae_error_prefix(err, rc, "boot parameters: update-grub ran, and in " GRUB_CFG) : 0;
+}
+
 int ae_boot_grub_verify(const struct ae_boot_plan *plan, struct ae_error *err)
 {
     unsigned kernels = 0, with = 0;
     char *text, *next, *line;
+    int rc = 0;
 
     if (ae_root_read_all(GRUB_CFG, &text) < 0)
         return ae_error_set(err, -ENOENT, "boot parameters: update-grub left no " GRUB_CFG);
-    for (next = text; (line = strsep(&next, "\n"));) {
+    for (next = text; !rc && (line = strsep(&next, "\n"));) {
         const char *rest = kernel_line(line);
-        char *missing;
 
         if (!rest)
             continue;
         kernels++;
-        missing = missing_words(rest, plan->parameters);
-        with += missing && !*missing;
-        free(missing);
+        rc = look_at_line(rest, plan->parameters, &with, err);
     }
     free(text);
+    if (rc)
+        return rc;
     if (!with)
         return ae_error_set(
             err, -EIO,

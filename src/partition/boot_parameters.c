@@ -84,7 +84,7 @@ int ae_boot_parameters(const struct ae_boot_wish *wish, char *text, size_t size,
                        struct ae_error *err)
 {
     struct line line = {text, size, 0, false};
-    char quiet[1024], others[1024];
+    char quiet[AE_CPUS_TEXT], others[AE_CPUS_TEXT];
     struct ae_cpus host;
     int rc = settle_cpus(wish, &host, err);
 

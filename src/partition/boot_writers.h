@@ -34,6 +34,12 @@ int ae_boot_add_change(struct ae_boot_plan *plan, const char *path, char *before
 /* A whole file in a new string; NULL in *text when it is not there. */
 int ae_boot_read(const char *path, char **text, struct ae_error *err);
 
+/*
+ * A kernel's line with the variables of GRUB's own shell ($tuned_params, $kernelopts) replaced by all
+ * values that they are given anywhere, in a new string; what nobody sets is nothing. NULL: no memory.
+ */
+char *ae_boot_expand(const char *line);
+
 /* rename(2) is durable once the directory is. */
 int ae_boot_sync_directory(const char *path);
 
@@ -46,17 +52,30 @@ int ae_boot_grub_verify(const struct ae_boot_plan *plan, struct ae_error *err);
 int ae_boot_grub_strip(const char *path, const char *now, const char *parameters, char **left,
                        struct ae_error *err);
 
-/* boot_entries.c: grubby and kernel-install */
+/* boot_entries.c: entries of the Boot Loader Specification, and grubby */
+
+/* The kernel's line that an entry makes: all its options, variables replaced. NULL: no memory. */
+char *ae_boot_entry_line(const char *text);
+
 bool ae_boot_grubby_is_here(void);
 int ae_boot_grubby_plan(struct ae_boot_plan *plan, struct ae_error *err);
 int ae_boot_grubby_refresh(const char *parameters, bool removing, ae_boot_runner run,
                            struct ae_error *err);
 int ae_boot_grubby_verify(const struct ae_boot_plan *plan, struct ae_error *err);
 
+/* boot_ostree.c */
+bool ae_boot_ostree_is_here(void);
+int ae_boot_ostree_plan(struct ae_boot_plan *plan, struct ae_error *err);
+int ae_boot_ostree_refresh(const char *parameters, bool removing, ae_boot_runner run,
+                           struct ae_error *err);
+int ae_boot_ostree_verify(const struct ae_boot_plan *plan, struct ae_error *err);
+
+/* boot_install.c */
 bool ae_boot_kernel_install_is_here(void);
 int ae_boot_kernel_install_plan(struct ae_boot_plan *plan, struct ae_error *err);
 int ae_boot_kernel_install_refresh(const char *parameters, bool removing, ae_boot_runner run,
                                    struct ae_error *err);
+int ae_boot_kernel_install_verify(const struct ae_boot_plan *plan, struct ae_error *err);
 int ae_boot_kernel_install_strip(const char *path, const char *now, const char *parameters,
                                  char **left, struct ae_error *err);
 

@@ -11,7 +11,8 @@ struct value {
     char *text;
     size_t used, size;
     bool unknown;
-    int rc; /* negative: it is not whole */
+    int rc;               /* negative: it is not whole */
+    const char *unclosed; /* the quote that nothing closes */
 };
 
 static void put(struct value *value, const char *text, size_t length)
@@ -76,6 +77,37 @@ static const char *skip_nested(const char *text, char open, char close)
     return text;
 }
 
+static const char *quoted_text(const struct ae_grub_variables *variables, const char *at,
+                               struct value *value);
+
+/* Behind "${NAME": ":-word}" or ":+word}", with or without the colon. NULL: something else. */
+static const char *alternative(const struct ae_grub_variables *variables,
+                               const struct ae_grub_variable *other, const char *at,
+                               struct value *value)
+{
+    bool colon = *at == ':', set = other && (!colon || *other->value);
+    const char *end = skip_nested(at, '{', '}') - 1;
+    char operation = at[colon], *text;
+
+    if ((operation != '-' && operation != '+') || *end != '}')
+        return NULL;
+    if (set && operation == '-')
+        put(value, other->value, strlen(other->value));
+    value->unknown |= other && other->unknown;
+    if (set != (operation == '+'))
+        return end + 1;
+    at += colon + 1;
+    text = strndup(at, (size_t)(end - at));
+    if (!text) {
+        value->rc = -ENOMEM;
+        return end + 1;
+    }
+    for (const char *rest = text; *rest; rest += *rest == '"') /* quotes within are taken off */
+        rest = quoted_text(variables, rest, value);
+    free(text);
+    return end + 1;
+}
+
 /* At a '$' or '`': puts what it stands for, as far as that can be told, and returns behind it. */
 static const char *expand(const struct ae_grub_variables *variables, const char *at,
                           struct value *value)
@@ -97,6 +129,10 @@ static const char *expand(const struct ae_grub_variables *variables, const char 
     name += braces;
     length = name_length(name);
     if (braces && (length == 0 || name[length] != '}')) {
+        end = length ? alternative(variables, find(variables, name, length), name + length, value)
+                     : NULL;
+        if (end)
+            return end;
         value->unknown = true;
         return skip_nested(name, '{', '}');
     }
@@ -117,12 +153,15 @@ static const char *single_quoted(const char *at, struct value *value)
     size_t length = strcspn(at, "'");
 
     put(value, at, length);
+    if (!at[length])
+        value->unclosed = at - 1;
     return at + length + (at[length] == '\'');
 }
 
-/* Within double quotes a backslash is special before these only (POSIX.1, XCU 2.2.3). */
-static const char *double_quoted(const struct ae_grub_variables *variables, const char *at,
-                                 struct value *value)
+/* To the closing double quote. Within, a backslash is special before these only (POSIX.1,
+ * XCU 2.2.3). */
+static const char *quoted_text(const struct ae_grub_variables *variables, const char *at,
+                               struct value *value)
 {
     while (*at && *at != '"') {
         if (*at == '$' || *at == '`') {
@@ -135,7 +174,17 @@ static const char *double_quoted(const struct ae_grub_variables *variables, cons
             put(value, at++, 1);
         }
     }
-    return at + (*at == '"');
+    return at;
+}
+
+static const char *double_quoted(const struct ae_grub_variables *variables, const char *at,
+                                 struct value *value)
+{
+    const char *end = quoted_text(variables, at, value);
+
+    if (!*end)
+        value->unclosed = at - 1;
+    return end + (*end == '"');
 }
 
 /* A shell word; returns behind it. */
@@ -204,6 +253,8 @@ static int assign(struct ae_grub_variables *variables, const char **text)
         value.unknown = before && before->unknown;
     }
     *text = word(variables, at + 1 + append, &value);
+    if (value.unclosed)
+        variables->unclosed = value.unclosed;
     rc = value.rc ? value.rc : set(variables, name, length, &value);
     free(value.text);
     return rc;
@@ -241,7 +292,10 @@ static int run_line(struct ae_grub_variables *variables, const char **text, bool
 
 int ae_grub_run(struct ae_grub_variables *variables, const char *text)
 {
-    variables->strange_line = 0;
+    const char *whole = text;
+
+    variables->strange_line = variables->unclosed_line = 0;
+    variables->unclosed = NULL;
     for (unsigned line = 1; *text;) {
         const char *begin = text;
         bool strange = false;
@@ -254,6 +308,10 @@ int ae_grub_run(struct ae_grub_variables *variables, const char *text)
         for (; begin < text; begin++)
             line += *begin == '\n';
     }
+    if (variables->unclosed)
+        variables->unclosed_line = 1;
+    for (; whole < variables->unclosed; whole++)
+        variables->unclosed_line += *whole == '\n';
     return 0;
 }
 

@@ -5,8 +5,8 @@
 /*
  * What /etc/default/grub and the drop-ins behind it make of a variable. They are shell scripts that
  * grub-mkconfig sources in turn; here the part of the shell that such files use is understood:
- * NAME=value and NAME+=value, quotes, backslashes, $NAME and ${NAME}, comments, `export`. Anything
- * else is not guessed at but reported.
+ * NAME=value and NAME+=value, quotes, backslashes, $NAME, ${NAME}, ${NAME:-word} and ${NAME:+word},
+ * comments, `export`. Anything else is not guessed at but reported.
  */
 
 #include <stdbool.h>
@@ -23,7 +23,9 @@ struct ae_grub_variable {
 struct ae_grub_variables {
     struct ae_grub_variable items[AE_GRUB_VARIABLES];
     unsigned count;
-    unsigned strange_line; /* the first line that is no assignment, in the last text run; 0: none */
+    unsigned strange_line;  /* the first line that is no assignment, in the last text run; 0: none */
+    const char *unclosed;   /* in the text being run */
+    unsigned unclosed_line; /* where a quote is opened that is never closed; 0: all are */
 };
 
 /*

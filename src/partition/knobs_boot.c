@@ -1,77 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/root.h"
+#include "machine/isolation.h"
 #include "partition/knobs.h"
 #include "partition/task.h"
 
-/*
- * The value of the last PARAMETER= on the command line, in a new string; NULL: there is none. The
- * last one is what counts for those that matter here.
- */
-static char *parameter(const char *name)
-{
-    char *text, *next, *word, *value = NULL;
-    size_t length = strlen(name);
-
-    if (ae_root_read_all("/proc/cmdline", &text) < 0)
-        return NULL;
-    next = text;
-    while ((word = strsep(&next, " \t\n"))) {
-        if (strncmp(word, name, length) != 0 || word[length] != '=')
-            continue;
-        free(value);
-        value = strdup(word + length + 1);
-    }
-    free(text);
-    return value;
-}
-
-/* Behind the flags of isolcpus=managed_irq,domain,2-5. */
-static const char *behind_flags(const char *value)
-{
-    while ((*value < '0' || *value > '9') && strchr(value, ','))
-        value = strchr(value, ',') + 1;
-    return value;
-}
-
 static void parameter_covers(const struct ae_partition *partition, const char *name,
-                             struct ae_evidence *evidence)
+                             enum ae_isolation_kind kind, struct ae_evidence *evidence)
 {
-    char *value = parameter(name);
-    struct ae_cpus cpus;
+    struct ae_isolation isolation;
+    const struct ae_cpus *cpus = &isolation.cpus[kind];
+    char text[128];
 
-    if (!value)
-        ae_evidence_set(evidence, AE_ANSWER_NO, "the kernel was started without %s=", name);
-    else if (ae_cpus_parse(&cpus, behind_flags(value)))
-        ae_evidence_set(evidence, AE_ANSWER_UNSEEN, "%s=%.100s is in a form not understood here",
-                        name, value);
+    if (ae_isolation_read(&isolation))
+        ae_evidence_set(evidence, AE_ANSWER_UNSEEN, "/proc/cmdline cannot be read");
+    else if (isolation.named & (1u << kind))
+        ae_evidence_set(
+            evidence, ae_cpus_within(&partition->quiet, cpus) ? AE_ANSWER_YES : AE_ANSWER_NO,
+            "the kernel was started with %s%s%s", name, ae_cpus_show(cpus, text, sizeof(text)),
+            isolation.refused & (1u << kind) ? ", and again with other CPUs, which it threw away"
+                                             : "");
+    else if (isolation.strange & (1u << kind))
+        ae_evidence_set(evidence, AE_ANSWER_NO,
+                        "the kernel was started with %s and a list that it does not understand",
+                        name);
     else
-        ae_evidence_set(evidence,
-                        ae_cpus_within(&partition->quiet, &cpus) ? AE_ANSWER_YES : AE_ANSWER_NO,
-                        "the kernel was started with %s=%.100s", name, value);
-    free(value);
+        ae_evidence_set(evidence, AE_ANSWER_NO, "the kernel was started without %s", name);
 }
 
 static void file_covers(const struct ae_partition *partition, const char *path,
                         struct ae_evidence *evidence)
 {
-    char text[160];
     struct ae_cpus cpus;
+    char text[128];
+    int rc = ae_cpus_read(&cpus, path);
 
-    if (ae_root_read(path, text, sizeof(text)) < 0 || ae_cpus_read(&cpus, path))
+    if (rc == -ENOENT)
         ae_evidence_set(evidence, AE_ANSWER_NO, "this kernel has no %s", path);
+    else if (rc)
+        ae_evidence_set(evidence, AE_ANSWER_UNSEEN, "%s: %s", path, strerror(-rc));
     else
         ae_evidence_set(evidence,
                         ae_cpus_within(&partition->quiet, &cpus) ? AE_ANSWER_YES : AE_ANSWER_NO,
-                        "%s is \"%s\"", path, text);
+                        "%s is \"%s\"", path, ae_cpus_show(&cpus, text, sizeof(text)));
 }
 
 static void tick_accepted(const struct ae_partition *partition, struct ae_evidence *evidence)
 {
-    parameter_covers(partition, "nohz_full", evidence);
+    parameter_covers(partition, "nohz_full=", AE_ISOLATION_NOHZ_FULL, evidence);
 }
 
 static void tick_effective(const struct ae_partition *partition, struct ae_evidence *evidence)
@@ -91,9 +70,10 @@ const struct ae_knob ae_knob_tick = {
 
 static void rcu_accepted(const struct ae_partition *partition, struct ae_evidence *evidence)
 {
-    parameter_covers(partition, "rcu_nocbs", evidence);
+    parameter_covers(partition, "rcu_nocbs=", AE_ISOLATION_RCU_NOCBS, evidence);
     if (evidence->answer != AE_ANSWER_YES)
-        parameter_covers(partition, "nohz_full", evidence); /* implies it */
+        parameter_covers(partition, "nohz_full=", AE_ISOLATION_NOHZ_FULL,
+                         evidence); /* implies it */
 }
 
 /* A CPU whose callbacks are offloaded has a thread named after it: rcuop/3, rcuos/3 or rcuob/3. */
@@ -132,7 +112,7 @@ const struct ae_knob ae_knob_rcu_callbacks = {
 
 static void domains_accepted(const struct ae_partition *partition, struct ae_evidence *evidence)
 {
-    parameter_covers(partition, "isolcpus", evidence);
+    parameter_covers(partition, "isolcpus=", AE_ISOLATION_DOMAIN, evidence);
 }
 
 static void domains_effective(const struct ae_partition *partition, struct ae_evidence *evidence)
@@ -152,15 +132,7 @@ const struct ae_knob ae_knob_boot_domains = {
 
 static void managed_accepted(const struct ae_partition *partition, struct ae_evidence *evidence)
 {
-    char *value;
-
-    parameter_covers(partition, "isolcpus", evidence);
-    if (evidence->answer != AE_ANSWER_YES)
-        return;
-    value = parameter("isolcpus");
-    if (!value || !strstr(value, "managed_irq"))
-        ae_evidence_set(evidence, AE_ANSWER_NO, "isolcpus= lacks managed_irq");
-    free(value);
+    parameter_covers(partition, "isolcpus=managed_irq,", AE_ISOLATION_MANAGED_IRQ, evidence);
 }
 
 static void managed_effective(const struct ae_partition *partition, struct ae_evidence *evidence)

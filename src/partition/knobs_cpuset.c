@@ -112,7 +112,7 @@ static int take_from(const char *set, void *context)
 static int expand_v1(const struct ae_partition *partition, struct ae_plan *plan,
                      const struct ae_cgroup *cgroup, const char *set, const char *quiet)
 {
-    char path[192], mems[256], host[4096];
+    char path[192], mems[8192], host[AE_CPUS_TEXT];
     struct ae_cpus others;
     int rc = ae_topology_online(&others);
 
@@ -136,7 +136,7 @@ static int expand_v1(const struct ae_partition *partition, struct ae_plan *plan,
 static int expand_cpuset(const struct ae_partition *partition, struct ae_plan *plan,
                          struct ae_error *err)
 {
-    char set[64], quiet[4096];
+    char set[64], quiet[AE_CPUS_TEXT];
     struct ae_cgroup cgroup;
 
     if (ae_cgroup_find(&cgroup))

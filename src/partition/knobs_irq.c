@@ -20,7 +20,7 @@ struct sockets {
 static int add_socket(const char *path, void *context)
 {
     struct sockets *sockets = context;
-    char list[4096], *now;
+    char list[AE_CPUS_TEXT], *now;
 
     if (ae_setting_read(AE_SETTING_IRQBALANCE, path, &now))
         return 0; /* nobody listens any more: not a daemon */

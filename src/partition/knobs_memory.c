@@ -164,7 +164,7 @@ static void ways_mask(char text[24], unsigned first, unsigned count)
 
 static int add_group(const struct ae_partition *partition, struct ae_plan *plan, const char *mask)
 {
-    char target[128], quiet[4096];
+    char target[128], quiet[AE_CPUS_TEXT];
     int rc;
 
     if (ae_cpus_format(&partition->quiet, quiet, sizeof(quiet)) < 0)

@@ -41,7 +41,7 @@ int ae_plan_without_quiet(const struct ae_partition *partition, enum ae_setting_
                           const char *now, char **wanted)
 {
     bool mask = kind == AE_SETTING_MASK;
-    char text[4096];
+    char text[AE_CPUS_TEXT];
     struct ae_cpus cpus;
     int rc = mask ? ae_cpus_parse_mask(&cpus, now) : ae_cpus_parse(&cpus, now);
 
@@ -193,7 +193,7 @@ static int add_task(const struct ae_task *task, void *context)
 {
     struct sweep *sweep = context;
     const struct ae_partition *partition = sweep->partition;
-    char target[48], now[4096], *wanted;
+    char target[48], now[AE_CPUS_TEXT], *wanted;
     int rc;
 
     if (task->immovable || ae_task_in_partition(task->id, partition->name))

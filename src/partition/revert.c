@@ -221,7 +221,7 @@ static int adopt(const struct ae_task *task, void *context)
 {
     struct revert *revert = context;
     const struct ae_journal_entry *entry, *heir;
-    char target[48], now[4096];
+    char target[48], now[AE_CPUS_TEXT];
     bool narrowed;
     int rc;
 

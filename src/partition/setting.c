@@ -171,7 +171,7 @@ static int find_task(const char *target, struct ae_task *task)
 
 static int read_task(const char *target, char **value)
 {
-    char text[4096];
+    char text[AE_CPUS_TEXT];
     struct ae_task task;
     int rc = find_task(target, &task);
 

@@ -69,7 +69,7 @@ static json_t *journal_json(const char *name, struct ae_error *err)
 int ae_certificate_add_partition(struct ae_certificate *certificate, struct ae_error *err)
 {
     struct ae_partition *partition;
-    char quiet[256] = "", *config = NULL;
+    char quiet[AE_CPUS_TEXT] = "", *config = NULL;
     json_t *all, *journal;
     int rc = ae_partition_load(&partition, certificate->partition, err);
 

@@ -29,6 +29,64 @@ static int make_root(void **state)
     return ae_root_set(directory);
 }
 
+static void a_list_is_read_as_the_kernel_reads_it(void **state)
+{
+    static const struct {
+        const char *list, *means;
+    } lists[] = {
+        {"0-1,4", "0-1,4"},
+        {"2-N", "2-15"},
+        {"N", "15"},
+        {"all", "0-15"},
+        {"ALL:1/2", "0,2,4,6,8,10,12,14"},
+        {"2-5:2/4", "2-3"},
+        {"0-15:1/4", "0,4,8,12"},
+        {"1-N:3/4,0", "0-3,5-7,9-11,13-15"},
+        {"5,4,3", "3-5"},
+        {"3-3", "3"},
+        {"", ""},
+    };
+    static const char *const wrong[] = {"x",           "3-2",     "1-",    "-1",    "1,,",
+                                        "2-5:3/2",     "2-5:1/0", "2-5:1", "2:1/2", "8192",
+                                        "99999999999", "Nx",      "1 2",   "all,",  "1-4:/2"};
+    struct ae_cpus cpus;
+    char text[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        assert_int_equal(ae_cpus_parse_kernel(&cpus, lists[i].list, 15), 0);
+        assert_true(ae_cpus_format(&cpus, text, sizeof(text)) >= 0);
+        assert_string_equal(text, lists[i].means);
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        if (ae_cpus_parse_kernel(&cpus, wrong[i], 15) >= 0)
+            fail_msg("%s is a list", wrong[i]);
+    assert_true(ae_cpus_parse(&cpus, "2-N") < 0); /* where nobody said what N is */
+    assert_true(ae_cpus_parse(&cpus, "all") < 0);
+}
+
+static void a_list_for_people_never_lies(void **state)
+{
+    struct ae_cpus cpus;
+    char text[64], whole[AE_CPUS_TEXT];
+
+    (void)state;
+    ae_cpus_clear(&cpus);
+    for (unsigned cpu = 1; cpu < AE_CPUS_MAX; cpu += 2)
+        ae_cpus_add(&cpus, cpu);
+    assert_true(ae_cpus_format(&cpus, whole, sizeof(whole)) > 0);
+    assert_string_equal(ae_cpus_show(&cpus, text, 40), "1,3,5,7,9,11,13,15,17,... (4096 CPUs)");
+    for (size_t size = 32; size <= sizeof(text); size++) {
+        size_t length = strspn(ae_cpus_show(&cpus, text, size), "0123456789,");
+
+        assert_true(strlen(text) < size);
+        assert_int_equal(text[length - 1], ',');
+        assert_memory_equal(text, whole, length);
+    }
+    ae_cpus_parse(&cpus, "2-3,5");
+    assert_string_equal(ae_cpus_show(&cpus, text, 6), "2-3,5");
+}
+
 static int remove_root(void **state)
 {
     (void)state;
@@ -72,15 +130,21 @@ static void what_others_wrote_is_shown_without_effect(void **state)
         {"Gr\u00fc\u00dfe, \u65e5\u672c, \U0001f600", "Gr\u00fc\u00dfe, \u65e5\u672c, \U0001f600"},
         {"\x1b[2J\x1b]0;x\a", "?[2J?]0;x?"},
         {"all is well\n\nSIGNED", "all is well  SIGNED"},
-        {"a\r\tb\vc\x7f" "d", "a  b?c?d"},
-        {"\xc2\x9b" "31m", "?31m"},           /* CSI of C1 as UTF-8 */
-        {"\x9b" "31m \x85", "?31m ?"},       /* and as a byte */
+        {"a\r\tb\vc\x7f"
+         "d",
+         "a  b?c?d"},
+        {"\xc2\x9b"
+         "31m",
+         "?31m"}, /* CSI of C1 as UTF-8 */
+        {"\x9b"
+         "31m \x85",
+         "?31m ?"}, /* and as a byte */
         {"\u202egnp.exe \u2066x\u2069", "?gnp.exe ?x?"},
         {"a\u200bb\ufeffc\U000e0041", "a?b?c?"},
         {"\u2028x\u2029", "?x?"},
-        {"\xc0\x9b \xe0\x82\x9b", "?? ???"},     /* what is not the shortest form */
+        {"\xc0\x9b \xe0\x82\x9b", "?? ???"},           /* what is not the shortest form */
         {"\xed\xa0\x80 \xf4\x90\x80\x80", "??? ????"}, /* half a pair; behind the last one */
-        {"\xe6\x97", "??"},                  /* cut in the middle */
+        {"\xe6\x97", "??"},                            /* cut in the middle */
         {"\xff\xfe", "??"},
     };
     char text[64];
@@ -117,7 +181,9 @@ static void an_error_is_one_plain_line(void **state)
     struct ae_error err;
 
     (void)state;
-    ae_error_set(&err, -EIO, "in use by %s", "\x1b[8m\xc2\x9b" "2J\nok");
+    ae_error_set(&err, -EIO, "in use by %s",
+                 "\x1b[8m\xc2\x9b"
+                 "2J\nok");
     assert_string_equal(err.text, "in use by ?[8m?2J ok");
     ae_error_prefix(&err, -EIO, "%s", "a\nb\x7f");
     assert_string_equal(err.text, "a b?: in use by ?[8m?2J ok");
@@ -167,8 +233,8 @@ static void cpu_lists_round_trip(void **state)
         const char *in, *out;
         unsigned count;
     } cases[] = {
-        {"", "", 0},          {"(null)", "", 0},     {"0", "0", 1},
-        {"3,1,2", "1-3", 3},  {"0-0,8191", "0,8191", 2}, {"63-64", "63-64", 2},
+        {"", "", 0},         {"(null)", "", 0},         {"0", "0", 1},
+        {"3,1,2", "1-3", 3}, {"0-0,8191", "0,8191", 2}, {"63-64", "63-64", 2},
     };
 
     (void)state;
@@ -185,8 +251,8 @@ static void cpu_lists_round_trip(void **state)
 
 static void bad_cpu_lists_are_refused(void **state)
 {
-    static const char *const bad[] = {"x", "1,", ",1", "2-1", "-1", "1-", "1 2", "8192", "0-8192",
-                                      "99999999999999999999"};
+    static const char *const bad[] = {"x",  "1,",  ",1",   "2-1",    "-1",
+                                      "1-", "1 2", "8192", "0-8192", "99999999999999999999"};
     struct ae_cpus cpus;
 
     (void)state;
@@ -337,6 +403,8 @@ int main(void)
         cmocka_unit_test(cpu_lists_round_trip),
         cmocka_unit_test(bad_cpu_lists_are_refused),
         cmocka_unit_test(a_cpu_list_that_does_not_fit_is_an_error),
+        cmocka_unit_test(a_list_is_read_as_the_kernel_reads_it),
+        cmocka_unit_test(a_list_for_people_never_lies),
         cmocka_unit_test(cpu_masks_round_trip),
         cmocka_unit_test(bad_cpu_masks_are_refused),
         cmocka_unit_test(cpu_sets_subtract_keep_and_join),

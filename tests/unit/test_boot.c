@@ -78,6 +78,21 @@ static void imitate_grubby(const char *option)
     free(text);
 }
 
+/* Like kernel-install: an entry of what is left of the file without its comments. */
+static void imitate_kernel_install(const char *version)
+{
+    const char *text = made_root_get(CMDLINE);
+    char path[256], out[4096], line[2048] = "";
+
+    for (; text && *text; text += strcspn(text, "\n"), text += *text == '\n')
+        if (*text != '#')
+            snprintf(line + strlen(line), sizeof(line) - strlen(line), "%.*s ",
+                     (int)strcspn(text, "\n"), text);
+    snprintf(path, sizeof(path), "/efi/loader/entries/%s.conf", version);
+    snprintf(out, sizeof(out), "title Linux\nversion %s\noptions %s\n", version, line);
+    made_root_put(path, out);
+}
+
 static int imitate(const char *const argv[], struct ae_error *err)
 {
     size_t used = 0;
@@ -97,6 +112,8 @@ static int imitate(const char *const argv[], struct ae_error *err)
         imitate_update_grub();
     else if (strstr(argv[0], "grubby"))
         imitate_grubby(argv[2]);
+    else if (strstr(argv[0], "kernel-install") && !ignore_args)
+        imitate_kernel_install(argv[2]);
     return 0;
 }
 
@@ -386,6 +403,265 @@ static void what_cannot_be_replaced_is_named_and_left(void **state)
     ae_boot_plan_free(&plan);
 }
 
+/* ---- What others wrote, in forms of their own ---- */
+
+/* Plans for a machine of one file, and what came of it: an error that says so, or the last line of
+ * the file that is written. */
+struct form {
+    const char *path, *text;
+    const char *parameters;
+    const char *expected; /* of the file after, NULL: nothing is written */
+    const char *says;     /* of the error */
+};
+
+static void try_form(const struct form *form)
+{
+    struct ae_boot_plan plan;
+    struct ae_error err = {.text = ""};
+    const char *after;
+    int rc;
+
+    made_root_put(form->path, form->text);
+    rc = ae_boot_plan(&plan, NULL, form->parameters, &err);
+    if (form->says) {
+        if (!rc || !strstr(err.text, form->says))
+            fail_msg("%s: rc %d, \"%s\" does not say \"%s\"", form->text, rc, err.text, form->says);
+    } else if (rc) {
+        fail_msg("%s: %s", form->text, err.text);
+    }
+    after = !rc && plan.count && !plan.nothing ? plan.changes[0].after : NULL;
+    if (!rc && form->expected && (!after || !strstr(after, form->expected)))
+        fail_msg("%s: \"%s\" has no \"%s\"", form->text, after ? after : "(nothing)",
+                 form->expected);
+    if (!rc && !form->expected && after)
+        fail_msg("%s: nothing had to be written: %s", form->text, after);
+    if (!rc)
+        ae_boot_plan_free(&plan);
+}
+
+#define DEFAULT(value) "GRUB_CMDLINE_LINUX_DEFAULT=" value "\n"
+#define PAGES          "hugepagesz=2M hugepages=16"
+
+static void what_grubs_file_says_is_understood(void **state)
+{
+    static const struct form forms[] = {
+        /* The same CPUs, written otherwise. */
+        {GRUB, DEFAULT("\"nohz_full=2,3 isolcpus=domain,managed_irq,2-3\""), PARAMETERS, NULL,
+         NULL},
+        {GRUB, DEFAULT("\"nohz-full=2-3 isolcpus=managed_irq,2,3 isolcpus=domain,2-3\""),
+         PARAMETERS, NULL, NULL},
+        {GRUB, DEFAULT("\"nohz_full=2-3:1/1 isolcpus=nosuch,managed_irq,domain,2-3\""), PARAMETERS,
+         NULL, NULL},
+        {GRUB, DEFAULT("\"isolcpus=2-3\""), PARAMETERS,
+         "nohz_full=2-3 isolcpus=managed_irq,domain,2-3", NULL},
+        {GRUB, DEFAULT("\"nohz_full=2-4\""), PARAMETERS, NULL,
+         "has nohz_full=2-4 where nohz_full=2-3"},
+        {GRUB, DEFAULT("\"isolcpus=managed_irq,2-4\""), PARAMETERS, NULL,
+         "has isolcpus=managed_irq,2-4"},
+        /* Pairs. */
+        {GRUB, DEFAULT("\"default_hugepagesz=1G hugepagesz=1G hugepages=16\""), PAGES,
+         "} hugepagesz=2M hugepages=16\"", NULL},
+        {GRUB, DEFAULT("\"hugepagesz=2M hugepages=512 hugepagesz=1G\""), PAGES, NULL,
+         "has hugepagesz=2M hugepages=512 where hugepagesz=2M hugepages=16"},
+        {GRUB, DEFAULT("\"hugepages=16\""), PAGES, NULL, NULL},
+        {GRUB, DEFAULT("\"hugepages=16 default_hugepagesz=1G\""), PAGES,
+         "} hugepagesz=2M hugepages=16\"", NULL},
+        {GRUB, DEFAULT("\"hugepagesz=2048K quiet hugepages=16\""), PAGES, NULL, NULL},
+        /* What is behind a variable. */
+        {GRUB, DEFAULT("\"quiet \\$tuned_params\""), PARAMETERS, NULL, "has nohz_full=1 where"},
+        {GRUB, DEFAULT("\"quiet \\${tuned_params}\""), PARAMETERS, NULL, "has nohz_full=1 where"},
+        {GRUB, DEFAULT("'quiet $saved_params'"), PARAMETERS, NULL, "has isolcpus=1 where"},
+        {GRUB, DEFAULT("\"${GRUB_CMDLINE_LINUX_DEFAULT:+x }\\$tuned_params\""), PARAMETERS, NULL,
+         "has nohz_full=1 where"},
+        {GRUB, DEFAULT("\"quiet \\$nobody_sets\""), PARAMETERS, "nohz_full=2-3", NULL},
+        /* What is wrong with the file itself. */
+        {GRUB, DEFAULT("\"quiet") "X=\"1\"\nY='a\nb\n", PARAMETERS, NULL,
+         "grub:2: a quote is opened"},
+        {GRUB, "X=1\nY=\"${Z\n", PARAMETERS, NULL, "grub:2: a quote is opened"},
+        {GRUB, "X=1\r\n" DEFAULT("\"quiet\"\r"), PARAMETERS, NULL, "grub:1: the line ends as DOS"},
+        {GRUB, DEFAULT("\"\n quiet\n splash\n\""), PARAMETERS, NULL, "goes over several lines"},
+        {GRUB, DEFAULT("\"quiet \\\n splash\""), PARAMETERS, "nohz_full=2-3", NULL},
+        {GRUB, DEFAULT("\"quiet -- x\""), PARAMETERS, NULL, "has \"--\""},
+    };
+
+    (void)state;
+    made_root_put("/sys/devices/system/cpu/possible", "0-7\n");
+    made_root_put("/etc/tuned/bootcmdline", "TUNED_BOOT_CMDLINE=\"nohz_full=1 skew_tick=1\"\n");
+    made_root_put("/boot/grub/grubenv", "# GRUB Environment Block\nsaved_params=isolcpus=1\n####");
+    for (size_t i = 0; i < COUNT(forms); i++)
+        try_form(&forms[i]);
+}
+
+static void what_kernel_installs_file_says_is_understood(void **state)
+{
+    static const struct form forms[] = {
+        {CMDLINE, "root=/dev/x rw quiet\n# set by the installer\n", PARAMETERS,
+         "root=/dev/x rw quiet " PARAMETERS "\n# set by the installer\n", NULL},
+        {CMDLINE, "# old: isolcpus=4-5 nohz_full=4-5 5\" disk\nroot=/dev/x\n", PARAMETERS,
+         "disk\nroot=/dev/x " PARAMETERS "\n", NULL},
+        {CMDLINE, "root=/dev/x\nquiet", PARAMETERS, "root=/dev/x\nquiet " PARAMETERS, NULL},
+        {CMDLINE, "root=/dev/x -- single\n# c\n\n", PARAMETERS,
+         "root=/dev/x " PARAMETERS " -- single\n# c\n", NULL},
+        {CMDLINE, "# nothing\n", PARAMETERS, "# nothing\n" PARAMETERS "\n", NULL},
+        {CMDLINE, "root=/dev/x\nnohz_full=4-5\n", PARAMETERS, NULL, "has nohz_full=4-5 where"},
+        {CMDLINE, "root=/dev/x\nnohz_full=3,2\nisolcpus=domain,managed_irq,2-3\n", PARAMETERS, NULL,
+         NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(forms); i++)
+        try_form(&forms[i]);
+}
+
+static void what_an_entry_says_is_understood(void **state)
+{
+    static const struct form forms[] = {
+        {ENTRY, "title L\noptions root=/dev/x ro\noptions quiet\nid a\n", PARAMETERS,
+         "options root=/dev/x ro\noptions quiet " PARAMETERS "\nid a", NULL},
+        {ENTRY, "title L\noptions root=/dev/x\noptions isolcpus=5 nohz_full=5\n", PARAMETERS, NULL,
+         "has nohz_full=5 where"},
+        {ENTRY, "title L\noptions $kernelopts $tuned_params\n", PARAMETERS, NULL,
+         "has isolcpus=1 where"},
+        {ENTRY, "title L\noptions root=/dev/x $tuned_params\n", PARAMETERS, NULL,
+         "has isolcpus=1 where"},
+        {ENTRY, "title L\noptions hugepagesz=1G hugepages=16\n", PAGES,
+         "options hugepagesz=1G hugepages=16 hugepagesz=2M hugepages=16\n", NULL},
+    };
+
+    (void)state;
+    made_root_put("/boot/grub2/grubenv",
+                  "kernelopts=root=/dev/x ro\ntuned_params=isolcpus=1\n####");
+    for (size_t i = 0; i < COUNT(forms); i++)
+        try_form(&forms[i]);
+}
+
+/* What update-grub writes, with another's beside it: the kernel would throw one of the two away. */
+static int write_both(const char *const argv[], struct ae_error *err)
+{
+    int rc = imitate(argv, err);
+
+    if (made_root_get(DROP_IN))
+        made_root_put(GRUB_CFG,
+                      "set late=\"nohz_full=1\"\nmenuentry 'x' {\n\tlinux /vmlinuz ro " PARAMETERS
+                      " $late\n}\n");
+    return rc;
+}
+
+static void a_second_one_in_what_was_written_is_no_success(void **state)
+{
+    struct ae_boot_plan plan;
+    struct ae_error err;
+
+    (void)state;
+    assert_int_equal(ae_boot_plan(&plan, NULL, PARAMETERS, NULL), 0);
+    assert_int_equal(ae_boot_apply(&plan, write_both, &err), -EEXIST);
+    assert_non_null(strstr(err.text, "nohz_full=1"));
+    assert_null(made_root_get(DROP_IN));
+    assert_null(made_root_get(AE_BOOT_STATE));
+    ae_boot_plan_free(&plan);
+}
+
+static void a_kernel_install_that_writes_nothing_is_no_success(void **state)
+{
+    static const char before[] = "root=/dev/x\n";
+    struct ae_boot_plan plan;
+    struct ae_error err;
+
+    (void)state;
+    made_root_put(CMDLINE, before);
+    for (int stale = 0; stale < 2; stale++) {
+        ignore_args = true;
+        assert_int_equal(ae_boot_plan(&plan, NULL, PARAMETERS, NULL), 0);
+        assert_int_equal(ae_boot_apply(&plan, imitate, &err), -EIO);
+        assert_non_null(strstr(err.text, stale ? "6.1-a.conf has not all" : "neither an entry"));
+        assert_string_equal(made_root_get(CMDLINE), before);
+        ae_boot_plan_free(&plan);
+        /* An entry that another tool wrote, and does not write anew. */
+        made_root_put("/boot/efi/loader/entries/6.1-a.conf",
+                      "title x\nversion 6.1-a\noptions root=/dev/x\n");
+    }
+}
+
+static void a_left_over_cmdline_makes_no_loader(void **state)
+{
+    struct ae_boot_plan plan;
+    struct ae_error err;
+
+    (void)state;
+    made_root_put("/usr/bin/kernel-install", "");
+    made_root_put(CMDLINE, "root=/dev/x\n");
+    made_root_put("/boot/grub/grub.cfg", "menuentry x { }\n");
+    assert_int_equal(ae_boot_plan(&plan, NULL, PARAMETERS, &err), -ENOENT);
+}
+
+static const char *deployed = "/boot/loader/entries/ostree-1.conf";
+
+/* Like rpm-ostree: another entry, of other words. */
+static int imitate_ostree(const char *const argv[], struct ae_error *err)
+{
+    char line[1024] = "title F\noptions root=/dev/x";
+
+    (void)err;
+    runs++;
+    for (int i = 2; argv[i]; i++)
+        if (strncmp(argv[i], "--append", 8) == 0)
+            snprintf(line + strlen(line), sizeof(line) - strlen(line), " %s",
+                     strchr(argv[i], '=') + 1);
+    if (!ignore_args)
+        made_root_put(deployed, line);
+    return 0;
+}
+
+static void ostree_is_told_by_its_own_command(void **state)
+{
+    struct ae_boot_removal removal;
+    struct ae_boot_plan plan;
+    struct ae_error err;
+
+    (void)state;
+    made_root_put("/usr/bin/rpm-ostree", "");
+    made_root_put("/run/ostree-booted", "");
+    made_root_put("/usr/sbin/grubby", "");
+    made_root_put(deployed, "title F\noptions root=/dev/x\n");
+    assert_int_equal(ae_boot_plan(&plan, NULL, PARAMETERS " " PAGES, &err), 0);
+    assert_string_equal(plan.writer, "rpm-ostree");
+    assert_false(plan.nothing);
+    ignore_args = true;
+    assert_int_equal(ae_boot_apply(&plan, imitate_ostree, &err), -EIO);
+    assert_null(made_root_get(AE_BOOT_STATE));
+    ignore_args = false;
+    assert_int_equal(ae_boot_apply(&plan, imitate_ostree, &err), 0);
+    ae_boot_plan_free(&plan);
+    assert_non_null(strstr(made_root_get(deployed), PARAMETERS " " PAGES));
+    assert_int_equal(ae_boot_remove(&removal, imitate_ostree, &err), 0);
+    assert_null(strstr(made_root_get(deployed), "nohz_full"));
+    made_root_put(deployed, "options root=/dev/x isolcpus=5\n");
+    assert_int_equal(ae_boot_plan(&plan, NULL, PARAMETERS, &err), -EEXIST);
+}
+
+/* Equal words that were there before are not ours to take away. */
+static void only_what_was_added_is_taken_away(void **state)
+{
+    static const char parameters[] = PAGES " skew_tick=1";
+    struct ae_boot_removal removal;
+    struct ae_boot_plan plan;
+    struct ae_error err;
+
+    (void)state;
+    made_root_put(CMDLINE, "root=/dev/x skew_tick=1 hugepagesz=1G hugepages=16\n");
+    assert_int_equal(ae_boot_plan(&plan, NULL, parameters, &err), 0);
+    assert_int_equal(ae_boot_apply(&plan, imitate, &err), 0);
+    ae_boot_plan_free(&plan);
+    assert_string_equal(made_root_get(CMDLINE),
+                        "root=/dev/x skew_tick=1 hugepagesz=1G hugepages=16 " PAGES "\n");
+    made_root_put(CMDLINE,
+                  "root=/dev/x skew_tick=1 loglevel=3 hugepagesz=1G hugepages=16 " PAGES "\n");
+    assert_int_equal(ae_boot_remove(&removal, imitate, &err), 0);
+    assert_int_equal(removal.edited, 1);
+    assert_string_equal(made_root_get(CMDLINE),
+                        "root=/dev/x skew_tick=1 loglevel=3 hugepagesz=1G hugepages=16\n");
+}
+
 static void a_loader_that_does_not_take_them_is_no_success(void **state)
 {
     struct ae_boot_plan plan;
@@ -603,7 +879,9 @@ static void the_kernel_is_asked_not_its_command_line(void **state)
         {"nohz_full=2-3", CPU "/nohz_full", "2-5\n", AE_BOOT_TAKEN},
         {"nohz_full=2-3", CPU "/nohz_full", "(null)\n", AE_BOOT_PRINTED},
         {"nohz_full=2-3", NULL, NULL, AE_BOOT_PRINTED},
-        {"nohz_full=all", CPU "/nohz_full", "2\n", AE_BOOT_UNSEEN},
+        {"nohz_full=all", CPU "/nohz_full", "2\n", AE_BOOT_PRINTED},
+        {"nohz_full=2,3,5", CPU "/nohz_full", "2-3,5\n", AE_BOOT_TAKEN},
+        {"isolcpus=\"domain,managed_irq,2-5:1/2\"", CPU "/isolated", "2,4\n", AE_BOOT_TAKEN},
         {"isolcpus=managed_irq,domain,2-3", CPU "/isolated", "2-3\n", AE_BOOT_TAKEN},
         {"isolcpus=domain,2-3", CPU "/isolated", "2\n", AE_BOOT_PRINTED},
         {"irqaffinity=0-1", "/proc/irq/default_smp_affinity", "3\n", AE_BOOT_TAKEN},
@@ -686,6 +964,14 @@ int main(void)
         on(begin_kernel_install, kernel_install_line_is_restored_byte_for_byte),
         on(begin_kernel_install, bytes_that_are_no_utf8_come_back),
         on(begin_kernel_install, what_is_not_text_stays),
+        on(begin_grub, what_grubs_file_says_is_understood),
+        on(begin_kernel_install, what_kernel_installs_file_says_is_understood),
+        on(begin_grubby, what_an_entry_says_is_understood),
+        on(begin_grub, a_second_one_in_what_was_written_is_no_success),
+        on(begin_kernel_install, a_kernel_install_that_writes_nothing_is_no_success),
+        on(begin, a_left_over_cmdline_makes_no_loader),
+        on(begin_kernel_install, only_what_was_added_is_taken_away),
+        on(begin, ostree_is_told_by_its_own_command),
         on(begin_kernel_install, what_cannot_be_replaced_is_named_and_left),
         on(begin_kernel_install, only_our_words_leave_an_edited_line),
         on(begin_kernel_install, an_unclosed_quote_is_not_edited),

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "machine/cmdline.h"
+#include "machine/isolation.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -81,7 +81,11 @@ static void merging_appends_only_what_is_missing(void **state)
 
 static void removing_undoes_merging_byte_for_byte(void **state)
 {
-    static const char *const lines[] = {"", "ro quiet", "ro  \"x=a b\"  y", "ro -- single", " lead",
+    static const char *const lines[] = {"",
+                                        "ro quiet",
+                                        "ro  \"x=a b\"  y",
+                                        "ro -- single",
+                                        " lead",
                                         "root=UUID=1 ro   console=ttyS0,115200n8\tquiet "};
 
     (void)state;
@@ -124,6 +128,54 @@ static void what_cannot_be_edited_is_refused(void **state)
     free(long_line);
 }
 
+static void isolation_is_what_the_kernel_makes_of_it(void **state)
+{
+    enum { N = AE_ISOLATION_NOHZ_FULL, D = AE_ISOLATION_DOMAIN, M = AE_ISOLATION_MANAGED_IRQ };
+    static const struct {
+        const char *cmdline;
+        const char *nohz, *domain, *managed; /* NULL: not named */
+        unsigned refused, strange;
+    } lines[] = {
+        {"ro", NULL, NULL, NULL, 0, 0},
+        {"nohz_full=4-N isolcpus=managed_irq,domain,4-N", "4-15", "4-15", "4-15", 0, 0},
+        {"isolcpus=2-3", NULL, "2-3", NULL, 0, 0},
+        {"isolcpus=domain,managed_irq,2-3", NULL, "2-3", "2-3", 0, 0},
+        {"isolcpus=managed_irq,2-3", NULL, NULL, "2-3", 0, 0},
+        {"isolcpus=nosuch,domain,2-3", NULL, "2-3", NULL, 0, 0},
+        {"isolcpus=no-such,domain,2-3", NULL, NULL, NULL, 0, 0},
+        {"isolcpus=managed_irq,2-5 isolcpus=domain,2-5", NULL, "2-5", "2-5", 0, 0},
+        {"isolcpus=domain,2-5 isolcpus=domain,managed_irq,2-4", NULL, "2-5", NULL, 1 << D | 1 << M,
+         0},
+        {"isolcpus=nohz,domain,2-3", "2-3", "2-3", NULL, 0, 0},
+        {"nohz_full=2 isolcpus=nohz,3", "2", NULL, NULL, 1 << N, 0},
+        {"nohz-full=2,3", "2-3", NULL, NULL, 0, 0},
+        {"\"isolcpus=domain,2-5\" nohz_full=\"2-5\"", "2-5", "2-5", NULL, 0, 0},
+        {"nohz_full=1 nohz_full=2-3", "1", NULL, NULL, 1 << N, 0},
+        {"nohz_full=2- isolcpus=x,3-1", NULL, NULL, NULL, 0, 1 << N | 1 << D},
+        {"quiet -- nohz_full=2-3", NULL, NULL, NULL, 0, 0},
+        {"nohz_full isolcpus", NULL, NULL, NULL, 0, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(lines); i++) {
+        const char *expected[] = {lines[i].nohz, lines[i].domain, lines[i].managed};
+        struct ae_isolation isolation;
+
+        ae_isolation_parse(&isolation, lines[i].cmdline, 15);
+        for (unsigned kind = N; kind <= M; kind++) {
+            char text[64];
+
+            if (!(isolation.named & 1u << kind) != !expected[kind])
+                fail_msg("%s: kind %u", lines[i].cmdline, kind);
+            ae_cpus_show(&isolation.cpus[kind], text, sizeof(text));
+            assert_string_equal(text, expected[kind] ? expected[kind] : "");
+        }
+        if (isolation.refused != lines[i].refused || isolation.strange != lines[i].strange)
+            fail_msg("%s: refused %x, strange %x", lines[i].cmdline, isolation.refused,
+                     isolation.strange);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +185,7 @@ int main(void)
         cmocka_unit_test(removing_undoes_merging_byte_for_byte),
         cmocka_unit_test(removing_leaves_other_values_alone),
         cmocka_unit_test(what_cannot_be_edited_is_refused),
+        cmocka_unit_test(isolation_is_what_the_kernel_makes_of_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
