@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <argp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli.h"
 #include "measure/report.h"
+#include "proof/certificate.h"
+
+#define FILE_MOST (4 << 20) /* bytes of what ping printed; it is a hundredth of that */
 
 struct arguments {
     const char *files[2];
@@ -33,15 +38,28 @@ static error_t parse(int key, char *value, struct argp_state *state)
 /* What ping printed: bare, or as the member that the supervisor made of it, beside its proof. */
 static json_t *load(const char *file, json_t **proof)
 {
-    json_error_t why;
-    json_t *root = json_load_file(file, 0, &why);
-    json_t *ping = json_object_get(root, "ping");
+    struct ae_certificate_bytes bytes;
+    json_error_t why = {.text = ""};
+    struct ae_error err;
+    json_t *root, *ping;
 
-    if (!root)
-        fprintf(stderr, "aether compare: %s: %s (line %d)\n", file, why.text, why.line);
+    if (ae_certificate_take(&bytes, file, FILE_MOST, &err)) {
+        cli_fail("compare", &err);
+        *proof = NULL;
+        return NULL;
+    }
+    root = json_loadb(bytes.data, bytes.length, 0, &why);
+    free(bytes.data);
+    if (root)
+        ae_certificate_make_plain(root);
+    else
+        fprintf(stderr, "aether compare: %s: %s (line %d)\n", AE_TEXT(file), AE_TEXT(why.text),
+                why.line);
+    ping = json_object_get(root, "ping");
     ping = ping ? ping : root;
     if (root && !json_is_object(json_object_get(ping, "round_trip"))) {
-        fprintf(stderr, "aether compare: %s: this is not what 'aether ping --json' prints\n", file);
+        fprintf(stderr, "aether compare: %s: this is not what 'aether ping --json' prints\n",
+                AE_TEXT(file));
         ping = NULL;
     }
     json_incref(ping);

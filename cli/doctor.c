@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "base/text.h"
 #include "cli.h"
 #include "machine/check.h"
 #include "machine/kernel.h"
@@ -57,11 +58,15 @@ static unsigned *count_of(struct doctor *doctor, const char *word)
 }
 
 static void tell(struct doctor *doctor, const struct ae_check *check,
-                 const struct ae_finding *finding)
+                 const struct ae_finding *found)
 {
-    const char *word = ae_check_word(check, finding);
+    struct ae_finding shown = *found, *finding = &shown;
+    const char *word = ae_check_word(check, found);
 
     ++*count_of(doctor, word);
+    /* Machines and kernels say of themselves what they like. */
+    ae_text_shown(finding->reason, sizeof(finding->reason), finding->reason);
+    ae_text_shown(finding->remedy, sizeof(finding->remedy), finding->remedy);
     if (doctor->json) {
         json_array_append_new(
             doctor->list, json_pack("{s:s, s:s, s:b, s:s, s:s, s:s}", "check", check->name, "what",
@@ -119,6 +124,7 @@ int cli_doctor(int argc, char **argv)
         return CLI_USAGE;
     if (ae_kernel_release(release, sizeof(release)))
         strcpy(release, "unknown");
+    ae_text_shown(release, sizeof(release), release);
     doctor.list = json_array();
     if (!doctor.json)
         printf("Linux %s%s\n", release,

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/root.h"
+#include "base/text.h"
 #include "cli.h"
 
 static const struct verb {
@@ -47,7 +48,8 @@ static void usage(FILE *out)
 
 static int unknown(const char *what, const char *name)
 {
-    fprintf(stderr, "aether: unknown %s '%s'; 'aether --help' lists what there is\n", what, name);
+    fprintf(stderr, "aether: unknown %s '%s'; 'aether --help' lists what there is\n", what,
+            AE_TEXT(name));
     return CLI_USAGE;
 }
 

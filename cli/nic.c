@@ -8,6 +8,7 @@
 #include <aether/nic.h>
 
 #include "base/root.h"
+#include "base/text.h"
 #include "cli.h"
 #include "machine/iommu.h"
 #include "machine/pci.h"
@@ -54,8 +55,8 @@ static json_t *describe(const struct ae_pci *pci)
     if (taken)
         ae_vfio_holder(pci->iommu_group, holder, sizeof(holder));
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:b, s:s}", "address",
-                     pci->info.address, "ids", ids, "name", name, "driver", pci->driver,
-                     "interface", pci->netdev, "link", link_of(pci, link, sizeof(link)), "state",
+                     pci->info.address, "ids", ids, "name", AE_TEXT(name), "driver",
+                     AE_TEXT(pci->driver), "interface", AE_TEXT(pci->netdev), "link", link_of(pci, link, sizeof(link)), "state",
                      taken ? "taken" : "kernel", "iommu_group", pci->iommu_group, "numa_node",
                      pci->info.numa_node, "user", holder, "usable", (int)!why[0], "obstacle", why);
 }

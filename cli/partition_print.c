@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cpus.h"
+#include "base/text.h"
 
 static json_t *text_or_null(const char *text)
 {
@@ -75,12 +76,13 @@ void partition_line(const struct ae_partition_line *line, void *context)
 static json_t *answer(const struct ae_evidence *evidence)
 {
     return json_pack("{s:s, s:s}", "answer", ae_answer_name(evidence->answer), "detail",
-                     evidence->detail);
+                     AE_TEXT(evidence->detail));
 }
 
 static void print_answer(const char *question, const struct ae_evidence *evidence)
 {
-    printf("    %-10s %-7s %s\n", question, ae_answer_name(evidence->answer), evidence->detail);
+    printf("    %-10s %-7s %s\n", question, ae_answer_name(evidence->answer),
+           AE_TEXT(evidence->detail));
 }
 
 void partition_evidence(const struct ae_knob_evidence *evidence, void *context)
@@ -101,7 +103,7 @@ void partition_evidence(const struct ae_knob_evidence *evidence, void *context)
         evidence->accepted.answer == AE_ANSWER_ABSENT) {
         if (output->verbose || evidence->accepted.answer == AE_ANSWER_ABSENT)
             printf("  %-18s %-8s  %s: %s\n", evidence->knob, evidence->tier,
-                   ae_answer_name(evidence->accepted.answer), evidence->accepted.detail);
+                   ae_answer_name(evidence->accepted.answer), AE_TEXT(evidence->accepted.detail));
         return;
     }
     printf("  %-18s %s\n", evidence->knob, evidence->tier);
@@ -110,26 +112,29 @@ void partition_evidence(const struct ae_knob_evidence *evidence, void *context)
     print_answer("quiet", &evidence->quiet);
 }
 
-static const char *shown(const char *value)
+/* A file's whole text may be long; a line of ours is not. */
+static const char *shown(char text[AE_TEXT_SHOWN], const char *value)
 {
-    return !value ? "-" : *value ? value : "\"\"";
+    return !value ? "-" : *value ? ae_text_shown(text, AE_TEXT_SHOWN, value) : "\"\"";
 }
 
 static void print_group(FILE *out, const struct partition_group *group)
 {
+    char old[AE_TEXT_SHOWN], new[AE_TEXT_SHOWN];
+
     fprintf(out, "  %-9s  %-18s", ae_line_state_name(group->state), group->knob);
     if (group->target)
-        fprintf(out, " %s", group->target);
+        fprintf(out, " %s", AE_TEXT(group->target));
     if (group->count > 1)
         fprintf(out, " and %u more", group->count - 1);
     if (group->old_value || group->new_value) {
         if (same(group->old_value, group->new_value))
-            fprintf(out, ": %s", shown(group->old_value));
+            fprintf(out, ": %s", shown(old, group->old_value));
         else
-            fprintf(out, ": %s -> %s", shown(group->old_value), shown(group->new_value));
+            fprintf(out, ": %s -> %s", shown(old, group->old_value), shown(new, group->new_value));
     }
     if (group->note)
-        fprintf(out, "%s%s", group->target ? "  (" : " ", group->note);
+        fprintf(out, "%s%s", group->target ? "  (" : " ", AE_TEXT(group->note));
     fprintf(out, "%s\n", group->note && group->target ? ")" : "");
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/root.h"
+#include "base/text.h"
 
 static int add(struct ae_counters *counters, const char *prefix, const char *name, size_t length,
                uint64_t value)
@@ -24,6 +25,7 @@ static int add(struct ae_counters *counters, const char *prefix, const char *nam
     }
     counter = &counters->items[counters->count++];
     snprintf(counter->name, sizeof(counter->name), "%s:%.*s", prefix, (int)length, name);
+    ae_text_shown(counter->name, sizeof(counter->name), counter->name);
     counter->value = value;
     return 0;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/root.h"
+#include "base/text.h"
 
 /* <linux/sched.h>; they appear in /proc/PID/stat and have not moved since 3.10. */
 #define PF_KTHREAD        0x00200000
@@ -33,6 +34,7 @@ int ae_task_parse_stat(struct ae_task *task, const char *text)
         length = sizeof(task->name) - 1;
     memcpy(task->name, open + 1, length);
     task->name[length] = '\0';
+    ae_text_shown(task->name, sizeof(task->name), task->name); /* its owner chose it */
     task->id = (pid_t)id;
     task->parent = (pid_t)parent;
     task->start = start;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/root.h"
+#include "base/text.h"
 
 struct search {
     char group[32], noiommu[32]; /* what a descriptor of it points to */
@@ -43,7 +44,7 @@ static int look_at_process(const char *name, void *context)
         return 0;
     snprintf(path, sizeof(path), "/proc/%.20s/comm", name);
     ae_root_read(path, command, sizeof(command));
-    snprintf(search->text, search->size, "%s (pid %s)", command, name);
+    snprintf(search->text, search->size, "%s (pid %s)", AE_TEXT(command), name);
     return 1;
 }
 

@@ -14,6 +14,7 @@
 #include "base/cpus.h"
 #include "base/error.h"
 #include "base/root.h"
+#include "base/text.h"
 #include "worker/shared.h"
 
 #define STACK_DEFAULT    (256 * 1024)
@@ -60,7 +61,7 @@ static void look_at_status(struct tasks *tasks, const char *path, const char *ti
         list[strcspn(list, "\n")] = '\0';
         if (!ae_cpus_parse(&cpus, list) && ae_cpus_has(&cpus, tasks->cpu) && tasks->count++ == 0) {
             sscanf(text, "Name:\t%31[^\n]", name);
-            snprintf(tasks->first, sizeof(tasks->first), "%s, process %.20s", name, tid);
+            snprintf(tasks->first, sizeof(tasks->first), "%s, process %.20s", AE_TEXT(name), tid);
         }
     }
     free(text);

@@ -627,7 +627,7 @@ static void a_lack_is_named_in_any_encoding(void **state)
 /* Issues a certificate with this in it, and reads it again; the JSON of it. */
 static json_t *with_output(const char *name, const char *output, int rc)
 {
-    struct ae_certificate *certificate, *again;
+    struct ae_certificate *certificate, *again = NULL;
     struct ae_proof *proof;
     char file[] = "/tmp/aether-output-XXXXXX", name_of_page[64], *text;
     int fd = mkstemp(file);
