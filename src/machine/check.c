@@ -27,6 +27,9 @@ const struct ae_check ae_machine_checks[] = {
     {"nohz-full", "the timer tick can be stopped", false, ae_check_nohz_full, BOOT},
     {"isolated", "CPUs outside the scheduler's reach from boot on", false, ae_check_isolated, BOOT},
     {"rcu-offload", "RCU callbacks run elsewhere", false, ae_check_rcu, BOOT},
+    {"tuned", "nothing else isolates CPUs and sets their power", false, ae_check_tuned,
+     "let one of the two do it: tuned-adm off, or a profile without isolation, then update-grub "
+     "or grub2-mkconfig and a reboot; or leave the CPUs that TuneD isolates to it"},
     {"smt", "a core's threads do not share it", false, ae_check_smt,
      "echo off > /sys/devices/system/cpu/smt/control, or put both threads into one partition"},
     {"governor", "the clock rate stays up", false, ae_check_governor,

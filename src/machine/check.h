@@ -59,6 +59,7 @@ void ae_check_memlock(struct ae_finding *finding);
 void ae_check_nohz_full(struct ae_finding *finding);
 void ae_check_isolated(struct ae_finding *finding);
 void ae_check_rcu(struct ae_finding *finding);
+void ae_check_tuned(struct ae_finding *finding);
 void ae_check_thp(struct ae_finding *finding);
 void ae_check_watchdog(struct ae_finding *finding);
 void ae_check_lockdown(struct ae_finding *finding);

@@ -12,16 +12,19 @@
 
 void ae_check_cpus(struct ae_finding *finding)
 {
-    struct ae_cpus online;
+    struct ae_cpus online, slow;
     unsigned count;
+    char list[128];
 
     if (ae_topology_online(&online)) {
         ae_finding_set(finding, AE_CHECK_UNSEEN, "/sys/devices/system/cpu/online cannot be read");
         return;
     }
     count = ae_cpus_count(&online);
-    ae_finding_set(finding, count > 1 ? AE_CHECK_OK : AE_CHECK_LACKS, "%u CPU%s online", count,
-                   count == 1 ? "" : "s");
+    ae_topology_slow(&slow);
+    ae_finding_set(finding, count > 1 ? AE_CHECK_OK : AE_CHECK_LACKS, "%u CPU%s online%s%s", count,
+                   count == 1 ? "" : "s", ae_cpus_count(&slow) ? "; slower cores: " : "",
+                   ae_cpus_show(&slow, list, sizeof(list)));
 }
 
 /* Does the first "flags" line of /proc/cpuinfo have this word? -1: there is none (not x86). */

@@ -7,30 +7,28 @@
 #include "base/cpus.h"
 #include "base/root.h"
 #include "machine/check.h"
-#include "machine/cmdline.h"
+#include "machine/isolation.h"
 #include "machine/kernel.h"
 
 #define NOHZ_FULL "/sys/devices/system/cpu/nohz_full"
 #define ISOLATED  "/sys/devices/system/cpu/isolated"
 
-static int parameter(const char *name, char *value, size_t size)
+/* Was the kernel started with it, in whatever form? */
+static bool is_asked(enum ae_isolation_kind kind, struct ae_cpus *cpus)
 {
-    char *cmdline;
-    ssize_t length = ae_root_read_all("/proc/cmdline", &cmdline);
-    int rc;
+    struct ae_isolation isolation;
 
-    if (length < 0)
-        return (int)length;
-    rc = ae_cmdline_get(cmdline, name, value, size);
-    free(cmdline);
-    return rc;
+    if (ae_isolation_read(&isolation))
+        return false;
+    *cpus = isolation.cpus[kind];
+    return (isolation.named | isolation.strange) & 1u << kind;
 }
 
 void ae_check_nohz_full(struct ae_finding *finding)
 {
-    char list[256], asked[256];
     struct ae_cpus cpus;
-    bool wanted = parameter("nohz_full", asked, sizeof(asked)) > 0;
+    char list[128];
+    bool wanted = is_asked(AE_ISOLATION_NOHZ_FULL, &cpus);
 
     if (!ae_root_exists(NOHZ_FULL)) {
         if (ae_kernel_option("CONFIG_NO_HZ_FULL") == 'y') {
@@ -46,14 +44,13 @@ void ae_check_nohz_full(struct ae_finding *finding)
                        wanted ? "the kernel was started with nohz_full= but did not take it"
                               : "the kernel can, but was started without nohz_full=");
     } else {
-        ae_cpus_format(&cpus, list, sizeof(list));
-        ae_finding_set(finding, AE_CHECK_OK, "CPUs %s", list);
+        ae_finding_set(finding, AE_CHECK_OK, "CPUs %s", ae_cpus_show(&cpus, list, sizeof(list)));
     }
 }
 
 void ae_check_isolated(struct ae_finding *finding)
 {
-    char list[256];
+    char list[128];
     struct ae_cpus cpus;
     int rc = ae_cpus_read(&cpus, ISOLATED);
 
@@ -61,24 +58,63 @@ void ae_check_isolated(struct ae_finding *finding)
         ae_finding_set(finding, AE_CHECK_UNSEEN, "%s: %s", ISOLATED, strerror(-rc));
     else if (ae_cpus_count(&cpus) == 0)
         ae_finding_set(finding, AE_CHECK_LACKS, "no CPU is isolated since boot (isolcpus=)");
-    else if (ae_cpus_format(&cpus, list, sizeof(list)) >= 0)
-        ae_finding_set(finding, AE_CHECK_OK, "CPUs %s", list);
+    else
+        ae_finding_set(finding, AE_CHECK_OK, "CPUs %s", ae_cpus_show(&cpus, list, sizeof(list)));
 }
 
 void ae_check_rcu(struct ae_finding *finding)
 {
-    char value[256];
+    struct ae_cpus cpus;
+    char list[128];
 
     if (ae_kernel_option("CONFIG_RCU_NOCB_CPU") == 'n') {
         ae_finding_set(finding, AE_CHECK_LACKS, "the kernel was built without CONFIG_RCU_NOCB_CPU");
         ae_finding_remedy(finding, "boot a kernel with CONFIG_RCU_NOCB_CPU");
-    } else if (parameter("rcu_nocbs", value, sizeof(value)) > 0) {
-        ae_finding_set(finding, AE_CHECK_OK, "started with rcu_nocbs=%.200s", value);
-    } else if (ae_root_read(NOHZ_FULL, value, sizeof(value)) > 0 && strcmp(value, "(null)") != 0) {
-        ae_finding_set(finding, AE_CHECK_OK, "nohz_full brings it for CPUs %.200s", value);
+    } else if (is_asked(AE_ISOLATION_RCU_NOCBS, &cpus)) {
+        ae_finding_set(finding, AE_CHECK_OK, "started with rcu_nocbs=%s",
+                       ae_cpus_show(&cpus, list, sizeof(list)));
+    } else if (ae_cpus_read(&cpus, NOHZ_FULL) == 0 && ae_cpus_count(&cpus) > 0) {
+        ae_finding_set(finding, AE_CHECK_OK, "nohz_full brings it for CPUs %s",
+                       ae_cpus_show(&cpus, list, sizeof(list)));
     } else {
         ae_finding_set(finding, AE_CHECK_LACKS, "started without rcu_nocbs=");
     }
+}
+
+/* TuneD (tuned-project.org) keeps the name of its profile, and what it has GRUB put on the kernel's
+ * line. */
+void ae_check_tuned(struct ae_finding *finding)
+{
+    static const char key[] = "TUNED_BOOT_CMDLINE=";
+    char profile[64] = "", list[128], *text, *line;
+    struct ae_isolation isolation = {0};
+    struct ae_cpus cpus;
+
+    if (ae_root_read("/etc/tuned/active_profile", profile, sizeof(profile)) < 0)
+        profile[0] = '\0';
+    if (ae_root_read_all("/etc/tuned/bootcmdline", &text) >= 0) {
+        line = strstr(text, key);
+        if (line) {
+            line += strlen(key);
+            line[strcspn(line, "\n")] = '\0';
+            line += strspn(line, "\"'");
+            line[strcspn(line, "\"'")] = '\0';
+            ae_isolation_parse(&isolation, line, ae_isolation_last());
+        }
+        free(text);
+    }
+    cpus = isolation.cpus[AE_ISOLATION_DOMAIN];
+    ae_cpus_join(&cpus, &isolation.cpus[AE_ISOLATION_NOHZ_FULL]);
+    if (isolation.named)
+        ae_finding_set(
+            finding, AE_CHECK_LACKS,
+            "TuneD (profile %.40s) puts isolation of CPUs %s on the kernel's command line, which "
+            "takes the first it meets and throws the other away",
+            profile[0] ? profile : "unknown", ae_cpus_show(&cpus, list, sizeof(list)));
+    else if (profile[0])
+        ae_finding_set(finding, AE_CHECK_OK, "TuneD's profile %.40s isolates no CPU", profile);
+    else
+        ae_finding_set(finding, AE_CHECK_OK, "TuneD has no profile here");
 }
 
 void ae_check_thp(struct ae_finding *finding)

@@ -45,6 +45,89 @@ bool ae_topology_has_node(unsigned node)
     return ae_root_exists(path);
 }
 
+struct each_node {
+    unsigned numbers[1024];
+    unsigned count;
+};
+
+static int note_node(const char *name, void *context)
+{
+    struct each_node *nodes = context;
+    unsigned node;
+    int end = 0;
+
+    if (sscanf(name, "node%u%n", &node, &end) == 1 && !name[end] &&
+        nodes->count < sizeof(nodes->numbers) / sizeof(nodes->numbers[0]))
+        nodes->numbers[nodes->count++] = node;
+    return 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const unsigned *first = a, *second = b;
+
+    return *first < *second ? -1 : *first > *second;
+}
+
+int ae_topology_each_node(int (*each)(unsigned node, void *context), void *context)
+{
+    struct each_node nodes = {.count = 0};
+    int rc = 0;
+
+    ae_root_list("/sys/devices/system/node", note_node, &nodes);
+    qsort(nodes.numbers, nodes.count, sizeof(nodes.numbers[0]), by_number);
+    for (unsigned i = 0; !rc && i < nodes.count; i++)
+        rc = each(nodes.numbers[i], context);
+    return rc;
+}
+
+bool ae_topology_has_memory(unsigned node)
+{
+    char path[64], *text, *total;
+    bool has = true;
+
+    snprintf(path, sizeof(path), "/sys/devices/system/node/node%u/meminfo", node);
+    if (ae_root_read_all(path, &text) < 0)
+        return true;
+    total = strstr(text, "MemTotal:");
+    if (total)
+        has = strtoull(total + strlen("MemTotal:"), NULL, 10) > 0;
+    free(text);
+    return has;
+}
+
+static uint64_t capacity(unsigned cpu)
+{
+    char path[64];
+    uint64_t value;
+
+    snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/cpu_capacity", cpu);
+    return ae_root_read_u64(path, &value) ? 0 : value;
+}
+
+void ae_topology_slow(struct ae_cpus *slow)
+{
+    static const char *const kinds[] = {"/sys/devices/cpu_atom/cpus",
+                                        "/sys/devices/cpu_lowpower/cpus"};
+    struct ae_cpus cpus;
+    uint64_t most = 0;
+
+    ae_cpus_clear(slow);
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (ae_cpus_read(&cpus, kinds[i]) == 0)
+            ae_cpus_join(slow, &cpus);
+    if (ae_topology_possible(&cpus))
+        return;
+    for (int cpu = ae_cpus_next(&cpus, 0); cpu >= 0; cpu = ae_cpus_next(&cpus, (unsigned)cpu + 1))
+        if (capacity((unsigned)cpu) > most)
+            most = capacity((unsigned)cpu);
+    /* Cores of one kind differ by some hundredths. */
+    for (int cpu = ae_cpus_next(&cpus, 0); most && cpu >= 0;
+         cpu = ae_cpus_next(&cpus, (unsigned)cpu + 1))
+        if (capacity((unsigned)cpu) && capacity((unsigned)cpu) < most / 5 * 4)
+            ae_cpus_add(slow, (unsigned)cpu);
+}
+
 struct node_search {
     unsigned cpu;
     int node;

@@ -21,6 +21,18 @@ int ae_topology_node(unsigned cpu);
 
 bool ae_topology_has_node(unsigned node);
 
+/* Calls each(node, context) for every node, whose numbers may have gaps, lowest first; stops at,
+ * and returns, the first non-zero result. */
+int ae_topology_each_node(int (*each)(unsigned node, void *context), void *context);
+
+/* Does the node have memory of its own? True also where the kernel does not tell. */
+bool ae_topology_has_memory(unsigned node);
+
+/* CPUs that are much slower than others here: efficiency cores (Documentation/ABI/testing/
+ * sysfs-devices-system-cpu: cpu_capacity; perf's cpu_atom and cpu_lowpower). None: the set is
+ * empty. */
+void ae_topology_slow(struct ae_cpus *slow);
+
 /* CPUs of a node. -ENOENT: no such node. */
 int ae_topology_node_cpus(unsigned node, struct ae_cpus *cpus);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "partition/partition.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <ini.h>
 #include <stdarg.h>
@@ -12,13 +13,18 @@
 #include "machine/pci.h"
 #include "partition/knob.h"
 
-/* inih does not tell its handler the line, and cuts long lines in silence; its source of lines is
- * therefore ours. */
+/*
+ * inih does not tell its handler the line, and has room for 200 characters of one; its source of
+ * lines is therefore ours. It is given KEY = . and finds sections, comments and mistakes; the value
+ * is kept here, as long as it may be, with the lines in which it goes on.
+ */
 struct reader {
     struct ae_partition *partition;
     const char *text, *end;
     unsigned line;
+    unsigned joined; /* lines that belong to the one before: inih is given empty ones for them */
     unsigned failed; /* the line of the first mistake */
+    char *value;
     struct ae_error *err;
 };
 
@@ -43,8 +49,11 @@ static int set_once(struct reader *reader, struct ae_partition_key *key, const c
         return ae_partition_mistake(reader->partition, reader->line, reader->err,
                                     "'%s' was given in line %u already; keep one of the two", name,
                                     key->line);
+    key->value = strdup(value);
+    if (!key->value)
+        return ae_error_set(reader->err, -ENOMEM, "%s: no memory to read it",
+                            reader->partition->path);
     key->line = reader->line;
-    snprintf(key->value, sizeof(key->value), "%s", value);
     return 0;
 }
 
@@ -203,9 +212,10 @@ static int set_key(struct reader *reader, const char *section, const char *name,
                                 section);
 }
 
-static int handle(void *user, const char *section, const char *name, const char *value)
+static int handle(void *user, const char *section, const char *name, const char *placeholder)
 {
     struct reader *reader = user;
+    const char *value = reader->value ? reader->value : placeholder;
     int rc;
 
     if (reader->failed)
@@ -220,30 +230,115 @@ static int handle(void *user, const char *section, const char *name, const char 
     return rc == 0;
 }
 
+/* One line of the file without the white space around it. */
+static const char *trimmed_line(struct reader *reader, size_t *length)
+{
+    const char *start = reader->text, *newline, *end;
+
+    newline = memchr(start, '\n', (size_t)(reader->end - start));
+    end = newline ? newline : reader->end;
+    reader->text = newline ? newline + 1 : reader->end;
+    while (start < end && isspace((unsigned char)*start))
+        start++;
+    while (end > start && isspace((unsigned char)end[-1]))
+        end--;
+    *length = (size_t)(end - start);
+    return start;
+}
+
+/* A line that goes on where the value before it ended: indented, and neither a comment, a section
+ * nor a key of its own. */
+static bool goes_on(const struct reader *reader)
+{
+    struct reader ahead = *reader;
+    size_t length;
+    const char *line;
+
+    if (reader->text == reader->end || (*reader->text != ' ' && *reader->text != '\t'))
+        return false;
+    line = trimmed_line(&ahead, &length);
+    return length > 0 && !strchr("#;[", *line) && !memchr(line, '=', length);
+}
+
+/* Takes " ; comment" off, as inih does, and blanks before it. */
+static size_t without_comment(const char *text, size_t length)
+{
+    for (size_t i = 1; i < length; i++)
+        if (text[i] == ';' && isspace((unsigned char)text[i - 1]))
+            length = i;
+    while (length > 0 && isspace((unsigned char)text[length - 1]))
+        length--;
+    return length;
+}
+
+/* The value that begins here, to its end some lines later; NULL: no memory. */
+static char *read_value(struct reader *reader, const char *text, size_t length)
+{
+    char *value = NULL;
+    size_t size;
+    FILE *out = open_memstream(&value, &size);
+    bool more = true;
+
+    while (out && more) {
+        bool backslash;
+
+        length = without_comment(text, length);
+        backslash = length > 0 && text[length - 1] == '\\';
+        length -= backslash;
+        while (length > 0 && isspace((unsigned char)*text))
+            text++, length--;
+        fprintf(out, "%s%.*s", ftell(out) > 0 && length > 0 ? " " : "",
+                (int)without_comment(text, length), text);
+        more = reader->text < reader->end && (backslash || goes_on(reader));
+        if (more) {
+            text = trimmed_line(reader, &length);
+            reader->joined++;
+        }
+    }
+    return !out || fclose(out) ? NULL : value;
+}
+
+static void too_long(struct reader *reader, int most)
+{
+    if (!reader->failed)
+        ae_partition_mistake(reader->partition, reader->line, reader->err,
+                             "the line is longer than %d characters and has no value; shorten it",
+                             most);
+    reader->failed = reader->failed ? reader->failed : reader->line;
+}
+
 /* The next line for inih. White space in front goes: inih would take it for a continuation. */
 static char *next_line(char *line, int size, void *stream)
 {
     struct reader *reader = stream;
-    const char *start = reader->text, *newline;
+    const char *start, *equals = NULL;
     size_t length;
 
-    if (start == reader->end)
+    if (reader->joined == 0 && reader->text == reader->end)
         return NULL;
     reader->line++;
-    newline = memchr(start, '\n', (size_t)(reader->end - start));
-    reader->text = newline ? newline + 1 : reader->end;
-    while (start < reader->text && (*start == ' ' || *start == '\t'))
-        start++;
-    length = (size_t)(reader->text - start);
-    if (length > (size_t)size - 1) {
-        if (!reader->failed)
-            ae_partition_mistake(reader->partition, reader->line, reader->err,
-                                 "the line is longer than %d characters; shorten it", size - 2);
-        reader->failed = reader->failed ? reader->failed : reader->line;
-        length = 0;
+    line[0] = '\0';
+    if (reader->joined > 0) {
+        reader->joined--;
+        return line;
     }
-    memcpy(line, start, length);
-    line[length] = '\0';
+    free(reader->value);
+    reader->value = NULL;
+    start = trimmed_line(reader, &length);
+    if (length > 0 && !strchr("#;[", *start))
+        equals = memchr(start, '=', length);
+    if (equals) {
+        const char *end = start + length;
+
+        length = (size_t)(equals - start) + 1;
+        reader->value = read_value(reader, equals + 1, (size_t)(end - equals - 1));
+    } else if (length > 0 && strchr("#;", *start)) {
+        length = 0; /* a comment is as long as it likes */
+    }
+    if (length + 3 > (size_t)size)
+        too_long(reader, size - 3);
+    else
+        snprintf(line, (size_t)size, "%.*s%s", (int)length, start, equals ? " ." : "");
     return line;
 }
 
@@ -257,6 +352,7 @@ int ae_partition_parse(struct ae_partition *partition, const char *text, size_t 
         return ae_partition_mistake(partition, 0, err,
                                     "the file holds a zero byte; it is no text file");
     line = ini_parse_stream(next_line, &reader, handle, &reader);
+    free(reader.value);
     if (line > 0 && (reader.failed == 0 || (unsigned)line < reader.failed))
         return ae_partition_mistake(
             partition, (unsigned)line, err,

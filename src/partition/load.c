@@ -109,7 +109,7 @@ static int read_file(struct ae_partition **partition, const char *name, struct a
         rc = length < 0 ? (int)length : ae_partition_parse(new, text, (size_t)length, err);
     free(text);
     if (rc) {
-        free(new);
+        ae_partition_free(new);
         return rc;
     }
     new->applied = ae_journal_read(&journal, name, NULL) == 0;
@@ -137,7 +137,7 @@ static int load_among(struct ae_partition **partition, const struct names *names
         if (!rc && i == which)
             *partition = all[i];
         else
-            free(all[i]);
+            ae_partition_free(all[i]);
     }
     free(all);
     return rc;
@@ -165,6 +165,14 @@ int ae_partition_load(struct ae_partition **partition, const char *name, struct 
 
 void ae_partition_free(struct ae_partition *partition)
 {
+    if (!partition)
+        return;
+    free(partition->cpus.value);
+    free(partition->host.value);
+    free(partition->smt.value);
+    free(partition->node.value);
+    free(partition->power.value);
+    free(partition->l3_ways.value);
     free(partition);
 }
 

@@ -9,54 +9,104 @@
 #include "machine/topology.h"
 #include "partition/partition.h"
 
-/* All CPUs but the boot CPU's core and those of other partitions, on the node where most are. */
+struct proposal {
+    const struct ae_cpus *candidates;
+    struct ae_cpus best;
+};
+
+/* The node on which most of them are. */
+static int consider_node(unsigned node, void *context)
+{
+    struct proposal *proposal = context;
+    struct ae_cpus there;
+
+    if (ae_topology_node_cpus(node, &there) || !ae_topology_has_memory(node))
+        return 0;
+    ae_cpus_keep(&there, proposal->candidates);
+    if (ae_cpus_count(&there) > ae_cpus_count(&proposal->best))
+        proposal->best = there;
+    return 0;
+}
+
+static int take_out(const char *name, void *context)
+{
+    struct ae_partition *partition;
+
+    if (ae_partition_load(&partition, name, NULL))
+        return 0;
+    ae_cpus_subtract(context, &partition->quiet);
+    ae_cpus_subtract(context, &partition->offline);
+    ae_partition_free(partition);
+    return 0;
+}
+
+/* The core that the host keeps: of CPU 0, which keeps the time, or of the lowest there is. */
+static void host_core(const struct ae_cpus *online, struct ae_cpus *core)
+{
+    int first = ae_cpus_next(online, 0);
+
+    ae_topology_siblings(first < 0 ? 0 : (unsigned)first, core);
+}
+
+/* All CPUs but the host's core, slow ones and those of other partitions, on the node where most
+ * are. */
 static int propose(char *list, size_t size, struct ae_error *err)
 {
-    struct ae_cpus cpus, core, best;
-    unsigned best_count = 0;
+    struct ae_cpus cpus, core, slow, fast;
+    struct proposal proposal = {.candidates = &cpus};
 
     if (ae_topology_online(&cpus))
         return ae_error_set(err, -EIO, "reading /sys/devices/system/cpu/online failed");
-    ae_topology_siblings(0, &core);
+    host_core(&cpus, &core);
     ae_cpus_subtract(&cpus, &core);
-    best = cpus;
-    for (unsigned node = 0; ae_topology_has_node(node); node++) {
-        struct ae_cpus there;
-
-        if (ae_topology_node_cpus(node, &there))
-            continue;
-        ae_cpus_keep(&there, &cpus);
-        if (ae_cpus_count(&there) <= best_count)
-            continue;
-        best = there;
-        best_count = ae_cpus_count(&there);
-    }
-    if (ae_cpus_count(&best) == 0)
-        return ae_error_set(err, -EINVAL,
-                            "this machine has only one core; a partition needs "
-                            "another besides the host's");
-    return ae_cpus_format(&best, list, size) < 0
+    ae_partition_each_name(take_out, &cpus);
+    fast = cpus;
+    ae_topology_slow(&slow);
+    ae_cpus_subtract(&fast, &slow);
+    if (ae_cpus_count(&fast) > 0)
+        cpus = fast;
+    ae_topology_each_node(consider_node, &proposal);
+    if (ae_cpus_count(&proposal.best) == 0) /* no nodes, or none of them with a CPU of these */
+        proposal.best = cpus;
+    if (ae_cpus_count(&proposal.best) == 0)
+        return ae_error_set(
+            err, -EINVAL,
+            "no core is left for a partition: the host needs one, and other partitions "
+            "have theirs; name CPUs with --cpus");
+    return ae_cpus_format(&proposal.best, list, size) < 0
                ? ae_error_set(err, -ENOSPC, "the list of CPUs is too long")
                : 0;
 }
 
+static int describe_node(unsigned node, void *context)
+{
+    struct ae_cpus cpus;
+    char list[128];
+
+    if (ae_topology_node_cpus(node, &cpus) == 0)
+        fprintf(context, "#   memory node %u: %s%s\n", node,
+                ae_cpus_show(&cpus, list, sizeof(list)),
+                ae_topology_has_memory(node) ? "" : ", without memory");
+    return 0;
+}
+
 static void describe_machine(FILE *file)
 {
-    struct ae_cpus online, core;
+    struct ae_cpus online, cpus;
     char list[128];
-    int node;
 
-    if (ae_topology_online(&online) || ae_cpus_format(&online, list, sizeof(list)) < 0)
+    if (ae_topology_online(&online))
         return;
-    fprintf(file, "# This machine: CPUs %s", list);
-    for (node = 0; ae_topology_has_node((unsigned)node); node++)
-        if (ae_topology_node_cpus((unsigned)node, &online) == 0 &&
-            ae_cpus_format(&online, list, sizeof(list)) >= 0)
-            fprintf(file, "; memory node %d: %s", node, list);
-    ae_topology_siblings(0, &core);
-    if (ae_cpus_count(&core) > 1 && ae_cpus_format(&core, list, sizeof(list)) >= 0)
-        fprintf(file, "; CPU 0 shares its core: %s", list);
-    fprintf(file, ".\n");
+    fprintf(file, "# This machine: CPUs %s\n", ae_cpus_show(&online, list, sizeof(list)));
+    ae_topology_each_node(describe_node, file);
+    host_core(&online, &cpus);
+    if (ae_cpus_count(&cpus) > 1)
+        fprintf(file, "#   CPU %d shares its core: %s\n", ae_cpus_next(&cpus, 0),
+                ae_cpus_show(&cpus, list, sizeof(list)));
+    ae_topology_slow(&cpus);
+    if (ae_cpus_count(&cpus) > 0)
+        fprintf(file, "#   slower cores, better left to the host: %s\n",
+                ae_cpus_show(&cpus, list, sizeof(list)));
 }
 
 static void write_file(FILE *file, const char *name, const char *cpus)
@@ -94,7 +144,7 @@ static void write_file(FILE *file, const char *name, const char *cpus)
 
 int ae_partition_new(const char *name, const char *cpus, char **text, struct ae_error *err)
 {
-    char proposal[160];
+    char proposal[AE_CPUS_TEXT];
     size_t size;
     FILE *file;
     int rc = ae_partition_check_name(name, err);

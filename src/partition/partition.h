@@ -20,7 +20,7 @@
 /* One "key = value" as it stands in the file; line 0: it does not. */
 struct ae_partition_key {
     unsigned line;
-    char value[200];
+    char *value;
 };
 
 enum ae_partition_smt {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +13,7 @@
 /* A list short enough for a sentence. */
 static const char *list(const struct ae_cpus *cpus, char text[64])
 {
-    if (ae_cpus_format(cpus, text, 64) < 0)
-        strcpy(text, "(many)");
-    return text;
+    return ae_cpus_show(cpus, text, 64);
 }
 
 static bool says_near(const struct ae_partition *partition)
@@ -25,10 +24,23 @@ static bool says_near(const struct ae_partition *partition)
 static int parse_list(const struct ae_partition *partition, const struct ae_partition_key *key,
                       struct ae_cpus *cpus, struct ae_error *err)
 {
-    if (ae_cpus_parse(cpus, key->value) == 0)
+    char *close = strdup(key->value), *to = close;
+    int rc;
+
+    if (!close)
+        return ae_error_set(err, -ENOMEM, "%s: no memory to read it", partition->path);
+    /* "1, 3" and what goes on in the next line: blanks beside a comma mean nothing. */
+    for (const char *from = key->value; *from; from++)
+        if (!isblank((unsigned char)*from) ||
+            (to > close && to[-1] != ',' && from[strspn(from, " \t")] != ','))
+            *to++ = *from;
+    *to = '\0';
+    rc = ae_cpus_parse(cpus, close);
+    free(close);
+    if (rc == 0)
         return 0;
     return ae_partition_mistake(partition, key->line, err,
-                                "'%s' is no CPU list; write one like 2-5,8%s", key->value,
+                                "'%.100s' is no CPU list; write one like 2-5,8%s", key->value,
                                 key == &partition->cpus ? " or '4 near 0000:01:00.0'" : "");
 }
 
@@ -44,12 +56,14 @@ static int parse_smt(struct ae_partition *partition, struct ae_error *err)
             return 0;
         }
     return ae_partition_mistake(partition, partition->smt.line, err,
-                                "smt is '%s'; write whole, offline or share", partition->smt.value);
+                                "smt is '%.100s'; write whole, offline or share",
+                                partition->smt.value);
 }
 
-/* Takes up to `cores` whole cores out of `free`, highest CPU first; returns how many it found. */
+/* Takes up to `cores` whole cores out of `free`, of those CPUs, highest first; returns how many it
+ * found. */
 static unsigned take_cores(struct ae_partition *partition, const struct ae_cpus *free_cpus,
-                           unsigned cores)
+                           const struct ae_cpus *of, unsigned cores)
 {
     unsigned found = 0;
 
@@ -57,7 +71,7 @@ static unsigned take_cores(struct ae_partition *partition, const struct ae_cpus 
         struct ae_cpus core;
         int first;
 
-        if (!ae_cpus_has(free_cpus, cpu))
+        if (!ae_cpus_has(free_cpus, cpu) || !ae_cpus_has(of, cpu))
             continue;
         ae_topology_siblings(cpu, &core);
         first = ae_cpus_next(&core, 0);
@@ -75,14 +89,14 @@ static unsigned take_cores(struct ae_partition *partition, const struct ae_cpus 
 static int resolve_near(struct ae_partition *partition, const struct ae_cpus *taken,
                         struct ae_error *err)
 {
-    struct ae_cpus near, boot_core;
+    struct ae_cpus near, boot_core, slow, fast;
     char address[16];
     unsigned cores, found, line = partition->cpus.line;
 
     if (ae_partition_parse_near(partition->cpus.value, &cores, address) || cores == 0 ||
         !ae_partition_is_address(address))
         return ae_partition_mistake(partition, line, err,
-                                    "'%s' is not understood; write 'N near DEVICE', such as "
+                                    "'%.100s' is not understood; write 'N near DEVICE', such as "
                                     "4 near 0000:01:00.0",
                                     partition->cpus.value);
     if (ae_topology_near(address, &near))
@@ -92,7 +106,12 @@ static int resolve_near(struct ae_partition *partition, const struct ae_cpus *ta
     ae_topology_siblings(0, &boot_core);
     ae_cpus_subtract(&near, &boot_core);
     ae_cpus_subtract(&near, taken);
-    found = take_cores(partition, &near, cores);
+    ae_topology_slow(&slow);
+    fast = near;
+    ae_cpus_subtract(&fast, &slow);
+    found = take_cores(partition, &near, &fast, cores);
+    if (found < cores)
+        found += take_cores(partition, &near, &slow, cores - found);
     if (found < cores)
         return ae_partition_mistake(partition, line, err,
                                     "only %u free core%s near %s, %u wanted; ask for fewer, or "
@@ -249,6 +268,53 @@ static int check_host(struct ae_partition *partition, struct ae_error *err)
     return 0;
 }
 
+struct nearest {
+    const char *row; /* distances to each node that is online, in their order */
+    int node;
+    unsigned long distance;
+};
+
+static int consider_near(unsigned node, void *context)
+{
+    struct nearest *nearest = context;
+    char *end;
+    unsigned long distance = strtoul(nearest->row, &end, 10);
+
+    nearest->row = end;
+    if (ae_topology_has_memory(node) && (nearest->node < 0 || distance < nearest->distance)) {
+        nearest->node = (int)node;
+        nearest->distance = distance;
+    }
+    return 0;
+}
+
+/* The node with memory that is nearest to one without; -1: none has any. */
+static int nearest_memory(int node)
+{
+    struct nearest nearest = {.row = "", .node = -1};
+    char path[64], *text = NULL;
+
+    snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/distance", node);
+    if (ae_root_read_all(path, &text) >= 0)
+        nearest.row = text;
+    ae_topology_each_node(consider_near, &nearest);
+    free(text);
+    return nearest.node;
+}
+
+static int check_memory(const struct ae_partition *partition, unsigned line, struct ae_error *err)
+{
+    int nearest;
+
+    if (partition->memory_node < 0 || ae_topology_has_memory((unsigned)partition->memory_node))
+        return 0;
+    nearest = nearest_memory(partition->memory_node);
+    return ae_partition_mistake(partition, line, err,
+                                "memory node %d, on which the quiet CPUs are, has no memory; write "
+                                "node = %d, which has some",
+                                partition->memory_node, nearest < 0 ? 0 : nearest);
+}
+
 static int check_node(struct ae_partition *partition, struct ae_error *err)
 {
     int first = ae_cpus_next(&partition->quiet, 0);
@@ -267,7 +333,7 @@ static int check_node(struct ae_partition *partition, struct ae_error *err)
         if (*end || partition->node.value[0] < '0' || partition->node.value[0] > '9' ||
             wanted > 1023)
             return ae_partition_mistake(partition, partition->node.line, err,
-                                        "'%s' is no memory node; write its number, such as 0",
+                                        "'%.100s' is no memory node; write its number, such as 0",
                                         partition->node.value);
         if (!ae_topology_has_node((unsigned)wanted))
             return ae_partition_mistake(partition, partition->node.line, err,
@@ -275,7 +341,7 @@ static int check_node(struct ae_partition *partition, struct ae_error *err)
                                         "/sys/devices/system/node",
                                         wanted);
         partition->memory_node = (int)wanted;
-        return 0;
+        return check_memory(partition, partition->node.line, err);
     }
     for (int cpu = first; cpu >= 0; cpu = ae_cpus_next(&partition->quiet, (unsigned)cpu + 1)) {
         int other = ae_topology_node((unsigned)cpu);
@@ -287,7 +353,7 @@ static int check_node(struct ae_partition *partition, struct ae_error *err)
                                         "node = N",
                                         first, node, cpu, other);
     }
-    return 0;
+    return partition->page_count ? check_memory(partition, partition->pages[0].line, err) : 0;
 }
 
 static int check_power(struct ae_partition *partition, struct ae_error *err)
@@ -298,7 +364,8 @@ static int check_power(struct ae_partition *partition, struct ae_error *err)
     if (partition->keep_power)
         return 0;
     return ae_partition_mistake(partition, partition->power.line, err,
-                                "power is '%s'; write performance or keep", partition->power.value);
+                                "power is '%.100s'; write performance or keep",
+                                partition->power.value);
 }
 
 /* Kilobytes of memory of a node, or of the machine; 0: not known. */
@@ -412,7 +479,7 @@ static int check_cache(struct ae_partition **all, size_t count, size_t which, st
     partition->ways = ways_of(partition);
     if (partition->ways == 0)
         return ae_partition_mistake(partition, line, err,
-                                    "'%s' is no number of cache ways; write one, such as 4",
+                                    "'%.100s' is no number of cache ways; write one, such as 4",
                                     partition->l3_ways.value);
     if (ae_topology_l3((unsigned)ae_cpus_next(&partition->quiet, 0), &partition->l3_id,
                        &partition->l3_ways_all))

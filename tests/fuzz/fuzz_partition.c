@@ -34,7 +34,7 @@ static void config(const char *text, size_t size)
     strcpy(partition->path, "fuzz.conf");
     ae_partition_parse(partition, text, size, &err);
     ae_partition_parse_near(partition->cpus.value, &cores, address);
-    free(partition);
+    ae_partition_free(partition);
 }
 
 static void parse_journal(const char *text, size_t size)

@@ -127,9 +127,173 @@ static void a_line_too_long_is_refused(void **state)
     char text[512];
 
     (void)state;
-    snprintf(text, sizeof(text), P "cpus = 2-3\n#%0300d\n", 0);
+    snprintf(text, sizeof(text), P "cpus = 2-3\nx%0300d\n", 0);
     made_up_config("fast", text);
-    expect_mistake("fast", ":3: the line is longer than 198 characters; shorten it");
+    expect_mistake("fast", ":3: the line is longer than 197 characters and has no value");
+    snprintf(text, sizeof(text), P "cpus = 2-3\nx%0300d = 1\n", 0);
+    made_up_config("fast", text);
+    expect_mistake("fast", ":3: the line is longer");
+}
+
+static const char *cpus_of(const char *name)
+{
+    static char text[64];
+    struct ae_partition *partition;
+    struct ae_error err;
+
+    if (ae_partition_load(&partition, name, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(ae_partition_quiet_cpus(partition, text, sizeof(text)), 0);
+    ae_partition_free(partition);
+    return text;
+}
+
+/* A machine of many CPUs, those of one socket even, of the other odd, as most firmware counts. */
+static void big_machine(unsigned cpus)
+{
+    static char list[AE_CPUS_TEXT];
+    char path[96];
+    struct ae_cpus node[2];
+
+    ae_cpus_clear(&node[0]);
+    ae_cpus_clear(&node[1]);
+    snprintf(list, sizeof(list), "0-%u", cpus - 1);
+    made_up_put("/sys/devices/system/cpu/possible", list);
+    made_up_put("/sys/devices/system/cpu/online", list);
+    for (unsigned cpu = 0; cpu < cpus; cpu++) {
+        ae_cpus_add(&node[cpu % 2], cpu);
+        snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list",
+                 cpu);
+        snprintf(list, sizeof(list), "%u", cpu);
+        made_up_put(path, list);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(ae_cpus_format(&node[i], list, sizeof(list)) > 0);
+        snprintf(path, sizeof(path), "/sys/devices/system/node/node%u/cpulist", i);
+        made_up_put(path, list);
+    }
+}
+
+static void lists_are_as_long_as_they_are(void **state)
+{
+    static const unsigned sizes[] = {48, 128, 1024};
+    static char odd[AE_CPUS_TEXT], file[AE_CPUS_TEXT + 1024], got[AE_CPUS_TEXT];
+    struct ae_partition *partition;
+    struct ae_error err;
+    char *text;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        size_t used = 0;
+
+        big_machine(sizes[i]);
+        for (unsigned cpu = 1; cpu < sizes[i]; cpu += 2)
+            used += (size_t)snprintf(odd + used, sizeof(odd) - used, "%s%u", used ? "," : "", cpu);
+        snprintf(file, sizeof(file), "# %0400d\n" P "cpus = %s\n", 0, odd);
+        made_up_config("odd", file);
+        if (ae_partition_load(&partition, "odd", &err))
+            fail_msg("%u CPUs: %s", sizes[i], err.text);
+        assert_int_equal(ae_partition_quiet_cpus(partition, got, sizeof(got)), 0);
+        assert_string_equal(got, odd);
+        ae_partition_free(partition);
+        made_up_remove("/etc/aether/partitions.d/odd.conf");
+
+        assert_int_equal(ae_partition_new("new", NULL, &text, &err), 0);
+        if (ae_partition_store("new", text, &err))
+            fail_msg("%u CPUs: %s", sizes[i], err.text);
+        free(text);
+        if (ae_partition_load(&partition, "new", &err))
+            fail_msg("%u CPUs: %s", sizes[i], err.text);
+        assert_int_equal(ae_cpus_count(&partition->quiet), sizes[i] / 2); /* a whole socket */
+        ae_partition_free(partition);
+        made_up_remove("/etc/aether/partitions.d/new.conf");
+    }
+}
+
+static void a_value_goes_on(void **state)
+{
+    static const char *const files[] = {
+        P "cpus = 2,\n   3,4-5\n",         P "cpus = 2, \\\n3,4-5\n",
+        P "cpus = 2 , 3 ,\n\t4-5 ; why\n", P "cpus = 2,3,\n  # why\n host=0\n",
+        P "cpus =\n  2-3,\n  4-5\n",       P "cpus = 2-3,\\\n\\\n4-5\n[memory]\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        struct ae_partition partition = {.path = "x"};
+        struct ae_error err = {.text = ""};
+        bool cut = i == 3; /* a comment ends it: the list ends with a comma */
+
+        if (ae_partition_parse(&partition, files[i], strlen(files[i]), &err))
+            fail_msg("%s: %s", files[i], err.text);
+        if (strncmp(partition.cpus.value, "2", 1) != 0 ||
+            (!cut && !strstr(partition.cpus.value, "4-5")))
+            fail_msg("%s: \"%s\"", files[i], partition.cpus.value);
+        free(partition.cpus.value);
+        free(partition.host.value);
+    }
+    made_up_config("fast", P "cpus = 2,\n  3\n\n\n[memory]\nbad = 1\n");
+    expect_mistake("fast", ":7: 'bad' is no key"); /* the lines are counted as they stand */
+    made_up_config("fast", P "cpus = 2,\n  3 x\n");
+    expect_mistake("fast", ":2: '2, 3 x' is no CPU list");
+}
+
+static void a_second_partition_gets_other_cpus(void **state)
+{
+    struct ae_error err;
+    char *text;
+
+    (void)state;
+    made_up_config("a", P "cpus = 4-5\n");
+    assert_int_equal(ae_partition_new("b", NULL, &text, &err), 0);
+    if (ae_partition_store("b", text, &err))
+        fail_msg("%s", err.text);
+    free(text);
+    made_up_config("c", P "cpus = 6-7\n");
+    assert_int_equal(ae_partition_new("d", NULL, &text, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "no core is left"));
+}
+
+static void what_is_special_about_the_machine_is_seen(void **state)
+{
+    struct ae_error err;
+    char *text;
+
+    (void)state;
+    /* Node numbers with a gap, and the larger node behind it. */
+    big_machine(16);
+    made_up_put("/sys/devices/system/node/node0/cpulist", "0-7");
+    made_up_put("/sys/devices/system/node/node1/cpulist", "");
+    made_up_put("/sys/devices/system/node/node8/cpulist", "8-15");
+    assert_int_equal(ae_partition_new("fast", NULL, &text, &err), 0);
+    assert_non_null(strstr(text, "\ncpus = 8-15\n"));
+    assert_non_null(strstr(text, "memory node 8: 8-15"));
+    free(text);
+    /* It has no memory. */
+    made_up_put("/sys/devices/system/node/node8/meminfo", "Node 8 MemTotal:       0 kB\n");
+    made_up_put("/sys/devices/system/node/node8/distance", "30 20 10");
+    assert_int_equal(ae_partition_new("fast", NULL, &text, &err), 0);
+    assert_non_null(strstr(text, "\ncpus = 1-7\n"));
+    free(text);
+    made_up_config("fast", P "cpus = 8-9\n[memory]\nhugepages-2M = 4\n");
+    expect_mistake("fast",
+                   ":4: memory node 8, on which the quiet CPUs are, has no memory; write node = 1");
+    made_up_config("fast", P "cpus = 8-9\nnode = 8\n");
+    expect_mistake("fast", ":3: memory node 8");
+    made_up_config("fast", P "cpus = 8-9\nnode = 0\n[memory]\nhugepages-2M = 4\n");
+    assert_string_equal(cpus_of("fast"), "8-9");
+    /* Efficiency cores, which have the highest numbers. */
+    made_up_put("/sys/devices/cpu_atom/cpus", "10-15");
+    made_up_put("/sys/bus/pci/devices/0000:01:00.0/local_cpulist", "0-15");
+    made_up_config("fast", P "cpus = 4 near 0000:01:00.0\nnode = 0\n");
+    assert_string_equal(cpus_of("fast"), "6-9");
+    made_up_config("fast", P "cpus = 11 near 0000:01:00.0\nnode = 0\n");
+    assert_string_equal(cpus_of("fast"), "1-9,14-15");
+    /* CPU 0 is offline: the lowest that is there is the host's. */
+    made_up_put("/sys/devices/system/cpu/online", "3,5-7");
+    assert_int_equal(ae_partition_new("gast", NULL, &text, &err), 0);
+    assert_null(strstr(text, "cpus = 3"));
+    free(text);
 }
 
 static void a_zero_byte_is_refused(void **state)
@@ -249,19 +413,6 @@ static void a_missing_file_says_how_to_get_one(void **state)
     expect_mistake("fast", "fast.conf failed: No such file or directory; `aether partition new`");
 }
 
-static const char *cpus_of(const char *name)
-{
-    static char text[64];
-    struct ae_partition *partition;
-    struct ae_error err;
-
-    if (ae_partition_load(&partition, name, &err))
-        fail_msg("%s", err.text);
-    assert_int_equal(ae_partition_quiet_cpus(partition, text, sizeof(text)), 0);
-    ae_partition_free(partition);
-    return text;
-}
-
 static void cores_near_a_device_are_found(void **state)
 {
     (void)state;
@@ -348,6 +499,10 @@ int main(void)
         TEST(every_mistake_has_its_message),
         TEST(a_mistake_is_where_the_message_says),
         TEST(a_line_too_long_is_refused),
+        TEST(lists_are_as_long_as_they_are),
+        TEST(a_value_goes_on),
+        TEST(a_second_partition_gets_other_cpus),
+        TEST(what_is_special_about_the_machine_is_seen),
         TEST(a_zero_byte_is_refused),
         TEST(offline_cpus_are_refused),
         TEST(a_partition_that_leaves_no_host_cpu_is_refused),
