@@ -95,13 +95,14 @@ int ae_certificate_parse(struct ae_certificate **out, const char *text, size_t l
     all = json_loadb(text, length, JSON_REJECT_DUPLICATES, &where);
     if (!all)
         return ae_error_set(err, -EBADMSG, "no certificate: line %d: %s", where.line, where.text);
+    /* First: two names that are shown alike are the same to whoever reads them. */
+    ae_certificate_make_plain(all);
     rc = ae_certificate_check(all, err);
     certificate = rc ? NULL : calloc(1, sizeof(*certificate));
     if (!certificate) {
         json_decref(all);
         return rc ? rc : ae_error_set(err, -ENOMEM, "reading a certificate: out of memory");
     }
-    ae_certificate_make_plain(all);
     certificate->all = all;
     certificate->watch_fd = -1;
     certificate->cpu = (int)json_integer_value(json_object_get(all, "cpu"));

@@ -121,6 +121,17 @@ static void what_is_told_twice_is_refused(void **state)
     }
 }
 
+/* Two names that look the same to whoever reads them. */
+static void what_looks_the_same_is_the_same(void **state)
+{
+    json_t *json = made_certificate();
+
+    (void)state;
+    made_change(json, "rows/0/row", json_string("irq:LOC\x01"));
+    made_change(json, "rows/1/row", json_string("irq:LOC\x02"));
+    refused(json, "is twice the same name");
+}
+
 static void other_things_are_refused(void **state)
 {
     struct ae_certificate *certificate;
@@ -754,6 +765,7 @@ int main(void)
         cmocka_unit_test(a_wrong_type_is_named),
         cmocka_unit_test(one_that_contradicts_itself_is_refused),
         cmocka_unit_test(what_is_told_twice_is_refused),
+        cmocka_unit_test(what_looks_the_same_is_the_same),
         cmocka_unit_test(other_things_are_refused),
         cmocka_unit_test(the_page_says_what_matters),
         cmocka_unit_test(what_was_not_seen_is_no_number),
