@@ -268,16 +268,19 @@ static void on_link(void *context, unsigned port, const struct ae_link *link, co
 
 /* ---- Binding for the run ---- */
 
-static void give_back(const struct cli_launch *launch, const char *verb, unsigned count)
+/* CLI_OK, or not all was given back. */
+static int give_back(const struct cli_launch *launch, const char *verb, unsigned count)
 {
     struct ae_error err;
+    int status = CLI_OK;
 
     while (count > 0) {
         char address[AE_PCI_ADDRESS_TEXT];
 
         if (!ae_port_pci_address(launch->ports[--count], address) && ae_nic_unbind(address, &err))
-            fprintf(stderr, "aether %s: %s\n", verb, err.text);
+            status = cli_fail(verb, &err);
     }
+    return status;
 }
 
 static int take(const struct cli_launch *launch, const char *verb)
@@ -490,6 +493,10 @@ static int supervise(struct run *run, char *const *argv)
 
     if (diverted >= 0)
         output = collect_output(diverted, saved, launch->cpu_count);
+    if (result.notice[0])
+        fprintf(stderr, "aether %s: %s\n", run->verb, result.notice);
+    if (result.trouble[0])
+        fprintf(stderr, "aether %s: %s\n", run->verb, result.trouble);
     if (rc) {
         json_decref(output);
         return cli_fail(run->verb, &err);
@@ -497,6 +504,8 @@ static int supervise(struct run *run, char *const *argv)
     finish_proofs(run, &result);
     told = tell(run, &result, output);
     status = exit_status(run, &result);
+    if (!status && result.trouble[0])
+        status = CLI_FAILED;
     return status ? status : told;
 }
 
@@ -515,8 +524,10 @@ int cli_launch_run(const struct cli_launch *launch, const char *verb, char *cons
     status = supervise(&run, argv);
     for (unsigned i = 0; i < launch->cpu_count; i++)
         ae_proof_destroy(run.proofs[i].proof);
-    if (launch->bind)
-        give_back(launch, verb, launch->port_count);
+    /* A run whose card was not given back did not end well, whatever came before. */
+    if (launch->bind && give_back(launch, verb, launch->port_count) &&
+        (status == CLI_OK || status == CLI_NOT_QUIET))
+        status = CLI_FAILED;
     return status;
 }
 

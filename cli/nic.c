@@ -45,15 +45,15 @@ static const char *link_of(const struct ae_pci *pci, char *text, size_t size)
 
 static json_t *describe(const struct ae_pci *pci)
 {
-    char name[128], link[32], holder[64] = "", ids[16];
+    char name[128], link[32], holder[AE_VFIO_HOLDER_TEXT] = "", ids[16];
     bool taken = ae_pci_is_vfio(pci);
     struct ae_error err;
     const char *why = obstacle(pci, &err);
 
     ae_pci_describe(pci, name, sizeof(name));
     snprintf(ids, sizeof(ids), "%04x:%04x", pci->info.vendor, pci->info.device);
-    if (taken)
-        ae_vfio_holder(pci->iommu_group, holder, sizeof(holder));
+    if (taken && ae_vfio_holder(pci->iommu_group, holder, sizeof(holder)) != AE_VFIO_HOLDER)
+        holder[0] = '\0';
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:b, s:s}", "address",
                      pci->info.address, "ids", ids, "name", AE_TEXT(name), "driver",
                      AE_TEXT(pci->driver), "interface", AE_TEXT(pci->netdev), "link", link_of(pci, link, sizeof(link)), "state",

@@ -7,7 +7,8 @@
  *
  * ae_supervise opens every port as its owner, starts a program on each quiet CPU as the user named,
  * with descriptors to map and nothing else, hears interrupts and watches links while they run, and
- * when they are gone, however they went, stops the devices: bus master off, reset, unmap.
+ * when they are gone, however they went, ends all that they started and left behind, and stops the
+ * devices: bus master off, reset, unmap.
  *
  * With several CPUs each port is opened with as many queues, and worker N gets queue N of each: it
  * is that worker's queue 0. When one worker ends, the others are asked to stop.
@@ -90,6 +91,9 @@ struct ae_supervise_worker {
 struct ae_supervise_result {
     struct ae_supervise_worker workers[AE_SUPERVISE_WORKERS];
     struct ae_link links[AE_WORKER_PORTS];
+    /* For a person, "" when there is nothing to tell; also when ae_supervise fails. */
+    char notice[AE_ERROR_TEXT];  /* why descendants of workers are not held in control groups */
+    char trouble[AE_ERROR_TEXT]; /* what could not be taken down at the end */
 };
 
 /*

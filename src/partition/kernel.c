@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/root.h"
@@ -16,8 +18,27 @@ static int set_affinity(pid_t task, const struct ae_cpus *cpus)
     return sched_setaffinity(task, sizeof(cpus->bits), (const cpu_set_t *)cpus->bits) ? -errno : 0;
 }
 
+struct removal {
+    const char *directory;
+};
+
+/* Empty groups of runs whose supervisor and guard were both killed (src/worker/descent.h). */
+static int remove_run(const char *name, void *context)
+{
+    const struct removal *removal = context;
+    char path[512];
+
+    if (strncmp(name, "aether-run-", strlen("aether-run-")) == 0 &&
+        snprintf(path, sizeof(path), "%s/%s", removal->directory, name) < (int)sizeof(path))
+        ae_root_remove(path); /* one that is not empty is told of when the directory is */
+    return 0;
+}
+
 static int remove_directory(const char *path)
 {
+    struct removal removal = {path};
+
+    ae_root_list(path, remove_run, &removal);
     return ae_root_exists(path) ? ae_root_remove(path) : -ENOENT;
 }
 

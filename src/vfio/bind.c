@@ -172,17 +172,32 @@ static bool in_use(const struct ae_pci *pci)
     return !ae_root_read_u64(path, &enabled) && enabled > 0;
 }
 
+static int refuse_in_use(const struct ae_pci *pci, struct ae_error *err)
+{
+    char holder[AE_VFIO_HOLDER_TEXT];
+
+    switch (ae_vfio_holder(pci->iommu_group, holder, sizeof(holder))) {
+    case AE_VFIO_HOLDER:
+        return ae_error_set(err, -EBUSY, "%s is in use by %s; stop it first", pci->info.address,
+                            holder);
+    case AE_VFIO_PERHAPS:
+        return ae_error_set(err, -EBUSY,
+                            "%s is in use, it seems by %s, which has a device by VFIO; stop it first",
+                            pci->info.address, holder);
+    case AE_VFIO_NOBODY:
+        break;
+    }
+    return ae_error_set(err, -EBUSY, "%s is in use by a process; stop it first", pci->info.address);
+}
+
 static int release_from_vfio(const struct ae_pci *pci, struct ae_error *err)
 {
-    char holder[64];
     int rc;
 
     for (unsigned ms = 0; in_use(pci) && ms < release_ms; ms += STEP_MS)
         pause_step();
     if (in_use(pci))
-        return ae_error_set(err, -EBUSY, "%s is in use by %s; stop it first", pci->info.address,
-                            ae_vfio_holder(pci->iommu_group, holder, sizeof(holder)) ? holder
-                                                                                     : "a process");
+        return refuse_in_use(pci, err);
     rc = write_attribute(pci, "driver/unbind", pci->info.address);
     return rc ? ae_error_set(err, rc, "taking %s from vfio-pci: %s", pci->info.address,
                              strerror(-rc))

@@ -148,7 +148,7 @@ static int open_patiently(const char *path, int group, char *holder, size_t size
 
     holder[0] = '\0';
     for (unsigned ms = 0; fd == -EBUSY && ms < RELEASE_MS; ms += STEP_MS) {
-        if (ae_vfio_holder(group, holder, size))
+        if (ae_vfio_holder(group, holder, size) == AE_VFIO_HOLDER)
             break;
         nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000 * 1000}, NULL);
         fd = ae_root_open(path, O_RDWR);
@@ -160,7 +160,7 @@ static int open_patiently(const char *path, int group, char *holder, size_t size
 static int open_group(const struct ae_dma_space *space, int group, bool *no_iommu,
                       struct ae_error *err)
 {
-    char path[64], holder[64];
+    char path[64], holder[AE_VFIO_HOLDER_TEXT];
     int fd;
 
     snprintf(path, sizeof(path), "/dev/vfio/%d", group);

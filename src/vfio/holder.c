@@ -2,57 +2,144 @@
 #include "vfio/holder.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/root.h"
 #include "base/text.h"
 
+#define DEVICE "anon_inode:[vfio-device]"
+
 struct search {
-    char group[32], noiommu[32]; /* what a descriptor of it points to */
-    char descriptors[64];        /* "/proc/PID/fd" */
+    int group;
+    char process[32]; /* "/proc/PID" */
     char *text;
     size_t size;
+    enum ae_vfio_holding best;
+    /* Of the process that is looked at. */
+    bool holds;   /* the group, or a device of it */
+    bool unknown; /* a device, who knows which */
+    bool other;   /* another group: its devices are explained by that */
 };
+
+/* Is the function, by its address, in the group? */
+static bool in_group(const struct search *search, const char *address)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%d/devices/%.40s", search->group,
+             address);
+    return ae_root_exists(path);
+}
+
+/* A device's own file under iommufd: "vfio3". */
+static bool is_device_file(const struct search *search, const char *name)
+{
+    char path[96], address[64];
+
+    snprintf(path, sizeof(path), "/sys/class/vfio-dev/%.40s/device", name);
+    return ae_root_link_name(path, address, sizeof(address)) == 0 && in_group(search, address);
+}
+
+/* Which device, from the lines of /proc/PID/fdinfo/N. */
+static void look_at_device(struct search *search, const char *number)
+{
+    static const char key[] = "vfio-device-syspath:";
+    char path[96], text[1024], *at = NULL;
+
+    snprintf(path, sizeof(path), "%s/fdinfo/%.20s", search->process, number);
+    if (ae_root_read(path, text, sizeof(text)) >= 0)
+        at = strstr(text, key);
+    if (!at) {
+        search->unknown = true;
+        return;
+    }
+    at[strcspn(at, "\n")] = '\0';
+    at = strrchr(at, '/');
+    search->holds |= at && in_group(search, at + 1);
+}
 
 static int look_at_descriptor(const char *name, void *context)
 {
     struct search *search = context;
-    char path[128], full[PATH_MAX], target[64];
+    char path[128], full[PATH_MAX], target[64], plain[32], none[32];
     ssize_t length;
 
-    snprintf(path, sizeof(path), "%s/%.20s", search->descriptors, name);
+    snprintf(path, sizeof(path), "%s/fd/%.20s", search->process, name);
     if (ae_root_path(full, sizeof(full), path))
         return 0;
     length = readlink(full, target, sizeof(target) - 1);
     if (length < 0)
         return 0;
     target[length] = '\0';
-    return strcmp(target, search->group) == 0 || strcmp(target, search->noiommu) == 0;
+    snprintf(plain, sizeof(plain), "/dev/vfio/%d", search->group);
+    snprintf(none, sizeof(none), "/dev/vfio/noiommu-%d", search->group);
+    if (strcmp(target, DEVICE) == 0)
+        look_at_device(search, name);
+    else if (strncmp(target, "/dev/vfio/devices/", 18) == 0)
+        search->holds |= is_device_file(search, target + 18);
+    else if (strcmp(target, plain) == 0 || strcmp(target, none) == 0)
+        search->holds = true;
+    else if (strncmp(target, "/dev/vfio/", 10) == 0 && strcmp(target, "/dev/vfio/vfio") != 0)
+        search->other = true;
+    return search->holds;
+}
+
+/* Registers stay mapped, and the device held, when every descriptor is closed. */
+static void look_at_mappings(struct search *search)
+{
+    char path[64], *text;
+
+    snprintf(path, sizeof(path), "%s/maps", search->process);
+    if (ae_root_read_all(path, &text) < 0)
+        return;
+    search->unknown |= strstr(text, DEVICE) != NULL;
+    free(text);
+}
+
+static void name_process(const struct search *search)
+{
+    char path[64], command[32] = "?";
+
+    snprintf(path, sizeof(path), "%s/comm", search->process);
+    ae_root_read(path, command, sizeof(command));
+    snprintf(search->text, search->size, "%s (pid %s)", AE_TEXT(command),
+             search->process + strlen("/proc/"));
 }
 
 static int look_at_process(const char *name, void *context)
 {
     struct search *search = context;
-    char path[64], command[32] = "?";
+    char path[64];
 
     if (name[strspn(name, "0123456789")])
         return 0;
-    snprintf(search->descriptors, sizeof(search->descriptors), "/proc/%.20s/fd", name);
-    if (ae_root_list(search->descriptors, look_at_descriptor, search) != 1)
-        return 0;
-    snprintf(path, sizeof(path), "/proc/%.20s/comm", name);
-    ae_root_read(path, command, sizeof(command));
-    snprintf(search->text, search->size, "%s (pid %s)", AE_TEXT(command), name);
-    return 1;
+    snprintf(search->process, sizeof(search->process), "/proc/%.20s", name);
+    search->holds = search->unknown = search->other = false;
+    snprintf(path, sizeof(path), "%s/fd", search->process);
+    ae_root_list(path, look_at_descriptor, search);
+    if (search->holds) {
+        search->best = AE_VFIO_HOLDER;
+        name_process(search);
+        return 1;
+    }
+    if (search->best == AE_VFIO_NOBODY && !search->unknown && !search->other)
+        look_at_mappings(search);
+    if (search->best == AE_VFIO_NOBODY && search->unknown && !search->other) {
+        search->best = AE_VFIO_PERHAPS;
+        name_process(search);
+    }
+    return 0;
 }
 
-bool ae_vfio_holder(int group, char *text, size_t size)
+enum ae_vfio_holding ae_vfio_holder(int group, char *text, size_t size)
 {
-    struct search search = {.text = text, .size = size};
+    struct search search = {.group = group, .text = text, .size = size};
 
-    snprintf(search.group, sizeof(search.group), "/dev/vfio/%d", group);
-    snprintf(search.noiommu, sizeof(search.noiommu), "/dev/vfio/noiommu-%d", group);
-    return ae_root_list("/proc", look_at_process, &search) == 1;
+    text[0] = '\0';
+    ae_root_list("/proc", look_at_process, &search);
+    return search.best;
 }

@@ -2,12 +2,24 @@
 #ifndef AE_VFIO_HOLDER_H
 #define AE_VFIO_HOLDER_H
 
-/* Which process has an IOMMU group open? */
+/*
+ * Which process has an IOMMU group, or a device of it? By descriptors of the group and of the
+ * device, and by mappings of its registers, which are all that is left when the descriptors are
+ * closed.
+ */
 
-#include <stdbool.h>
 #include <stddef.h>
 
-/* "NAME (pid N)", or false when none is found: there is none, or this user may not look. */
-bool ae_vfio_holder(int group, char *text, size_t size);
+#define AE_VFIO_HOLDER_TEXT 128
+
+enum ae_vfio_holding {
+    AE_VFIO_NOBODY,  /* nobody has it, or this user may not look */
+    AE_VFIO_PERHAPS, /* one has a device by VFIO; the kernel does not tell which (before Linux 6.16)
+                      */
+    AE_VFIO_HOLDER,
+};
+
+/* Puts "NAME (pid N)" into text, or "" for nobody. */
+enum ae_vfio_holding ae_vfio_holder(int group, char *text, size_t size);
 
 #endif

@@ -17,12 +17,14 @@
 
 #include "base/error.h"
 #include "base/fragile.h"
+#include "worker/descent.h"
 #include "worker/launch.h"
 #include "worker/limits.h"
 #include "worker/relay.h"
 
 #define GRACE_MS_DEFAULT 3000
 #define USER_MS          10000
+#define END_MS           5000    /* for what was killed to be gone */
 #define POLL_NS          1000000 /* how soon a worker at the gate is noticed */
 #define TOLD_AT_ONCE     8 /* news of a link; then one a second, for a worker can make them up */
 
@@ -36,6 +38,8 @@ struct ward {
     struct ae_child launch;
     int fd; /* pidfd: readable when the worker has ended; -1: there is none, or it was reaped */
     enum ae_gate gate; /* where it stands; it only goes forward */
+    struct ae_descent descent;
+    bool unreaped; /* it has ended, and its status is kept from us */
     struct ae_supervise_worker *result;
 };
 
@@ -144,6 +148,24 @@ static void hand_over(struct supervisor *supervisor, unsigned number)
     shared->port_count = supervisor->owner_count;
 }
 
+/* In the control group that the hook put it into, if it did: below that. */
+static int hold_together(struct supervisor *supervisor, struct ward *ward, struct ae_error *err)
+{
+    struct ae_supervise_result *result = supervisor->result;
+    struct ae_error why;
+
+    if (ae_descent_begin(&ward->descent, ward->launch.pid, &why) == 0)
+        return 0;
+    snprintf(result->notice, sizeof(result->notice),
+             "%.600s; what workers start and leave behind is looked for by its parents instead",
+             why.text);
+    if (ae_descent_adopt() == 0)
+        return 0;
+    ae_child_cancel(&ward->launch);
+    return ae_error_set(err, -errno, "becoming the parent of what a worker leaves behind: %s",
+                        strerror(errno));
+}
+
 static int start_worker(struct supervisor *supervisor, unsigned number, struct ae_error *err)
 {
     const struct ae_supervise_options *options = supervisor->options;
@@ -172,7 +194,7 @@ static int start_worker(struct supervisor *supervisor, unsigned number, struct a
                                     err);
     if (rc)
         ae_child_cancel(&ward->launch);
-    else
+    else if (!(rc = hold_together(supervisor, ward, err)))
         rc = ae_launch_go(&ward->launch, &plan, &interrupted, err);
     if (rc && ward->fd >= 0) {
         close(ward->fd);
@@ -372,6 +394,19 @@ static void collect(struct supervisor *supervisor, unsigned number)
     }
 }
 
+/* Whoever traces it gets its status first, and need not ask for it. */
+static void reap(struct ward *ward, unsigned patience_ms)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    int status = SIGKILL; /* if nobody tells */
+    pid_t ended;
+
+    while ((ended = waitpid(ward->launch.pid, &status, WNOHANG)) == 0 && patience_ms-- > 0)
+        nanosleep(&pause, NULL);
+    ward->unreaped = ended == 0;
+    ward->result->status = status;
+}
+
 static void worker_ended(struct supervisor *supervisor, unsigned number)
 {
     const struct ae_supervise_hooks *hooks = &supervisor->options->hooks;
@@ -379,7 +414,9 @@ static void worker_ended(struct supervisor *supervisor, unsigned number)
 
     if (ward->gate == AE_GATE_QUIET && hooks->left)
         hooks->left(hooks->context, number, false);
-    waitpid(ward->launch.pid, &ward->result->status, 0);
+    /* What it started may hold it, by ptrace(2). */
+    ae_descent_kill(&ward->descent);
+    reap(ward, 0);
     close(ward->fd);
     ward->fd = -1;
     collect(supervisor, number);
@@ -490,7 +527,10 @@ static int check_input(const struct ae_supervise_options *options, struct ae_err
 static void give_up(struct supervisor *supervisor)
 {
     for (unsigned i = 0; i < supervisor->ward_count; i++) {
+        struct pollfd end = {.fd = supervisor->wards[i].fd, .events = POLLIN};
+
         kill(supervisor->wards[i].launch.pid, SIGKILL);
+        poll(&end, 1, END_MS);
         worker_ended(supervisor, i);
     }
 }
@@ -529,8 +569,36 @@ static int run(struct supervisor *supervisor, struct ae_error *err)
     return 0;
 }
 
+static void tell_trouble(struct supervisor *supervisor, const char *what)
+{
+    char *trouble = supervisor->result->trouble;
+
+    if (!trouble[0])
+        snprintf(trouble, sizeof(supervisor->result->trouble), "%s", what);
+}
+
+/* All that came of the workers ends before the devices go whose registers it may have. */
+static void end_descent(struct supervisor *supervisor)
+{
+    for (unsigned i = 0; i < supervisor->options->cpu_count && i < AE_SUPERVISE_WORKERS; i++) {
+        struct ward *ward = &supervisor->wards[i];
+        struct ae_error why;
+
+        if (ae_descent_end(&ward->descent, END_MS, &why))
+            tell_trouble(supervisor, why.text);
+        if (ward->unreaped)
+            reap(ward, END_MS);
+        if (ward->unreaped)
+            tell_trouble(supervisor,
+                         "a worker has ended, but a process that traces it keeps it from being "
+                         "forgotten");
+    }
+    ae_descent_settle();
+}
+
 static void release(struct supervisor *supervisor)
 {
+    end_descent(supervisor);
     /* The workers are gone: bus master off, reset, unmap, in that order, is the owner's close. */
     for (unsigned i = 0; i < supervisor->owner_count; i++)
         ae_port_owner_close(supervisor->owners[i]);
@@ -559,7 +627,7 @@ int ae_supervise(const struct ae_supervise_options *options, struct ae_supervise
         struct ward *ward = &supervisor.wards[i];
 
         ward->cpu = i < options->cpu_count ? options->cpus[i] : -1;
-        ward->shared_fd = ward->fd = -1;
+        ward->shared_fd = ward->fd = ward->descent.guard_end = -1;
         ward->result = &result->workers[i];
     }
     signalled = &supervisor.limits;

@@ -315,6 +315,51 @@ static void card_in_use_is_refused(void **state)
     assert_driver("vfio-pci");
 }
 
+static void assert_holder(const char *says)
+{
+    struct ae_error err;
+
+    assert_int_equal(ae_nic_unbind(ADDRESS, &err), -EBUSY);
+    if (!strstr(err.text, says))
+        fail_msg("'%s' is not in '%s'", says, err.text);
+}
+
+/* It can be held without its group: by the device's own descriptor, or only by mapped registers. */
+static void holder_of_the_device_itself_is_named(void **state)
+{
+    (void)state;
+    assert_int_equal(bind_it(NULL), 0);
+    made_root_put(CARD "/enable", "1\n");
+    made_root_put("/sys/kernel/iommu_groups/8/devices/" ADDRESS, NULL);
+    /* Of another run: group, device and mapping of another card. */
+    made_root_put("/proc/100/comm", "other\n");
+    made_root_put("/proc/100/fd", NULL);
+    made_root_link("/proc/100/fd/5", "/dev/vfio/80");
+    made_root_link("/proc/100/fd/6", "anon_inode:[vfio-device]");
+    made_root_put("/proc/100/maps", "7f00-7f01 rw-s 00000000 00:0e 1 anon_inode:[vfio-device]\n");
+    assert_holder("in use by a process");
+    /* The kernel does not tell whose registers they are. */
+    made_root_put("/proc/4711/comm", "orphan\n");
+    made_root_put("/proc/4711/fd", NULL);
+    made_root_put("/proc/4711/maps", "7f00-7f01 rw-s 00000000 00:0e 1 anon_inode:[vfio-device]\n");
+    assert_holder("it seems by orphan (pid 4711)");
+    made_root_put("/proc/4712/comm", "hoarder\n");
+    made_root_put("/proc/4712/fd", NULL);
+    made_root_link("/proc/4712/fd/3", "anon_inode:[vfio-device]");
+    made_root_put("/proc/4712/fdinfo/3", "pos:\t0\nvfio-device-syspath: /sys/devices/pci/" ADDRESS);
+    assert_holder("in use by hoarder (pid 4712)");
+    made_root_put("/proc/4712/fdinfo/3", "pos:\t0\nvfio-device-syspath: /sys/devices/0000:77:00.0");
+    assert_holder("it seems by orphan (pid 4711)");
+    /* A device's own file, of iommufd. */
+    made_root_put("/proc/4713/comm", "modern\n");
+    made_root_put("/proc/4713/fd", NULL);
+    made_root_link("/proc/4713/fd/3", "/dev/vfio/devices/vfio2");
+    assert_holder("it seems by orphan (pid 4711)");
+    made_root_put("/sys/class/vfio-dev/vfio2", NULL);
+    made_root_link("/sys/class/vfio-dev/vfio2/device", "../../" ADDRESS);
+    assert_holder("in use by modern (pid 4713)");
+}
+
 static void card_bound_by_others_is_returned(void **state)
 {
     (void)state;
@@ -437,6 +482,7 @@ int main(void)
         CASE(vfio_that_does_not_take_it_is_reported),
         CASE(missing_driver_is_reported),
         CASE(card_in_use_is_refused),
+        CASE(holder_of_the_device_itself_is_named),
         CASE(card_bound_by_others_is_returned),
         CASE(nonsense_record_is_refused),
         CASE(refusals_have_a_reason),
