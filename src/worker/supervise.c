@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "base/fragile.h"
 #include "worker/descent.h"
 #include "worker/launch.h"
@@ -390,6 +391,7 @@ static void collect(struct supervisor *supervisor, unsigned number)
 
         memcpy(result->counters[i].name, counter->name, AE_WORKER_NAME);
         result->counters[i].name[AE_WORKER_NAME - 1] = '\0';
+        ae_text_shown(result->counters[i].name, AE_WORKER_NAME, result->counters[i].name);
         result->counters[i].value = counter->value;
     }
 }
