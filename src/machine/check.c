@@ -24,6 +24,10 @@ const struct ae_check ae_machine_checks[] = {
     {"memlock", "a program may lock its memory", true, ae_check_memlock,
      "be root, set LimitMEMLOCK=infinity in the unit, or memlock unlimited in "
      "/etc/security/limits.conf"},
+    {"ptrace", "a worker gets a card's registers without the card", true, ae_check_ptrace,
+     "boot with kernel.yama.ptrace_scope set to 2 or less; needed for cards only"},
+    {"descendants", "what a worker leaves behind ends with it", false, ae_check_groups,
+     "mkdir /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified"},
     {"nohz-full", "the timer tick can be stopped", false, ae_check_nohz_full, BOOT},
     {"isolated", "CPUs outside the scheduler's reach from boot on", false, ae_check_isolated, BOOT},
     {"rcu-offload", "RCU callbacks run elsewhere", false, ae_check_rcu, BOOT},

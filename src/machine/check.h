@@ -56,6 +56,9 @@ void ae_check_vfio(struct ae_finding *finding);
 void ae_check_hugepages(struct ae_finding *finding);
 void ae_check_memlock(struct ae_finding *finding);
 
+void ae_check_ptrace(struct ae_finding *finding);
+void ae_check_groups(struct ae_finding *finding);
+
 void ae_check_nohz_full(struct ae_finding *finding);
 void ae_check_isolated(struct ae_finding *finding);
 void ae_check_rcu(struct ae_finding *finding);
