@@ -6,7 +6,7 @@
  * Memory that devices may reach, and the address spaces they reach it through.
  *
  * ae_memory is huge-page memory in a memfd: pinned by nature, shareable with another process by its
- * descriptor. ae_dma_space is an IOMMU address space: devices in it see exactly what was mapped into
+ * descriptor; it is not mapped in a child of fork(2). ae_dma_space is an IOMMU address space: devices in it see exactly what was mapped into
  * it and nothing else. Both are used from one thread at a time.
  */
 

@@ -61,13 +61,12 @@ static int watch(struct ae_vhost_front *front, int fd, struct ae_error *err)
 
 void ae_vhost_front_disconnect(struct ae_vhost_front *front)
 {
-    if (front->stream.fd < 0)
+    if (front->peer.fd < 0)
         return;
     ae_vhost_inflight_left(front);
     ae_vhost_front_present(front, false);
     ae_vhost_front_link(front, false);
-    ae_vhost_stream_drop(&front->stream);
-    close_fd(&front->stream.fd);
+    ae_vhost_peer_close(&front->peer);
     close_fd(&front->error_fd);
     for (unsigned i = 0; i < AE_VHOST_VRINGS; i++)
         close_fd(&front->kicks[i]);
@@ -91,17 +90,21 @@ static int accept_one(struct ae_vhost_front *front, struct ae_error *err)
 
 int ae_vhost_front_connect(struct ae_vhost_front *front, struct ae_error *err)
 {
-    int fd = front->listener.fd >= 0 ? accept_one(front, err)
-                                     : ae_vhost_connect(front->owner->base, err);
-    int rc;
+    int rc = ae_vhost_receivers_check(&front->receivers, err), fd;
 
+    if (rc)
+        return rc;
+    fd = front->listener.fd >= 0 ? accept_one(front, err)
+                                 : ae_vhost_connect(front->owner->base, err);
     if (fd < 0)
         return fd;
-    ae_vhost_stream_init(&front->stream, fd);
+    rc = ae_vhost_peer_open(&front->peer, &front->receivers, fd, VHOST_USER_BACKEND_REPLY, err);
+    if (rc)
+        return rc;
     front->error_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     rc = front->error_fd < 0 ? ae_error_set(err, -errno, "eventfd: %s", strerror(errno)) : 0;
     if (!rc)
-        rc = watch(front, fd, err);
+        rc = watch(front, front->peer.relay, err);
     if (!rc)
         rc = watch(front, front->error_fd, err);
     if (rc)
@@ -133,13 +136,25 @@ int ae_vhost_front_reach(struct ae_vhost_front *front, struct ae_error *err)
     return rc ? rc : ae_vhost_front_connect(front, err);
 }
 
+/* While nobody can be accepted, who waits must not keep us awake. */
+void ae_vhost_front_hear(struct ae_vhost_front *front)
+{
+    bool can = ae_vhost_receivers_check(&front->receivers, NULL) == 0;
+    struct epoll_event event = {.events = can ? EPOLLIN : 0, .data.fd = front->listener.fd};
+
+    if (front->listener.fd < 0 || front->deaf == !can)
+        return;
+    front->deaf = !can;
+    epoll_ctl(front->epoll_fd, EPOLL_CTL_MOD, front->listener.fd, &event);
+}
+
 /* One back end at a time. */
 void ae_vhost_front_turn_away(struct ae_vhost_front *front)
 {
-    int fd = accept_one(front, NULL);
+    int fd = ae_vhost_receivers_check(&front->receivers, NULL) ? -1 : accept_one(front, NULL);
 
-    if (fd >= 0)
-        close(fd);
+    if (fd >= 0 && ae_vhost_let_go(&front->receivers, fd))
+        close(fd); /* there was a place, so that the machine has no room for one more process */
 }
 
 int ae_vhost_front_kicks(struct ae_vhost_front *front, unsigned pair, struct ae_error *err)

@@ -305,7 +305,7 @@ static int say(struct ae_vhost_front *front, struct ae_error *err)
     if (!ae_vhost_has_reply(step->request) && ae_vhost_has(front, VHOST_USER_PROTOCOL_F_REPLY_ACK) &&
         step->request != VHOST_USER_SET_PROTOCOL_FEATURES)
         message.flags |= VHOST_USER_NEED_REPLY_MASK;
-    rc = ae_vhost_send(front->stream.fd, &message, 0, err);
+    rc = ae_vhost_send(front->peer.fd, &message, 0, err);
     front->sent_late = rc == -EAGAIN;
     if (rc == -EAGAIN)
         return overdue(front, "take", err);
@@ -334,7 +334,7 @@ static int take_answer(struct ae_vhost_front *front, struct vhost_user_message *
 static int hear(struct ae_vhost_front *front, struct ae_error *err)
 {
     struct vhost_user_message answer;
-    int rc = ae_vhost_receive(&front->stream, VHOST_USER_BACKEND_REPLY, 0, &answer, err);
+    int rc = ae_vhost_peer_receive(&front->peer, &answer, err);
 
     if (rc < 0)
         return ae_error_prefix(err, rc, "waiting for the answer to %s", name_of(front->awaited));
@@ -366,7 +366,7 @@ int ae_vhost_converse(struct ae_vhost_front *front, const struct ae_vhost_step *
 
     ae_vhost_begin(front, dialogue, pair);
     for (rc = ae_vhost_advance(front, err); rc == 0; rc = ae_vhost_advance(front, err)) {
-        struct pollfd poll_fd = {.fd = front->stream.fd,
+        struct pollfd poll_fd = {.fd = front->sent_late ? front->peer.fd : front->peer.relay,
                                  .events = front->sent_late ? POLLOUT : POLLIN};
         int64_t left = front->deadline - ae_vhost_now_ms();
 

@@ -80,15 +80,21 @@ int ae_vhost_accept(const struct ae_vhost_listener *listener)
     return accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
-void ae_vhost_unlisten(struct ae_vhost_listener *listener)
+void ae_vhost_unlisten(struct ae_vhost_listener *listener, struct ae_vhost_receivers *receivers)
 {
     struct stat status;
+    int fd;
 
     if (listener->fd < 0)
         return;
     if (!lstat(listener->address.sun_path, &status) && status.st_dev == listener->device &&
         status.st_ino == listener->inode)
         unlink(listener->address.sun_path);
+    /* Nobody comes from here on. What those who wait have sent would be closed with the socket. */
+    shutdown(listener->fd, SHUT_RDWR);
+    while ((fd = ae_vhost_accept(listener)) >= 0)
+        if (ae_vhost_let_go(receivers, fd))
+            close(fd);
     close(listener->fd);
     listener->fd = -1;
 }

@@ -9,6 +9,8 @@
 
 #include <aether/error.h>
 
+#include "port/vhost_receiver.h"
+
 struct ae_vhost_listener {
     int fd; /* -1: none */
     dev_t device; /* of its name, to know it again */
@@ -25,8 +27,8 @@ int ae_vhost_listen(struct ae_vhost_listener *listener, const char *path, struct
 /* The next one who connects, non-blocking; -1: nobody. */
 int ae_vhost_accept(const struct ae_vhost_listener *listener);
 
-/* Removes the name if it is still ours. */
-void ae_vhost_unlisten(struct ae_vhost_listener *listener);
+/* Removes the name if it is still ours, and lets go of who waits there. */
+void ae_vhost_unlisten(struct ae_vhost_listener *listener, struct ae_vhost_receivers *receivers);
 
 /* To a socket where another program listens: a descriptor, non-blocking, or a negative errno. */
 int ae_vhost_connect(const char *path, struct ae_error *err);

@@ -15,41 +15,18 @@
 
 /* ---- What may be mapped ---- */
 
-static int check_file(int fd, const struct vhost_user_region *region, unsigned index,
-                      struct ae_error *err)
-{
-    struct stat status;
-
-    /* A file that some other program serves (FUSE) could leave us waiting for a page for ever, and
-     * even for what stat says. Only files in memory can have seals, and the kernel itself knows of
-     * them. */
-    if (fcntl(fd, F_GET_SEALS) < 0)
-        return ae_error_set(
-            err, -EPROTO,
-            "memory region %u is no file in memory (memfd, tmpfs, hugetlbfs); QEMU: "
-            "memory-backend-memfd,share=on",
-            index);
-    if (fstat(fd, &status))
-        return ae_error_set(err, -errno, "memory region %u: %s", index, strerror(errno));
-    if ((uint64_t)status.st_size < region->mmap_offset ||
-        (uint64_t)status.st_size - region->mmap_offset < region->size)
-        return ae_error_set(err, -EPROTO, "memory region %u is larger than its file", index);
-    return 0;
-}
-
 static bool overlap(uint64_t one, uint64_t one_size, uint64_t other, uint64_t other_size)
 {
     return one < other + other_size && other < one + one_size;
 }
 
-int ae_vhost_check_regions(const struct vhost_user_region *regions, const int *fds, uint32_t count,
-                           struct ae_error *err)
+int ae_vhost_check_regions(const struct vhost_user_region *regions, const uint64_t *file_sizes,
+                           uint32_t count, struct ae_error *err)
 {
     const uint64_t most = UINT64_C(1) << 56;
 
     for (uint32_t i = 0; i < count; i++) {
         const struct vhost_user_region *region = &regions[i];
-        int rc;
 
         if (region->size == 0 || region->size > most || region->guest_address > most ||
             region->user_address > most || region->mmap_offset > most)
@@ -62,9 +39,9 @@ int ae_vhost_check_regions(const struct vhost_user_region *regions, const int *f
                 overlap(region->user_address, region->size, regions[j].user_address,
                         regions[j].size))
                 return ae_error_set(err, -EPROTO, "memory regions %u and %u overlap", j, i);
-        rc = check_file(fds[i], region, i, err);
-        if (rc)
-            return rc;
+        if (file_sizes[i] < region->mmap_offset ||
+            file_sizes[i] - region->mmap_offset < region->size)
+            return ae_error_set(err, -EPROTO, "memory region %u is larger than its file", i);
     }
     return 0;
 }
@@ -117,6 +94,8 @@ static int map_region(struct ae_vhost_map *map, const struct vhost_user_region *
         munmap(at, size);
         return rc;
     }
+    /* A process that is forked, and does not end, must not hold the peer's memory. */
+    madvise(at, size, MADV_DONTFORK);
     fault_in(fd, at, offset, region->size + map->before[index]);
     map->memory.regions[index] = (struct ae_vhost_region){
         .first = region->guest_address, .size = region->size, .at = at + map->before[index]};

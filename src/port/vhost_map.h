@@ -24,11 +24,11 @@ struct ae_vhost_map {
 };
 
 /*
- * May these be mapped? Files in memory (memfd, tmpfs, hugetlbfs) that hold all of their region, regions
- * that do not overlap and whose ends can be computed. The error says which is not.
+ * May these be mapped? Files (in memory: who received them has seen to that) that held all of their region
+ * when they came, regions that do not overlap and whose ends can be computed. The error says which is not.
  */
-int ae_vhost_check_regions(const struct vhost_user_region *regions, const int *fds, uint32_t count,
-                           struct ae_error *err);
+int ae_vhost_check_regions(const struct vhost_user_region *regions, const uint64_t *file_sizes,
+                           uint32_t count, struct ae_error *err);
 
 /* Maps and faults in what the file has. Takes no descriptor. The map must stay where it is. */
 int ae_vhost_map(struct ae_vhost_map *map, const struct vhost_user_region *regions, const int *fds,

@@ -19,6 +19,7 @@ struct part {
     uint16_t size_max;
     uint8_t fds_min;
     uint8_t fds_max;
+    uint8_t takes; /* enum vhost_user_takes */
 };
 
 struct shape {
@@ -28,15 +29,15 @@ struct shape {
     struct part reply;
 };
 
-#define PART(size_least, size_most, fds_least, fds_most)                                            \
-    ((struct part){(size_least), (size_most), (fds_least), (fds_most)})
+#define PART(size_least, size_most) ((struct part){(size_least), (size_most), 0, 0, 0})
+#define WITH(size_least, size_most, fds_least, fds_most, what)                                     \
+    ((struct part){(size_least), (size_most), (fds_least), (fds_most), VHOST_USER_TAKES_##what})
 #define OF(member)                                                                                 \
     PART(sizeof(((union vhost_user_payload *)0)->member),                                          \
-         sizeof(((union vhost_user_payload *)0)->member), 0, 0)
-#define NOTHING          PART(0, 0, 0, 0)
-#define FD_ALONE         PART(0, 8, 1, 1)
-#define NUMBER_MAYBE_FD  PART(8, 8, 0, 1)
-#define CONFIG           PART(VHOST_USER_CONFIG_HEADER_SIZE, sizeof(struct vhost_user_config), 0, 0)
+         sizeof(((union vhost_user_payload *)0)->member))
+#define NOTHING       PART(0, 0)
+#define MAYBE_EVENTFD WITH(8, 8, 0, 1, EVENTFD)
+#define CONFIG        PART(VHOST_USER_CONFIG_HEADER_SIZE, sizeof(struct vhost_user_config))
 
 #define SAY(id, what) [VHOST_USER_##id] = {.name = "VHOST_USER_" #id, .request = what}
 #define ASK(id, question, answer)                                                                  \
@@ -53,34 +54,35 @@ static const struct shape frontend[] = {
     SAY(SET_FEATURES, OF(u64)),
     SAY(SET_OWNER, NOTHING),
     SAY(RESET_OWNER, NOTHING),
-    SAY(SET_MEM_TABLE, PART(8, sizeof(struct vhost_user_memory), 0, VHOST_USER_MAX_REGIONS)),
-    SAY(SET_LOG_BASE, PART(8, sizeof(struct vhost_user_log), 0, 1)),
-    SAY(SET_LOG_FD, FD_ALONE),
+    SAY(SET_MEM_TABLE, WITH(8, sizeof(struct vhost_user_memory), 0, VHOST_USER_MAX_REGIONS, MEMORY)),
+    SAY(SET_LOG_BASE, WITH(8, sizeof(struct vhost_user_log), 0, 1, MEMORY)),
+    SAY(SET_LOG_FD, WITH(0, 8, 1, 1, EVENTFD)),
     SAY(SET_VRING_NUM, OF(state)),
     SAY(SET_VRING_ADDR, OF(addr)),
     SAY(SET_VRING_BASE, OF(state)),
     ASK(GET_VRING_BASE, OF(state), OF(state)),
-    SAY(SET_VRING_KICK, NUMBER_MAYBE_FD),
-    SAY(SET_VRING_CALL, NUMBER_MAYBE_FD),
-    SAY(SET_VRING_ERR, NUMBER_MAYBE_FD),
+    SAY(SET_VRING_KICK, MAYBE_EVENTFD),
+    SAY(SET_VRING_CALL, MAYBE_EVENTFD),
+    SAY(SET_VRING_ERR, MAYBE_EVENTFD),
     ASK(GET_PROTOCOL_FEATURES, NOTHING, OF(u64)),
     SAY(SET_PROTOCOL_FEATURES, OF(u64)),
     ASK(GET_QUEUE_NUM, NOTHING, OF(u64)),
     SAY(SET_VRING_ENABLE, OF(state)),
     SAY(SEND_RARP, OF(u64)),
     SAY(NET_SET_MTU, OF(u64)),
-    SAY(SET_BACKEND_REQ_FD, FD_ALONE),
+    /* A socket, or a piece of a device: neither is offered, so neither comes in. */
+    SAY(SET_BACKEND_REQ_FD, WITH(0, 8, 1, 1, NOTHING)),
     ASK(IOTLB_MSG, OF(iotlb), OF(u64)),
     SAY(SET_VRING_ENDIAN, OF(state)),
-    ASK(GET_CONFIG, CONFIG, PART(0, sizeof(struct vhost_user_config), 0, 0)),
+    ASK(GET_CONFIG, CONFIG, PART(0, sizeof(struct vhost_user_config))),
     SAY(SET_CONFIG, CONFIG),
-    ASK(GET_INFLIGHT_FD, PART(20, 24, 0, 0), PART(20, 24, 0, 1)),
-    SAY(SET_INFLIGHT_FD, PART(20, 24, 1, 1)),
+    ASK(GET_INFLIGHT_FD, PART(20, 24), WITH(20, 24, 0, 1, MEMORY)),
+    SAY(SET_INFLIGHT_FD, WITH(20, 24, 1, 1, MEMORY)),
     SAY(RESET_DEVICE, NOTHING),
     SAY(VRING_KICK, OF(state)),
     ASK(GET_MAX_MEM_SLOTS, NOTHING, OF(u64)),
-    SAY(ADD_MEM_REG, PART(40, 40, 1, 1)),
-    SAY(REM_MEM_REG, PART(40, 40, 0, 1)),
+    SAY(ADD_MEM_REG, WITH(40, 40, 1, 1, MEMORY)),
+    SAY(REM_MEM_REG, WITH(40, 40, 0, 1, MEMORY)),
     SAY(SET_STATUS, OF(u64)),
     ASK(GET_STATUS, NOTHING, OF(u64)),
 };
@@ -88,7 +90,7 @@ static const struct shape frontend[] = {
 static const struct shape backend[] = {
     SAY(BACKEND_IOTLB_MSG, OF(iotlb)),
     SAY(BACKEND_CONFIG_CHANGE_MSG, NOTHING),
-    SAY(BACKEND_VRING_HOST_NOTIFIER_MSG, PART(24, 24, 0, 1)),
+    SAY(BACKEND_VRING_HOST_NOTIFIER_MSG, WITH(24, 24, 0, 1, NOTHING)),
     SAY(BACKEND_VRING_CALL, OF(state)),
     SAY(BACKEND_VRING_ERR, OF(state)),
 };
@@ -123,7 +125,7 @@ bool ae_vhost_has_reply(uint32_t request)
     return shape && shape->has_reply;
 }
 
-static const struct part acknowledgement = {8, 8, 0, 0};
+static const struct part acknowledgement = {8, 8, 0, 0, 0};
 
 /* An answer that is not in the table is REPLY_ACK's: a number, 0 for success. */
 static const struct part *part_of(const struct shape *shape, enum vhost_user_kind kind)
@@ -131,6 +133,13 @@ static const struct part *part_of(const struct shape *shape, enum vhost_user_kin
     if (!is_reply(kind))
         return &shape->request;
     return shape->has_reply ? &shape->reply : &acknowledgement;
+}
+
+enum vhost_user_takes ae_vhost_takes(enum vhost_user_kind kind, uint32_t request)
+{
+    const struct shape *shape = shape_of(kind, request);
+
+    return shape ? (enum vhost_user_takes)part_of(shape, kind)->takes : VHOST_USER_TAKES_NOTHING;
 }
 
 static int check_header(const struct vhost_user_message *message, enum vhost_user_kind kind,
@@ -272,12 +281,18 @@ void ae_vhost_stream_init(struct vhost_user_stream *stream, int fd)
 void ae_vhost_stream_drop(struct vhost_user_stream *stream)
 {
     ae_vhost_close_fds(&stream->partial);
+    for (unsigned i = 0; i < stream->excess_count; i++)
+        close(stream->excess[i]);
     ae_vhost_stream_init(stream, stream->fd);
 }
 
-/* Takes over what came with some bytes. Every descriptor is in the message, or closed. */
-static int take_fds(struct msghdr *header, struct vhost_user_message *message, struct ae_error *err)
+/*
+ * Takes over what came with some bytes. None is closed here, those that are too many neither: who closes
+ * one may have to wait, and has to say first that it is no good.
+ */
+static int take_fds(struct vhost_user_stream *stream, struct msghdr *header, struct ae_error *err)
 {
+    struct vhost_user_message *message = &stream->partial;
     bool too_many = header->msg_flags & MSG_CTRUNC;
 
     for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(header); cmsg; cmsg = CMSG_NXTHDR(header, cmsg)) {
@@ -292,8 +307,8 @@ static int take_fds(struct msghdr *header, struct vhost_user_message *message, s
             memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(fd), sizeof(fd));
             if (message->fd_count < VHOST_USER_MAX_FDS) {
                 message->fds[message->fd_count++] = fd;
-            } else {
-                close(fd);
+            } else if (stream->excess_count < VHOST_USER_SENT_FDS) {
+                stream->excess[stream->excess_count++] = fd;
                 too_many = true;
             }
         }
@@ -307,9 +322,10 @@ static int take_fds(struct msghdr *header, struct vhost_user_message *message, s
 /* Up to `want` bytes. 1: some came, 0: none are there. */
 static int read_some(struct vhost_user_stream *stream, void *to, size_t want, struct ae_error *err)
 {
+    /* Room for all that there may be: what there is no room for is closed. */
     union {
         struct cmsghdr align;
-        uint8_t bytes[CMSG_SPACE(VHOST_USER_MAX_FDS * sizeof(int))];
+        uint8_t bytes[CMSG_SPACE(VHOST_USER_SENT_FDS * sizeof(int))];
     } control;
     struct iovec piece = {.iov_base = to, .iov_len = want};
     struct msghdr header = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control,
@@ -324,12 +340,11 @@ static int read_some(struct vhost_user_stream *stream, void *to, size_t want, st
         return ae_error_set(err, -ECONNRESET, "vhost-user: the other end closed the connection%s",
                             stream->have ? " in the middle of a message" : "");
     stream->have += (uint32_t)got;
-    return take_fds(&header, &stream->partial, err) ?: 1;
+    return take_fds(stream, &header, err) ?: 1;
 }
 
-/* As far as the bytes that are there go. 1: a whole message. */
-static int read_message(struct vhost_user_stream *stream, enum vhost_user_kind kind,
-                        struct ae_error *err)
+int ae_vhost_stream_read(struct vhost_user_stream *stream, enum vhost_user_kind kind,
+                         struct ae_error *err)
 {
     struct vhost_user_message *message = &stream->partial;
     int rc;
@@ -362,7 +377,7 @@ int ae_vhost_receive(struct vhost_user_stream *stream, enum vhost_user_kind kind
     int rc;
 
     do
-        rc = read_message(stream, kind, err);
+        rc = ae_vhost_stream_read(stream, kind, err);
     while (rc == 0 && timeout_ms > 0 && wait_for(stream->fd, POLLIN, deadline));
     if (rc < 0) {
         ae_vhost_stream_drop(stream);

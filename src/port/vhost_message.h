@@ -98,6 +98,7 @@ enum vhost_user_backend_request {
 
 #define VHOST_USER_MAX_FDS         8
 #define VHOST_USER_MAX_REGIONS     8
+#define VHOST_USER_SENT_FDS        253 /* SCM_MAX_FD: so many the kernel lets come at a time */
 #define VHOST_USER_MAX_CONFIG_SIZE 256
 #define VHOST_USER_HEADER_SIZE     12
 
@@ -190,6 +191,7 @@ struct vhost_user_message {
     uint32_t fd_count;
     union vhost_user_payload payload;
     int fds[VHOST_USER_MAX_FDS];
+    uint64_t file_sizes[VHOST_USER_MAX_FDS]; /* bytes, of memory; set by who vetted it */
 };
 
 /* Who says it, and is it an answer? */
@@ -202,6 +204,14 @@ enum vhost_user_kind {
 
 /* "VHOST_USER_SET_OWNER"; "unknown" for a number that is not in the table. */
 const char *ae_vhost_name(enum vhost_user_kind kind, uint32_t request);
+
+/* What the descriptors of a message are for, if it has any. */
+enum vhost_user_takes {
+    VHOST_USER_TAKES_NOTHING,
+    VHOST_USER_TAKES_MEMORY,
+    VHOST_USER_TAKES_EVENTFD,
+};
+enum vhost_user_takes ae_vhost_takes(enum vhost_user_kind kind, uint32_t request);
 
 /* Does this front-end request have an answer of its own (and so no acknowledgement)? */
 bool ae_vhost_has_reply(uint32_t request);
@@ -224,7 +234,9 @@ int ae_vhost_take_fd(struct vhost_user_message *message, unsigned index);
 struct vhost_user_stream {
     int fd;
     uint32_t have; /* bytes of it, header first */
+    unsigned excess_count;
     struct vhost_user_message partial;
+    int excess[VHOST_USER_SENT_FDS]; /* descriptors that came beyond the message's */
 };
 
 /* By the clock that patience is measured with: CLOCK_MONOTONIC. */
@@ -236,10 +248,18 @@ void ae_vhost_stream_init(struct vhost_user_stream *stream, int fd);
 void ae_vhost_stream_drop(struct vhost_user_stream *stream);
 
 /*
+ * Reads on as far as the bytes that are there go. 1: `partial` is a whole message, checked. 0: not yet.
+ * Negative: as of ae_vhost_receive, and nothing was closed. No descriptor of the peer's is, ever.
+ */
+int ae_vhost_stream_read(struct vhost_user_stream *stream, enum vhost_user_kind kind,
+                         struct ae_error *err);
+
+/*
  * Receives one message; never reads past its end. 1: here it is, checked, its descriptors the caller's
  * (close-on-exec). 0: not all of it arrived within timeout_ms (0: do not wait); call again for the
  * rest. Negative: -ECONNRESET the other end is gone, -EPROTO it sent nonsense; then no descriptor
- * stays open and the stream is at its beginning: close it.
+ * stays open and the stream is at its beginning: close it. Closing may wait for the peer; an owner has this
+ * done for it (vhost_receiver.h).
  */
 int ae_vhost_receive(struct vhost_user_stream *stream, enum vhost_user_kind kind, int timeout_ms,
                        struct vhost_user_message *message, struct ae_error *err);

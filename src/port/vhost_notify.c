@@ -36,21 +36,34 @@ void ae_vhost_notifier_close(struct ae_vhost_notifier *notifier)
     notifier->context = 0;
 }
 
-int ae_vhost_notify(const struct ae_vhost_notifier *notifier, int fd)
+static long submit(const struct ae_vhost_notifier *notifier, uint64_t buffer, int fd)
 {
-    uint8_t byte;
     struct iocb request = {
         .aio_lio_opcode = IOCB_CMD_PREAD,
         .aio_fildes = (uint32_t)notifier->nothing,
-        .aio_buf = (uintptr_t)&byte,
-        .aio_nbytes = sizeof(byte),
+        .aio_buf = buffer,
+        .aio_nbytes = 1,
         .aio_flags = IOCB_FLAG_RESFD,
         .aio_resfd = (uint32_t)fd,
     };
     struct iocb *requests[] = {&request};
-    struct io_event event;
 
-    if (syscall(SYS_io_submit, notifier->context, 1, requests) != 1)
+    return syscall(SYS_io_submit, notifier->context, 1, requests);
+}
+
+bool ae_vhost_is_eventfd(const struct ae_vhost_notifier *notifier, int fd)
+{
+    /* What is to be signalled is looked up first: EINVAL, it is no eventfd; EBADF, it is but a name (O_PATH).
+     * Then what is to be done is found impossible: reading to where no program has memory. */
+    return submit(notifier, UINT64_MAX, fd) < 0 && errno == EFAULT;
+}
+
+int ae_vhost_notify(const struct ae_vhost_notifier *notifier, int fd)
+{
+    struct io_event event;
+    uint8_t byte;
+
+    if (submit(notifier, (uintptr_t)&byte, fd) != 1)
         return -errno;
     /* Done already: makes room for the next. */
     syscall(SYS_io_getevents, notifier->context, 0, 1, &event, NULL);

@@ -12,6 +12,8 @@
 
 #include <linux/aio_abi.h>
 
+#include <stdbool.h>
+
 #include <aether/error.h>
 
 struct ae_vhost_notifier {
@@ -21,6 +23,12 @@ struct ae_vhost_notifier {
 
 int ae_vhost_notifier_open(struct ae_vhost_notifier *notifier, struct ae_error *err);
 void ae_vhost_notifier_close(struct ae_vhost_notifier *notifier);
+
+/*
+ * Is this (open) descriptor one of an eventfd? The kernel compares its operations with those of eventfds, and
+ * asks nobody: neither is a file of another kind touched, nor an eventfd signalled.
+ */
+bool ae_vhost_is_eventfd(const struct ae_vhost_notifier *notifier, int fd);
 
 /* Never waits. -EINVAL: this is no eventfd. */
 int ae_vhost_notify(const struct ae_vhost_notifier *notifier, int fd);

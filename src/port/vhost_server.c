@@ -20,6 +20,7 @@
 #include "port/port.h"
 #include "port/vhost_listen.h"
 #include "port/vhost_notify.h"
+#include "port/vhost_receiver.h"
 #include "port/vhost_session.h"
 
 #define TEND_NS    100000
@@ -39,7 +40,8 @@ struct server {
     struct ae_vhost_listener listener;
     struct ae_vhost_notifier notifier;
     struct ae_vhost_session session;
-    struct vhost_user_stream stream;   /* fd -1: no peer */
+    struct ae_vhost_peer peer;
+    struct ae_vhost_receivers receivers;
     struct vhost_user_message waiting; /* until the rings stand still */
     bool is_waiting;
     int epoll;
@@ -47,6 +49,7 @@ struct server {
     struct ae_vhost_handover told[AE_PORT_QUEUES];
     struct ae_vhost_handover ran[AE_PORT_QUEUES]; /* before they were told to stop */
     bool stopping;
+    bool hears_listener;
     struct ae_error error; /* why the last peer was refused something */
 };
 
@@ -195,7 +198,7 @@ static void bring_up_to_date(struct server *server)
 
 static bool has_peer(const struct server *server)
 {
-    return server->stream.fd >= 0;
+    return server->peer.fd >= 0;
 }
 
 /* How the peer hears of what was used, if it gave us something to tell it by. */
@@ -216,21 +219,32 @@ static void hear(struct server *server, int fd, bool on)
     epoll_ctl(server->epoll, EPOLL_CTL_MOD, fd, &event);
 }
 
+static void hear_listener(struct server *server, bool on)
+{
+    if (server->hears_listener != on)
+        hear(server, server->listener.fd, on);
+    server->hears_listener = on;
+}
+
 static void connect_peer(struct server *server)
 {
     struct epoll_event event = {.events = EPOLLIN};
-    int fd = ae_vhost_accept(&server->listener);
+    int fd;
 
-    if (fd < 0)
+    /* Who connects waits until there may be one more process to receive. */
+    hear_listener(server, false);
+    if (ae_vhost_receivers_check(&server->receivers, &server->error))
         return;
-    event.data.fd = fd;
-    if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, fd, &event)) {
-        close(fd);
+    fd = ae_vhost_accept(&server->listener);
+    if (fd < 0 || ae_vhost_peer_open(&server->peer, &server->receivers, fd,
+                                     VHOST_USER_FRONTEND_REQUEST, &server->error))
+        return;
+    event.data.fd = server->peer.relay;
+    if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->peer.relay, &event)) {
+        ae_vhost_peer_close(&server->peer);
         return;
     }
-    ae_vhost_stream_init(&server->stream, fd);
     server->owner->statistics[CONNECTIONS]++;
-    hear(server, server->listener.fd, false);
 }
 
 /* The workers are told later, by bring_up_to_date: the peer's memory is ours until they are done. */
@@ -238,15 +252,12 @@ static void disconnect(struct server *server)
 {
     if (!has_peer(server))
         return;
-    ae_vhost_stream_drop(&server->stream);
-    close(server->stream.fd);
-    server->stream.fd = -1;
+    ae_vhost_peer_close(&server->peer);
     if (server->is_waiting)
         ae_vhost_close_fds(&server->waiting);
     server->is_waiting = false;
     ae_vhost_session_reset(&server->session);
     memset(server->ran, 0, sizeof(server->ran));
-    hear(server, server->listener.fd, true);
 }
 
 /* False: the connection cannot go on. */
@@ -268,7 +279,7 @@ static bool reply(struct server *server, const struct vhost_user_message *messag
     } else {
         return outcome >= 0;
     }
-    return ae_vhost_send(server->stream.fd, answer, 0, &server->error) == 0;
+    return ae_vhost_send(server->peer.fd, answer, 0, &server->error) == 0;
 }
 
 static bool handle(struct server *server)
@@ -295,8 +306,7 @@ static void serve(struct server *server)
 {
     for (unsigned i = 0; i < MESSAGES && has_peer(server); i++) {
         if (!server->is_waiting) {
-            int rc = ae_vhost_receive(&server->stream, VHOST_USER_FRONTEND_REQUEST, 0,
-                                      &server->waiting, &server->error);
+            int rc = ae_vhost_peer_receive(&server->peer, &server->waiting, &server->error);
 
             server->is_waiting = rc > 0;
             if (rc < 0) {
@@ -313,7 +323,7 @@ static void serve(struct server *server)
             disconnect(server);
     }
     if (has_peer(server))
-        hear(server, server->stream.fd, !server->is_waiting);
+        hear(server, server->peer.relay, !server->is_waiting);
 }
 
 /* ---- What comes up ---- */
@@ -375,7 +385,9 @@ static uint64_t tend(struct ae_port_owner *owner)
     look_for_broken(server);
     serve(server);
     bring_up_to_date(server);
-    return has_peer(server) ? TEND_NS : 0;
+    if (!has_peer(server))
+        hear_listener(server, ae_vhost_receivers_check(&server->receivers, &server->error) == 0);
+    return has_peer(server) || server->receivers.count ? TEND_NS : 0;
 }
 
 static void event(struct ae_port_owner *owner, int fd)
@@ -431,7 +443,7 @@ static int open_server(struct ae_port_owner *owner, struct ae_error *err)
         return ae_error_set(err, -ENOMEM, "out of memory");
     owner->driver = server;
     server->owner = owner;
-    server->stream.fd = server->listener.fd = server->epoll = -1;
+    server->peer.fd = server->listener.fd = server->epoll = -1;
     for (unsigned i = 0; i < AE_PORT_QUEUES; i++)
         server->controls[i] = -1;
     ae_vhost_session_init(&server->session);
@@ -500,7 +512,8 @@ static void close_server(struct ae_port_owner *owner)
     if (!server)
         return;
     disconnect(server);
-    ae_vhost_unlisten(&server->listener);
+    ae_vhost_unlisten(&server->listener, &server->receivers);
+    ae_vhost_receivers_end(&server->receivers);
     ae_vhost_notifier_close(&server->notifier);
     for (unsigned i = 0; i < AE_PORT_QUEUES; i++) {
         close_fd(server->controls[i]);

@@ -140,7 +140,7 @@ static int set_memory(struct ae_vhost_session *session, struct vhost_user_messag
                       struct ae_error *err)
 {
     const struct vhost_user_memory *memory = &message->payload.memory;
-    int rc = ae_vhost_check_regions(memory->regions, message->fds, memory->num_regions, err);
+    int rc = ae_vhost_check_regions(memory->regions, message->file_sizes, memory->num_regions, err);
 
     if (rc)
         return rc;

@@ -58,7 +58,7 @@ static int open_port(struct ae_port_owner *owner, struct ae_error *err)
         return ae_error_set(err, -ENOMEM, "out of memory");
     owner->driver = front;
     front->owner = owner;
-    front->stream.fd = front->listener.fd = front->error_fd = front->inflight.fd = -1;
+    front->peer.fd = front->listener.fd = front->error_fd = front->inflight.fd = -1;
     memset(front->kicks, 0xff, sizeof(front->kicks));
     assume_config(front);
     front->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -186,26 +186,29 @@ static int proceed(struct ae_vhost_front *front, struct ae_error *err)
 /* Between dialogues a back end has nothing to say: what comes is its end, or nonsense. */
 static int listen_idle(struct ae_vhost_front *front, struct ae_error *err)
 {
-    char byte;
-    ssize_t got = recv(front->stream.fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
+    struct vhost_user_message message;
+    int rc = ae_vhost_peer_receive(&front->peer, &message, err);
 
-    if (got > 0)
-        return ae_error_set(err, -EPROTO, "the back end said something that it was not asked");
-    if (got == 0)
-        return ae_error_set(err, -ECONNRESET, "the back end closed the connection");
-    return errno == EAGAIN || errno == EINTR
-               ? 0
-               : ae_error_set(err, -errno, "the connection: %s", strerror(errno));
+    if (rc <= 0)
+        return rc;
+    ae_vhost_close_fds(&message);
+    return ae_error_set(err, -EPROTO, "the back end said something that it was not asked");
+}
+
+static bool fd_is_ready(int fd)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+    return poll(&poll_fd, 1, 0) == 1;
 }
 
 static int look_at_connection(struct ae_vhost_front *front, struct ae_error *err)
 {
-    struct pollfd poll_fd = {.fd = front->error_fd, .events = POLLIN};
     int rc = front->dialogue ? 0 : listen_idle(front, err);
 
     if (rc)
         return rc;
-    if (poll(&poll_fd, 1, 0) == 1) {
+    if (fd_is_ready(front->error_fd)) {
         ae_vhost_inflight_forget(front);
         return ae_error_set(err, -EIO, "the back end found a ring unusable");
     }
@@ -231,11 +234,16 @@ static void event(struct ae_port_owner *owner, int fd)
     struct ae_error err;
 
     (void)fd;
-    if (front->stream.fd >= 0 && look_at_connection(front, &err))
+    if (front->peer.fd >= 0 && look_at_connection(front, &err))
         lose(front, &err);
     if (front->listener.fd < 0)
         return;
-    if (front->stream.fd >= 0)
+    /* One that is back already, before we have heard that it went, is not turned away. */
+    if (front->peer.fd >= 0 && fd_is_ready(front->listener.fd) && ae_vhost_peer_gone(&front->peer)) {
+        ae_error_set(&err, -ECONNRESET, "the back end closed the connection");
+        lose(front, &err);
+    }
+    if (front->peer.fd >= 0)
         ae_vhost_front_turn_away(front);
     else
         reconnect(front);
@@ -274,16 +282,17 @@ static uint64_t tend(struct ae_port_owner *owner)
     struct ae_vhost_front *front = front_of(owner);
     struct ae_error err;
 
-    if (front->stream.fd < 0) {
+    ae_vhost_front_hear(front);
+    if (front->peer.fd < 0) {
         int64_t left = front->retry_at - ae_vhost_now_ms();
 
         if (left > 0)
             return (uint64_t)left * 1000000;
         reconnect(front);
     }
-    if (front->stream.fd >= 0 && (look_for_broken(front, &err) || proceed(front, &err)))
+    if (front->peer.fd >= 0 && (look_for_broken(front, &err) || proceed(front, &err)))
         lose(front, &err);
-    if (front->stream.fd < 0)
+    if (front->peer.fd < 0)
         return AE_VHOST_RETRY_MS * 1000000ull;
     for (unsigned i = 0; i < owner->handoff.info.queues; i++) {
         if (!front->running[i])
@@ -337,12 +346,12 @@ static int stop(struct ae_port_owner *owner, struct ae_error *err)
 
     (void)err;
     front->started = false;
-    if (front->stream.fd >= 0 && (front->dialogue == ae_vhost_pair_start ||
+    if (front->peer.fd >= 0 && (front->dialogue == ae_vhost_pair_start ||
                                   front->dialogue == ae_vhost_inflight)) {
         ae_error_set(&why, -ECANCELED, "the port was stopped while its rings were starting");
         lose(front, &why);
     }
-    for (unsigned i = 0; i < AE_PORT_QUEUES && front->stream.fd >= 0 && !rc; i++) {
+    for (unsigned i = 0; i < AE_PORT_QUEUES && front->peer.fd >= 0 && !rc; i++) {
         if (!front->running[i])
             continue;
         rc = ae_vhost_converse(front, ae_vhost_pair_stop, i, &why);
@@ -350,7 +359,7 @@ static int stop(struct ae_port_owner *owner, struct ae_error *err)
     }
     if (rc)
         lose(front, &why);
-    if (front->stream.fd >= 0)
+    if (front->peer.fd >= 0)
         ae_vhost_front_link(front, false);
     ae_vhost_inflight_forget(front);
     return 0;
@@ -366,7 +375,8 @@ static void close_port(struct ae_port_owner *owner)
      * still be in them (DPDK 22.11's net_vhost unmaps them under its own thread, and crashes). */
     stop(owner, NULL);
     ae_vhost_front_disconnect(front);
-    ae_vhost_unlisten(&front->listener);
+    ae_vhost_unlisten(&front->listener, &front->receivers);
+    ae_vhost_receivers_end(&front->receivers);
     ae_vhost_notifier_close(&front->notifier);
     if (front->epoll_fd >= 0)
         close(front->epoll_fd);

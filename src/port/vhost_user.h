@@ -32,6 +32,7 @@
 #include "port/vhost_listen.h"
 #include "port/vhost_message.h"
 #include "port/vhost_notify.h"
+#include "port/vhost_receiver.h"
 #include "port/virtio_net.h"
 
 #define AE_VHOST_VRINGS (2 * AE_PORT_QUEUES)
@@ -52,11 +53,11 @@ struct ae_vhost_inflight {
 /* A connection to a back end, from the first message on. */
 struct ae_vhost_front {
     struct ae_port_owner *owner;
-    struct vhost_user_stream stream; /* fd -1: no connection */
-    uint64_t offered;                /* virtio features of the back end */
-    uint64_t features;               /* negotiated, as the queues see them */
-    uint64_t protocol;               /* negotiated protocol features */
-    uint64_t queues;                 /* pairs that the back end has */
+    struct ae_vhost_peer peer;
+    uint64_t offered;  /* virtio features of the back end */
+    uint64_t features; /* negotiated, as the queues see them */
+    uint64_t protocol; /* negotiated protocol features */
+    uint64_t queues;   /* pairs that the back end has */
     struct virtio_net_config config;
     bool settled; /* features are given to the worker: a back end that returns must offer them */
 
@@ -76,6 +77,8 @@ struct ae_vhost_front {
 
     /* The owner's. */
     struct ae_vhost_listener listener; /* "server=on"; fd -1: we connect */
+    struct ae_vhost_receivers receivers;
+    bool deaf;                         /* the listening socket is not listened to */
     int epoll_fd;                      /* readable when the connection or the listening socket is */
     int64_t retry_at;                  /* ms */
     bool started;                      /* between start and stop */
@@ -146,6 +149,9 @@ void ae_vhost_front_disconnect(struct ae_vhost_front *front);
 
 /* One more that connects to us: one back end at a time. */
 void ae_vhost_front_turn_away(struct ae_vhost_front *front);
+
+/* Listens to the listening socket as long as somebody can be accepted. */
+void ae_vhost_front_hear(struct ae_vhost_front *front);
 
 /* New eventfds for a pair. */
 int ae_vhost_front_kicks(struct ae_vhost_front *front, unsigned pair, struct ae_error *err);

@@ -52,7 +52,9 @@ static int map_memory(struct ae_memory *memory, struct ae_error *err)
     if (memory->base == MAP_FAILED) {
         memory->base = NULL;
         rc = -errno;
-    } else if (madvise(memory->base, memory->size, MADV_POPULATE_WRITE)) {
+    } else if (madvise(memory->base, memory->size, MADV_POPULATE_WRITE) ||
+               /* A process that is forked, and does not end, must not hold it. */
+               madvise(memory->base, memory->size, MADV_DONTFORK)) {
         rc = -errno;
     }
     if (!rc)

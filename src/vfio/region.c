@@ -115,6 +115,8 @@ static int map_areas(struct ae_device *device, struct ae_bar *mapped,
             return rc;
         }
     }
+    /* A process that is forked, and does not end, must not hold the device. */
+    madvise(base, info->size, MADV_DONTFORK);
     *mapped = (struct ae_bar){base, info->size, info->offset};
     return 0;
 }

@@ -7,6 +7,7 @@
  */
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,6 +123,18 @@ static bool answer(int fd, uint32_t awaited, struct input *input)
     return true;
 }
 
+/* What is a process of its own otherwise. */
+static struct ae_vhost_receiver receiver;
+
+/* Passes on what is there, or says that it is over: in both cases the front end has something to read. */
+static void receive(void)
+{
+    struct pollfd there = {.fd = receiver.stream.fd, .events = POLLIN};
+
+    while (poll(&there, 1, 0) == 1 && ae_vhost_receiver_turn(&receiver) == 0)
+        ;
+}
+
 static int converse(struct ae_vhost_front *front, const struct ae_vhost_step *dialogue, int peer,
                     struct input *input)
 {
@@ -135,6 +148,7 @@ static int converse(struct ae_vhost_front *front, const struct ae_vhost_step *di
             return -1; /* it wants to say more than the socket takes: it was not drained whole */
         if (input->at == input->end || !answer(peer, front->awaited, input))
             shutdown(peer, SHUT_RDWR);
+        receive();
     }
     return rc;
 }
@@ -202,20 +216,27 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct ae_vhost_front front = {.listener.fd = -1, .epoll_fd = -1, .inflight.fd = -1};
     struct input input = {data, data + size};
-    int ends[2];
+    int ends[2], relay[2];
 
     front.owner = make_owner();
     front.owner->handoff.info.queues = 1;
     front.owner->handoff.info.mtu = 1500;
     front.config.mtu = 1500;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, relay) ||
+        (!receiver.notifier.context && ae_vhost_notifier_open(&receiver.notifier, NULL)))
         abort();
+    receiver.kind = VHOST_USER_BACKEND_REPLY;
+    receiver.relay = relay[1];
+    ae_vhost_stream_init(&receiver.stream, ends[0]);
     memset(front.kicks, 0xff, sizeof(front.kicks));
     front.kicks[0] = front.kicks[1] = eventfd(0, EFD_CLOEXEC);
     front.error_fd = eventfd(0, EFD_CLOEXEC);
-    ae_vhost_stream_init(&front.stream, ends[0]);
+    front.peer = (struct ae_vhost_peer){.fd = ends[0], .relay = relay[0], .process = -1};
     talk(&front, ends[1], &input);
-    ae_vhost_stream_drop(&front.stream);
+    ae_vhost_stream_drop(&receiver.stream);
+    close(relay[0]);
+    close(relay[1]);
     ae_vhost_inflight_forget(&front);
     close(ends[0]);
     close(ends[1]);

@@ -31,7 +31,7 @@
 #define PAIR      (2u * DRIVER_RING_BYTES) /* bytes of a pair's rings */
 #define BUFFERS   (4u * PAIR)              /* offset; 2048 each */
 #define MEMORY    (4u << 20)
-#define PATIENCE  20000 /* turns */
+#define PATIENCE  20 /* seconds, for what must come: who receives is another process */
 
 struct front {
     int fd;
@@ -48,6 +48,11 @@ static struct ae_port *port;
 static struct front front;
 
 /* ---- Both sides take turns ---- */
+
+static int64_t patience(void)
+{
+    return ae_vhost_now_ms() + PATIENCE * 1000;
+}
 
 static uint16_t turn(struct ae_packet **packets, uint16_t count)
 {
@@ -79,7 +84,7 @@ static struct ae_link link_now(void)
 
 static void wait_for_link(bool up)
 {
-    for (int i = 0; i < PATIENCE && link_now().up != up; i++)
+    for (int64_t end = patience(); ae_vhost_now_ms() < end && link_now().up != up;)
         idle(1);
     assert_int_equal(link_now().up, up);
 }
@@ -145,7 +150,7 @@ static int hear(struct vhost_user_message *reply)
 {
     int rc = 0;
 
-    for (int i = 0; i < PATIENCE && rc == 0; i++) {
+    for (int64_t end = patience(); ae_vhost_now_ms() < end && rc == 0;) {
         idle(1);
         rc = ae_vhost_receive(&front.stream, VHOST_USER_BACKEND_REPLY, 0, reply, NULL);
     }
@@ -273,7 +278,7 @@ static void exchange_one(unsigned pair, unsigned number, uint32_t length)
     memset(front.memory + buffer(1), 0, 2048);
     driver_offer(from, &out, 1);
     driver_offer(to, &in, 1);
-    for (int i = 0; i < PATIENCE && !got; i++)
+    for (int64_t end = patience(); ae_vhost_now_ms() < end && !got;)
         got = turn(&packet, 1);
     assert_int_equal(got, 1);
     assert_int_equal(packet->length, length);
@@ -377,6 +382,7 @@ static void rings_stop_and_go_on(void **state)
             say_ring(1, base);
             base = ask_base(0);
             say_ring(0, base);
+            wait_for_link(true);
         }
         exchange(50);
         close_front();
@@ -503,7 +509,7 @@ static void configuration_and_announcement(void **state)
         assert_int_equal(reply.payload.u64, i);
     }
     say_number(VHOST_USER_SEND_RARP, mac);
-    for (int i = 0; i < PATIENCE && !got; i++)
+    for (int64_t end = patience(); ae_vhost_now_ms() < end && !got;)
         got = turn(&packet, 1);
     assert_int_equal(got, 1);
     assert_int_equal(packet->length, 60);
