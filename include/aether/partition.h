@@ -57,8 +57,7 @@ enum ae_line_state {
     AE_LINE_DRIFT,     /* was as wanted once and is not any more */
     AE_LINE_CONFLICT,  /* somebody else changed it since; left alone */
     AE_LINE_REFUSED,   /* the kernel refused the write */
-    AE_LINE_IMMOVABLE, /* the kernel refused the write, and it does not touch the quiet CPUs anyway
-                        */
+    AE_LINE_IMMOVABLE, /* an interrupt that the kernel lets nobody move; verify counts it */
     AE_LINE_DEFERRED,  /* accepted, not effective yet */
     AE_LINE_SHORT,     /* accepted, but the kernel made less of it */
     AE_LINE_ABSENT,    /* this kernel or machine does not have it */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "partition/irq.h"
 #include "partition/journal.h"
 #include "partition/knobs.h"
 #include "partition/plan.h"
@@ -101,6 +102,15 @@ static int read_back(struct apply *apply, const struct ae_setting *setting, cons
     return rc;
 }
 
+/* It is silent there until that CPU submits I/O, which nothing on a quiet CPU does: no failure. */
+static void tell_immovable(struct apply *apply, const struct ae_setting *setting, const char *now)
+{
+    char note[AE_IRQ_NOTE];
+
+    tell(apply, setting, AE_LINE_IMMOVABLE, now, now,
+         ae_irq_immovable(setting->target, &apply->partition->quiet, note));
+}
+
 static int refused(struct apply *apply, const struct ae_setting *setting, const char *old_value,
                    int why)
 {
@@ -108,12 +118,18 @@ static int refused(struct apply *apply, const struct ae_setting *setting, const 
         tell(apply, setting, AE_LINE_GONE, old_value, NULL, NULL);
         return 0;
     }
-    if (ae_irq_is_elsewhere(setting->target, &apply->partition->quiet))
-        tell(apply, setting, AE_LINE_IMMOVABLE, old_value, old_value,
-             "refused, but it goes to a host CPU");
-    else
+    if (why == -EIO && ae_irq_is_target(setting->target)) {
+        tell_immovable(apply, setting, old_value);
+    } else if (ae_irq_is_target(setting->target)) {
+        char note[320], name[128];
+
+        snprintf(note, sizeof(note), "%s: %s", ae_irq_describe(setting->target, name, sizeof(name)),
+                 ae_irq_reason(why));
+        tell(apply, setting, AE_LINE_REFUSED, old_value, setting->wanted, note);
+    } else {
         tell(apply, setting, AE_LINE_REFUSED, old_value, setting->wanted,
              ae_setting_reason(setting->kind, why));
+    }
     return record_left(apply, setting, old_value);
 }
 
@@ -158,6 +174,8 @@ static int apply_setting(struct apply *apply, const struct ae_setting *setting)
             rc = ae_journal_intent(&apply->journal, setting->knob->name, setting->kind,
                                    setting->target, now, now);
         tell(apply, setting, AE_LINE_OK, now, now, NULL);
+    } else if (ae_irq_is_managed(setting->target)) {
+        tell_immovable(apply, setting, now);
     } else if (entry && apply->was_complete && !apply->options->force &&
                !ae_setting_same(setting->kind, now, ours(entry))) {
         tell(apply, setting, AE_LINE_CONFLICT, now, setting->wanted,
@@ -245,7 +263,8 @@ static void drain(struct apply *apply)
         struct ae_journal_entry *entry =
             ae_journal_find(&apply->journal, setting->kind, setting->target);
 
-        if (setting->kind != AE_SETTING_LIST || (entry && entry->left))
+        if (!ae_irq_is_target(setting->target) || (entry && entry->left) ||
+            ae_irq_is_managed(setting->target))
             continue;
         while (ae_irq_is_here(setting->target, &apply->partition->quiet) && left >= 10) {
             nanosleep(&pace, NULL);

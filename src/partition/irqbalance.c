@@ -16,6 +16,9 @@
 /* A daemon that does not answer must not hang us. */
 static const struct timeval patience = {.tv_sec = 2};
 
+#define ANSWER_MAX  (1u << 20)
+#define COMMAND_MAX 500 /* irqbalance.c: a buffer of 500 bytes, read once */
+
 static int connect_to(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -60,26 +63,39 @@ static int send_with_credentials(int fd, char *text)
     return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* Sends one command; reads the answer up to the daemon's close, or what has come of it. */
-static int ask(const char *path, char *command, char *answer, size_t size)
+/* Sends one command; reads the answer up to the daemon's close, or what has come of it, in a new
+ * string. One of hundreds of interrupts is long; one of a megabyte is no answer. */
+static int ask(const char *path, char *command, char **answer)
 {
-    size_t used = 0;
+    size_t used = 0, size = 0;
     int fd = connect_to(path), rc;
+    ssize_t got = 1;
 
+    *answer = NULL;
     if (fd < 0)
         return fd;
     rc = send_with_credentials(fd, command);
-    while (!rc && used < size - 1) {
-        ssize_t got = recv(fd, answer + used, size - 1 - used, 0);
+    while (!rc && got != 0 && used < ANSWER_MAX) {
+        if (size - used < 4096) {
+            char *bigger = realloc(*answer, size + 16384);
 
+            if (!bigger) {
+                rc = -ENOMEM;
+                break;
+            }
+            *answer = bigger;
+            size += 16384;
+        }
+        got = recv(fd, *answer + used, size - used - 1, 0);
         if (got < 0 && errno != EINTR)
             rc = -errno;
-        if (got == 0)
-            break;
         used += got > 0 ? (size_t)got : 0;
     }
-    answer[used] = '\0';
     close(fd);
+    if (*answer)
+        (*answer)[used] = '\0';
+    if (used >= ANSWER_MAX)
+        return -EFBIG;
     return rc == -EAGAIN && used > 0 ? 0 : rc;
 }
 
@@ -87,30 +103,31 @@ int ae_irqbalance_parse_setup(struct ae_cpus *banned, const char *answer)
 {
     static const char key[] = "BANNED ";
     const char *mask = strstr(answer, key);
-    char text[2600];
-    size_t length;
+    char *text;
+    int rc;
 
     if (!mask)
         return -EINVAL;
     mask += sizeof(key) - 1;
-    length = strspn(mask, "0123456789abcdefABCDEF,");
-    if (length >= sizeof(text))
-        return -EINVAL;
-    memcpy(text, mask, length);
-    text[length] = '\0';
-    return ae_cpus_parse_mask(banned, text);
+    text = strndup(mask, strspn(mask, "0123456789abcdefABCDEF,"));
+    if (!text)
+        return -ENOMEM;
+    rc = ae_cpus_parse_mask(banned, text);
+    free(text);
+    return rc;
 }
 
 int ae_irqbalance_read(const char *socket, char **list)
 {
-    char command[] = "setup", answer[8192], text[4096];
+    char command[] = "setup", text[AE_CPUS_TEXT], *answer;
     struct ae_cpus banned;
-    int rc = ask(socket, command, answer, sizeof(answer));
+    int rc = ask(socket, command, &answer);
 
     if (rc == -ECONNREFUSED)
-        return -ENOENT; /* a socket that a dead daemon left */
+        rc = -ENOENT; /* a socket that a dead daemon left */
     if (!rc)
-        rc = ae_irqbalance_parse_setup(&banned, answer);
+        rc = answer ? ae_irqbalance_parse_setup(&banned, answer) : -EINVAL;
+    free(answer);
     if (!rc)
         rc = ae_cpus_format(&banned, text, sizeof(text));
     if (rc < 0)
@@ -121,11 +138,13 @@ int ae_irqbalance_read(const char *socket, char **list)
 
 int ae_irqbalance_write(const char *socket, const char *list)
 {
-    char command[4200], answer[64];
-    int rc;
+    char command[COMMAND_MAX], *answer;
+    int rc = snprintf(command, sizeof(command), "settings cpus %s", *list ? list : "NULL");
 
-    snprintf(command, sizeof(command), "settings cpus %s", *list ? list : "NULL");
-    rc = ask(socket, command, answer, sizeof(answer));
+    if (rc >= COMMAND_MAX)
+        return -E2BIG; /* the daemon would take the first part for the whole */
+    rc = ask(socket, command, &answer);
+    free(answer);
     return rc == -EAGAIN ? 0 : rc; /* it does not answer commands, it does them */
 }
 

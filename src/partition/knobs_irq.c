@@ -7,7 +7,9 @@
 
 #include "base/error.h"
 #include "base/root.h"
+#include "partition/irq.h"
 #include "partition/irqbalance.h"
+#include "partition/journal.h"
 #include "partition/knobs.h"
 #include "partition/plan.h"
 
@@ -15,6 +17,8 @@ struct sockets {
     const struct ae_partition *partition;
     struct ae_plan *plan;
     unsigned count;
+    int wrong; /* what asking by a socket failed with */
+    char path[96];
 };
 
 static int add_socket(const char *path, void *context)
@@ -22,8 +26,15 @@ static int add_socket(const char *path, void *context)
     struct sockets *sockets = context;
     char list[AE_CPUS_TEXT], *now;
 
-    if (ae_setting_read(AE_SETTING_IRQBALANCE, path, &now))
+    int rc = ae_setting_read(AE_SETTING_IRQBALANCE, path, &now);
+
+    if (rc == -ENOENT)
         return 0; /* nobody listens any more: not a daemon */
+    if (rc) {
+        sockets->wrong = rc;
+        snprintf(sockets->path, sizeof(sockets->path), "%s", path);
+        return 0;
+    }
     free(now);
     if (ae_cpus_format(&sockets->partition->all_quiet, list, sizeof(list)) < 0)
         return -ENOSPC;
@@ -46,6 +57,12 @@ static int expand_irqbalance(const struct ae_partition *partition, struct ae_pla
     }
     if (rc || sockets.count)
         return rc;
+    if (sockets.wrong)
+        return ae_error_set(
+            err, -ENOENT,
+            "irqbalance listens at %s and could not be asked (%s); it may move interrupts "
+            "back: stop it, or set IRQBALANCE_BANNED_CPULIST",
+            sockets.path, strerror(-sockets.wrong));
     if (daemon <= 0)
         return ae_error_set(err, -ENOENT, "irqbalance does not run");
     return ae_error_set(err, -ENOENT,
@@ -75,39 +92,67 @@ const struct ae_knob ae_knob_default_irqs = {
 
 struct stuck {
     const struct ae_partition *partition;
-    unsigned count, seen;
-    char first[96];
+    struct ae_journal journal;
+    unsigned count, immovable, seen;
+    char first[128], named[128];
 };
+
+/* Its counts tell whether it matters, not where it could go. */
+static bool is_immovable(const struct stuck *stuck, const char *target)
+{
+    const struct ae_journal_entry *entry =
+        ae_journal_find(&stuck->journal, AE_SETTING_LIST, target);
+
+    return ae_irq_is_managed(target) || (entry && entry->left);
+}
 
 static int find_stuck(const char *path, void *context)
 {
     struct stuck *stuck = context;
     struct ae_cpus cpus;
+    char target[96];
 
     if (ae_cpus_read(&cpus, path))
         return 0;
     stuck->seen++;
-    if (ae_cpus_intersect(&cpus, &stuck->partition->quiet) && stuck->count++ == 0)
-        snprintf(stuck->first, sizeof(stuck->first), "%s", path);
+    if (!ae_cpus_intersect(&cpus, &stuck->partition->quiet))
+        return 0;
+    snprintf(target, sizeof(target), "%.*s/smp_affinity_list", (int)(strrchr(path, '/') - path),
+             path);
+    if (is_immovable(stuck, target)) {
+        if (stuck->immovable++ == 0)
+            ae_irq_describe(target, stuck->named, sizeof(stuck->named));
+    } else if (stuck->count++ == 0) {
+        ae_irq_describe(target, stuck->first, sizeof(stuck->first));
+    }
     return 0;
 }
 
 static void irqs_effective(const struct ae_partition *partition, struct ae_evidence *evidence)
 {
     struct stuck stuck = {.partition = partition};
-    int rc = ae_root_glob("/proc/irq/*/effective_affinity_list", find_stuck, &stuck);
+    int rc;
 
+    ae_journal_read(&stuck.journal, partition->name, NULL); /* none, before an apply */
+    rc = ae_root_glob("/proc/irq/*/effective_affinity_list", find_stuck, &stuck);
     if (rc || stuck.seen == 0)
         ae_evidence_set(evidence, AE_ANSWER_UNSEEN,
                         "this kernel shows no effective affinity "
                         "(CONFIG_GENERIC_IRQ_EFFECTIVE_AFF_MASK)");
     else if (stuck.count)
-        ae_evidence_set(evidence, AE_ANSWER_NO, "%u interrupt%s still go%s to quiet CPUs, see %s",
+        ae_evidence_set(evidence, AE_ANSWER_NO, "%u interrupt%s still go%s to quiet CPUs, first %s",
                         stuck.count, stuck.count == 1 ? "" : "s", stuck.count == 1 ? "es" : "",
                         stuck.first);
+    else if (stuck.immovable)
+        ae_evidence_set(
+            evidence, AE_ANSWER_YES,
+            "of %u interrupts only such as the kernel lets nobody move go to quiet CPUs: %u, "
+            "first %s",
+            stuck.seen, stuck.immovable, stuck.named);
     else
         ae_evidence_set(evidence, AE_ANSWER_YES, "none of %u interrupts goes to quiet CPUs",
                         stuck.seen);
+    ae_journal_close(&stuck.journal);
 }
 
 const struct ae_knob ae_knob_irqs = {

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/root.h"
-
 const char *ae_line_state_name(enum ae_line_state state)
 {
     static const char *const names[AE_LINE_STATES] = {
@@ -59,30 +57,4 @@ void ae_tell_missing(struct ae_telling *telling, const struct ae_plan *plan)
                                                 .state = slot->state,
                                                 .note = slot->note[0] ? slot->note : NULL});
     }
-}
-
-/* Where the interrupt with the affinity file `target` really goes. */
-static bool effective_cpus(const char *target, struct ae_cpus *cpus)
-{
-    const char *file = strstr(target, "/smp_affinity_list");
-    char path[96];
-
-    if (strncmp(target, "/proc/irq/", strlen("/proc/irq/")) != 0 || !file)
-        return false;
-    snprintf(path, sizeof(path), "%.*s/effective_affinity_list", (int)(file - target), target);
-    return ae_cpus_read(cpus, path) == 0;
-}
-
-bool ae_irq_is_elsewhere(const char *target, const struct ae_cpus *quiet)
-{
-    struct ae_cpus cpus;
-
-    return effective_cpus(target, &cpus) && !ae_cpus_intersect(&cpus, quiet);
-}
-
-bool ae_irq_is_here(const char *target, const struct ae_cpus *quiet)
-{
-    struct ae_cpus cpus;
-
-    return effective_cpus(target, &cpus) && ae_cpus_intersect(&cpus, quiet);
 }

@@ -258,6 +258,10 @@ int ae_setting_write(enum ae_setting_kind kind, const char *target, const char *
 
 const char *ae_setting_reason(enum ae_setting_kind kind, int rc)
 {
+    if (kind == AE_SETTING_IRQBALANCE && rc == -E2BIG)
+        return "irqbalance reads 500 bytes of a command and the list is longer; give it to the "
+               "daemon as "
+               "IRQBALANCE_BANNED_CPULIST, or stop it";
     return kind == AE_SETTING_CARD && ae_card_reason()[0] ? ae_card_reason() : strerror(-rc);
 }
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/root.h"
 #include "partition/cgroup.h"
+#include "partition/irq.h"
 #include "partition/irqbalance.h"
 #include "partition/journal.h"
 #include "partition/kernel.h"
@@ -53,15 +54,18 @@ static void tell_deviation(struct status *status, const struct ae_setting *setti
 {
     const struct ae_journal_entry *entry =
         ae_journal_find(&status->journal, setting->kind, setting->target);
-    bool elsewhere = ae_irq_is_elsewhere(setting->target, &status->partition->quiet);
+    char immovable[AE_IRQ_NOTE];
 
     if (!entry)
         tell(status, setting, AE_LINE_DRIFT, "it is not what apply saw; apply again");
     else if (!setting->now)
         tell(status, setting, AE_LINE_DRIFT, "it is gone");
     else if (entry->left && ae_setting_same(setting->kind, setting->now, entry->left))
-        tell(status, setting, elsewhere ? AE_LINE_IMMOVABLE : AE_LINE_REFUSED,
-             elsewhere ? "refused, but it goes to a host CPU" : "the kernel did not take it");
+        tell(status, setting,
+             ae_irq_is_target(setting->target) ? AE_LINE_IMMOVABLE : AE_LINE_REFUSED,
+             ae_irq_is_target(setting->target)
+                 ? ae_irq_immovable(setting->target, &status->partition->quiet, immovable)
+                 : "the kernel did not take it");
     else if (!entry->left && ae_setting_same(setting->kind, setting->now, entry->new_value))
         tell(status, setting, AE_LINE_DRIFT, "the files ask for something else now; apply again");
     else
@@ -71,11 +75,15 @@ static void tell_deviation(struct status *status, const struct ae_setting *setti
 static void tell_setting(struct status *status, const struct ae_setting *setting)
 {
     bool meets = setting->now && ae_setting_meets(setting->kind, setting->now, setting->wanted);
+    char immovable[AE_IRQ_NOTE];
 
     if (meets && ae_irq_is_here(setting->target, &status->partition->quiet))
         tell(status, setting, AE_LINE_DEFERRED, "it still goes to a quiet CPU");
     else if (meets)
         tell(status, setting, AE_LINE_OK, NULL);
+    else if (ae_irq_is_managed(setting->target))
+        tell(status, setting, AE_LINE_IMMOVABLE,
+             ae_irq_immovable(setting->target, &status->partition->quiet, immovable));
     else if (!status->applied)
         tell(status, setting, AE_LINE_CHANGE, NULL);
     else

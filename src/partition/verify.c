@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "partition/counters.h"
+#include "partition/irq.h"
 #include "partition/journal.h"
 #include "partition/plan.h"
 #include "partition/report.h"
@@ -26,15 +27,15 @@ static const struct ae_plan_knob *slot_of(const struct ae_plan *plan, const stru
     return NULL;
 }
 
-/* Did the kernel refuse this interrupt's move, and does it go to a host CPU all the same? */
-static bool kept_elsewhere(const struct verify *verify, const struct ae_setting *setting)
+/* Does the kernel let nobody move this interrupt? Its counts then tell whether it matters. */
+static bool is_immovable(const struct verify *verify, const struct ae_setting *setting)
 {
     const struct ae_journal_entry *entry =
         ae_journal_find(&verify->journal, setting->kind, setting->target);
 
-    return entry && entry->left && setting->now &&
-           ae_setting_same(setting->kind, setting->now, entry->left) &&
-           ae_irq_is_elsewhere(setting->target, &verify->partition->quiet);
+    return ae_irq_is_managed(setting->target) ||
+           (ae_irq_is_target(setting->target) && entry && entry->left && setting->now &&
+            ae_setting_same(setting->kind, setting->now, entry->left));
 }
 
 static void read_back(const struct verify *verify, const struct ae_knob *knob,
@@ -42,7 +43,7 @@ static void read_back(const struct verify *verify, const struct ae_knob *knob,
 {
     const struct ae_plan *plan = &verify->plan;
     const struct ae_setting *wrong = NULL;
-    unsigned count = 0, bad = 0, elsewhere = 0;
+    unsigned count = 0, bad = 0, immovable = 0;
     char kept[64] = "";
 
     for (size_t i = 0; i < plan->count; i++) {
@@ -53,15 +54,15 @@ static void read_back(const struct verify *verify, const struct ae_knob *knob,
         count++;
         if (setting->now && ae_setting_meets(setting->kind, setting->now, setting->wanted))
             continue;
-        if (kept_elsewhere(verify, setting)) {
-            elsewhere++;
+        if (is_immovable(verify, setting)) {
+            immovable++;
             continue;
         }
         bad++;
         wrong = wrong ? wrong : setting;
     }
-    if (elsewhere)
-        snprintf(kept, sizeof(kept), ", %u refused but go to host CPUs", elsewhere);
+    if (immovable)
+        snprintf(kept, sizeof(kept), ", %u that the kernel lets nobody move", immovable);
     if (count == 0)
         ae_evidence_set(evidence, AE_ANSWER_YES, "nothing has to be set");
     else if (wrong)
@@ -69,7 +70,7 @@ static void read_back(const struct verify *verify, const struct ae_knob *knob,
                         count, wrong->target, wrong->now ? wrong->now : "not there", wrong->wanted);
     else
         ae_evidence_set(evidence, AE_ANSWER_YES, "%u of %u read back as wanted%s",
-                        count - elsewhere, count, kept);
+                        count - immovable, count, kept);
 }
 
 /* Does a word of a row's counters mean this counter? "irq:#" means all that have a number. */

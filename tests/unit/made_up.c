@@ -232,10 +232,11 @@ static int write_irq(const char *path, const char *text)
 {
     size_t length = strlen(path) - strlen("smp_affinity_list");
     char file[PATH_MAX];
+    uint64_t code;
 
-    snprintf(file, sizeof(file), "%.*smanaged", (int)length, path);
-    if (ae_root_exists(file))
-        return -EIO;
+    snprintf(file, sizeof(file), "%.*srefuses", (int)length, path); /* holds an errno */
+    if (ae_root_read_u64(file, &code) == 0)
+        return -(int)code;
     snprintf(file, sizeof(file), "%.*slazy", (int)length, path);
     if (!ae_root_exists(file)) {
         snprintf(file, sizeof(file), "%.*seffective_affinity_list", (int)length, path);

@@ -445,8 +445,16 @@ static void tasks_are_read_whatever_their_name(void **state)
     assert_int_equal(ae_task_parse_status(&task, "Name:\tx\n"), -EINVAL);
 }
 
+static void answer(int peer, unsigned interrupts, const char *banned)
+{
+    dprintf(peer, "SLEEP 10 ");
+    for (unsigned i = 0; i < interrupts; i++)
+        dprintf(peer, "IRQ %u LOAD 1234567 DIFF 1000 CLASS 5 ", 24 + i);
+    dprintf(peer, "BANNED %s", banned);
+}
+
 /* Stands in for irqbalance: answers "setup", obeys "settings cpus". */
-static void serve(int listener)
+static void serve(int listener, unsigned interrupts)
 {
     char banned[64] = "00000000";
 
@@ -459,7 +467,7 @@ static void serve(int listener)
             _exit(1);
         text[got] = '\0';
         if (strncmp(text, "setup", 5) == 0)
-            dprintf(peer, "SLEEP 10 IRQ 24 LOAD 3 DIFF 1 CLASS 4 BANNED %s", banned);
+            answer(peer, interrupts, banned);
         else if (strcmp(text, "settings cpus 2-3") == 0)
             strcpy(banned, "0000000c");
         else if (strcmp(text, "settings cpus NULL") == 0)
@@ -468,13 +476,12 @@ static void serve(int listener)
     }
 }
 
-static void irqbalance_is_told(void **state)
+static void tell_irqbalance(unsigned interrupts)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int listener = socket(AF_UNIX, SOCK_STREAM, 0);
     pid_t child;
 
-    (void)state;
     must(ae_root_make_directory("/run/irqbalance"));
     must(ae_root_path(address.sun_path, sizeof(address.sun_path),
                       "/run/irqbalance/irqbalance9.sock"));
@@ -482,7 +489,7 @@ static void irqbalance_is_told(void **state)
     assert_int_equal(listen(listener, 5), 0);
     child = fork();
     if (child == 0)
-        serve(listener);
+        serve(listener, interrupts);
     close(listener);
     expect(verify("irqbalance", 1).accepted.answer, AE_ANSWER_NO, "irqbalance");
     apply();
@@ -494,6 +501,27 @@ static void irqbalance_is_told(void **state)
     expect(verify("irqbalance", 1).accepted.answer, AE_ANSWER_ABSENT, "irqbalance");
     apply(); /* its dead socket is no hindrance */
     revert();
+    unlink(address.sun_path);
+}
+
+static void irqbalance_is_told(void **state)
+{
+    (void)state;
+    tell_irqbalance(1);
+    tell_irqbalance(400); /* a server with one banned by hand for each queue */
+}
+
+/* The daemon reads so much of a command, and would obey a part of it. */
+static void irqbalance_is_told_no_half_of_a_list(void **state)
+{
+    char list[1024] = "1";
+
+    (void)state;
+    for (unsigned cpu = 3; cpu < 300; cpu += 2)
+        snprintf(list + strlen(list), sizeof(list) - strlen(list), ",%u", cpu);
+    assert_int_equal(ae_irqbalance_write("/run/irqbalance/none.sock", list), -E2BIG);
+    assert_non_null(strstr(ae_setting_reason(AE_SETTING_IRQBALANCE, -E2BIG), "500 bytes"));
+    assert_int_equal(ae_irqbalance_write("/run/irqbalance/none.sock", "1-299"), -ENOENT);
 }
 
 static void an_irqbalance_that_cannot_be_told_is_named(void **state)
@@ -571,6 +599,7 @@ int main(void)
         TEST(counters_are_summed_over_the_cpus_asked_for),
         TEST(tasks_are_read_whatever_their_name),
         TEST(irqbalance_is_told),
+        TEST(irqbalance_is_told_no_half_of_a_list),
         TEST(an_irqbalance_that_cannot_be_told_is_named),
         TEST(cpu_sets_are_found_where_they_are),
         TEST(every_row_says_what_it_is),
