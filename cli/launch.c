@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +14,8 @@
 #include <aether/proof.h>
 
 #include "base/cpus.h"
+#include "calls.h"
+#include "capture.h"
 #include "cli.h"
 #include "proof/certificate.h"
 
@@ -34,6 +34,7 @@ enum {
     KEY_LAUNCH_JSON,
     KEY_ENV,
     KEY_INPUT,
+    KEY_QUIET,
 };
 
 static const struct {
@@ -145,6 +146,10 @@ static error_t parse(int key, char *value, struct argp_state *state)
         else
             launch->environment[launch->environment_count++] = value;
         return 0;
+    case KEY_QUIET:
+        if (!cli_calls_parse(&launch->calls, value))
+            argp_error(state, "--quiet=%s: trace, observe and enforce are known", value);
+        return 0;
     case KEY_INPUT:
         launch->input = true;
         return 0;
@@ -165,6 +170,10 @@ static const struct argp_option options[] = {
     {"input", KEY_INPUT, NULL, 0, "the worker reads our standard input, which is no terminal", 10},
     {"allow", KEY_ALLOW, "LIST", 0,
      "go on although this is not quiet: tick, shared, irqs, unlocked, threads, all", 10},
+    {"quiet", KEY_QUIET, "HOW", 0,
+     "a system call made while quiet is left to the trace (trace), noted (observe) or refused "
+     "(enforce)",
+     10},
     {"seconds", KEY_SECONDS, "N", 0, "ask the worker to stop after this long", 10},
     {"no-proof", KEY_NO_PROOF, NULL, 0, "do not count what the kernel does on the CPU", 10},
     {"allow-no-iommu", KEY_NO_IOMMU, NULL, 0,
@@ -301,54 +310,6 @@ static int take(const struct cli_launch *launch, const char *verb)
 
 /* ---- Output ---- */
 
-/* While a worker runs for JSON, its standard output is a file that only we see. */
-static int divert_output(int *saved)
-{
-    int fd = memfd_create("output", MFD_CLOEXEC);
-
-    fflush(stdout);
-    *saved = dup(STDOUT_FILENO);
-    dup2(fd, STDOUT_FILENO);
-    return fd;
-}
-
-/* What the workers printed: JSON values, one after the other, or else their text. */
-static json_t *parse_output(const char *text, unsigned workers)
-{
-    json_t *all = json_array(), *value;
-    json_error_t where;
-
-    for (const char *at = text; (value = json_loads(at, JSON_DISABLE_EOF_CHECK, &where));
-         at += where.position)
-        json_array_append_new(all, value);
-    value = NULL;
-    if (workers == 1 && json_array_size(all) == 1)
-        value = json_incref(json_array_get(all, 0));
-    else if (json_array_size(all))
-        value = json_incref(all);
-    else if (text[0])
-        value = json_string(text);
-    json_decref(all);
-    return value;
-}
-
-static json_t *collect_output(int fd, int saved, unsigned workers)
-{
-    struct stat status;
-    json_t *output = NULL;
-    char *text;
-
-    dup2(saved, STDOUT_FILENO);
-    close(saved);
-    if (!fstat(fd, &status) && (text = calloc(1, (size_t)status.st_size + 1))) {
-        if (pread(fd, text, (size_t)status.st_size, 0) == status.st_size)
-            output = parse_output(text, workers);
-        free(text);
-    }
-    close(fd);
-    return output;
-}
-
 static json_t *queue_json(const struct ae_queue_counters *queue, bool link)
 {
     return json_pack(
@@ -394,6 +355,8 @@ static void print_json(const struct run *run, const struct ae_supervise_result *
 
         json_object_set_new(worker, "cpu", json_integer(run->launch->cpus[i]));
         json_object_set_new(worker, "ports", ports_json(run, result, i));
+        if (result->workers[i].calls_in_force)
+            json_object_set_new(worker, "system_calls", cli_calls_json(&result->workers[i]));
         if (proof)
             json_object_set_new(worker, "proof", proof);
         json_array_append_new(workers, worker);
@@ -442,14 +405,18 @@ static int tell(const struct run *run, const struct ae_supervise_result *result,
     int status = CLI_OK;
 
     if (watch) {
-        json_t *ports = ports_json(run, result, 0);
+        json_t *ports = ports_json(run, result, 0), *calls = cli_calls_json(&result->workers[0]);
 
-        status = watch->done(watch->context, first->finished ? first->proof : NULL, ports, output);
+        status = watch->done(watch->context, first->finished ? first->proof : NULL, ports, output,
+                             calls);
         json_decref(ports);
+        json_decref(calls);
         json_decref(output);
     } else if (launch->json) {
         print_json(run, result, output);
     }
+    for (unsigned i = 0; i < launch->cpu_count; i++)
+        cli_calls_print(&result->workers[i], run->verb, launch->cpus[i], stderr);
     for (unsigned i = 0; i < launch->cpu_count && !launch->json && !watch; i++)
         if (run->proofs[i].finished)
             ae_proof_print(run->proofs[i].proof, stdout);
@@ -464,6 +431,7 @@ static void finish_proofs(struct run *run, const struct ae_supervise_result *res
                 ae_proof_remark(run->proofs[i].proof,
                                 "the worker asked to be quiet a second time and was refused; this "
                                 "is about its first and only quiet time");
+            cli_calls_prove(&result->workers[i], run->proofs[i].proof);
             run->proofs[i].verdict = ae_proof_finish(run->proofs[i].proof);
             run->proofs[i].finished = true;
         }
@@ -482,19 +450,25 @@ static int supervise(struct run *run, char *const *argv)
         .environment = launch->environment,
         .input = launch->input,
         .allow = launch->allow,
+        .calls = launch->calls,
         .argv = argv,
         .grace_ms = GRACE_MS,
         .stop_after_ms = (uint64_t)launch->seconds * 1000,
         .hooks = {run, on_started, on_quiet, on_left, on_link, on_refused},
     };
     struct ae_supervise_result result;
-    json_t *output = NULL;
+    struct cli_capture capture = {.fd = -1};
+    json_t *output;
     struct ae_error err;
-    int saved = -1, diverted = launch->json || launch->capture ? divert_output(&saved) : -1;
-    int rc = ae_supervise(&supervise_options, &result, &err), told, status;
+    int rc, told, status;
 
-    if (diverted >= 0)
-        output = collect_output(diverted, saved, launch->cpu_count);
+    if ((launch->json || launch->capture) && cli_capture_begin(&capture, run->verb))
+        return CLI_FAILED;
+    rc = ae_supervise(&supervise_options, &result, &err);
+    output = cli_capture_end(&capture, launch->cpu_count);
+    if (capture.cut)
+        fprintf(stderr, "aether %s: the worker printed more than %u kB, and the rest is lost\n",
+                run->verb, CLI_CAPTURE_MOST / 1024);
     if (result.notice[0])
         fprintf(stderr, "aether %s: %s\n", run->verb, result.notice);
     if (result.trouble[0])

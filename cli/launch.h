@@ -20,7 +20,8 @@ struct cli_launch_watch {
     /* The worker waits at its gate; the proof begins when this returns. */
     void (*quiet)(void *context, pid_t pid);
     /* It has ended. proof: finished, NULL when it never was quiet. Returns an exit status. */
-    int (*done)(void *context, const struct ae_proof *proof, json_t *ports, json_t *output);
+    int (*done)(void *context, const struct ae_proof *proof, json_t *ports, json_t *output,
+                json_t *calls);
 };
 
 struct cli_launch {
@@ -34,6 +35,7 @@ struct cli_launch {
     unsigned environment_count;
     bool input; /* our standard input is the worker's */
     uint32_t allow; /* enum ae_quiet_allow */
+    enum ae_quiet_calls calls;
     unsigned seconds;
     bool asked; /* for so many seconds, by name: a proof of fewer is incomplete */
     bool bind;

@@ -68,7 +68,8 @@ static void add_json(struct ae_certificate *certificate, const char *name, const
     free(text);
 }
 
-static int on_done(void *context, const struct ae_proof *proof, json_t *ports, json_t *output)
+static int on_done(void *context, const struct ae_proof *proof, json_t *ports, json_t *output,
+                   json_t *calls)
 {
     struct own *own = context;
 
@@ -78,6 +79,8 @@ static int on_done(void *context, const struct ae_proof *proof, json_t *ports, j
         return CLI_FAILED;
     }
     add_json(own->certificate, own->prove->program ? "worker-output" : "gaps", output);
+    if (own->prove->launch.calls)
+        add_json(own->certificate, "system_calls", calls);
     if (json_array_size(ports))
         add_json(own->certificate, "ports", ports);
     ae_certificate_finish(own->certificate, proof);

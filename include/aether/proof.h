@@ -57,6 +57,10 @@ int ae_proof_begin(struct ae_proof *proof, pid_t pid, struct ae_error *err);
 /* The second snapshot. The worker may be a zombie by now, but not reaped. -EALREADY: it was taken. */
 int ae_proof_end(struct ae_proof *proof, struct ae_error *err);
 
+/* A disturbance that somebody else than the kernel's counters and trace saw; before
+ * ae_proof_finish. */
+void ae_proof_add_cause(struct ae_proof *proof, const char *text, uint64_t times);
+
 /* What a reader should know of the worker besides; it changes no verdict. At most 8; before
  * ae_proof_finish. */
 void ae_proof_remark(struct ae_proof *proof, const char *text);

@@ -65,6 +65,7 @@ struct ae_supervise_options {
     const char *const *environment; /* names; NULL at the end, or NULL */
     bool input;                     /* our standard input is theirs; false: they have none */
     uint32_t allow;      /* enum ae_quiet_allow: for ae_quiet_enter, besides what the program allows */
+    enum ae_quiet_calls calls; /* what becomes of system calls made while quiet, at least */
     char *const *argv;   /* program (looked up in PATH) and arguments, NULL at the end */
     uint32_t grace_ms;   /* between asking and killing; 0: 3000 */
     /* Ask the workers to stop after this long; 0: never. Counted from when the last of them became
@@ -83,6 +84,9 @@ struct ae_supervise_worker {
     bool was_quiet;
     bool asked_again;   /* for a second quiet time, and was refused */
     bool stopped_by_us; /* SIGKILL from here, after the grace time */
+    enum ae_quiet_calls calls_in_force; /* as the worker says, who can undo it, but no trace */
+    unsigned call_count; /* kinds of system calls made while quiet, of which it says so itself */
+    struct ae_quiet_call calls[AE_QUIET_CALLS];
     struct ae_queue_counters queues[AE_WORKER_PORTS]; /* its queue of each port */
     unsigned counter_count;
     struct ae_supervise_counter counters[AE_WORKER_COUNTERS];

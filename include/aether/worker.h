@@ -83,10 +83,20 @@ enum ae_quiet_allow {
     AE_QUIET_ALLOW_ALL = (1 << 5) - 1,
 };
 
+/* What becomes of a system call that the worker makes while it is quiet. The stricter of what the
+ * program and what the supervisor (`--quiet`) wants holds. None of it costs a quiet loop anything.
+ */
+enum ae_quiet_calls {
+    AE_QUIET_TRACE,   /* it is made; the proof's trace names it, where the kernel can be traced */
+    AE_QUIET_OBSERVE, /* it is made, counted and named by the worker's process itself */
+    AE_QUIET_ENFORCE, /* it is not made, returns EPERM, and is counted and named */
+};
+
 struct ae_quiet_options {
     uint32_t allow;    /* enum ae_quiet_allow */
     size_t stack;      /* bytes of stack to fault in; 0: 256 KiB */
     uint32_t proof_ms; /* how long to wait for a supervisor's snapshot; 0: 30000 */
+    enum ae_quiet_calls calls;
 };
 
 /*
@@ -97,10 +107,31 @@ struct ae_quiet_options {
  * -EPERM: something is missing that is not allowed by name, here or by the supervisor (`--allow`);
  * the error lists everything that is, not only the first. -EALREADY: quiet already; or, under a
  * supervisor, quiet before: a start has one quiet time, so that its proof is about all of it. The
- * process is then as before, but for locked memory.
+ * process is then as before, but for locked memory. -EOPNOTSUPP: what is wanted of system calls
+ * needs Syscall User Dispatch (Linux 5.11, x86-64).
  */
 int ae_quiet_enter(struct ae_worker *worker, const struct ae_quiet_options *options,
                    struct ae_error *err);
+
+enum ae_call_fate {
+    AE_CALL_MADE,
+    AE_CALL_REFUSED,
+    AE_CALL_LAST, /* made, and the last looked at: a process or a thread came of it, or the end */
+    AE_CALL_OURS, /* the library's own, in place of memory that a peer took away */
+};
+
+struct ae_quiet_call {
+    char name[AE_WORKER_NAME]; /* or its number, where the kernel's headers have none; or "others" */
+    enum ae_call_fate fate;
+    uint64_t times;
+};
+
+#define AE_QUIET_CALLS 17 /* the most that are told apart, and the others */
+
+/* The system calls made while quiet, with AE_QUIET_OBSERVE or AE_QUIET_ENFORCE. Returns how many
+ * kinds there were; fills at most `count`. */
+unsigned ae_worker_calls(const struct ae_worker *worker, struct ae_quiet_call *calls,
+                         unsigned count);
 
 /* The end of quiet: waits, polling, for the supervisor's snapshot. No-op when not quiet. */
 void ae_quiet_leave(struct ae_worker *worker);

@@ -11,6 +11,7 @@ static struct ae_fragile *all;
 static struct sigaction before_ours;
 static bool handled;
 static char locked;
+volatile sig_atomic_t ae_fragile_working;
 
 static void lock(sigset_t *before)
 {
@@ -63,7 +64,9 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
 
     (void)number;
     (void)context;
+    ae_fragile_working = 1;
     if (!sent && replace(info->si_addr)) {
+        ae_fragile_working = 0;
         errno = error;
         return;
     }
@@ -71,6 +74,7 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
     sigaction(SIGBUS, &before_ours, NULL);
     if (sent)
         raise(SIGBUS);
+    ae_fragile_working = 0;
 }
 
 /* The program may have set a handler of its own since the last time. */

@@ -131,7 +131,8 @@ static int check_added(struct ae_certificate *certificate, const char *name, con
 
 int ae_certificate_add(struct ae_certificate *certificate, const char *name, const char *json)
 {
-    static const char *const names[] = {"command", "gaps", "ports", "worker-output"};
+    static const char *const names[] = {"command", "gaps", "ports", "system_calls",
+                                        "worker-output"};
     json_t *value = json_loads(json, JSON_DECODE_ANY, NULL);
     int rc = -EINVAL;
 

@@ -54,6 +54,12 @@ static const struct member worker_members[] = {
     {"pid", COUNT, true, NULL},      {"program", TEXT, false, NULL}, {"sha256", TEXT, false, NULL},
     {"arguments", TEXTS, true, NULL}, {0}};
 
+static const struct member call_members[] = {
+    {"call", TEXT, true, NULL}, {"times", COUNT, true, NULL}, {"fate", TEXT, true, NULL}, {0}};
+
+static const struct member calls_members[] = {
+    {"quiet", TEXT, true, NULL}, {"calls", OBJECTS, true, call_members}, {0}};
+
 static const struct member length_members[] = {
     {"from_ns", COUNT, true, NULL}, {"gaps", COUNT, true, NULL}, {0}};
 
@@ -85,6 +91,7 @@ static const struct member members[] = {{"certificate", COUNT, true, NULL},
                                         {"kernel", FACTS, true, NULL},
                                         {"partition", OBJECT, true, partition_members},
                                         {"worker", OBJECT, false, worker_members},
+                                        {"system_calls", OBJECT, false, calls_members},
                                         {"command", OBJECT, false, command_members},
                                         {"knobs", OBJECTS, false, knob_members},
                                         {"rows", OBJECTS, true, row_members},

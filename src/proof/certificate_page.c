@@ -190,6 +190,7 @@ static void print_partition(const struct ae_certificate *certificate, FILE *out)
 static void print_worker(const struct ae_certificate *certificate, FILE *out)
 {
     const json_t *worker = get(certificate->all, "worker"), *word;
+    const json_t *calls = get(certificate->all, "system_calls");
     size_t i;
 
     fprintf(out, "\nWORKER\n  process %" PRIu64, count(certificate->all, "pid"));
@@ -203,6 +204,9 @@ static void print_worker(const struct ae_certificate *certificate, FILE *out)
     json_array_foreach(get(worker, "arguments"), i, word)
         fprintf(out, " %s", json_string_value(word));
     fprintf(out, "\n");
+    if (json_is_object(calls))
+        fprintf(out, "  system calls while quiet, as its process has it: %s, %zu kinds were made\n",
+                ae_certificate_text(calls, "quiet"), json_array_size(get(calls, "calls")));
 }
 
 static void print_facts(const struct ae_certificate *certificate, FILE *out)

@@ -181,10 +181,10 @@ uint64_t ae_proof_end_ticks(const struct ae_proof *proof)
 
 /* ---- What the trace says ---- */
 
-static void add_cause(struct ae_proof *proof, const char *text)
+void ae_proof_add_cause(struct ae_proof *proof, const char *text, uint64_t times)
 {
     ae_cause_find(proof->causes, AE_PROOF_CAUSES, &proof->cause_count, AE_ATTRIBUTED, text)
-        ->times++;
+        ->times += times;
 }
 
 /* The trace names tasks as the first PID namespace does, which this process may not be in. */
@@ -229,7 +229,7 @@ static void collect_events(struct ae_proof *proof, const struct ae_gap_trace_cpu
             continue;
         ae_attribution_name(event, text, sizeof(text));
         if (text[0])
-            add_cause(proof, text);
+            ae_proof_add_cause(proof, text, 1);
     }
     check_owner(proof, last);
 }

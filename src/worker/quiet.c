@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/root.h"
 #include "base/text.h"
+#include "worker/calls.h"
 #include "worker/shared.h"
 
 #define STACK_DEFAULT    (256 * 1024)
@@ -223,6 +224,7 @@ int ae_quiet_enter(struct ae_worker *worker, const struct ae_quiet_options *opti
     uint32_t allow = (options ? options->allow : 0) |
                      (worker->supervised ? worker->shared->allow : 0);
     uint32_t patience = options && options->proof_ms ? options->proof_ms : PROOF_MS_DEFAULT;
+    enum ae_quiet_calls calls = options ? options->calls : AE_QUIET_TRACE;
     int rc;
 
     if (worker->quiet)
@@ -234,9 +236,17 @@ int ae_quiet_enter(struct ae_worker *worker, const struct ae_quiet_options *opti
     rc = check_all(allow, err);
     if (rc)
         return rc;
+    if (worker->supervised && worker->shared->calls > calls)
+        calls = worker->shared->calls == AE_QUIET_OBSERVE ? AE_QUIET_OBSERVE : AE_QUIET_ENFORCE;
+    rc = ae_calls_begin(calls, &worker->shared->made, err);
+    if (rc)
+        return rc;
     touch_stack(stack);
     worker->proof_ticks = ae_clock_from_ns((uint64_t)patience * 1000000);
+    ae_calls_watch();
     rc = ae_gate_pass(worker, AE_GATE_QUIET);
+    if (rc)
+        ae_calls_end();
     if (rc == -EALREADY)
         return ae_error_set(err, rc,
                             "entering quiet: the supervisor refused it: this worker was quiet "
@@ -254,4 +264,5 @@ void ae_quiet_leave(struct ae_worker *worker)
         return;
     worker->quiet = false;
     ae_gate_pass(worker, AE_GATE_LEFT);
+    ae_calls_end();
 }

@@ -30,12 +30,29 @@ struct ae_shared_counter {
     uint64_t reserved[3]; /* a cache line each */
 };
 
+/* System calls made while quiet, by number. Times of one that found no room are in `more`. */
+#define AE_SHARED_CALLS 16
+
+struct ae_shared_call {
+    uint32_t number;
+    uint32_t fate; /* enum ae_call_fate */
+    uint64_t times;
+};
+
+struct ae_shared_calls {
+    uint32_t count;
+    uint32_t in_force; /* enum ae_quiet_calls: what the worker has done about it */
+    uint64_t more;
+    struct ae_shared_call calls[AE_SHARED_CALLS];
+};
+
 struct ae_shared {
     uint32_t magic;
     uint32_t version;
     int32_t cpu;
     uint32_t port_count;
     uint32_t allow; /* enum ae_quiet_allow: what the user of the supervisor tolerates */
+    uint32_t calls; /* enum ae_quiet_calls: what he wants done about system calls at least */
     struct ae_port_handoff ports[AE_WORKER_PORTS];
     /* Where registers are mapped for the worker already: it has the number there; 0: nothing is. */
     uint64_t mark_address;
@@ -48,6 +65,7 @@ struct ae_shared {
     /* Written by the worker. */
     uint32_t wanted __attribute__((aligned(64)));
     uint32_t counter_count;
+    struct ae_shared_calls made;
     struct ae_shared_counter counters[AE_WORKER_COUNTERS] __attribute__((aligned(64)));
 };
 

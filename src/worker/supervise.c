@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/fragile.h"
+#include "worker/calls.h"
 #include "worker/descent.h"
 #include "worker/launch.h"
 #include "worker/limits.h"
@@ -87,7 +88,8 @@ static void on_signal(int number)
     errno = error;
 }
 
-static int make_shared(struct ward *ward, uint32_t allow, struct ae_error *err)
+static int make_shared(struct ward *ward, const struct ae_supervise_options *options,
+                       struct ae_error *err)
 {
     int fd = memfd_create("aether-worker", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
@@ -105,7 +107,8 @@ static int make_shared(struct ward *ward, uint32_t allow, struct ae_error *err)
     ward->shared->magic = AE_SHARED_MAGIC;
     ward->shared->version = AE_SHARED_VERSION;
     ward->shared->cpu = ward->cpu;
-    ward->shared->allow = allow;
+    ward->shared->allow = options->allow;
+    ward->shared->calls = options->calls;
     return 0;
 }
 
@@ -385,6 +388,10 @@ static void collect(struct supervisor *supervisor, unsigned number)
 
     for (unsigned i = 0; i < supervisor->owner_count; i++)
         ae_port_owner_get_counters(supervisor->owners[i], number, &result->queues[i]);
+    result->calls_in_force = ward->shared->made.in_force <= AE_QUIET_ENFORCE
+                                 ? (enum ae_quiet_calls)ward->shared->made.in_force
+                                 : AE_QUIET_TRACE;
+    result->call_count = ae_calls_read(&ward->shared->made, result->calls);
     result->counter_count = count < AE_WORKER_COUNTERS ? count : AE_WORKER_COUNTERS;
     for (unsigned i = 0; i < result->counter_count; i++) {
         const struct ae_shared_counter *counter = &ward->shared->counters[i];
@@ -550,7 +557,7 @@ static int run(struct supervisor *supervisor, struct ae_error *err)
     if (!rc)
         rc = ae_relay_open(&supervisor->relay, STDOUT_FILENO, STDERR_FILENO, err);
     for (unsigned i = 0; i < options->cpu_count && !rc; i++)
-        rc = make_shared(&supervisor->wards[i], options->allow, err);
+        rc = make_shared(&supervisor->wards[i], options, err);
     if (!rc)
         rc = open_ports(supervisor, err);
     for (unsigned i = 0; i < options->cpu_count && !rc; i++) {

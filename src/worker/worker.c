@@ -16,6 +16,7 @@
 #include <aether/clock.h>
 
 #include "base/error.h"
+#include "worker/calls.h"
 #include "worker/shared.h"
 
 /* Without a supervisor, signals stop the worker; a handler can only reach something static. */
@@ -219,6 +220,16 @@ uint64_t *ae_worker_counter(struct ae_worker *worker, const char *name)
     /* Pairs with the acquire load in the supervisor: the name is there before the count. */
     __atomic_store_n(&shared->counter_count, shared->counter_count + 1, __ATOMIC_RELEASE);
     return &counter->value;
+}
+
+unsigned ae_worker_calls(const struct ae_worker *worker, struct ae_quiet_call *calls,
+                         unsigned count)
+{
+    struct ae_quiet_call all[AE_QUIET_CALLS];
+    unsigned kinds = ae_calls_read(&worker->shared->made, all);
+
+    memcpy(calls, all, (kinds < count ? kinds : count) * sizeof(*calls));
+    return kinds;
 }
 
 int ae_gate_pass(struct ae_worker *worker, enum ae_gate gate)
