@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <argp.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -70,6 +71,8 @@ int main(int argc, char **argv)
     int at = 1;
 
     fill_streams();
+    /* Who started us may have ignored it; then how children end would be told to nobody. */
+    signal(SIGCHLD, SIG_DFL);
 
     argp_err_exit_status = CLI_USAGE; /* of every verb */
     for (; at < argc && argv[at][0] == '-'; at++) {
