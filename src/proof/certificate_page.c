@@ -205,7 +205,8 @@ static void print_worker(const struct ae_certificate *certificate, FILE *out)
         fprintf(out, " %s", json_string_value(word));
     fprintf(out, "\n");
     if (json_is_object(calls))
-        fprintf(out, "  system calls while quiet, as its process has it: %s, %zu kinds were made\n",
+        fprintf(out,
+                "  system calls while quiet, by its own process: %s; kinds that were made: %zu\n",
                 ae_certificate_text(calls, "quiet"), json_array_size(get(calls, "calls")));
 }
 

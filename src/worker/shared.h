@@ -13,6 +13,7 @@
  * writes: names are cut, counts are checked.
  */
 
+#include <signal.h>
 #include <stdint.h>
 
 #include <aether/port.h>
@@ -75,6 +76,7 @@ struct ae_worker {
     bool supervised;
     bool quiet;
     uint64_t proof_ticks; /* patience at the gate */
+    struct sigaction interrupt, terminate; /* as they were, without a supervisor */
     unsigned port_count;
     struct ae_port *ports[AE_WORKER_PORTS];
 };

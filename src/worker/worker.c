@@ -131,8 +131,8 @@ static int open_alone(struct ae_worker *worker, const struct ae_worker_options *
         return ae_error_set(err, -ENOMEM, "starting a worker: out of memory");
     memset(worker->shared, 0, sizeof(*worker->shared));
     stopped_by_signal = &worker->shared->head;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, &worker->interrupt);
+    sigaction(SIGTERM, &action, &worker->terminate);
     if (!options)
         return 0;
     if (options->port_count > AE_WORKER_PORTS)
@@ -181,8 +181,8 @@ void ae_worker_finish(struct ae_worker *worker)
     if (worker->supervised) {
         munmap(worker->shared, sizeof(*worker->shared));
     } else if (worker->shared) {
-        signal(SIGINT, SIG_DFL);
-        signal(SIGTERM, SIG_DFL);
+        sigaction(SIGINT, &worker->interrupt, NULL);
+        sigaction(SIGTERM, &worker->terminate, NULL);
         free(worker->shared);
     }
     free(worker);

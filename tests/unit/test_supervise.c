@@ -210,6 +210,24 @@ static void a_worker_is_asked_to_stop_when_its_time_is_over(void **state)
     assert_string_equal(story, "started quiet left ");
 }
 
+static void on_signal_of_the_caller(int number)
+{
+    (void)number;
+}
+
+static void a_caller_has_its_handlers_back(void **state)
+{
+    (void)state;
+    for (unsigned fails = 0; fails < 2; fails++) {
+        signal(SIGINT, on_signal_of_the_caller);
+        signal(SIGTERM, SIG_IGN);
+        refuse_start = fails;
+        assert_int_equal(supervise("end", 0, 0), fails ? -EDOM : 0);
+        assert_ptr_equal(signal(SIGINT, SIG_DFL), on_signal_of_the_caller);
+        assert_ptr_equal(signal(SIGTERM, SIG_DFL), SIG_IGN);
+    }
+}
+
 static void a_signal_to_the_supervisor_stops_it(void **state)
 {
     struct sigaction now;
@@ -530,6 +548,7 @@ int main(int argc, char **argv)
         TEST(a_worker_that_ends_is_collected),
         TEST(a_worker_is_asked_to_stop_when_its_time_is_over),
         TEST(a_signal_to_the_supervisor_stops_it),
+        TEST(a_caller_has_its_handlers_back),
         TEST(quiet_is_left_once_and_not_entered_again),
         TEST(what_the_supervisor_allows_holds_for_the_worker),
         TEST(a_worker_that_dies_while_quiet_is_told),

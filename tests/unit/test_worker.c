@@ -50,6 +50,29 @@ static void a_worker_alone_is_stopped_by_a_signal(void **state)
     ae_worker_finish(NULL);
 }
 
+static void on_signal_of_the_program(int number)
+{
+    (void)number;
+}
+
+/* What the program had set is not ours to throw away. */
+static void handlers_are_put_back(void **state)
+{
+    static void (*const before[])(int) = {SIG_DFL, SIG_IGN, on_signal_of_the_program};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(before); i++) {
+        struct ae_worker *worker;
+
+        signal(SIGINT, before[i]);
+        signal(SIGTERM, before[i]);
+        assert_int_equal(ae_worker_start(&worker, NULL, &err), 0);
+        ae_worker_finish(worker);
+        assert_ptr_equal(signal(SIGINT, SIG_DFL), before[i]);
+        assert_ptr_equal(signal(SIGTERM, SIG_DFL), before[i]);
+    }
+}
+
 static void counters_are_cut_and_run_out(void **state)
 {
     struct ae_worker *worker;
@@ -434,6 +457,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_worker_alone_is_stopped_by_a_signal),
+        cmocka_unit_test(handlers_are_put_back),
         cmocka_unit_test(counters_are_cut_and_run_out),
         cmocka_unit_test(impossible_options_are_refused),
         cmocka_unit_test(other_descriptors_are_no_supervisors),
