@@ -16,6 +16,7 @@
 #define AE_PARTITION_DEVICES 32
 #define AE_PARTITION_PAGES   4
 #define AE_PARTITION_CHOICES 64
+#define AE_PARTITION_CACHES  512
 
 /* One "key = value" as it stands in the file; line 0: it does not. */
 struct ae_partition_key {
@@ -48,6 +49,13 @@ struct ae_partition_choice {
     char knob[32];
 };
 
+/* A level 3 cache that quiet CPUs of the partition have. */
+struct ae_partition_cache {
+    unsigned id, ways;
+    unsigned before; /* ways taken by partitions whose names come earlier */
+    unsigned taken;  /* by all partitions */
+};
+
 struct ae_partition {
     char name[AE_PARTITION_NAME];
     char path[96];
@@ -70,10 +78,9 @@ struct ae_partition {
     enum ae_partition_smt smt_policy;
     bool keep_power;
     int memory_node;      /* -1: this machine has no nodes */
-    unsigned ways;        /* 0: none asked for */
-    unsigned ways_before; /* taken by partitions whose names come earlier */
-    unsigned ways_taken;  /* by all partitions */
-    unsigned l3_id, l3_ways_all;
+    unsigned ways; /* of each level 3 cache that a quiet CPU has; 0: none asked for */
+    struct ae_partition_cache caches[AE_PARTITION_CACHES];
+    unsigned cache_count;
 };
 
 /* Reads the text of a file into a partition whose name and path are set. Looks at no machine. */

@@ -469,6 +469,39 @@ static unsigned ways_of(const struct ae_partition *partition)
                : (unsigned)ways;
 }
 
+/* Notes each level 3 cache of the partition's CPUs once. -ENOENT: the machine tells of none. */
+static int find_caches(struct ae_partition *partition)
+{
+    partition->cache_count = 0;
+    for (int cpu = ae_cpus_next(&partition->quiet, 0); cpu >= 0;
+         cpu = ae_cpus_next(&partition->quiet, (unsigned)cpu + 1)) {
+        struct ae_partition_cache cache = {0};
+        unsigned i = 0;
+
+        if (ae_topology_l3((unsigned)cpu, &cache.id, &cache.ways))
+            continue; /* switched off since */
+        while (i < partition->cache_count && partition->caches[i].id != cache.id)
+            i++;
+        if (i == AE_PARTITION_CACHES)
+            return -E2BIG;
+        if (i == partition->cache_count)
+            partition->caches[partition->cache_count++] = cache;
+    }
+    return partition->cache_count ? 0 : -ENOENT;
+}
+
+static bool has_cache(const struct ae_partition *partition, unsigned id)
+{
+    for (int cpu = ae_cpus_next(&partition->quiet, 0); cpu >= 0;
+         cpu = ae_cpus_next(&partition->quiet, (unsigned)cpu + 1)) {
+        unsigned other, ways;
+
+        if (ae_topology_l3((unsigned)cpu, &other, &ways) == 0 && other == id)
+            return true;
+    }
+    return false;
+}
+
 static int check_cache(struct ae_partition **all, size_t count, size_t which, struct ae_error *err)
 {
     struct ae_partition *partition = all[which];
@@ -481,27 +514,27 @@ static int check_cache(struct ae_partition **all, size_t count, size_t which, st
         return ae_partition_mistake(partition, line, err,
                                     "'%.100s' is no number of cache ways; write one, such as 4",
                                     partition->l3_ways.value);
-    if (ae_topology_l3((unsigned)ae_cpus_next(&partition->quiet, 0), &partition->l3_id,
-                       &partition->l3_ways_all))
+    if (find_caches(partition))
         return ae_partition_mistake(partition, line, err,
                                     "this machine tells nothing of a level 3 cache; remove the "
                                     "line");
-    for (size_t i = 0; i < count; i++) {
-        unsigned id, ways;
-        int first = ae_cpus_next(&all[i]->quiet, 0);
+    for (unsigned c = 0; c < partition->cache_count; c++) {
+        struct ae_partition_cache *cache = &partition->caches[c];
 
-        if (all[i]->l3_ways.line == 0 || first < 0 || ae_topology_l3((unsigned)first, &id, &ways) ||
-            id != partition->l3_id)
-            continue;
-        partition->ways_taken += ways_of(all[i]);
-        if (i < which)
-            partition->ways_before += ways_of(all[i]);
+        for (size_t i = 0; i < count; i++) {
+            if (all[i]->l3_ways.line == 0 || !has_cache(all[i], cache->id))
+                continue;
+            cache->taken += ways_of(all[i]);
+            if (i < which)
+                cache->before += ways_of(all[i]);
+        }
+        if (cache->taken >= cache->ways)
+            return ae_partition_mistake(
+                partition, line, err,
+                "the cache has %u ways and the partitions ask for %u, which "
+                "leaves none for the host; ask for fewer",
+                cache->ways, cache->taken);
     }
-    if (partition->ways_taken >= partition->l3_ways_all)
-        return ae_partition_mistake(partition, line, err,
-                                    "the cache has %u ways and the partitions ask for %u, which "
-                                    "leaves none for the host; ask for fewer",
-                                    partition->l3_ways_all, partition->ways_taken);
     return 0;
 }
 

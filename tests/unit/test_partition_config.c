@@ -341,6 +341,7 @@ static void cache_ways_of_no_cache_are_refused(void **state)
     (void)state;
     made_up_config("fast", Q "[cache]\nl3-ways = 2\n");
     made_up_put("/sys/devices/system/cpu/cpu2/cache/index1/level", "2");
+    made_up_put("/sys/devices/system/cpu/cpu3/cache/index1/level", "2");
     expect_mistake("fast", ":4: this machine tells nothing of a level 3 cache; remove the line");
 }
 
@@ -456,9 +457,10 @@ static void everything_a_file_can_say_is_understood(void **state)
     assert_int_equal(partition->pages[0].total, 20);
     assert_int_equal(partition->device_count, 2);
     assert_int_equal(partition->ways, 4);
-    assert_int_equal(partition->ways_taken, 6);
-    assert_int_equal(partition->ways_before, 0);
-    assert_int_equal(partition->l3_id, 1);
+    assert_int_equal(partition->cache_count, 1);
+    assert_int_equal(partition->caches[0].taken, 6);
+    assert_int_equal(partition->caches[0].before, 0);
+    assert_int_equal(partition->caches[0].id, 1);
     assert_int_equal(partition->choice_count, 2);
     assert_int_equal(ae_cpus_count(&partition->all_quiet), 4);
     assert_int_equal(ae_cpus_count(&partition->host_cpus), 4);

@@ -318,6 +318,106 @@ static void a_held_request_ends_with_the_partition(void **state)
     free(value);
 }
 
+#define RESCTRL "/sys/fs/resctrl"
+
+static char ways[512];
+
+static void note_ways(const struct ae_partition_line *line, void *context)
+{
+    (void)context;
+    if (strcmp(line->knob, "cache-ways") != 0)
+        return;
+    if (!line->target)
+        snprintf(ways + strlen(ways), sizeof(ways) - strlen(ways), "(%s)", line->note);
+    else if (strstr(line->target, "schemata"))
+        snprintf(ways + strlen(ways), sizeof(ways) - strlen(ways), "%s%s=%s", ways[0] ? " " : "",
+                 line->target + strlen(RESCTRL "/"), line->new_value);
+}
+
+/* The masks that a partition of two ways would have on this machine, or why it has none. */
+static const char *plan_ways(const char *file)
+{
+    struct ae_partition *partition;
+    int rc;
+
+    ways[0] = '\0';
+    made_up_config("fast", file);
+    must(ae_partition_load(&partition, "fast", &error));
+    rc = ae_partition_plan(partition, note_ways, NULL, NULL, &error);
+    ae_partition_free(partition);
+    return rc ? error.text : ways;
+}
+
+static void expect_ways(const char *file, const char *says)
+{
+    const char *got = plan_ways(file);
+
+    if (!strstr(got, says))
+        fail_msg("%s does not say %s", got, says);
+}
+
+static void a_cache_is_divided_with_what_is_there(void **state)
+{
+    static const char two[] = "[partition]\ncpus = 2-3\n[cache]\nl3-ways = 2\n";
+    static const char both[] = "[partition]\ncpus = 2-5\nnode = 0\n[cache]\nl3-ways = 8\n";
+
+    (void)state;
+    expect_ways(two, "schemata L3:0=3ff aether-fast/schemata L3:0=c00");
+    /* Quiet CPUs on two caches: both are divided. */
+    assert_string_equal(plan_ways(both), "schemata L3:0=f aether-fast/schemata L3:0=ff0 "
+                                         "schemata L3:1=f aether-fast/schemata L3:1=ff0");
+    /* Devices write to the upper ways: those last. */
+    made_up_put(RESCTRL "/info/L3/shareable_bits", "c00\n");
+    expect_ways(two, "schemata L3:0=ffc aether-fast/schemata L3:0=3");
+    made_up_put(RESCTRL "/info/L3/shareable_bits", "003\n");
+    expect_ways(two, "schemata L3:0=3ff aether-fast/schemata L3:0=c00");
+    made_up_put(RESCTRL "/info/L3/shareable_bits",
+                "fff\n"); /* all of them: then it cannot matter */
+    expect_ways(two, "schemata L3:0=3ff aether-fast/schemata L3:0=c00");
+    made_up_put(RESCTRL "/info/L3/shareable_bits", "0\n");
+    /* Somebody else's group has the upper ways, alone or with the host. */
+    made_up_put(RESCTRL "/guaranteed/schemata", "    MB:0=100;1=100\n    L3:0=f00;1=fff\n");
+    made_up_put(RESCTRL "/guaranteed/mode", "exclusive\n");
+    expect_ways(two, "schemata L3:0=3f aether-fast/schemata L3:0=c0");
+    made_up_put(RESCTRL "/guaranteed/mode", "shareable\n");
+    expect_ways(two, "schemata L3:0=ffc aether-fast/schemata L3:0=3");
+    expect_ways(
+        both, "fast.conf:5: cache 1 has no 8 ways side by side that no other group of resctrl has, "
+              "such as guaranteed");
+    made_up_put(RESCTRL "/guaranteed/schemata", "L3:0=0f0;1=fff\n");
+    expect_ways(two, "aether-fast/schemata L3:0=c00");
+    made_up_put(RESCTRL "/guaranteed/schemata", "L3:0=ffe;1=1\n");
+    expect_ways(two, "cache 0 has no 2 ways");
+    made_up_put(RESCTRL "/guaranteed/schemata", "L3:0=0;1=1\n");
+    /* The processor wants several at a time. */
+    made_up_put(RESCTRL "/info/L3/min_cbm_bits", "3\n");
+    expect_ways(two, "fast.conf:4: l3-ways = 2, and this processor gives no fewer than 3");
+    made_up_put(RESCTRL "/info/L3/min_cbm_bits", "2\n");
+    expect_ways(two, "L3:0=c00");
+    made_up_remove(RESCTRL "/info/L3/cbm_mask");
+    made_up_put(RESCTRL "/info/L3CODE/cbm_mask", "fff\n");
+    expect_ways(two, "without the option cdp");
+}
+
+/* What apply made is what the next plan wants. */
+static void a_divided_cache_stays_divided(void **state)
+{
+    static const char *const shareable[] = {"0", "c00", "003", "fff"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(shareable) / sizeof(shareable[0]); i++) {
+        made_up_put(RESCTRL "/info/L3/shareable_bits", shareable[i]);
+        made_up_put(RESCTRL "/guaranteed/schemata", i % 2 ? "L3:0=0f0;1=1\n" : "L3:0=1;1=1\n");
+        apply();
+        expect(verify("cache-ways", 1).accepted.answer, AE_ANSWER_YES, "cache-ways");
+        apply();
+        expect(verify("cache-ways", 1).accepted.answer, AE_ANSWER_YES, "cache-ways");
+        revert();
+        assert_string_equal(made_up_get(RESCTRL "/schemata"),
+                            "    MB:0=100;1=100\n    L3:0=fff;1=fff");
+    }
+}
+
 static void parameters_that_the_kernel_ignored_are_noticed(void **state)
 {
     struct ae_knob_evidence tick;
@@ -598,6 +698,8 @@ int main(void)
         TEST(a_counter_that_moves_is_not_quiet),
         TEST(counters_are_summed_over_the_cpus_asked_for),
         TEST(tasks_are_read_whatever_their_name),
+        TEST(a_cache_is_divided_with_what_is_there),
+        TEST(a_divided_cache_stays_divided),
         TEST(irqbalance_is_told),
         TEST(irqbalance_is_told_no_half_of_a_list),
         TEST(an_irqbalance_that_cannot_be_told_is_named),
