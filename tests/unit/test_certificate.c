@@ -668,17 +668,20 @@ static json_t *with_output(const char *name, const char *output, int rc)
     return json;
 }
 
-static char *repeated(const char *part, size_t times, const char *middle, const char *end)
+static char *repeated(const char *first, const char *part, size_t times, const char *middle,
+                      const char *end, const char *last)
 {
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
 
+    fputs(first, out);
     for (size_t i = 0; i < times; i++)
         fputs(part, out);
     fputs(middle, out);
     for (size_t i = 0; i < times; i++)
         fputs(end, out);
+    fputs(last, out);
     fclose(out);
     return text;
 }
@@ -689,11 +692,11 @@ static void no_output_makes_a_certificate_unreadable(void **state)
         char *json;
         const char *limit;
     } cases[] = {
-        {repeated("[", 33, "", "]"), "nested 33 deep"},
-        {repeated("[", 2000, "", "]"), "nested 2000 deep"},
-        {repeated("{\"a\":", 500, "1", "}"), "nested 501 deep"},
-        {repeated("[", 1, repeated("[],", 700000, "[]", ""), "]"), "are the most here"},
-        {repeated("\"", 1, repeated("A", 17 << 20, "", ""), "\""), "are the most here"},
+        {repeated("", "[", 33, "", "]", ""), "nested 33 deep"},
+        {repeated("", "[", 2000, "", "]", ""), "nested 2000 deep"},
+        {repeated("", "{\"a\":", 500, "1", "}", ""), "nested 501 deep"},
+        {repeated("[", "[],", 700000, "[]", "", "]"), "are the most here"},
+        {repeated("\"", "A", 17 << 20, "", "", "\""), "are the most here"},
     };
     json_t *json;
 
