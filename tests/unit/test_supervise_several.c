@@ -16,11 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <aether/supervise.h>
 
 #include "made_cpus.h"
+#include "port/port.h"
 #include "worker/limits.h"
 #include "worker/shared.h"
 
@@ -196,10 +198,24 @@ static int lie(void)
     return 0;
 }
 
+/* A link that changes all the time. */
+static int flood(void)
+{
+    struct ae_port_state *state = worker->ports[0]->state;
+
+    while (ae_worker_running(worker)) {
+        __atomic_fetch_add(&state->link, UINT64_C(1) << 32, __ATOMIC_RELAXED);
+        usleep(100);
+    }
+    ae_worker_finish(worker);
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*be)(void);
 } parts[] = {
+    {"flood", flood},
     {"spin", spin},
     {"talk", talk},
     {"lie", lie},
@@ -237,7 +253,7 @@ static struct ae_supervise_result result;
 static struct ae_error err;
 static char stories[WORKERS][256];
 static pid_t pids[WORKERS];
-static unsigned quiet_count, quiet_wanted;
+static unsigned quiet_count, quiet_wanted, links_told;
 static int signals_when_quiet, signals_apart_ms;
 static enum ae_quiet_calls calls_wanted;
 
@@ -287,6 +303,16 @@ static void refused(void *context, unsigned number)
 {
     (void)context;
     tell(number, "refused");
+}
+
+static void link_changed(void *context, unsigned port, const struct ae_link *link,
+                         const char *trouble)
+{
+    (void)context;
+    (void)port;
+    (void)link;
+    (void)trouble;
+    links_told++;
 }
 
 static int begin(void **state)
@@ -488,6 +514,29 @@ static void two_signals_at_once_are_one(void **state)
     assert_string_equal(stories[0], "quiet left ");
 }
 
+static void a_link_that_is_made_up_is_told_now_and_then(void **state)
+{
+    char spec[64], part[] = "flood";
+    const char *port = spec;
+    char *argv[] = {self, home, part, NULL};
+    struct ae_supervise_options options = options_for(argv, 1);
+    time_t start = time(NULL);
+
+    (void)state;
+    links_told = 0;
+    snprintf(spec, sizeof(spec), "vhost-user-server:%s/socket", home);
+    options.ports = &port;
+    options.port_count = 1;
+    options.port.page_size = (size_t)sysconf(_SC_PAGESIZE);
+    options.stop_after_ms = 500;
+    options.hooks.link = link_changed;
+    if (ae_supervise(&options, &result, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(result.workers[0].status, 0);
+    assert_true(result.links[0].changes > 100);
+    assert_in_range(links_told, 1, 8 + (unsigned)(time(NULL) - start) + 1);
+}
+
 /* ---- System calls while quiet ---- */
 
 static bool can_be_refused(void)
@@ -636,6 +685,7 @@ int main(int argc, char **argv)
         TEST(words_without_meaning_do_nothing),
         TEST(a_second_signal_ends_everything_at_once),
         TEST(two_signals_at_once_are_one),
+        TEST(a_link_that_is_made_up_is_told_now_and_then),
         TEST(each_talks_alone),
         TEST(what_a_worker_claims_stays_its_own),
         TEST(time_counts_from_quiet_within_its_bound),
