@@ -58,6 +58,7 @@ void ae_check_memlock(struct ae_finding *finding);
 
 void ae_check_ptrace(struct ae_finding *finding);
 void ae_check_groups(struct ae_finding *finding);
+void ae_check_calls(struct ae_finding *finding);
 
 void ae_check_nohz_full(struct ae_finding *finding);
 void ae_check_isolated(struct ae_finding *finding);

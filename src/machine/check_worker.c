@@ -9,6 +9,7 @@
 #include "base/root.h"
 #include "base/text.h"
 #include "machine/check.h"
+#include "machine/kernel.h"
 
 #define PTRACE_SCOPE "/proc/sys/kernel/yama/ptrace_scope"
 
@@ -34,6 +35,22 @@ void ae_check_groups(struct ae_finding *finding)
                        "no control groups of version 2: what workers leave behind is looked for by "
                        "its parents");
     free(text);
+}
+
+#ifdef __x86_64__
+#define DISPATCH true
+#else
+#define DISPATCH false
+#endif
+
+/* Documentation/admin-guide/syscall-user-dispatch.rst; it cannot be configured away. */
+void ae_check_calls(struct ae_finding *finding)
+{
+    if (DISPATCH && ae_kernel_at_least(5, 11))
+        ae_finding_set(finding, AE_CHECK_OK, "run --quiet=observe and enforce are there");
+    else
+        ae_finding_set(finding, AE_CHECK_LACKS,
+                       "no Syscall User Dispatch: run --quiet=observe and enforce are not there");
 }
 
 /* Yama's word; where there is none, root may trace. */

@@ -116,6 +116,13 @@ static const struct trial {
      "by its parents"},
     {"descendants", {{0}}, "unseen", "/proc/mounts"},
 
+#ifdef __x86_64__
+    {"quiet-calls", {{RELEASE, "6.1.0-t\n"}}, "ok", "enforce"},
+#else
+    {"quiet-calls", {{RELEASE, "6.1.0-t\n"}}, "optional", "not there"},
+#endif
+    {"quiet-calls", {{RELEASE, "5.10.0-t\n"}}, "optional", "not there"},
+
     {"nohz-full", {{CPU "/nohz_full", "2-3\n"}}, "ok", "2-3"},
     {"cpus",
      {{CPU "/online", "0-3\n"}, {"/sys/devices/cpu_atom/cpus", "2-3\n"}},
