@@ -10,7 +10,8 @@
  *     lab_quiet PAGE-FILE timer     left a timer running
  *     lab_quiet PAGE-FILE stray     gives its card the address of memory that is not mapped for it
  *
- * Words of the page: it is quiet; do it; it is done; frames that came back.
+ * Words of the page: it is quiet; do it; it is done; frames that came back. With a third argument, "each",
+ * those of the worker on CPU N begin at word 16 N.
  */
 
 #include <fcntl.h>
@@ -26,6 +27,8 @@
 #include <aether/clock.h>
 #include <aether/worker.h>
 
+#define PAGE      4096
+#define EACH      64 /* bytes a worker */
 #define FRAME     200
 #define EVERY_NS  UINT64_C(1000000)
 #define NOWHERE   UINT64_C(0x00007fff00000000)
@@ -133,13 +136,13 @@ int main(int argc, char **argv)
     struct ae_worker *worker;
     struct ae_error err;
     struct page *page;
-    int fd = argc == 3 ? open(argv[1], O_RDWR | O_CLOEXEC) : -1;
+    int fd = argc == 3 || argc == 4 ? open(argv[1], O_RDWR | O_CLOEXEC) : -1;
 
     if (fd < 0) {
-        fprintf(stderr, "Usage: lab_quiet PAGE-FILE hold|syscall|fault|timer|stray\n");
+        fprintf(stderr, "Usage: lab_quiet PAGE-FILE hold|syscall|fault|timer|stray [each]\n");
         return 2;
     }
-    page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (page == MAP_FAILED) {
         perror("lab_quiet: mmap");
         return 1;
@@ -154,6 +157,8 @@ int main(int argc, char **argv)
         ae_worker_finish(worker);
         return 1;
     }
+    if (argc == 4)
+        page += (size_t)ae_worker_cpu(worker) * EACH / sizeof(*page);
     be_quiet(worker, page, argv[2]);
     ae_quiet_leave(worker);
     ae_worker_finish(worker);
