@@ -121,7 +121,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return 0;
     case KEY_SECONDS:
         launch->seconds = (unsigned)number(state, "--seconds", value, 1000000000);
-        launch->asked = true;
+        launch->asked = launch->seconds;
         return 0;
     case KEY_BIND:
         launch->bind = true;
@@ -228,7 +228,7 @@ static int on_started(void *context, unsigned worker, pid_t pid, int cpu, struct
     if (!rc && !run->launch->no_proof)
         rc = ae_proof_prepare(&run->proofs[worker].proof, cpu, err);
     if (run->proofs[worker].proof && run->launch->asked)
-        ae_proof_expect(run->proofs[worker].proof, (uint64_t)run->launch->seconds * 1000000000);
+        ae_proof_expect(run->proofs[worker].proof, (uint64_t)run->launch->asked * 1000000000);
     return rc;
 }
 

@@ -37,7 +37,7 @@ struct cli_launch {
     uint32_t allow; /* enum ae_quiet_allow */
     enum ae_quiet_calls calls;
     unsigned seconds;
-    bool asked; /* for so many seconds, by name: a proof of fewer is incomplete */
+    unsigned asked; /* to be quiet for so many, by name; a proof of fewer is incomplete */
     bool bind;
     bool no_proof;
     bool json;

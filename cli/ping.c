@@ -241,5 +241,8 @@ int cli_ping(int argc, char **argv)
     /* The worker ends by itself; the supervisor steps in only if it does not. */
     if (arguments.host.launch.seconds)
         arguments.host.launch.seconds += 2;
+    /* With a count they are a limit, not a time to be quiet for. */
+    if (arguments.probe.count)
+        arguments.host.launch.asked = 0;
     return cli_launch_self(&arguments.host.launch, "ping", argc, argv);
 }

@@ -93,6 +93,11 @@ void cli_prove_gaps_before(const struct cli_prove *prove, struct ae_certificate 
         add_not_measured(certificate, err.text);
         return;
     }
+    if (run.records[0].cpu_end != run.records[0].cpu) {
+        add_not_measured(certificate, "the loop that measures them was moved to another CPU meanwhile");
+        ae_gap_run_free(&run);
+        return;
+    }
     gaps = cli_gap_certificate(&run.records[0], options.threshold_ns,
                                "by a loop on the CPU before the worker ran, not while it did");
     text = json_dumps(gaps, 0);

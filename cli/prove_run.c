@@ -232,8 +232,7 @@ static int watch_it(const struct cli_prove *prove, int process, struct ae_certif
     unsigned seconds = prove->launch.seconds;
     int rc = ae_certificate_watch(certificate, prove->pid, cli_prove_window_ms(seconds), err);
 
-    if (prove->launch.asked)
-        ae_proof_expect(proof, (uint64_t)seconds * 1000000000);
+    ae_proof_expect(proof, (uint64_t)prove->launch.asked * 1000000000);
     nanosleep(&settle, NULL);
     if (!rc)
         rc = ae_proof_begin(proof, prove->pid, err);
