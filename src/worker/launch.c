@@ -58,14 +58,14 @@ int ae_launch_prepare(struct ae_child *child, const struct ae_launch_plan *plan,
 }
 
 /* From outside: entering a CPU set, which may have happened meanwhile, sets affinities anew. */
-static int settle_on(pid_t pid, int cpu, struct ae_error *err)
+int ae_launch_settle(struct ae_child *child, int cpu, struct ae_error *err)
 {
     cpu_set_t set;
 
     CPU_ZERO(&set);
     CPU_SET((size_t)cpu, &set);
     /* One that has been killed meanwhile is for its watcher to find. */
-    if (sched_setaffinity(pid, sizeof(set), &set) && errno != ESRCH)
+    if (sched_setaffinity(child->pid, sizeof(set), &set) && errno != ESRCH)
         return ae_error_set(err, -errno, "moving to CPU %d: %s", cpu, strerror(errno));
     return 0;
 }
@@ -73,11 +73,9 @@ static int settle_on(pid_t pid, int cpu, struct ae_error *err)
 int ae_launch_go(struct ae_child *child, const struct ae_launch_plan *plan,
                  const volatile sig_atomic_t *stop, struct ae_error *err)
 {
-    int rc = settle_on(child->pid, plan->cpu, err);
+    int rc;
 
-    if (rc)
-        ae_child_cancel(child);
-    else if (ae_registers_any(plan->shared))
+    if (ae_registers_any(plan->shared))
         rc = ae_registers_go(child, plan->shared, AE_LAUNCH_MS, stop, err);
     else
         rc = ae_child_go(child, AE_LAUNCH_MS, stop, err);

@@ -20,10 +20,13 @@ struct ae_launch_plan {
 int ae_launch_prepare(struct ae_child *child, const struct ae_launch_plan *plan,
                       struct ae_error *err);
 
+/* Moves one that waits to its CPU. */
+int ae_launch_settle(struct ae_child *child, int cpu, struct ae_error *err);
+
 /*
- * Moves it to its CPU, lets it run, and sees to it that it has the registers of its devices without
- * having the devices; as ae_child_go, and no longer than AE_LAUNCH_MS. An error is from before its
- * exec; it has been reaped then.
+ * Lets it run, and sees to it that it has the registers of its devices without having the devices;
+ * as ae_child_go, and no longer than AE_LAUNCH_MS. An error is from before its exec; it has been
+ * reaped then.
  */
 int ae_launch_go(struct ae_child *child, const struct ae_launch_plan *plan,
                  const volatile sig_atomic_t *stop, struct ae_error *err);

@@ -37,6 +37,7 @@ struct ward {
     int shared_fd;
     struct ae_fragile fragile; /* the page, which the worker can take away */
     volatile sig_atomic_t lost;
+    struct ae_launch_plan plan;
     struct ae_child launch;
     int fd; /* pidfd: readable when the worker has ended; -1: there is none, or it was reaped */
     enum ae_gate gate; /* where it stands; it only goes forward */
@@ -165,16 +166,25 @@ static int hold_together(struct supervisor *supervisor, struct ward *ward, struc
              why.text);
     if (ae_descent_adopt() == 0)
         return 0;
-    ae_child_cancel(&ward->launch);
     return ae_error_set(err, -errno, "becoming the parent of what a worker leaves behind: %s",
                         strerror(errno));
 }
 
-static int start_worker(struct supervisor *supervisor, unsigned number, struct ae_error *err)
+static void forget_process(struct ward *ward)
+{
+    if (ward->fd >= 0)
+        close(ward->fd);
+    ward->fd = -1;
+}
+
+/* A worker that waits to be let go, on its CPU and no other. */
+static int prepare_worker(struct supervisor *supervisor, unsigned number, struct ae_error *err)
 {
     const struct ae_supervise_options *options = supervisor->options;
     struct ward *ward = &supervisor->wards[number];
-    const struct ae_launch_plan plan = {
+    int rc;
+
+    ward->plan = (struct ae_launch_plan){
         .cpu = ward->cpu,
         .user = supervisor->user,
         .argv = options->argv,
@@ -185,8 +195,7 @@ static int start_worker(struct supervisor *supervisor, unsigned number, struct a
         .shared_fd = ward->shared_fd,
         .shared = ward->shared,
     };
-    int rc = ae_launch_prepare(&ward->launch, &plan, err);
-
+    rc = ae_launch_prepare(&ward->launch, &ward->plan, err);
     if (rc)
         return rc;
     ward->fd = (int)syscall(SYS_pidfd_open, ward->launch.pid, 0);
@@ -196,14 +205,45 @@ static int start_worker(struct supervisor *supervisor, unsigned number, struct a
     if (!rc && options->hooks.started)
         rc = options->hooks.started(options->hooks.context, number, ward->launch.pid, ward->cpu,
                                     err);
-    if (rc)
+    if (!rc)
+        rc = hold_together(supervisor, ward, err);
+    if (!rc)
+        rc = ae_launch_settle(&ward->launch, ward->cpu, err);
+    if (rc) {
         ae_child_cancel(&ward->launch);
-    else if (!(rc = hold_together(supervisor, ward, err)))
-        rc = ae_launch_go(&ward->launch, &plan, &interrupted, err);
-    if (rc && ward->fd >= 0) {
-        close(ward->fd);
-        ward->fd = -1;
+        forget_process(ward);
     }
+    return rc;
+}
+
+/*
+ * All wait on their CPUs before the first is let go: one that was let go earlier would find the
+ * next, which is not on its own CPU yet, among those that may run on its.
+ */
+static int start_workers(struct supervisor *supervisor, struct ae_error *err)
+{
+    unsigned prepared = 0, count = supervisor->options->cpu_count;
+    int rc = 0;
+
+    while (prepared < count && !rc) {
+        hand_over(supervisor, prepared);
+        rc = prepare_worker(supervisor, prepared, err);
+        prepared += !rc;
+    }
+    while (supervisor->ward_count < count && !rc) {
+        struct ward *ward = &supervisor->wards[supervisor->ward_count];
+
+        rc = ae_launch_go(&ward->launch, &ward->plan, &interrupted, err);
+        if (rc)
+            forget_process(ward);
+        else
+            supervisor->ward_count++;
+    }
+    for (unsigned i = supervisor->ward_count; i < prepared && rc; i++)
+        if (supervisor->wards[i].fd >= 0) {
+            ae_child_cancel(&supervisor->wards[i].launch);
+            forget_process(&supervisor->wards[i]);
+        }
     return rc;
 }
 
@@ -560,11 +600,8 @@ static int run(struct supervisor *supervisor, struct ae_error *err)
         rc = make_shared(&supervisor->wards[i], options, err);
     if (!rc)
         rc = open_ports(supervisor, err);
-    for (unsigned i = 0; i < options->cpu_count && !rc; i++) {
-        hand_over(supervisor, i);
-        rc = start_worker(supervisor, i, err);
-        supervisor->ward_count += !rc;
-    }
+    if (!rc)
+        rc = start_workers(supervisor, err);
     if (rc) {
         give_up(supervisor);
         return rc;

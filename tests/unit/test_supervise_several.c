@@ -21,6 +21,7 @@
 
 #include <aether/supervise.h>
 
+#include "base/error.h"
 #include "made_cpus.h"
 #include "port/port.h"
 #include "worker/limits.h"
@@ -263,13 +264,31 @@ static void tell(unsigned number, const char *what)
     strcat(strcat(stories[number], what), " ");
 }
 
+/* Before it is another program it has our command line. */
+static bool waits_yet(pid_t pid)
+{
+    char path[64], text[8192];
+    ssize_t length;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (fd >= 0)
+        close(fd);
+    return length > 0 && strlen(text) + 1 == (size_t)length;
+}
+
+static int failing = -1; /* the worker that may not start */
+
 static int started(void *context, unsigned number, pid_t pid, int cpu, struct ae_error *error)
 {
     (void)context;
-    (void)error;
     assert_int_equal(cpu, cpus[number]);
     pids[number] = pid;
-    return 0;
+    for (unsigned i = 0; i <= number; i++)
+        assert_true(waits_yet(pids[i]));
+    return (int)number == failing ? ae_error_set(error, -EPERM, "not this one") : 0;
 }
 
 static void say_go(void)
@@ -322,6 +341,7 @@ static int begin(void **state)
     (void)state;
     memset(stories, 0, sizeof(stories));
     quiet_count = quiet_wanted = 0;
+    failing = -1;
     signals_when_quiet = signals_apart_ms = 0;
     calls_wanted = AE_QUIET_TRACE;
     snprintf(path, sizeof(path), "%s/go", home);
@@ -427,6 +447,22 @@ static void all_die_at_once(void **state)
     assert_int_equal(strncmp(stories[1], "quiet l", 7), 0);
     assert_string_equal(stories[2], "quiet left ");
     assert_string_equal(stories[3], "quiet lost ");
+}
+
+/* That all wait until each is where it belongs is what `started` asserts. */
+static void none_runs_if_one_may_not_start(void **state)
+{
+    char *argv[] = {self, home, (char[]){"run"}, (char[]){"run"}, (char[]){"run"}, NULL};
+    struct ae_supervise_options options = options_for(argv, 3);
+
+    (void)state;
+    for (failing = 0; failing < 3; failing++) {
+        assert_int_equal(ae_supervise(&options, &result, &err), -EPERM);
+        assert_non_null(strstr(err.text, "not this one"));
+        assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+        for (unsigned i = 0; i < 3; i++)
+            assert_string_equal(stories[i], "");
+    }
 }
 
 /* ---- One quiet time ---- */
@@ -678,6 +714,7 @@ int main(int argc, char **argv)
         TEST(one_of_two_dies),
         TEST(one_of_three_dies),
         TEST(all_die_at_once),
+        TEST(none_runs_if_one_may_not_start),
         TEST(a_second_quiet_time_is_refused),
         TEST(what_one_is_refused_the_other_does_not_hear_of),
         TEST(a_worker_that_toggles_is_ended),
