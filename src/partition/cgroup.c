@@ -52,12 +52,19 @@ int ae_cgroup_parse_mounts(struct ae_cgroup *cgroup, const char *text,
         else
             continue;
         strcpy(cgroup->path, path);
+        cgroup->noprefix = has_word(options, "noprefix", ",");
         return 0;
     }
     return -ENOENT;
 }
 
+const char *ae_cgroup_file(const struct ae_cgroup *cgroup, const char *name)
+{
+    return cgroup->noprefix ? name + strlen("cpuset.") : name;
+}
+
 struct walk {
+    const struct ae_cgroup *cgroup;
     int (*each)(const char *path, void *context);
     void *context;
     char path[256];
@@ -70,7 +77,8 @@ static int visit(const char *name, void *context)
     char file[288];
     int rc;
 
-    snprintf(file, sizeof(file), "%s/%s/cpuset.cpus", walk->path, name);
+    snprintf(file, sizeof(file), "%s/%s/%s", walk->path, name,
+             ae_cgroup_file(walk->cgroup, "cpuset.cpus"));
     if (length + strlen(name) + 2 > sizeof(walk->path) || !ae_root_exists(file))
         return 0;
     snprintf(walk->path + length, sizeof(walk->path) - length, "/%s", name);
@@ -86,7 +94,7 @@ static int visit(const char *name, void *context)
 int ae_cgroup_each_set(const struct ae_cgroup *cgroup, int (*each)(const char *path, void *context),
                        void *context)
 {
-    struct walk walk = {.each = each, .context = context};
+    struct walk walk = {.cgroup = cgroup, .each = each, .context = context};
 
     snprintf(walk.path, sizeof(walk.path), "%s", cgroup->path);
     return ae_root_list(walk.path, visit, &walk);

@@ -4,10 +4,16 @@
 
 /* Where CPU sets live: cgroup v2 (Documentation/admin-guide/cgroup-v2.rst, "Cpuset") or v1. */
 
+#include <stdbool.h>
+
 struct ae_cgroup {
     int version;    /* 2 or 1 */
     char path[128]; /* the mount point */
+    bool noprefix;  /* v1, whose files are called "cpus" and not "cpuset.cpus" */
 };
+
+/* The name that a file of CPU sets has here: of "cpuset.cpus" itself, or what is behind the dot. */
+const char *ae_cgroup_file(const struct ae_cgroup *cgroup, const char *name);
 
 /* -ENOENT: no hierarchy offers CPU sets. */
 int ae_cgroup_find(struct ae_cgroup *cgroup);

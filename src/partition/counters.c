@@ -80,6 +80,51 @@ static bool sum_row(const char *text, const uint16_t *columns, size_t count,
     return true;
 }
 
+/*
+ * Rows that other architectures call otherwise (Linux arch/arm64/kernel/smp.c,
+ * arch/riscv/kernel/smp.c: "IPI0: ... Rescheduling interrupts"; the tick of arm64 is the device
+ * interrupt of arch_timer), by the name that x86 gives them and knobs ask for.
+ */
+static const struct {
+    const char *row, *description, *name; /* row: how it begins; "": a number */
+} elsewhere[] = {
+    {"IPI", "Rescheduling interrupts", "RES"},
+    {"IPI", "Function call interrupts", "CAL"},
+    {"IPI", "IRQ work interrupts", "IWI"},
+    {"", "arch_timer", "LOC"},
+    {"", "riscv-timer", "LOC"},
+};
+
+static int add_known(struct ae_counters *counters, const char *prefix, const char *name,
+                     uint64_t value)
+{
+    char whole[16];
+
+    snprintf(whole, sizeof(whole), "%s:%s", prefix, name);
+    for (size_t i = 0; i < counters->count; i++)
+        if (strcmp(counters->items[i].name, whole) == 0) { /* a second timer */
+            counters->items[i].value += value;
+            return 0;
+        }
+    return add(counters, prefix, name, strlen(name), value);
+}
+
+static const char *known_name(const char *name, const char *end)
+{
+    size_t length = (size_t)(end - name);
+
+    for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
+        size_t begins = strlen(elsewhere[i].row);
+        bool fits =
+            begins ? strncmp(name, elsewhere[i].row, begins) == 0 : *name >= '0' && *name <= '9';
+
+        if (fits && length > begins &&
+            memmem(name, length, elsewhere[i].description, strlen(elsewhere[i].description)))
+            return elsewhere[i].name;
+    }
+    return NULL;
+}
+
 int ae_counters_parse_table(struct ae_counters *counters, const char *prefix, const char *text,
                             const struct ae_cpus *cpus)
 {
@@ -95,15 +140,18 @@ int ae_counters_parse_table(struct ae_counters *counters, const char *prefix, co
     if (!any_wanted(columns, count, cpus))
         count = 0;
     while (*line && !rc) {
-        const char *name = ++line, *colon;
+        const char *name = ++line, *colon, *known;
         uint64_t sum;
 
         name += strspn(name, " ");
         colon = name + strcspn(name, ":\n");
         line = name + strcspn(name, "\n");
         if (*colon == ':' && colon > name && count > 0 &&
-            sum_row(colon + 1, columns, count, cpus, &sum))
-            rc = add(counters, prefix, name, (size_t)(colon - name), sum);
+            sum_row(colon + 1, columns, count, cpus, &sum)) {
+            known = strcmp(prefix, "irq") == 0 ? known_name(name, line) : NULL;
+            rc = known ? add_known(counters, prefix, known, sum)
+                       : add(counters, prefix, name, (size_t)(colon - name), sum);
+        }
     }
     free(columns);
     return rc;

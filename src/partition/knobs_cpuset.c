@@ -17,6 +17,8 @@ static int add(struct ae_plan *plan, const struct ae_cgroup *cgroup, const char 
 {
     char target[256];
 
+    if (strncmp(file, "cpuset.", 7) == 0)
+        file = ae_cgroup_file(cgroup, file);
     snprintf(target, sizeof(target), "%s%s%s%s%s", cgroup->path, *set ? "/" : "", set,
              *file ? "/" : "", file);
     return ae_plan_add(plan, kind, target, wanted);
@@ -73,6 +75,7 @@ static int add_v1_set(struct ae_plan *plan, const struct ae_cgroup *cgroup, cons
 
 struct others {
     const struct ae_partition *partition;
+    const struct ae_cgroup *cgroup;
     struct ae_plan *plan;
 };
 
@@ -90,7 +93,7 @@ static int take_from(const char *set, void *context)
     struct ae_cpus cpus;
     int rc;
 
-    snprintf(path, sizeof(path), "%s/cpuset.cpus", set);
+    snprintf(path, sizeof(path), "%s/%s", set, ae_cgroup_file(others->cgroup, "cpuset.cpus"));
     if (is_ours(set) || ae_cpus_read(&cpus, path) ||
         !ae_cpus_intersect(&cpus, &others->partition->all_quiet) ||
         ae_setting_read(AE_SETTING_LIST, path, &now))
@@ -116,7 +119,7 @@ static int expand_v1(const struct ae_partition *partition, struct ae_plan *plan,
     struct ae_cpus others;
     int rc = ae_topology_online(&others);
 
-    snprintf(path, sizeof(path), "%s/cpuset.mems", cgroup->path);
+    snprintf(path, sizeof(path), "%s/%s", cgroup->path, ae_cgroup_file(cgroup, "cpuset.mems"));
     if (rc || ae_root_read(path, mems, sizeof(mems)) < 0)
         return rc ? rc : -EIO;
     ae_cpus_subtract(&others, &partition->all_quiet);
@@ -126,8 +129,9 @@ static int expand_v1(const struct ae_partition *partition, struct ae_plan *plan,
     if (!rc)
         rc = add_v1_set(plan, cgroup, set, quiet, mems, "0");
     if (!rc)
-        rc = ae_cgroup_each_set(cgroup, take_from,
-                                &(struct others){.partition = partition, .plan = plan});
+        rc = ae_cgroup_each_set(
+            cgroup, take_from,
+            &(struct others){.partition = partition, .cgroup = cgroup, .plan = plan});
     if (!rc)
         rc = add(plan, cgroup, "", AE_SETTING_TEXT, "cpuset.sched_load_balance", "0");
     return rc;
@@ -150,6 +154,7 @@ static int expand_cpuset(const struct ae_partition *partition, struct ae_plan *p
 
 struct rival {
     const struct ae_partition *partition;
+    const struct ae_cgroup *cgroup;
     char path[256];
 };
 
@@ -159,7 +164,7 @@ static int find_rival(const char *set, void *context)
     char path[288];
     struct ae_cpus cpus;
 
-    snprintf(path, sizeof(path), "%s/cpuset.cpus", set);
+    snprintf(path, sizeof(path), "%s/%s", set, ae_cgroup_file(rival->cgroup, "cpuset.cpus"));
     if (is_ours(set) || ae_cpus_read(&cpus, path) ||
         !ae_cpus_intersect(&cpus, &rival->partition->quiet))
         return 0;
@@ -171,7 +176,7 @@ static int find_rival(const char *set, void *context)
 static void name_rival(const struct ae_partition *partition, const struct ae_cgroup *cgroup,
                        const char *state, struct ae_evidence *evidence)
 {
-    struct rival rival = {.partition = partition};
+    struct rival rival = {.partition = partition, .cgroup = cgroup};
 
     if (ae_cgroup_each_set(cgroup, find_rival, &rival) == 1)
         ae_evidence_set(evidence, AE_ANSWER_NO, "the kernel says \"%.100s\"; %.120s has quiet CPUs",
@@ -207,17 +212,19 @@ static void effective_v2(const struct ae_partition *partition, const struct ae_c
 
 static int find_balanced(const char *set, void *context)
 {
+    const struct rival *rival = context;
     char path[320];
     uint64_t on;
 
-    snprintf(path, sizeof(path), "%s/cpuset.sched_load_balance", set);
+    snprintf(path, sizeof(path), "%s/%s", set,
+             ae_cgroup_file(rival->cgroup, "cpuset.sched_load_balance"));
     return ae_root_read_u64(path, &on) || on == 0 ? 0 : find_rival(set, context);
 }
 
 static void effective_v1(const struct ae_partition *partition, const struct ae_cgroup *cgroup,
                          struct ae_evidence *evidence)
 {
-    struct rival rival = {.partition = partition};
+    struct rival rival = {.partition = partition, .cgroup = cgroup};
 
     if (ae_cgroup_each_set(cgroup, find_balanced, &rival) == 1 ||
         find_balanced(cgroup->path, &rival) == 1)

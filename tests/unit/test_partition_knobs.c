@@ -268,6 +268,42 @@ static void cpu_sets_of_v1_are_looked_at_too(void **state)
 }
 
 /* A container's set would balance load over the quiet CPUs and give them to its newcomers. */
+static char planned[4096];
+
+static void note_target(const struct ae_partition_line *line, void *context)
+{
+    (void)context;
+    if (strcmp(line->knob, "cpuset") == 0 && line->target)
+        snprintf(planned + strlen(planned), sizeof(planned) - strlen(planned), "%s ", line->target);
+}
+
+/* Mounted as the file system "cpuset" once was. */
+static void cpu_sets_without_a_prefix_are_known(void **state)
+{
+    struct ae_partition *partition;
+
+    (void)state;
+    made_up_put("/proc/mounts",
+                "proc /proc proc rw 0 0\n"
+                "cpuset /dev/cpuset cgroup rw,cpuset,noprefix,release_agent=/x 0 0\n");
+    made_up_put("/dev/cpuset/cpus", "0-7\n");
+    made_up_put("/dev/cpuset/mems", "0-1\n");
+    made_up_put("/dev/cpuset/sched_load_balance", "1\n");
+    made_up_put("/dev/cpuset/docker/cpus", "0-7\n");
+    made_up_put("/dev/cpuset/docker/sched_load_balance", "1\n");
+    partition = load();
+    planned[0] = '\0';
+    must(ae_partition_plan(partition, note_target, NULL, NULL, &error));
+    ae_partition_free(partition);
+    assert_string_equal(planned,
+                        "/dev/cpuset/aether-host /dev/cpuset/aether-host/cpus "
+                        "/dev/cpuset/aether-host/mems /dev/cpuset/aether-host/sched_load_balance "
+                        "/dev/cpuset/aether-fast /dev/cpuset/aether-fast/cpus "
+                        "/dev/cpuset/aether-fast/mems /dev/cpuset/aether-fast/sched_load_balance "
+                        "/dev/cpuset/docker/cpus /dev/cpuset/sched_load_balance ");
+    expect(verify("cpuset", 1).effective.answer, AE_ANSWER_NO, "cpuset"); /* docker balances */
+}
+
 static void other_cpu_sets_of_v1_lose_the_quiet_cpus(void **state)
 {
     (void)state;
@@ -503,6 +539,39 @@ static void a_counter_that_moves_is_not_quiet(void **state)
     pthread_join(thread, NULL);
 }
 
+/* arm64's table: the tick is a device interrupt, and other CPUs' interrupts are numbered. */
+static void rows_of_arm_have_their_names(void **state)
+{
+    static const char table[] =
+        "           CPU0       CPU1       CPU2       CPU3\n"
+        " 11:       7155       8882        100       7791     GICv3  30 Level     arch_timer\n"
+        " 12:          0          0          5          0     GICv3  27 Level     arch_timer\n"
+        " 14:          1          1          1          1     GICv3  23 Level     arm-pmu\n"
+        "161:          0          0          3          0  48059000.gpio  25 Edge      button S2\n"
+        "IPI0:        10         20         30         40       Rescheduling interrupts\n"
+        "IPI1:        10         20         31         40       Function call interrupts\n"
+        "IPI2:         0          0          0          0       CPU stop interrupts\n"
+        "IPI5:         0          0          7          0       IRQ work interrupts\n"
+        "Err:          0\n";
+    static const struct {
+        const char *name;
+        uint64_t value;
+    } expected[] = {{"irq:LOC", 105}, {"irq:14", 1},   {"irq:161", 3}, {"irq:RES", 30},
+                    {"irq:CAL", 31},  {"irq:IPI2", 0}, {"irq:IWI", 7}};
+    struct ae_counters counters = {0};
+    struct ae_cpus cpus;
+
+    (void)state;
+    ae_cpus_parse(&cpus, "2");
+    assert_int_equal(ae_counters_parse_table(&counters, "irq", table, &cpus), 0);
+    assert_int_equal(counters.count, sizeof(expected) / sizeof(expected[0]));
+    for (size_t i = 0; i < counters.count; i++) {
+        assert_non_null(ae_counters_find(&counters, expected[i].name));
+        assert_int_equal(ae_counters_find(&counters, expected[i].name)->value, expected[i].value);
+    }
+    ae_counters_free(&counters);
+}
+
 static void counters_are_summed_over_the_cpus_asked_for(void **state)
 {
     struct ae_counters counters = {0};
@@ -690,6 +759,7 @@ int main(void)
         TEST(enough_huge_pages_are_left_alone),
         TEST(the_effect_is_looked_at_and_not_the_write),
         TEST(cpu_sets_of_v1_are_looked_at_too),
+        TEST(cpu_sets_without_a_prefix_are_known),
         TEST(other_cpu_sets_of_v1_lose_the_quiet_cpus),
         TEST(an_invalid_set_names_who_has_its_cpus),
         TEST(a_held_request_ends_with_the_partition),
@@ -701,6 +771,7 @@ int main(void)
         TEST(a_cache_is_divided_with_what_is_there),
         TEST(a_divided_cache_stays_divided),
         TEST(irqbalance_is_told),
+        TEST(rows_of_arm_have_their_names),
         TEST(irqbalance_is_told_no_half_of_a_list),
         TEST(an_irqbalance_that_cannot_be_told_is_named),
         TEST(cpu_sets_are_found_where_they_are),
