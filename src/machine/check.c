@@ -28,8 +28,10 @@ const struct ae_check ae_machine_checks[] = {
      "boot with kernel.yama.ptrace_scope set to 2 or less; needed for cards only"},
     {"descendants", "what a worker leaves behind ends with it", false, ae_check_groups,
      "mkdir /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified"},
+#ifdef __x86_64__
     {"quiet-calls", "a quiet worker's system calls can be refused", false, ae_check_calls,
-     "Linux 5.11 or newer, on x86-64"},
+     "Linux 5.11 or newer"},
+#endif
     {"nohz-full", "the timer tick can be stopped", false, ae_check_nohz_full, BOOT},
     {"isolated", "CPUs outside the scheduler's reach from boot on", false, ae_check_isolated, BOOT},
     {"rcu-offload", "RCU callbacks run elsewhere", false, ae_check_rcu, BOOT},

@@ -37,16 +37,10 @@ void ae_check_groups(struct ae_finding *finding)
     free(text);
 }
 
-#ifdef __x86_64__
-#define DISPATCH true
-#else
-#define DISPATCH false
-#endif
-
 /* Documentation/admin-guide/syscall-user-dispatch.rst; it cannot be configured away. */
 void ae_check_calls(struct ae_finding *finding)
 {
-    if (DISPATCH && ae_kernel_at_least(5, 11))
+    if (ae_kernel_at_least(5, 11))
         ae_finding_set(finding, AE_CHECK_OK, "run --quiet=observe and enforce are there");
     else
         ae_finding_set(finding, AE_CHECK_LACKS,

@@ -118,10 +118,8 @@ static const struct trial {
 
 #ifdef __x86_64__
     {"quiet-calls", {{RELEASE, "6.1.0-t\n"}}, "ok", "enforce"},
-#else
-    {"quiet-calls", {{RELEASE, "6.1.0-t\n"}}, "optional", "not there"},
-#endif
     {"quiet-calls", {{RELEASE, "5.10.0-t\n"}}, "optional", "not there"},
+#endif
 
     {"nohz-full", {{CPU "/nohz_full", "2-3\n"}}, "ok", "2-3"},
     {"cpus",
