@@ -16,7 +16,7 @@ all: ## build; installs the packages that takes, and no others
 setup: ## install the packages of all parts of lab/packages, or of PARTS
 	@lab/setup $(PARTS)
 
-demo: ## the main job, in the lab: kernel sockets, then Aether, on one card; and the proof
+demo: ## the main job, in the lab: the kernel's socket and Aether on one card, idle and loaded; the proof
 	@lab/setup build lab
 	@lab/build $(prefix)
 	@lab/demo

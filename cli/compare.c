@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <argp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,24 +12,45 @@
 
 #define FILE_MOST (4 << 20) /* bytes of what ping printed; it is a hundredth of that */
 
+#define PAIRS  4
+#define BEYOND 5 /* probes beyond a percentile, below which it is one or two events */
+
 struct arguments {
-    const char *files[2];
+    const char *files[2 * PAIRS];
+    const char *titles[PAIRS];
+    unsigned file_count, title_count;
 };
+
+struct pair {
+    const char *title;
+    json_t *ping[2], *proof[2];
+};
+
+enum { KEY_TITLE = 0x100 };
 
 static error_t parse(int key, char *value, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
 
     switch (key) {
-    case ARGP_KEY_ARG:
-        if (state->arg_num > 1)
-            argp_error(state, "two files are compared: '%s' is one more", value);
+    case KEY_TITLE:
+        if (arguments->title_count == PAIRS)
+            argp_error(state, "--title=%s: there are at most %d pairs", value, PAIRS);
         else
-            arguments->files[state->arg_num] = value;
+            arguments->titles[arguments->title_count++] = value;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (arguments->file_count == 2 * PAIRS)
+            argp_error(state, "at most %d files are compared: '%s' is one more", 2 * PAIRS, value);
+        else
+            arguments->files[arguments->file_count++] = value;
         return 0;
     case ARGP_KEY_END:
-        if (state->arg_num < 2)
-            argp_error(state, "two files are needed, from 'aether ping --json'");
+        if (arguments->file_count < 2 || arguments->file_count % 2)
+            argp_error(state, "two files are needed, from 'aether ping --json', or pairs of such");
+        if (arguments->title_count > arguments->file_count / 2)
+            argp_error(state, "--title=%s: there is no pair for it",
+                       arguments->titles[arguments->title_count - 1]);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -80,24 +102,62 @@ static const char *name_of(const json_t *ping)
     return driver && strcmp(driver, "socket") == 0 ? "kernel socket" : "Aether";
 }
 
-static void print(const json_t *a, const json_t *b)
+/* Do too few probes lie beyond this percentile, in any column, for it to be more than chance? */
+static bool is_chance(const struct pair *pairs, unsigned count, const struct ae_rung *rung)
 {
-    printf("%-22s %15s %15s %8s\n", "Round trip", name_of(a), name_of(b), "ratio");
-    for (unsigned i = 0; i < AE_LADDER; i++) {
-        uint64_t left = at(a, ae_ladder[i].key), right = at(b, ae_ladder[i].key);
+    if (rung->percent <= 0 || rung->percent >= 100)
+        return false;
+    for (unsigned i = 0; i < 2 * count; i++)
+        if ((double)at(pairs[i / 2].ping[i % 2], "count") * (100 - rung->percent) / 100 < BEYOND)
+            return true;
+    return false;
+}
+
+static void print_rung(const struct pair *pairs, unsigned count, const struct ae_rung *rung)
+{
+    char name[16];
+
+    snprintf(name, sizeof(name), "%s%s", rung->name, is_chance(pairs, count, rung) ? "*" : "");
+    printf("  %-8s", name);
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t left = at(pairs[i].ping[0], rung->key), right = at(pairs[i].ping[1], rung->key);
         char left_text[16], right_text[16];
 
         ae_report_time(left, left_text);
         ae_report_time(right, right_text);
-        printf("  %-20s %15s %15s %8.2f\n", ae_ladder[i].name, left_text, right_text,
-               right ? (double)left / (double)right : 0);
+        printf("%14s%14s%7.2f", left_text, right_text, right ? (double)left / (double)right : 0);
     }
-    printf("  %-20s %15lld %15lld\n", "probes",
-           (long long)json_integer_value(json_object_get(a, "sent")),
-           (long long)json_integer_value(json_object_get(b, "sent")));
-    printf("  %-20s %15lld %15lld\n", "lost",
-           (long long)json_integer_value(json_object_get(a, "lost")),
-           (long long)json_integer_value(json_object_get(b, "lost")));
+    putchar('\n');
+}
+
+static void print_count(const struct pair *pairs, unsigned count, const char *key)
+{
+    printf("  %-8s", key);
+    for (unsigned i = 0; i < 2 * count; i++)
+        printf("%14lld%s",
+               (long long)json_integer_value(json_object_get(pairs[i / 2].ping[i % 2], key)),
+               i % 2 && i + 1 < 2 * count ? "       " : "");
+    putchar('\n');
+}
+
+static void print(const struct pair *pairs, unsigned count)
+{
+    bool chance = false;
+
+    for (unsigned i = 0; i < count && pairs[i].title; i++)
+        printf("%*s%s", i ? 35 - (int)strnlen(pairs[i - 1].title, 34) : 11, "", pairs[i].title);
+    printf("%s%-10s", pairs[0].title ? "\n" : "", "Round trip");
+    for (unsigned i = 0; i < count; i++)
+        printf("%14s%14s%7s", name_of(pairs[i].ping[0]), name_of(pairs[i].ping[1]), "ratio");
+    putchar('\n');
+    for (unsigned i = 0; i < AE_LADDER; i++) {
+        print_rung(pairs, count, &ae_ladder[i]);
+        chance = chance || is_chance(pairs, count, &ae_ladder[i]);
+    }
+    print_count(pairs, count, "sent");
+    print_count(pairs, count, "lost");
+    if (chance)
+        printf("  * fewer than %d probes of a column lie beyond it: chance\n", BEYOND);
 }
 
 static const char *text_of(const json_t *object, const char *key)
@@ -126,14 +186,14 @@ static void print_rows(const json_t *rows, const char *title, const char *prefix
     }
 }
 
-static void print_proof(const json_t *proof)
+static void print_proof(const json_t *proof, const char *title)
 {
     const json_t *rows = json_object_get(proof, "rows");
     json_t *one;
     size_t i;
 
-    printf("\nProof: CPU %lld, %.1f s, %zu counters: %s\n",
-           (long long)json_integer_value(json_object_get(proof, "cpu")),
+    printf("\nProof%s%s: CPU %lld, %.1f s, %zu counters: %s\n", title ? ", " : "",
+           title ? title : "", (long long)json_integer_value(json_object_get(proof, "cpu")),
            json_number_value(json_object_get(proof, "seconds")), json_array_size(rows),
            text_of(proof, "verdict"));
     print_rows(rows, "interrupts", "irq:");
@@ -147,33 +207,52 @@ static void print_proof(const json_t *proof)
         printf("  not seen: %s\n", json_string_value(one) ? json_string_value(one) : "?");
 }
 
+static void drop(struct pair *pairs, unsigned count)
+{
+    for (unsigned i = 0; i < 2 * count; i++) {
+        json_decref(pairs[i / 2].ping[i % 2]);
+        json_decref(pairs[i / 2].proof[i % 2]);
+    }
+}
+
 int cli_compare(int argc, char **argv)
 {
-    static const struct argp argp = {NULL, parse, "FILE FILE",
-                                     "Shows two results of 'aether ping --json' side by side, and "
-                                     "what proofs they hold.\v"
-                                     "The ratio is the first by the second: above 1, the second is "
-                                     "faster.",
-                                     NULL, NULL, NULL};
-    struct arguments arguments;
-    json_t *a, *b, *proofs[2] = {NULL, NULL};
-    int status = CLI_FAILED;
+    static const struct argp_option options[] = {
+        {"title", KEY_TITLE, "TEXT", 0, "over the first pair of files; once more for the next", 1},
+        {0}};
+    static const struct argp argp = {
+        options,
+        parse,
+        "FILE FILE [FILE FILE]...",
+        "Shows results of 'aether ping --json' side by side, in pairs, "
+        "and what proofs they hold.\v"
+        "The ratio is the first of a pair by the second: above 1, the "
+        "second is faster.",
+        NULL,
+        NULL,
+        NULL};
+    struct arguments arguments = {0};
+    struct pair pairs[PAIRS] = {0};
+    unsigned count;
+    bool whole = true;
 
     argv[0] = (char[]){"aether compare"};
     if (argp_parse(&argp, argc, argv, 0, NULL, &arguments))
         return CLI_USAGE;
-    a = load(arguments.files[0], &proofs[0]);
-    b = load(arguments.files[1], &proofs[1]);
-    if (a && b) {
-        print(a, b);
-        for (unsigned i = 0; i < 2; i++)
-            if (proofs[i])
-                print_proof(proofs[i]);
-        status = CLI_OK;
+    count = arguments.file_count / 2;
+    for (unsigned i = 0; i < 2 * count; i++) {
+        struct pair *pair = &pairs[i / 2];
+
+        pair->title = arguments.titles[i / 2];
+        pair->ping[i % 2] = load(arguments.files[i], &pair->proof[i % 2]);
+        whole = whole && pair->ping[i % 2];
     }
-    json_decref(a);
-    json_decref(b);
-    json_decref(proofs[0]);
-    json_decref(proofs[1]);
-    return status;
+    if (whole) {
+        print(pairs, count);
+        for (unsigned i = 0; i < 2 * count; i++)
+            if (pairs[i / 2].proof[i % 2])
+                print_proof(pairs[i / 2].proof[i % 2], pairs[i / 2].title);
+    }
+    drop(pairs, count);
+    return whole ? CLI_OK : CLI_FAILED;
 }

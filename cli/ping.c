@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
@@ -23,11 +24,13 @@ struct arguments {
     char to_text[80];
     uint16_t to_port;
     bool kernel;
+    bool busy_poll_asked;
+    uint32_t busy_poll_us;
 };
 
 static struct ae_probe_result result;
 
-enum { KEY_COUNT = 0x100, KEY_RATE, KEY_SIZE, KEY_WARM_UP, KEY_KERNEL };
+enum { KEY_COUNT = 0x100, KEY_RATE, KEY_SIZE, KEY_WARM_UP, KEY_KERNEL, KEY_BUSY_POLL };
 
 static uint64_t number(struct argp_state *state, const char *option, const char *text, uint64_t least,
                        uint64_t most)
@@ -78,6 +81,11 @@ static error_t parse(int key, char *value, struct argp_state *state)
     case KEY_WARM_UP:
         arguments->probe.warm_up = number(state, "--warm-up", value, 0, 1000000000);
         return 0;
+    case KEY_BUSY_POLL:
+        arguments->busy_poll_us =
+            (uint32_t)number(state, "--busy-poll", value, 0, AE_PROBE_BUSY_POLL_MAX);
+        arguments->busy_poll_asked = true;
+        return 0;
     case KEY_KERNEL:
         arguments->kernel = true;
         return 0;
@@ -85,6 +93,10 @@ static error_t parse(int key, char *value, struct argp_state *state)
         if (state->arg_num > 0)
             argp_error(state, "one peer is enough: '%s'", value);
         parse_peer(arguments, state, value);
+        return 0;
+    case ARGP_KEY_END:
+        if (arguments->busy_poll_asked && !arguments->kernel)
+            argp_error(state, "--busy-poll is for --kernel");
         return 0;
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "a peer is needed, such as 10.77.0.1:7");
@@ -101,6 +113,8 @@ static void print_text(const struct arguments *arguments, const char *path, cons
         printf("%" PRIu64 " a second", arguments->probe.rate);
     else
         printf("back to back");
+    if (arguments->kernel && arguments->busy_poll_us)
+        printf(", busy poll of %u us", arguments->busy_poll_us);
     printf(", on the %s path (%s), %.1f s\n", path, driver, (double)result.elapsed_ns / 1e9);
     printf("  sent %" PRIu64 ", received %" PRIu64 ", lost %" PRIu64 ", duplicates %" PRIu64
            ", reordered %" PRIu64 ", strange %" PRIu64 "\n",
@@ -132,6 +146,8 @@ static void print_result(const struct arguments *arguments, const char *path, co
                      (json_int_t)result.strange, "late_sends", (json_int_t)result.late_sends,
                      "elapsed_ns", (json_int_t)result.elapsed_ns, "gave_up", result.gave_up, "round_trip",
                      ae_report_json(&result.round_trip));
+    if (arguments->kernel)
+        json_object_set_new(json, "busy_poll_us", json_integer(arguments->busy_poll_us));
     json_dumpf(json, stdout, JSON_INDENT(2));
     putchar('\n');
     fflush(stdout);
@@ -179,7 +195,18 @@ static int work(struct arguments *arguments)
 }
 
 /* The contender: the same loop over a socket, polled without waiting, on the same CPU. */
-static int work_kernel(const struct arguments *arguments)
+static int open_socket(struct arguments *arguments, int *fd, struct ae_error *err)
+{
+    int rc = ae_probe_socket_open(fd, arguments->to, arguments->to_port, arguments->busy_poll_us, err);
+
+    /* Unasked for, it is there where it is allowed; the result says which it was. */
+    if ((rc != -EPERM && rc != -ENOPROTOOPT) || arguments->busy_poll_asked)
+        return rc;
+    arguments->busy_poll_us = 0;
+    return ae_probe_socket_open(fd, arguments->to, arguments->to_port, 0, err);
+}
+
+static int work_kernel(struct arguments *arguments)
 {
     struct ae_probe_wire wire;
     struct ae_error err;
@@ -194,8 +221,7 @@ static int work_kernel(const struct arguments *arguments)
             return CLI_FAILED;
         }
     }
-    if (ae_clock_calibrate(&err) ||
-        ae_probe_socket_open(&fd, arguments->to, arguments->to_port, &err))
+    if (ae_clock_calibrate(&err) || open_socket(arguments, &fd, &err))
         return cli_fail("ping", &err);
     ae_probe_socket_wire(&fd, &wire);
     ae_probe_run(&wire, &arguments->probe, &result);
@@ -212,7 +238,10 @@ int cli_ping(int argc, char **argv)
                                    "to back, one at a time", 1},
         {"size", KEY_SIZE, "BYTES", 0, "of a frame without its FCS (60)", 1},
         {"warm-up", KEY_WARM_UP, "N", 0, "probes before those that count (1000)", 1},
-        {"kernel", KEY_KERNEL, NULL, 0, "through a socket of the kernel's instead of a port", 1},
+        {"kernel", KEY_KERNEL, NULL, 0, "through a socket of the kernel's instead of a port, at its best: "
+                                        "polled without sleeping, and polling the card (see --busy-poll)", 1},
+        {"busy-poll", KEY_BUSY_POLL, "US", 0, "with --kernel: how long the socket polls the card in a "
+                                              "call (50, where it is allowed); 0: it does not", 1},
         {0}};
     static const struct argp_child children[] = {{&cli_host_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
@@ -223,7 +252,7 @@ int cli_ping(int argc, char **argv)
         "Example: aether ping --cpu 1 --port 0000:01:00.0 --bind --address 10.77.0.2/24 10.77.0.1:7",
         children, NULL, NULL};
     struct arguments arguments = {
-        .probe = {.count = 10000, .warm_up = 1000, .payload = 60 - HEADERS}, .to_port = 7};
+        .probe = {.count = 10000, .warm_up = 1000, .payload = 60 - HEADERS}, .to_port = 7, .busy_poll_us = 50};
     int status;
 
     cli_launch_init(&arguments.host.launch);

@@ -79,7 +79,15 @@ void ae_probe_port_wire(struct ae_probe_port *probe, struct ae_probe_wire *wire)
 
 /* ---- Through a socket of the kernel's ---- */
 
-int ae_probe_socket_open(int *fd, ae_ipv4_t to, uint16_t to_port, struct ae_error *err);
+/*
+ * A connected UDP socket. busy_poll_us, 0 to AE_PROBE_BUSY_POLL_MAX: while it waits for a datagram the
+ * kernel polls the card itself for this long, and would rather be polled than interrupted (socket(7),
+ * SO_BUSY_POLL, SO_PREFER_BUSY_POLL). More than net.core.busy_read takes CAP_NET_ADMIN: -EPERM. The
+ * descriptor is the caller's.
+ */
+#define AE_PROBE_BUSY_POLL_MAX 1000000
+int ae_probe_socket_open(int *fd, ae_ipv4_t to, uint16_t to_port, uint32_t busy_poll_us,
+                         struct ae_error *err);
 void ae_probe_socket_wire(int *fd, struct ae_probe_wire *wire);
 
 #endif
