@@ -47,7 +47,8 @@ bool ae_worker_supervised(void);
 
 /*
  * Takes what the supervisor handed over, or, without one, does as options say (NULL: no port, stay
- * on this CPU). Fails, and takes nothing, when any port cannot be had.
+ * on this CPU). Fails, and takes nothing, when any port cannot be had. -ENXIO: the supervisor mapped a
+ * card's registers into the program that it started, which executed this one.
  */
 int ae_worker_start(struct ae_worker **worker, const struct ae_worker_options *options,
                     struct ae_error *err);

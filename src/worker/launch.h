@@ -31,6 +31,6 @@ int ae_launch_settle(struct ae_child *child, int cpu, struct ae_error *err);
 int ae_launch_go(struct ae_child *child, const struct ae_launch_plan *plan,
                  const volatile sig_atomic_t *stop, struct ae_error *err);
 
-#define AE_LAUNCH_MS 10000
+#define AE_LAUNCH_MS 20000
 
 #endif
