@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -31,6 +32,10 @@ static _Noreturn void be_child(const struct ae_child_world *world, char *const *
 
     /* Not among the numbers of the standard streams, which may have been free. */
     report = fcntl(report, F_DUPFD_CLOEXEC, 3);
+    /* Another child that waits may hold our parent's end of `go`, too: its end would not be seen.
+     */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || getppid() != parent)
+        _exit(CANNOT_RUN);
     if (report < 0 || read(go, &byte, 1) != 1)
         _exit(CANNOT_RUN);
     if (ae_child_become(world, report, parent, &err))
@@ -172,5 +177,6 @@ void ae_child_cancel(struct ae_child *child)
 {
     close_one(child->go);
     close_one(child->report);
+    child->go = child->report = -1;
     ae_child_kill(child->pid);
 }

@@ -270,8 +270,8 @@ int ae_child_become(const struct ae_child_world *world, int report, pid_t parent
     if (!rc)
         rc = enter_directory(world, err);
     /* After the change of user, which clears it. */
-    if (!rc && !world->outlives &&
-        (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || getppid() != parent))
+    if (!rc && (prctl(PR_SET_PDEATHSIG, world->outlives ? 0 : SIGKILL, 0, 0, 0) ||
+                (!world->outlives && getppid() != parent)))
         rc = failed(err, "being tied to its parent");
     return rc;
 }

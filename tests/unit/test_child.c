@@ -452,6 +452,32 @@ static void what_is_cancelled_never_runs(void **state)
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
+/* Each may hold the other's end of what they wait at; they end with us all the same. */
+static void children_that_wait_end_with_their_parent(void **state)
+{
+    int ends[2];
+    char byte;
+    pid_t parent;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    parent = fork();
+    if (parent == 0) {
+        struct ae_child_world world = nothing();
+        struct ae_child children[3];
+
+        for (int i = 0; i < 3; i++)
+            if (ae_child_prepare(&children[i], &world, &err))
+                _exit(1);
+        raise(SIGKILL);
+    }
+    close(ends[1]);
+    waitpid(parent, NULL, 0);
+    /* They hold the pipe as long as they live. */
+    assert_int_equal(read(ends[0], &byte, 1), 0);
+    close(ends[0]);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -466,6 +492,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_user_is_found_or_named),
         cmocka_unit_test(waiting_has_an_end),
         cmocka_unit_test(what_is_cancelled_never_runs),
+        cmocka_unit_test(children_that_wait_end_with_their_parent),
     };
 
     if (argc > 1)
