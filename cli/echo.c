@@ -51,7 +51,8 @@ static uint16_t answer(struct cli_host_worker *host, unsigned udp_port, struct a
         struct ae_datagram datagram AE_UNSET;
         enum ae_net_verdict verdict = ae_net_input(host->net, packets[i], now, &datagram);
 
-        if (verdict == AE_NET_UDP && (!udp_port || datagram.destination_port == udp_port)) {
+        if (verdict == AE_NET_UDP && (!udp_port || datagram.destination_port == udp_port) &&
+            ae_net_may_return(host->net, &datagram)) {
             ae_net_udp_reply(host->net, packets[i], &datagram);
             ++*answered;
             verdict = AE_NET_REPLY;
@@ -62,6 +63,24 @@ static uint16_t answer(struct cli_host_worker *host, unsigned udp_port, struct a
             ae_packet_put(packets[i]);
     }
     return answers;
+}
+
+static void print_result(const struct arguments *arguments, const struct cli_host_worker *host,
+                         uint64_t answered, uint64_t unsent)
+{
+    json_t *json;
+
+    if (!arguments->host.launch.json) {
+        printf("Answered %" PRIu64 " datagrams on the %s path (%s); no room for %" PRIu64 "\n",
+               answered, ae_path_name(host->info.path), host->info.driver, unsent);
+        cli_host_print_net(host, stdout);
+        return;
+    }
+    json = json_pack("{s:I, s:I, s:o}", "datagrams", (json_int_t)answered, "unsent",
+                     (json_int_t)unsent, "net", cli_host_net_json(host));
+    json_dumpf(json, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(json);
 }
 
 static int work(const struct arguments *arguments)
@@ -90,11 +109,7 @@ static int work(const struct arguments *arguments)
             ae_packet_put(packets[sent++]);
     }
     ae_quiet_leave(host.worker);
-    if (arguments->host.launch.json)
-        printf("{\"datagrams\": %" PRIu64 ", \"unsent\": %" PRIu64 "}\n", *answered, *unsent);
-    else
-        printf("Answered %" PRIu64 " datagrams on the %s path (%s); no room for %" PRIu64 "\n",
-               *answered, ae_path_name(host.info.path), host.info.driver, *unsent);
+    print_result(arguments, &host, *answered, *unsent);
     cli_host_finish(&host);
     return CLI_OK;
 }
@@ -105,10 +120,14 @@ int cli_echo(int argc, char **argv)
         {"udp-port", KEY_UDP, "N", 0, "answer this UDP port (7); 0: any", 1}, {0}};
     static const struct argp_child children[] = {{&cli_host_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
-        options, parse, "",
+        options,
+        parse,
+        "",
         "Answers UDP datagrams, ARP and ICMP echo from a quiet CPU, until it is interrupted.\v"
         "Example: aether echo --cpu 1 --port 0000:01:00.0 --bind --address 10.77.0.2/24",
-        children, NULL, NULL};
+        children,
+        NULL,
+        NULL};
     struct arguments arguments = {.udp_port = 7};
     int status;
 

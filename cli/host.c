@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,7 +19,8 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return 0;
     case KEY_ADDRESS:
         if (ae_ipv4_parse_prefix(value, &host->address, &host->prefix))
-            argp_error(state, "--address=%s: an address and a prefix such as 10.77.0.2/24 is needed",
+            argp_error(state,
+                       "--address=%s: an address and a prefix such as 10.77.0.2/24 is needed",
                        value);
         return 0;
     case KEY_GATEWAY:
@@ -87,6 +89,32 @@ int cli_host_enter(struct cli_host_worker *out, const struct cli_host *host, con
         return CLI_OK;
     cli_host_finish(out);
     return cli_fail(verb, &err);
+}
+
+#define COUNTERS 64 /* more than there are */
+
+json_t *cli_host_net_json(const struct cli_host_worker *host)
+{
+    struct ae_net_counter counters[COUNTERS];
+    unsigned count = ae_net_get_counters(host->net, counters, COUNTERS);
+    json_t *json = json_object();
+
+    for (unsigned i = 0; i < count && i < COUNTERS; i++)
+        json_object_set_new(json, counters[i].name, json_integer((json_int_t)counters[i].value));
+    return json;
+}
+
+void cli_host_print_net(const struct cli_host_worker *host, FILE *out)
+{
+    struct ae_net_counter counters[COUNTERS];
+    unsigned count = ae_net_get_counters(host->net, counters, COUNTERS), printed = 0;
+
+    for (unsigned i = 0; i < count && i < COUNTERS; i++)
+        if (counters[i].value)
+            fprintf(out, "%s%" PRIu64 " %s", printed++ ? "; " : "Network: ", counters[i].value,
+                    counters[i].description);
+    if (printed)
+        fputc('\n', out);
 }
 
 void cli_host_finish(struct cli_host_worker *out)

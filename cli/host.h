@@ -5,6 +5,8 @@
 /* The worker side of echo and ping: one port, one address on it. */
 
 #include <argp.h>
+#include <jansson.h>
+#include <stdio.h>
 
 #include <aether/net.h>
 #include <aether/worker.h>
@@ -34,6 +36,10 @@ int cli_host_check(const struct cli_host *host, const char *verb);
 /* Starts the worker, its network, not yet quiet. Prints and returns an exit status on failure. */
 int cli_host_start(struct cli_host_worker *out, const struct cli_host *host, const char *verb);
 int cli_host_enter(struct cli_host_worker *out, const struct cli_host *host, const char *verb);
+/* What the network counted: by name; and in words, what is not 0. */
+json_t *cli_host_net_json(const struct cli_host_worker *host);
+void cli_host_print_net(const struct cli_host_worker *host, FILE *out);
+
 void cli_host_finish(struct cli_host_worker *out);
 
 #endif

@@ -14,7 +14,7 @@
 #include "measure/probe.h"
 #include "measure/report.h"
 
-#define HEADERS  42   /* Ethernet, IPv4, UDP */
+#define HEADERS  42 /* Ethernet, IPv4, UDP */
 #define OWN_PORT 40007
 
 struct arguments {
@@ -32,8 +32,8 @@ static struct ae_probe_result result;
 
 enum { KEY_COUNT = 0x100, KEY_RATE, KEY_SIZE, KEY_WARM_UP, KEY_KERNEL, KEY_BUSY_POLL };
 
-static uint64_t number(struct argp_state *state, const char *option, const char *text, uint64_t least,
-                       uint64_t most)
+static uint64_t number(struct argp_state *state, const char *option, const char *text,
+                       uint64_t least, uint64_t most)
 {
     char *end;
     unsigned long long value = strtoull(text, &end, 10);
@@ -123,31 +123,36 @@ static void print_text(const struct arguments *arguments, const char *path, cons
     if (arguments->probe.rate)
         printf("  %" PRIu64 " were sent more than 1 us after they were meant to be\n",
                result.late_sends);
-    printf("Round trip%s:\n",
-           arguments->probe.rate ? ", from when each was meant to be sent" : "");
+    printf("Round trip%s:\n", arguments->probe.rate ? ", from when each was meant to be sent" : "");
     ae_report_print(&result.round_trip, stdout);
 }
 
-static void print_result(const struct arguments *arguments, const char *path, const char *driver)
+/* host: NULL, where the kernel's network was used. */
+static void print_result(const struct arguments *arguments, const char *path, const char *driver,
+                         const struct cli_host_worker *host)
 {
     json_t *json;
 
     if (!arguments->host.launch.json) {
         print_text(arguments, path, driver);
+        if (host)
+            cli_host_print_net(host, stdout);
         fflush(stdout);
         return;
     }
-    json = json_pack("{s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "peer",
-                     arguments->to_text, "path", path, "driver", driver, "frame",
-                     arguments->probe.payload + HEADERS, "rate", (json_int_t)arguments->probe.rate,
-                     "sent", (json_int_t)result.sent, "received", (json_int_t)result.received, "lost",
-                     (json_int_t)result.lost, "duplicates", (json_int_t)result.duplicates,
-                     "reordered", (json_int_t)result.reordered, "strange",
-                     (json_int_t)result.strange, "late_sends", (json_int_t)result.late_sends,
-                     "elapsed_ns", (json_int_t)result.elapsed_ns, "gave_up", result.gave_up, "round_trip",
-                     ae_report_json(&result.round_trip));
+    json =
+        json_pack("{s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}",
+                  "peer", arguments->to_text, "path", path, "driver", driver, "frame",
+                  arguments->probe.payload + HEADERS, "rate", (json_int_t)arguments->probe.rate,
+                  "sent", (json_int_t)result.sent, "received", (json_int_t)result.received, "lost",
+                  (json_int_t)result.lost, "duplicates", (json_int_t)result.duplicates, "reordered",
+                  (json_int_t)result.reordered, "strange", (json_int_t)result.strange, "late_sends",
+                  (json_int_t)result.late_sends, "elapsed_ns", (json_int_t)result.elapsed_ns,
+                  "gave_up", result.gave_up, "round_trip", ae_report_json(&result.round_trip));
     if (arguments->kernel)
         json_object_set_new(json, "busy_poll_us", json_integer(arguments->busy_poll_us));
+    if (host)
+        json_object_set_new(json, "net", cli_host_net_json(host));
     json_dumpf(json, stdout, JSON_INDENT(2));
     putchar('\n');
     fflush(stdout);
@@ -160,7 +165,8 @@ static int judge(const struct arguments *arguments)
     if (!result.gave_up)
         return result.received ? CLI_OK : CLI_FAILED;
     fprintf(stderr,
-            "aether ping: %s answered %" PRIu64 " of %" PRIu64 " probes and none of the last %d, a second "
+            "aether ping: %s answered %" PRIu64 " of %" PRIu64
+            " probes and none of the last %d, a second "
             "each; gave up. Does something return datagrams there (aether echo)?\n",
             arguments->to_text, result.received, result.sent,
             result.received ? AE_PROBE_PATIENCE : AE_PROBE_PATIENCE_FIRST);
@@ -177,8 +183,8 @@ static int work(struct arguments *arguments)
 
     if (status)
         return status;
-    if (ae_probe_port_open(&probe, host.queue, host.net, arguments->to, arguments->to_port, OWN_PORT,
-                           &err)) {
+    if (ae_probe_port_open(&probe, ae_worker_port(host.worker, 0), host.queue, host.net,
+                           arguments->to, arguments->to_port, OWN_PORT, &err)) {
         cli_host_finish(&host);
         return cli_fail("ping", &err);
     }
@@ -189,7 +195,7 @@ static int work(struct arguments *arguments)
     ae_probe_port_wire(&probe, &wire);
     ae_probe_run(&wire, &arguments->probe, &result);
     ae_quiet_leave(host.worker);
-    print_result(arguments, ae_path_name(host.info.path), host.info.driver);
+    print_result(arguments, ae_path_name(host.info.path), host.info.driver, &host);
     cli_host_finish(&host);
     return judge(arguments);
 }
@@ -197,7 +203,8 @@ static int work(struct arguments *arguments)
 /* The contender: the same loop over a socket, polled without waiting, on the same CPU. */
 static int open_socket(struct arguments *arguments, int *fd, struct ae_error *err)
 {
-    int rc = ae_probe_socket_open(fd, arguments->to, arguments->to_port, arguments->busy_poll_us, err);
+    int rc =
+        ae_probe_socket_open(fd, arguments->to, arguments->to_port, arguments->busy_poll_us, err);
 
     /* Unasked for, it is there where it is allowed; the result says which it was. */
     if ((rc != -EPERM && rc != -ENOPROTOOPT) || arguments->busy_poll_asked)
@@ -226,7 +233,7 @@ static int work_kernel(struct arguments *arguments)
     ae_probe_socket_wire(&fd, &wire);
     ae_probe_run(&wire, &arguments->probe, &result);
     close(fd);
-    print_result(arguments, ae_path_name(AE_PATH_KERNEL), "socket");
+    print_result(arguments, ae_path_name(AE_PATH_KERNEL), "socket", NULL);
     return judge(arguments);
 }
 
@@ -234,25 +241,39 @@ int cli_ping(int argc, char **argv)
 {
     static const struct argp_option options[] = {
         {"count", KEY_COUNT, "N", 0, "probes (10000); 0: until --seconds are over", 1},
-        {"rate", KEY_RATE, "N", 0, "probes a second, whether or not answers keep up; without it: back "
-                                   "to back, one at a time", 1},
+        {"rate", KEY_RATE, "N", 0,
+         "probes a second, whether or not answers keep up; without it: back "
+         "to back, one at a time",
+         1},
         {"size", KEY_SIZE, "BYTES", 0, "of a frame without its FCS (60)", 1},
         {"warm-up", KEY_WARM_UP, "N", 0, "probes before those that count (1000)", 1},
-        {"kernel", KEY_KERNEL, NULL, 0, "through a socket of the kernel's instead of a port, at its best: "
-                                        "polled without sleeping, and polling the card (see --busy-poll)", 1},
-        {"busy-poll", KEY_BUSY_POLL, "US", 0, "with --kernel: how long the socket polls the card in a "
-                                              "call (50, where it is allowed); 0: it does not", 1},
+        {"kernel", KEY_KERNEL, NULL, 0,
+         "through a socket of the kernel's instead of a port, at its best: "
+         "polled without sleeping, and polling the card (see --busy-poll)",
+         1},
+        {"busy-poll", KEY_BUSY_POLL, "US", 0,
+         "with --kernel: how long the socket polls the card in a "
+         "call (50, where it is allowed); 0: it does not",
+         1},
         {0}};
     static const struct argp_child children[] = {{&cli_host_argp, 0, NULL, 0}, {0}};
-    static const struct argp argp = {
-        options, parse, "PEER[:UDP-PORT]",
-        "Sends UDP datagrams from a quiet CPU to a peer that returns them, and shows the round trips.\v"
-        "With --rate, latency counts from the moment a probe was meant to be sent, so that a stall is "
-        "seen by every probe that it held back.\n"
-        "Example: aether ping --cpu 1 --port 0000:01:00.0 --bind --address 10.77.0.2/24 10.77.0.1:7",
-        children, NULL, NULL};
+    static const struct argp argp = {options,
+                                     parse,
+                                     "PEER[:UDP-PORT]",
+                                     "Sends UDP datagrams from a quiet CPU to a peer that returns "
+                                     "them, and shows the round trips.\v"
+                                     "With --rate, latency counts from the moment a probe was "
+                                     "meant to be sent, so that a stall is "
+                                     "seen by every probe that it held back.\n"
+                                     "Example: aether ping --cpu 1 --port 0000:01:00.0 --bind "
+                                     "--address 10.77.0.2/24 10.77.0.1:7",
+                                     children,
+                                     NULL,
+                                     NULL};
     struct arguments arguments = {
-        .probe = {.count = 10000, .warm_up = 1000, .payload = 60 - HEADERS}, .to_port = 7, .busy_poll_us = 50};
+        .probe = {.count = 10000, .warm_up = 1000, .payload = 60 - HEADERS},
+        .to_port = 7,
+        .busy_poll_us = 50};
     int status;
 
     cli_launch_init(&arguments.host.launch);

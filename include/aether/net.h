@@ -64,6 +64,13 @@ struct ae_datagram {
     uint8_t *payload;
 };
 
+/*
+ * May one who returns datagrams return this one? Not what was sent to everybody (RFC 1122, 3.2.1.3: no host
+ * answers from such an address), not what has no port to go to, and not what another that returns them
+ * has sent: from the port to which it came, or from echo's own, 7 (RFC 862), which would never end.
+ */
+bool ae_net_may_return(const struct ae_net *net, const struct ae_datagram *datagram);
+
 enum ae_net_verdict {
     AE_NET_DROP,  /* done with, or not for us: put the packet back. The reason is counted. */
     AE_NET_REPLY, /* the packet is now a reply (ARP, ICMP echo): send it */

@@ -72,9 +72,10 @@ struct ae_probe_port {
     uint16_t waiting_count, waiting_next;
 };
 
-/* Resolves the peer (for up to 5 s) and prepares the wire. */
-int ae_probe_port_open(struct ae_probe_port *probe, struct ae_queue *queue, struct ae_net *net,
-                       ae_ipv4_t to, uint16_t to_port, uint16_t own_port, struct ae_error *err);
+/* Waits for the link (up to 10 s), resolves the peer (up to 5 s) and prepares the wire. */
+int ae_probe_port_open(struct ae_probe_port *probe, const struct ae_port *port,
+                       struct ae_queue *queue, struct ae_net *net, ae_ipv4_t to, uint16_t to_port,
+                       uint16_t own_port, struct ae_error *err);
 void ae_probe_port_wire(struct ae_probe_port *probe, struct ae_probe_wire *wire);
 
 /* ---- Through a socket of the kernel's ---- */

@@ -53,13 +53,18 @@ static bool well_formed(const struct ae_packet *packet, const struct arp *arp)
            (arp->op == be16(ARP_OP_REQUEST) || arp->op == be16(ARP_OP_REPLY));
 }
 
-/* The frame's own source is the sender: a host that answers for another is not believed. */
-static bool honest_sender(const struct ae_net *net, const struct ethernet *ethernet,
-                          const struct arp *arp)
+/*
+ * The frame's own source may be another: a virtual router (VRRP, RFC 5798, 8.1.2; HSRP) and a
+ * cluster send from a card's address what says that a virtual one is theirs. RFC 826 goes by the
+ * body alone.
+ */
+static bool possible_sender(const struct ae_net *net, const struct arp *arp)
 {
+    static const uint8_t zero[ETHERNET_ADDRESS];
     uint8_t first = (uint8_t)arp->spa;
 
-    return memcmp(ethernet->source, arp->sha, ETHERNET_ADDRESS) == 0 && first != 127 &&
+    return !(arp->sha[0] & 1) && memcmp(arp->sha, zero, ETHERNET_ADDRESS) != 0 &&
+           memcmp(arp->sha, net->options.mac, ETHERNET_ADDRESS) != 0 && first != 127 &&
            first < 224 && !ae_ipv4_is_subnet_broadcast(net, arp->spa);
 }
 
@@ -86,7 +91,7 @@ enum ae_net_verdict ae_arp_input(struct ae_net *net, struct ae_packet *packet, u
         net->counts.arp_malformed++;
         return AE_NET_DROP;
     }
-    if (!honest_sender(net, ethernet, arp)) {
+    if (!possible_sender(net, arp)) {
         net->counts.arp_bad_sender++;
         return AE_NET_DROP;
     }
@@ -109,7 +114,7 @@ enum ae_net_verdict ae_arp_input(struct ae_net *net, struct ae_packet *packet, u
     return answer(net, ethernet, arp);
 }
 
-static int next_hop(const struct ae_net *net, ae_ipv4_t to, ae_ipv4_t *hop)
+int ae_arp_next_hop(const struct ae_net *net, ae_ipv4_t to, ae_ipv4_t *hop)
 {
     bool near = ((to.be ^ net->options.address.be) & net->mask) == 0;
 
@@ -127,7 +132,7 @@ const uint8_t *ae_arp_find(struct ae_net *net, ae_ipv4_t to)
     struct ae_arp_entry *entry;
     ae_ipv4_t hop;
 
-    if (next_hop(net, to, &hop))
+    if (ae_arp_next_hop(net, to, &hop))
         return NULL;
     entry = find(net, hop);
     return entry && is_known(entry) ? entry->mac : NULL;
@@ -203,7 +208,7 @@ int ae_net_resolve(struct ae_net *net, ae_ipv4_t to, struct ae_packet *request, 
 {
     struct ae_arp_entry *entry;
     ae_ipv4_t hop;
-    int rc = next_hop(net, to, &hop);
+    int rc = ae_arp_next_hop(net, to, &hop);
 
     request->length = 0;
     if (rc)

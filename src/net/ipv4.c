@@ -72,8 +72,8 @@ enum ae_net_verdict ae_ipv4_input(struct ae_net *net, struct ae_packet *packet,
     length = (uint16_t)(be16(ip->total_length) - header);
     packet->length = (uint32_t)sizeof(struct ethernet) + be16(ip->total_length);
     if (ip->protocol == PROTOCOL_UDP)
-        return ae_udp_input(net, packet, ip, packet->data + sizeof(struct ethernet) + header, length,
-                            datagram);
+        return ae_udp_input(net, packet, ip, packet->data + sizeof(struct ethernet) + header,
+                            length, datagram);
     return ae_icmp_input(net, packet, packet->data + sizeof(struct ethernet) + header, length);
 }
 

@@ -88,11 +88,45 @@ void ae_net_destroy(struct ae_net *net)
     free(net);
 }
 
+#define VLAN_TAG 4
+
 static bool is_zero(const uint8_t *mac)
 {
     static const uint8_t zero[ETHERNET_ADDRESS];
 
     return memcmp(mac, zero, ETHERNET_ADDRESS) == 0;
+}
+
+/* IEEE 802.1Q, 9.6: VLAN 0 is none; the tag tells a priority only. False: a VLAN, or what is no
+ * tag. */
+static bool strip_priority_tag(struct ae_packet *packet)
+{
+    const uint8_t *tag = packet->data + sizeof(struct ethernet);
+
+    if (packet->length < sizeof(struct ethernet) + VLAN_TAG || (tag[0] & 0x0f) || tag[1])
+        return false;
+    memmove(packet->data + VLAN_TAG, packet->data, 2 * ETHERNET_ADDRESS);
+    packet->data += VLAN_TAG;
+    packet->length -= VLAN_TAG;
+    return true;
+}
+
+static enum ae_net_verdict dispatch(struct ae_net *net, struct ae_packet *packet, uint64_t now,
+                                    struct ae_datagram *datagram)
+{
+    switch (be16(ethernet_of(packet)->type)) {
+    case TYPE_IPV4:
+        return ae_ipv4_input(net, packet, datagram);
+    case TYPE_ARP:
+        return ae_arp_input(net, packet, now);
+    case TYPE_VLAN:
+    case TYPE_QINQ:
+        net->counts.ethernet_vlan++;
+        return AE_NET_DROP;
+    default:
+        net->counts.ethernet_unknown_type++;
+        return AE_NET_DROP;
+    }
 }
 
 enum ae_net_verdict ae_net_input(struct ae_net *net, struct ae_packet *packet, uint64_t now,
@@ -113,19 +147,11 @@ enum ae_net_verdict ae_net_input(struct ae_net *net, struct ae_packet *packet, u
         net->counts.ethernet_bad_source++;
         return AE_NET_DROP;
     }
-    switch (be16(ethernet->type)) {
-    case TYPE_IPV4:
-        return ae_ipv4_input(net, packet, datagram);
-    case TYPE_ARP:
-        return ae_arp_input(net, packet, now);
-    case TYPE_VLAN:
-    case TYPE_QINQ:
+    if (ethernet->type == be16(TYPE_VLAN) && !strip_priority_tag(packet)) {
         net->counts.ethernet_vlan++;
         return AE_NET_DROP;
-    default:
-        net->counts.ethernet_unknown_type++;
-        return AE_NET_DROP;
     }
+    return dispatch(net, packet, now, datagram);
 }
 
 unsigned ae_net_get_counters(const struct ae_net *net, struct ae_net_counter *counters,

@@ -13,7 +13,7 @@
     X(ethernet_short, "shorter than an Ethernet header")                                           \
     X(ethernet_other_host, "for another MAC address")                                              \
     X(ethernet_bad_source, "from a multicast or zero MAC address")                                 \
-    X(ethernet_vlan, "VLAN tag")                                                                   \
+    X(ethernet_vlan, "VLAN tag other than 0")                                                                   \
     X(ethernet_unknown_type, "neither ARP nor IPv4")                                               \
     X(arp_malformed, "ARP: lengths, types or operation")                                           \
     X(arp_bad_sender, "ARP: impossible sender")                                                    \
@@ -91,6 +91,9 @@ static inline void ae_net_read(void *header, const void *from, size_t size)
     memcpy(header, from, size);
     __asm__ volatile("" ::: "memory"); /* so that the compiler cannot read it again instead */
 }
+
+/* Who is asked for the way to an address: itself, or the gateway. -ENETUNREACH: there is none. */
+int ae_arp_next_hop(const struct ae_net *net, ae_ipv4_t to, ae_ipv4_t *hop);
 
 /* The MAC address of the next hop, or NULL while it is not known. */
 const uint8_t *ae_arp_find(struct ae_net *net, ae_ipv4_t to);

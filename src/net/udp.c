@@ -9,7 +9,8 @@
 #include "net/checksum.h"
 #include "net/net.h"
 
-#define HEADERS (sizeof(struct ethernet) + sizeof(struct ipv4) + sizeof(struct udp))
+#define PORT_ECHO 7 /* RFC 862 */
+#define HEADERS   (sizeof(struct ethernet) + sizeof(struct ipv4) + sizeof(struct udp))
 
 _Static_assert(HEADERS == sizeof(((struct ae_udp_flow *)0)->header), "a flow holds all headers");
 _Static_assert(HEADERS <= AE_PACKET_HEADROOM, "there is always room for them");
@@ -108,6 +109,13 @@ int ae_net_flow(struct ae_net *net, struct ae_udp_flow *flow, ae_ipv4_t to, uint
     return 0;
 }
 
+bool ae_net_may_return(const struct ae_net *net, const struct ae_datagram *datagram)
+{
+    return datagram->destination.be == net->options.address.be && datagram->source_port != 0 &&
+           datagram->source_port != PORT_ECHO &&
+           datagram->source_port != datagram->destination_port;
+}
+
 /* Checksums of a finished packet, or the request that the port fills them in. */
 static void set_checksums(const struct ae_net *net, const struct ae_udp_flow *flow,
                           struct ae_packet *packet, struct ipv4 *ip, struct udp *udp,
@@ -117,9 +125,8 @@ static void set_checksums(const struct ae_net *net, const struct ae_udp_flow *fl
     if (net->options.offload_ipv4_checksum)
         packet->flags |= AE_PACKET_SEND_IPV4_CHECKSUM;
     else
-        ip->header_checksum =
-            (uint16_t)~ae_sum_fold((uint64_t)flow->ipv4_sum +
-                                   be16((uint16_t)(length + sizeof(*ip))));
+        ip->header_checksum = (uint16_t)~ae_sum_fold((uint64_t)flow->ipv4_sum +
+                                                     be16((uint16_t)(length + sizeof(*ip))));
     if (net->options.offload_udp_checksum) {
         packet->flags |= AE_PACKET_SEND_UDP_CHECKSUM;
         udp->checksum =
@@ -138,7 +145,8 @@ int ae_net_udp_send(struct ae_net *net, const struct ae_udp_flow *flow, struct a
     struct udp *udp;
     uint32_t length = packet->length + (uint32_t)(sizeof(*ip) + sizeof(*udp));
 
-    if (packet->length > net->options.mtu || length > net->options.mtu || packet->data - packet->buffer < (ptrdiff_t)HEADERS)
+    if (packet->length > net->options.mtu || length > net->options.mtu ||
+        packet->data - packet->buffer < (ptrdiff_t)HEADERS)
         return -EMSGSIZE;
     packet->data -= HEADERS;
     packet->length += (uint32_t)HEADERS;

@@ -431,7 +431,7 @@ static void bad_arp_is_dropped(void **state)
         {"arp_malformed", 0, 6},        {"arp_malformed", 2, 0x86dd},
         {"arp_malformed", 4, 0x0804},   {"arp_malformed", 4, 0x0610},
         {"arp_malformed", 6, 0},        {"arp_malformed", 6, 3},
-        {"arp_malformed", 6, 0x0100},   {"arp_bad_sender", 12, 0x0066},
+        {"arp_malformed", 6, 0x0100},   {"arp_bad_sender", 8, 0x0152},
         {"arp_bad_sender", 14, 0x7f00}, {"arp_bad_sender", 14, 0xe000},
         {"arp_bad_sender", 14, 0xffff}, {"arp_bad_sender", 16, 0x00ff},
         {"arp_conflict", 16, 0x0002},   {"arp_not_for_us", 26, 0x0003},
@@ -465,7 +465,7 @@ static void only_answers_to_questions_are_learnt(void **state)
     assert_false(knows_the_peer());
     assert_int_equal(ae_net_resolve(net, frame_address(FRAME_PEER), request, 1000), -EAGAIN);
     frame_arp(frame, 2, FRAME_PEER, FRAME_HOST);
-    frame[AT_ARP + 8 + 5] ^= 0x40; /* says that it is at another MAC than it sends from */
+    memset(frame + AT_ARP + 8, 0, 6); /* nobody has that address */
     assert_int_equal(input(length), AE_NET_DROP);
     assert_false(knows_the_peer());
     frame_arp(frame, 2, FRAME_PEER, FRAME_HOST);
@@ -473,6 +473,92 @@ static void only_answers_to_questions_are_learnt(void **state)
     assert_true(knows_the_peer());
     assert_int_equal(frame_counted(net, "arp_learnt"), 1);
     frame_release(request);
+}
+
+/* A virtual router answers with its virtual address, from that of a card (RFC 5798, 8.1.2). */
+static void the_body_says_where_a_host_is(void **state)
+{
+    static const uint8_t virtual[6] = {0x00, 0x00, 0x5e, 0x00, 0x01, 0x05};
+    struct ae_packet *request = frame_packet(frame, 60);
+    size_t length = frame_arp(frame, 2, FRAME_PEER, FRAME_HOST);
+    struct ae_udp_flow flow;
+
+    (void)state;
+    assert_int_equal(ae_net_resolve(net, frame_address(FRAME_PEER), request, 1000), -EAGAIN);
+    memcpy(frame + AT_ARP + 8, virtual, 6);
+    assert_int_equal(input(length), AE_NET_DROP);
+    assert_int_equal(ae_net_flow(net, &flow, frame_address(FRAME_PEER), 1, 2, NULL), 0);
+    assert_memory_equal(flow.header, virtual, 6);
+    /* Its questions are answered to that address, too. */
+    frame_arp(frame, 1, FRAME_PEER, FRAME_HOST);
+    memcpy(frame + AT_ARP + 8, virtual, 6);
+    assert_int_equal(input(length), AE_NET_REPLY);
+    assert_memory_equal(frame, virtual, 6);
+    frame_release(request);
+}
+
+/* Puts a tag before the type. */
+static size_t tag(size_t length, unsigned type, unsigned control)
+{
+    memmove(frame + AT_TYPE + 4, frame + AT_TYPE, length - AT_TYPE);
+    frame_put16(frame + AT_TYPE, type);
+    frame_put16(frame + AT_TYPE + 2, control);
+    return length + 4;
+}
+
+static void a_priority_is_no_vlan(void **state)
+{
+    static const unsigned priorities[] = {0x0000, 0x6000, 0xe000, 0x1000 /* drop eligible */};
+    size_t reply;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(priorities); i++) {
+        assert_int_equal(input(tag(frame_udp(frame, pattern, 20), 0x8100, priorities[i])),
+                         AE_NET_UDP);
+        assert_int_equal(datagram.length, 20);
+        assert_int_equal(
+            input_flagged(tag(frame_arp(frame, 1, FRAME_PEER, FRAME_HOST), 0x8100, priorities[i]),
+                          0, &reply),
+            AE_NET_REPLY);
+        assert_int_equal(frame_get16(frame + AT_TYPE), 0x0806);
+        assert_memory_equal(frame, frame_peer_mac, 6);
+        assert_memory_equal(frame + 6, frame_host_mac, 6);
+    }
+    assert_dropped(tag(frame_udp(frame, pattern, 20), 0x8100, 0x0001), "ethernet_vlan");
+    assert_dropped(tag(frame_udp(frame, pattern, 20), 0x8100, 0x6fff), "ethernet_vlan");
+    assert_dropped(tag(frame_udp(frame, pattern, 20), 0x8100, 0x0100), "ethernet_vlan");
+    assert_dropped(tag(frame_udp(frame, pattern, 20), 0x88a8, 0), "ethernet_vlan");
+    assert_dropped(tag(tag(frame_udp(frame, pattern, 20), 0x8100, 5), 0x8100, 0), "ethernet_vlan");
+    tag(frame_udp(frame, pattern, 20), 0x8100, 0);
+    for (size_t length = 14; length < 18; length++)
+        assert_dropped(length, "ethernet_vlan");
+}
+
+static void some_datagrams_are_not_to_be_returned(void **state)
+{
+    static const struct {
+        uint32_t destination;
+        unsigned from, to;
+        bool may;
+    } cases[] = {
+        {FRAME_HOST, 4000, 7, true},     {FRAME_HOST, 40007, 5000, true},
+        {UINT32_MAX, 4000, 7, false},    {FRAME_HOST, 0, 7, false},
+        {FRAME_HOST, 7, 7, false},       {FRAME_HOST, 7, 4000, false},
+        {FRAME_HOST, 9000, 9000, false}, {(FRAME_HOST & ~0xffu) | 0xff, 4000, 7, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        size_t length = frame_udp(frame, pattern, 20);
+
+        frame_put32(frame + AT_IP + 16, cases[i].destination);
+        frame_put16(frame + AT_L4, cases[i].from);
+        frame_put16(frame + AT_L4 + 2, cases[i].to);
+        frame_seal_ipv4(frame);
+        frame_seal_udp(frame);
+        assert_int_equal(input(length), AE_NET_UDP);
+        assert_int_equal(ae_net_may_return(net, &datagram), cases[i].may);
+    }
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -499,6 +585,9 @@ int main(void)
         TEST(a_question_for_us_is_answered),
         TEST(bad_arp_is_dropped),
         TEST(only_answers_to_questions_are_learnt),
+        TEST(the_body_says_where_a_host_is),
+        TEST(a_priority_is_no_vlan),
+        TEST(some_datagrams_are_not_to_be_returned),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
