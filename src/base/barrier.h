@@ -50,6 +50,16 @@ static inline void ae_mmio_write32(volatile void *base, uint32_t offset, uint32_
     *(volatile uint32_t *)((volatile uint8_t *)base + offset) = value;
 }
 
+static inline uint8_t ae_mmio_read8(const volatile void *base, uint32_t offset)
+{
+    return *((const volatile uint8_t *)base + offset);
+}
+
+static inline void ae_mmio_write8(volatile void *base, uint32_t offset, uint8_t value)
+{
+    *((volatile uint8_t *)base + offset) = value;
+}
+
 static inline uint16_t ae_mmio_read16(const volatile void *base, uint32_t offset)
 {
     return *(const volatile uint16_t *)((const volatile uint8_t *)base + offset);

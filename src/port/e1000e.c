@@ -14,6 +14,7 @@
 #include "port/e1000e_queue.h"
 #include "port/e1000e_regs.h"
 #include "port/port.h"
+#include "vfio/device.h"
 
 #define TIMEOUT_MS 200
 
@@ -139,7 +140,14 @@ static void init_send(struct ae_port_owner *owner)
 
 static int probe(struct ae_port_owner *owner, struct ae_error *err)
 {
-    return ae_device_map_bar(owner->device, 0, &owner->registers, err);
+    int rc = ae_device_map_bar(owner->device, 0, &owner->registers, err);
+
+    if (!rc)
+        rc = ae_device_check_registers(owner->device, 0, 0, E1000E_REGISTERS, "82574L: registers", err);
+    /* Nothing is to be stopped where nothing may be touched. */
+    if (rc)
+        owner->registers.base = NULL;
+    return rc;
 }
 
 static int init(struct ae_port_owner *owner, struct ae_error *err)
@@ -237,18 +245,20 @@ _Static_assert(REGISTERS <= AE_STATISTICS_MAX, "room for every sum");
 
 static int statistics(struct ae_port_owner *owner, struct ae_port_statistic *out, unsigned count)
 {
-    int gone = get(owner, STATUS) == UINT32_MAX;
+    uint64_t news[REGISTERS];
 
     for (unsigned i = 0; i < REGISTERS; i++) {
-        if (!gone) {
-            owner->statistics[i] += get(owner, registers[i].offset);
-            if (registers[i].words == 2)
-                owner->statistics[i] += (uint64_t)get(owner, registers[i].offset + 4) << 32;
-        }
-        if (i < count)
-            out[i] = (struct ae_port_statistic){registers[i].name, registers[i].description,
-                                                owner->statistics[i]};
+        news[i] = get(owner, registers[i].offset);
+        if (registers[i].words == 2)
+            news[i] |= (uint64_t)get(owner, registers[i].offset + 4) << 32;
     }
+    /* Asked afterwards: of a card that goes meanwhile, the rest would read as all ones. */
+    if (get(owner, STATUS) != UINT32_MAX)
+        for (unsigned i = 0; i < REGISTERS; i++)
+            owner->statistics[i] += news[i];
+    for (unsigned i = 0; i < REGISTERS && i < count; i++)
+        out[i] = (struct ae_port_statistic){registers[i].name, registers[i].description,
+                                            owner->statistics[i]};
     return (int)REGISTERS;
 }
 

@@ -290,7 +290,7 @@ int ae_e1000e_attach(struct ae_port *port, unsigned index, struct ae_queue **out
     struct queue *queue;
     int rc;
 
-    if (handoff->registers_size < MRQC)
+    if (handoff->registers_size < E1000E_REGISTERS)
         return ae_error_set(err, -EPROTO, "82574L: its registers are too few to be its own");
     if (ae_mmio_read32(port->registers, RDT) == UINT32_MAX)
         return ae_error_set(err, -ENODEV,

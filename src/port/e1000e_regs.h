@@ -70,6 +70,7 @@
 #define RAH0          0x05404
 #define RAH_AV        (1u << 31)
 #define MRQC          0x05818
+#define E1000E_REGISTERS (MRQC + 4) /* bytes from the start of BAR 0 up to the last of these */
 
 /* 10.2.6 Transmit */
 #define TCTL          0x00400

@@ -136,7 +136,7 @@ int ae_port_owner_open(struct ae_port_owner **out, const char *spec,
     for (unsigned i = 0; i < AE_PORT_QUEUES; i++)
         handoff->control_fds[i] = -1;
     if (options)
-        owner->options = *options;
+        owner->options = owner->asked = *options;
     rc = ae_port_parse_spec(owner, spec, err);
     if (!rc)
         rc = check_options(owner, err);

@@ -3,6 +3,7 @@
 /* The owner of a port on a PCI function: the steps common to all cards, in the order of
  * <aether/device.h>. */
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "port/port.h"
@@ -51,7 +52,8 @@ static int start(struct ae_port_owner *owner, struct ae_error *err)
     return rc ? rc : owner->ops->pci->enable(owner, err);
 }
 
-/* No DMA any more, whatever the function thinks. */
+/* No DMA any more, whatever the function thinks. Where there is no reset, bus mastering is off all the
+ * same, and init begins with the reset that is the card's own. */
 static int stop(struct ae_port_owner *owner, struct ae_error *err)
 {
     int rc, reset;
@@ -60,18 +62,19 @@ static int stop(struct ae_port_owner *owner, struct ae_error *err)
         owner->ops->pci->disable(owner);
     rc = ae_device_bus_master(owner->device, false, err);
     reset = ae_device_reset(owner->device, err);
-    return rc ? rc : reset;
+    return rc || reset == -ENOTTY ? rc : reset;
 }
 
+/* Closing turns bus mastering off and resets, once, before memory is unmapped. */
 static void close_function(struct ae_port_owner *owner)
 {
-    if (owner->device)
-        stop(owner, NULL);
-    if (owner->memory && owner->handoff.memory_iova)
-        ae_dma_unmap(owner->space, owner->memory, NULL);
-    if (owner->own && owner->own_iova.value)
-        ae_dma_unmap(owner->space, owner->own, NULL);
+    if (owner->device && owner->registers.base)
+        owner->ops->pci->disable(owner);
     ae_device_close(owner->device);
+    if (owner->memory)
+        ae_dma_unmap(owner->space, owner->memory, NULL);
+    if (owner->own)
+        ae_dma_unmap(owner->space, owner->own, NULL);
     ae_dma_space_close(owner->space);
 }
 

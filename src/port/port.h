@@ -135,7 +135,8 @@ extern const struct ae_port_transport ae_port_transport_pci;
 struct ae_port_owner {
     const struct ae_port_ops *ops;
     struct ae_port_handoff handoff;
-    struct ae_port_options options;
+    struct ae_port_options options; /* with defaults where nothing was asked for */
+    struct ae_port_options asked;   /* as given */
     char base[AE_PORT_SPEC];    /* the spec without its scheme and its keys */
     char choices[AE_PORT_SPEC]; /* ",key=value,..." */
     struct ae_memory *memory;

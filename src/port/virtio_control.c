@@ -100,18 +100,14 @@ static bool done_packed(const struct ae_virtio_control *control, uint16_t head, 
     return !(flags & VIRTQ_DESC_F_AVAIL) == !wrap && !(flags & VIRTQ_DESC_F_USED) == !wrap;
 }
 
-static bool wait_done(const struct ae_virtio_control *control, uint16_t head, bool wrap)
+static bool is_done(const struct ae_virtio_control *control)
 {
-    for (unsigned i = 0; i < control->timeout_ms * 10; i++) {
-        if (control->packed ? done_packed(control, head, wrap) : done_split(control))
-            return true;
-        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
-    }
-    return false;
+    return control->packed ? done_packed(control, control->head, control->head_wrap)
+                           : done_split(control);
 }
 
-int ae_virtio_control_send(struct ae_virtio_control *control, uint8_t class, uint8_t command,
-                           const void *data, size_t length, struct ae_error *err)
+int ae_virtio_control_begin(struct ae_virtio_control *control, uint8_t class, uint8_t command,
+                            const void *data, size_t length, struct ae_error *err)
 {
     const struct piece whole[] = {
         {HEADER, sizeof(struct virtio_net_ctrl), 0},
@@ -121,30 +117,68 @@ int ae_virtio_control_send(struct ae_virtio_control *control, uint8_t class, uin
     const struct piece bare[] = {whole[0], whole[2]};
     const struct piece *pieces = length ? whole : bare;
     unsigned count = length ? 3 : 2;
-    bool wrap = control->wrap;
-    uint16_t head = 0;
 
     if (length > AE_VIRTIO_CONTROL_DATA)
         return ae_error_set(err, -EMSGSIZE, "control command %u.%u: %zu bytes, %d are the most",
                             class, command, length, AE_VIRTIO_CONTROL_DATA);
+    if (control->busy || control->lost)
+        return ae_error_set(err, control->busy ? -EBUSY : -ENOLINK,
+                            "control command %u.%u: %s", class, command,
+                            control->busy ? "the one before is not answered yet"
+                                          : "one before was never answered");
     control->memory[HEADER] = class;
     control->memory[HEADER + 1] = command;
     if (length)
         memcpy(control->memory + DATA, data, length);
     control->memory[ACK] = NO_ANSWER;
+    control->busy = true;
+    control->head_wrap = control->wrap;
     if (control->packed)
-        head = offer_packed(control, pieces, count);
+        control->head = offer_packed(control, pieces, count);
     else
         offer_split(control, pieces, count);
     ae_doorbell_barrier();
     control->notify(control->context);
-    if (!wait_done(control, head, wrap))
-        return ae_error_set(err, -ETIMEDOUT, "control command %u.%u: no answer in %u ms", class,
-                            command, control->timeout_ms);
-    if (*(volatile uint8_t *)(control->memory + ACK) != VIRTIO_NET_OK)
-        return ae_error_set(err, -EIO, "control command %u.%u: the device refused it (%u)", class,
-                            command, control->memory[ACK]);
     return 0;
+}
+
+int ae_virtio_control_look(struct ae_virtio_control *control, struct ae_error *err)
+{
+    uint8_t answer;
+
+    if (!is_done(control))
+        return -EAGAIN;
+    control->busy = false;
+    answer = *(volatile uint8_t *)(control->memory + ACK);
+    if (answer == VIRTIO_NET_OK)
+        return 0;
+    return ae_error_set(err, -EIO, "control command %u.%u: the device refused it (%u)",
+                        control->memory[HEADER], control->memory[HEADER + 1], answer);
+}
+
+void ae_virtio_control_give_up(struct ae_virtio_control *control)
+{
+    control->busy = false;
+    control->lost = true;
+}
+
+int ae_virtio_control_send(struct ae_virtio_control *control, uint8_t class, uint8_t command,
+                           const void *data, size_t length, struct ae_error *err)
+{
+    int rc = ae_virtio_control_begin(control, class, command, data, length, err);
+
+    for (unsigned i = 0; i < control->timeout_ms * 10 && !rc; i++) {
+        rc = ae_virtio_control_look(control, err);
+        if (rc != -EAGAIN)
+            return rc;
+        rc = 0;
+        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+    }
+    if (rc)
+        return rc;
+    ae_virtio_control_give_up(control);
+    return ae_error_set(err, -ETIMEDOUT, "control command %u.%u: no answer in %u ms", class, command,
+                        control->timeout_ms);
 }
 
 /* ---- What the device is to do ---- */

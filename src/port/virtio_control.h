@@ -3,13 +3,14 @@
 #define AE_PORT_VIRTIO_CONTROL_H
 
 /*
- * The control virtqueue (OASIS VIRTIO 1.2, 5.1.6.5), the owner's: one command at a time, waited
- * for. Either form of ring, in AE_VIRTIO_CONTROL_BYTES of memory that the device reaches.
+ * The control virtqueue (OASIS VIRTIO 1.2, 5.1.6.5), the owner's: one command at a time. Either form
+ * of ring, in AE_VIRTIO_CONTROL_BYTES of memory that the device reaches, and no worker.
  */
 
 #include "port/port.h"
 
-#define AE_VIRTIO_CONTROL_SIZE  16 /* descriptors; 5.1.6.5 needs three for a command */
+#define AE_VIRTIO_CONTROL_SIZE  16 /* descriptors */
+#define AE_VIRTIO_CONTROL_LEAST 3  /* of a command: its class, its data, the answer (5.1.6.5) */
 #define AE_VIRTIO_CONTROL_BYTES 4096
 #define AE_VIRTIO_CONTROL_DATA  1024 /* bytes of a command at most */
 
@@ -23,6 +24,10 @@ struct ae_virtio_control {
     void (*notify)(void *context);
     void *context;
     unsigned timeout_ms;
+    bool busy;         /* a command is under way */
+    bool lost;         /* one was never answered: the queue must be reset */
+    uint16_t head;     /* packed: the slot of the command under way, and the wrap counter it was given */
+    bool head_wrap;
 };
 
 /* Where the device finds the parts: bytes from the start of memory. */
@@ -30,10 +35,19 @@ struct ae_virtio_control {
 #define AE_VIRTIO_CONTROL_DRIVER      1024
 #define AE_VIRTIO_CONTROL_DEVICE      1280
 
-/*
- * Sends a command and waits for its acknowledgement. -EMSGSIZE: longer than AE_VIRTIO_CONTROL_DATA;
- * -ETIMEDOUT: no answer, and the queue must be reset; -EIO: the device answered VIRTIO_NET_ERR.
- */
+/* Sends a command. -EMSGSIZE: longer than AE_VIRTIO_CONTROL_DATA; -EBUSY: one is under way; -ENOLINK: the
+ * queue is lost. */
+int ae_virtio_control_begin(struct ae_virtio_control *control, uint8_t class, uint8_t command,
+                            const void *data, size_t length, struct ae_error *err);
+
+/* Whether it is answered, without waiting. -EAGAIN: not yet; -EIO: the device answered VIRTIO_NET_ERR. */
+int ae_virtio_control_look(struct ae_virtio_control *control, struct ae_error *err);
+
+/* No answer is waited for any more: the queue is lost until it is reset. */
+void ae_virtio_control_give_up(struct ae_virtio_control *control);
+
+/* Sends a command and waits for its answer, timeout_ms at most: only while a port starts. -ETIMEDOUT: none
+ * came, and the queue is lost; else as the calls above. */
 int ae_virtio_control_send(struct ae_virtio_control *control, uint8_t class, uint8_t command,
                            const void *data, size_t length, struct ae_error *err);
 

@@ -106,9 +106,11 @@ static int learn_mac(uint8_t mac[6], uint64_t features, const struct virtio_net_
                      struct ae_error *err)
 {
     if (has(features, VIRTIO_NET_F_MAC)) {
-        if (config->mac[0] & 1)
-            return ae_error_set(err, -EPROTO,
-                                "the device says that its own address is a multicast");
+        static const uint8_t none[6];
+
+        if (config->mac[0] & 1 || memcmp(config->mac, none, sizeof(none)) == 0)
+            return ae_error_set(err, -EPROTO, "the device says that its own address is %s",
+                                config->mac[0] & 1 ? "a multicast" : "all zero");
         memcpy(mac, config->mac, 6);
         return 0;
     }
@@ -190,7 +192,7 @@ static int make_doorbell(const struct ae_port *port, unsigned index, unsigned di
     const struct ae_virtio_handoff *handoff =
         (const struct ae_virtio_handoff *)port->handoff.driver_private;
     struct ae_queue_state *state = &port->state->queues[index];
-    uint32_t offset = handoff->notify[index][direction];
+    uint32_t offset = handoff->notify[index][direction], width;
 
     *doorbell = (struct ae_virtio_doorbell){
         .fd = -1,
@@ -201,7 +203,9 @@ static int make_doorbell(const struct ae_port *port, unsigned index, unsigned di
         doorbell->flag = direction ? &state->notify_send : &state->notify_receive;
         return 0;
     }
-    if (port->handoff.registers_size < 4 || offset > port->handoff.registers_size - 4)
+    width = doorbell->data ? sizeof(uint32_t) : sizeof(uint16_t);
+    if (port->handoff.registers_size < width || offset > port->handoff.registers_size - width ||
+        offset % width)
         return ae_error_set(err, -EPROTO, "virtio: queue %u is notified outside of its registers",
                             index);
     doorbell->mmio = port->registers + offset;

@@ -6,155 +6,65 @@
  */
 
 #include <errno.h>
-#include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "base/barrier.h"
 #include "base/error.h"
-#include "port/virtio_control.h"
-#include "port/virtio_net.h"
-#include "port/virtio_pci_regs.h"
+#include "port/virtio_pci.h"
 
 #define TIMEOUT_MS 1000
 #define WAKE_NS    1000000ull
+#define NS_PER_MS  1000000ull
+#define ACKNOWLEDGE_NS (2 * NS_PER_MS) /* how often it is looked for */
+#define CONFIG_TRIES 8
 
-/* A structure of the device's, inside a mapped BAR. */
-struct structure {
-    volatile uint8_t *base;
-    uint32_t length;
-};
+#define of  ae_virtio_pci_of
+#define has ae_virtio_pci_has
 
-struct virtio_pci {
-    struct structure common, notify, isr, device;
-    uint32_t notify_offset; /* of the structure in its BAR */
-    uint32_t notify_off_multiplier;
-    uint64_t features;
-    struct ae_virtio_control control;
-    uint16_t control_index;
-    uint32_t control_notify; /* offset in the notify BAR */
-    bool running;
-    uint64_t wake_at; /* CLOCK_MONOTONIC, for tend */
-};
-
-#define COMMON(field) offsetof(struct virtio_pci_common_cfg, field)
-
-static struct virtio_pci *of(const struct ae_port_owner *owner)
+static uint8_t get8(const struct virtio_structure *from, uint32_t offset)
 {
-    return owner->driver;
+    return ae_mmio_read8(from->base, offset);
 }
 
-static uint8_t get8(const struct structure *from, size_t offset)
+static void set8(const struct virtio_structure *to, uint32_t offset, uint8_t value)
 {
-    return from->base[offset];
+    ae_mmio_write8(to->base, offset, value);
 }
 
-static void set8(const struct structure *to, size_t offset, uint8_t value)
+static uint16_t get16(const struct virtio_structure *from, uint32_t offset)
 {
-    to->base[offset] = value;
+    return ae_mmio_read16(from->base, offset);
 }
 
-static uint16_t get16(const struct structure *from, size_t offset)
+static void set16(const struct virtio_structure *to, uint32_t offset, uint16_t value)
 {
-    return ae_mmio_read16(from->base, (uint32_t)offset);
+    ae_mmio_write16(to->base, offset, value);
 }
 
-static void set16(const struct structure *to, size_t offset, uint16_t value)
+static uint32_t get32(const struct virtio_structure *from, uint32_t offset)
 {
-    ae_mmio_write16(to->base, (uint32_t)offset, value);
+    return ae_mmio_read32(from->base, offset);
 }
 
-static uint32_t get32(const struct structure *from, size_t offset)
+static void set32(const struct virtio_structure *to, uint32_t offset, uint32_t value)
 {
-    return ae_mmio_read32(from->base, (uint32_t)offset);
-}
-
-static void set32(const struct structure *to, size_t offset, uint32_t value)
-{
-    ae_mmio_write32(to->base, (uint32_t)offset, value);
+    ae_mmio_write32(to->base, offset, value);
 }
 
 /* 4.1.3.1: 64-bit fields are two accesses of 32 bits. */
-static void set64(const struct structure *to, size_t offset, uint64_t value)
+static void set64(const struct virtio_structure *to, uint32_t offset, uint64_t value)
 {
     set32(to, offset, (uint32_t)value);
     set32(to, offset + 4, (uint32_t)(value >> 32));
 }
 
-/* ---- 4.1.4: where the structures are ---- */
-
-static int read_capability(struct ae_device *device, unsigned at, struct virtio_pci_notify_cap *cap,
-                           struct ae_error *err)
+static uint64_t now_ns(void)
 {
-    uint32_t words[sizeof(*cap) / 4] = {0};
+    struct timespec time;
 
-    for (size_t i = 0; i < sizeof(words) / 4; i++) {
-        int rc = ae_device_config_read(device, at + (unsigned)(4 * i), 4, &words[i], err);
-
-        if (rc)
-            return rc;
-    }
-    memcpy(cap, words, sizeof(*cap));
-    return 0;
-}
-
-static int place(struct ae_port_owner *owner, const struct virtio_pci_cap *cap,
-                 struct structure *structure, struct ae_error *err)
-{
-    struct ae_bar bar;
-    int rc;
-
-    if (cap->bar > 5)
-        return ae_error_set(err, -EPROTO, "virtio: a structure in BAR %u, which there is not",
-                            cap->bar);
-    rc = ae_device_map_bar(owner->device, cap->bar, &bar, err);
-    if (rc)
-        return rc;
-    if (!bar.base || cap->offset > bar.size || cap->length > bar.size - cap->offset ||
-        cap->offset % 4)
-        return ae_error_set(
-            err, -EPROTO, "virtio: a structure of %u bytes at 0x%x of BAR %u, which has %zu bytes",
-            cap->length, cap->offset, cap->bar, bar.size);
-    structure->base = bar.base + cap->offset;
-    structure->length = cap->length;
-    if (cap->cfg_type == VIRTIO_PCI_CAP_NOTIFY_CFG)
-        owner->registers = bar; /* what the worker maps */
-    return 0;
-}
-
-/* 4.1.4: the first capability of a type that can be used is the one to use. */
-static int find_structures(struct ae_port_owner *owner, struct ae_error *err)
-{
-    struct virtio_pci *virtio = of(owner);
-    struct structure *const structures[] = {NULL, &virtio->common, &virtio->notify, &virtio->isr,
-                                            &virtio->device};
-    int at = ae_device_find_capability(owner->device, PCI_CAP_ID_VNDR);
-
-    for (; at > 0; at = ae_device_next_capability(owner->device, PCI_CAP_ID_VNDR, at)) {
-        struct virtio_pci_notify_cap cap;
-        int rc = read_capability(owner->device, (unsigned)at, &cap, err);
-
-        if (rc)
-            return rc;
-        if (cap.cap.cfg_type < VIRTIO_PCI_CAP_COMMON_CFG ||
-            cap.cap.cfg_type > VIRTIO_PCI_CAP_DEVICE_CFG || structures[cap.cap.cfg_type]->base)
-            continue;
-        rc = place(owner, &cap.cap, structures[cap.cap.cfg_type], err);
-        if (rc)
-            return rc;
-        if (cap.cap.cfg_type == VIRTIO_PCI_CAP_NOTIFY_CFG) {
-            virtio->notify_offset = cap.cap.offset;
-            virtio->notify_off_multiplier = cap.notify_off_multiplier;
-        }
-    }
-    /* 60 bytes: up to queue_reset, which the last two features add. */
-    if (virtio->common.length < COMMON(queue_notify_data) || !virtio->notify.base ||
-        !virtio->device.base)
-        return ae_error_set(err, -ENODEV,
-                            "virtio: no modern interface (PCI capabilities of 4.1.4): in QEMU, "
-                            "disable-legacy=on gives the card one");
-    return 0;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
 /* ---- 3.1.1 Driver Requirements: Device Initialization ---- */
@@ -207,103 +117,89 @@ static int negotiate(struct virtio_pci *virtio, struct ae_error *err)
         (unsigned long long)virtio->features);
 }
 
-/* 4.1.4.3.1: read again until the generation stays. */
-static void read_config(const struct virtio_pci *virtio, struct virtio_net_config *config)
+/* 4.1.4.3.1: read again until the generation stays. -EPROTO: it does not, or the device has less of a
+ * configuration than its features say, or all ones: it is gone. */
+static int read_config(const struct virtio_pci *virtio, struct virtio_net_config *config,
+                       struct ae_error *err)
 {
     uint32_t size = ae_virtio_config_size(virtio->features);
-    uint8_t generation;
-    int tries = 8;
 
     memset(config, 0, sizeof(*config));
     if (size > virtio->device.length)
-        size = virtio->device.length;
-    do {
-        generation = get8(&virtio->common, COMMON(config_generation));
+        return ae_error_set(err, -EPROTO,
+                            "virtio: a configuration of %u bytes; with the features that the device "
+                            "offers it has %u",
+                            virtio->device.length, size);
+    for (int tries = 0; tries < CONFIG_TRIES; tries++) {
+        uint8_t generation = get8(&virtio->common, COMMON(config_generation));
+
         for (uint32_t i = 0; i < size; i++)
             ((uint8_t *)config)[i] = get8(&virtio->device, i);
-    } while (get8(&virtio->common, COMMON(config_generation)) != generation && --tries);
-}
-
-static bool has(const struct virtio_pci *virtio, unsigned bit)
-{
-    return virtio->features & VIRTIO_FEATURE(bit);
+        if (get8(&virtio->common, COMMON(config_generation)) == generation)
+            return 0;
+    }
+    return ae_error_set(err, -EPROTO, "virtio: its configuration changed %d times while it was read",
+                        CONFIG_TRIES);
 }
 
 /* 5.1.2: the control queue is behind the last pair that the device has, not that we use. */
-static uint16_t control_queue(const struct virtio_pci *virtio,
-                              const struct virtio_net_config *config)
+static int find_control_queue(struct ae_port_owner *owner, const struct virtio_net_config *config,
+                              struct ae_error *err)
 {
+    struct virtio_pci *virtio = of(owner);
     bool many = has(virtio, VIRTIO_NET_F_MQ) || has(virtio, VIRTIO_NET_F_RSS);
+    uint32_t pairs = many ? config->max_virtqueue_pairs : 1;
 
-    return (uint16_t)(2 * (many ? config->max_virtqueue_pairs : 1));
+    if (pairs < owner->handoff.info.queues || 2 * pairs > UINT16_MAX)
+        return ae_error_set(err, -EPROTO, "virtio: the device says that it has %u queue pairs", pairs);
+    virtio->control_index = (uint16_t)(2 * pairs);
+    return 0;
 }
 
 /* ---- Queues ---- */
-
-static int select_queue(struct virtio_pci *virtio, uint16_t queue, uint16_t *size,
-                        struct ae_error *err)
-{
-    if (queue >= get16(&virtio->common, COMMON(num_queues)))
-        return ae_error_set(err, -EPROTO, "virtio: there is no queue %u", queue);
-    set16(&virtio->common, COMMON(queue_select), queue);
-    *size = get16(&virtio->common, COMMON(queue_size));
-    return *size ? 0 : ae_error_set(err, -EPROTO, "virtio: queue %u has no descriptors", queue);
-}
 
 /* A ring may be smaller than the device's, never larger. */
 static int limit_ring(struct ae_port_owner *owner, uint16_t queue, uint16_t *ring, uint16_t asked,
                       struct ae_error *err)
 {
     uint16_t size;
-    int rc = select_queue(of(owner), queue, &size, err);
+    int rc = ae_virtio_pci_select(of(owner), queue, &size, err);
 
     if (rc || *ring <= size)
         return rc;
-    if (asked)
+    if (asked || size < owner->ops->ring_min)
         return ae_error_set(err, -EINVAL, "virtio: a ring of %u descriptors: queue %u has %u",
-                            asked, queue, size);
+                            asked ? asked : owner->ops->ring_min, queue, size);
     while (*ring > size)
         *ring /= 2;
     return 0;
 }
 
-static int notify_place(struct ae_port_owner *owner, uint16_t queue, uint32_t *offset,
-                        uint16_t *data, struct ae_error *err)
+static int place_notification(struct ae_port_owner *owner, unsigned pair, unsigned direction,
+                              struct ae_error *err)
 {
-    struct virtio_pci *virtio = of(owner);
-    uint16_t size;
-    uint64_t at;
-    int rc = select_queue(virtio, queue, &size, err);
+    struct ae_virtio_handoff *handoff = ae_virtio_handoff(&owner->handoff);
+    uint16_t queue = (uint16_t)(2 * pair + direction);
 
-    if (rc)
-        return rc;
-    at = (uint64_t)get16(&virtio->common, COMMON(queue_notify_off)) * virtio->notify_off_multiplier;
-    if (at + 4 > virtio->notify.length && at + 2 > virtio->notify.length)
-        return ae_error_set(err, -EPROTO, "virtio: queue %u is notified outside of the structure",
-                            queue);
-    *offset = virtio->notify_offset + (uint32_t)at;
-    *data = queue;
-    return 0;
+    handoff->notify_data[pair][direction] = queue;
+    return ae_virtio_pci_notify_place(of(owner), queue, &handoff->notify[pair][direction], err);
 }
 
 static int probe_queues(struct ae_port_owner *owner, struct ae_error *err)
 {
-    struct ae_virtio_handoff *handoff = ae_virtio_handoff(&owner->handoff);
     int rc = 0;
 
     for (unsigned pair = 0; pair < owner->handoff.info.queues && !rc; pair++) {
         uint16_t receive = VIRTIO_NET_RECEIVEQ(pair), send = VIRTIO_NET_TRANSMITQ(pair);
 
-        rc = limit_ring(owner, receive, &owner->handoff.receive_ring, owner->options.receive_ring,
+        rc = limit_ring(owner, receive, &owner->handoff.receive_ring, owner->asked.receive_ring,
                         err);
         if (!rc)
-            rc = limit_ring(owner, send, &owner->handoff.send_ring, owner->options.send_ring, err);
+            rc = limit_ring(owner, send, &owner->handoff.send_ring, owner->asked.send_ring, err);
         if (!rc)
-            rc = notify_place(owner, receive, &handoff->notify[pair][0],
-                              &handoff->notify_data[pair][0], err);
+            rc = place_notification(owner, pair, 0, err);
         if (!rc)
-            rc = notify_place(owner, send, &handoff->notify[pair][1],
-                              &handoff->notify_data[pair][1], err);
+            rc = place_notification(owner, pair, 1, err);
     }
     return rc;
 }
@@ -321,7 +217,7 @@ static int probe(struct ae_port_owner *owner, struct ae_error *err)
     if (!virtio)
         return ae_error_set(err, -ENOMEM, "virtio: out of memory");
     owner->driver = virtio;
-    rc = find_structures(owner, err);
+    rc = ae_virtio_pci_find(owner, err);
     if (!rc)
         rc = reset(virtio, err);
     if (!rc)
@@ -338,8 +234,11 @@ static int probe(struct ae_port_owner *owner, struct ae_error *err)
         rc = negotiate(virtio, err);
     if (rc)
         return rc;
-    read_config(virtio, &config);
-    rc = ae_virtio_learn(owner, virtio->features, &config, err);
+    rc = read_config(virtio, &config, err);
+    if (!rc)
+        rc = ae_virtio_learn(owner, virtio->features, &config, err);
+    if (!rc)
+        rc = find_control_queue(owner, &config, err);
     return rc ? rc : probe_queues(owner, err);
 }
 
@@ -347,10 +246,13 @@ static int enable_queue(struct virtio_pci *virtio, uint16_t queue, uint16_t size
                         const uint64_t parts[3], struct ae_error *err)
 {
     uint16_t most;
-    int rc = select_queue(virtio, queue, &most, err);
+    int rc = ae_virtio_pci_select(virtio, queue, &most, err);
 
     if (rc)
         return rc;
+    if (size > most)
+        return ae_error_set(err, -EPROTO, "virtio: queue %u has %u descriptors, it had %u", queue, most,
+                            size);
     set16(&virtio->common, COMMON(queue_size), size);
     set16(&virtio->common, COMMON(queue_msix_vector), VIRTIO_MSI_NO_VECTOR);
     set64(&virtio->common, COMMON(queue_desc), parts[0]);
@@ -386,29 +288,43 @@ static void notify_control(void *context)
         ae_mmio_write16(owner->registers.base, virtio->control_notify, queue);
 }
 
+/* 2.7: the size of a split ring is a power of two. */
+static uint16_t control_size(const struct virtio_pci *virtio, uint16_t most)
+{
+    uint16_t size = AE_VIRTIO_CONTROL_SIZE;
+
+    if (has(virtio, VIRTIO_F_RING_PACKED) && most < size)
+        return most;
+    while (size > most)
+        size /= 2;
+    return size;
+}
+
 static int enable_control(struct ae_port_owner *owner, struct ae_error *err)
 {
     struct virtio_pci *virtio = of(owner);
     struct ae_virtio_control *control = &virtio->control;
-    uint64_t iova;
-    uint16_t size, data;
-    int rc = select_queue(virtio, virtio->control_index, &size, err);
+    uint64_t iova = owner->own_iova.value;
+    uint16_t most;
+    int rc = ae_virtio_pci_select(virtio, virtio->control_index, &most, err);
 
     if (!rc)
-        rc = notify_place(owner, virtio->control_index, &virtio->control_notify, &data, err);
+        rc = ae_virtio_pci_notify_place(virtio, virtio->control_index, &virtio->control_notify, err);
     if (rc)
         return rc;
-    iova = owner->own_iova.value;
     *control = (struct ae_virtio_control){
         .memory = ae_memory_base(owner->own),
         .iova = {iova},
         .packed = has(virtio, VIRTIO_F_RING_PACKED),
-        .size = size < AE_VIRTIO_CONTROL_SIZE ? size : AE_VIRTIO_CONTROL_SIZE,
+        .size = control_size(virtio, most),
         .wrap = true,
         .notify = notify_control,
         .context = owner,
         .timeout_ms = TIMEOUT_MS,
     };
+    if (control->size < AE_VIRTIO_CONTROL_LEAST)
+        return ae_error_set(err, -EPROTO, "virtio: the control queue has %u descriptors, a command "
+                            "takes %d", most, AE_VIRTIO_CONTROL_LEAST);
     return enable_queue(virtio, virtio->control_index, control->size,
                         (const uint64_t[]){iova + AE_VIRTIO_CONTROL_DESCRIPTORS,
                                            iova + AE_VIRTIO_CONTROL_DRIVER,
@@ -420,15 +336,11 @@ static int init(struct ae_port_owner *owner, struct ae_error *err)
 {
     struct virtio_pci *virtio = of(owner);
     const struct ae_port_handoff *handoff = &owner->handoff;
-    struct virtio_net_config config;
     int rc = reset(virtio, err);
 
+    virtio->announced = virtio->look_again = false;
     if (!rc)
         rc = negotiate(virtio, err);
-    if (rc)
-        return rc;
-    read_config(virtio, &config);
-    virtio->control_index = control_queue(virtio, &config);
     for (unsigned pair = 0; pair < handoff->info.queues && !rc; pair++) {
         rc = enable_ring(owner, VIRTIO_NET_RECEIVEQ(pair),
                          ae_port_receive_ring_offset(owner->ops, handoff, pair),
@@ -446,28 +358,57 @@ static int init(struct ae_port_owner *owner, struct ae_error *err)
     return rc;
 }
 
+static void set_gone(struct ae_port_owner *owner)
+{
+    struct ae_link link;
+
+    ae_port_read_link(owner->state, &link);
+    link.device_gone = true;
+    ae_port_set_link(owner->state, &link);
+}
+
+/* 5.1.6.5.4: counted once, however often it is seen before it is acknowledged. The acknowledgement is
+ * sent and looked for by tend, for the device may take its time, or never come to it. */
+static void take_announcement(struct ae_port_owner *owner, bool asked)
+{
+    struct virtio_pci *virtio = of(owner);
+
+    if (!asked)
+        virtio->announced = false;
+    if (!asked || virtio->announced)
+        return;
+    __atomic_fetch_add(&owner->state->announce, 1, __ATOMIC_RELAXED);
+    virtio->announced = true;
+    if (!ae_virtio_control_begin(&virtio->control, VIRTIO_NET_CTRL_ANNOUNCE,
+                                 VIRTIO_NET_CTRL_ANNOUNCE_ACK, NULL, 0, NULL))
+        virtio->acknowledge_by = now_ns() + TIMEOUT_MS * NS_PER_MS;
+}
+
 /* The link, and what else the device has to say (4.1.5.4, 5.1.6.5.4). */
 static void interrupt(struct ae_port_owner *owner)
 {
     struct virtio_pci *virtio = of(owner);
-    uint8_t status = get8(&virtio->common, COMMON(device_status));
     struct virtio_net_config config;
-    struct ae_link link;
 
-    /* All ones, too: it is not there any more. */
-    if (status & VIRTIO_STATUS_DEVICE_NEEDS_RESET) {
-        ae_port_read_link(owner->state, &link);
-        link.device_gone = true;
-        ae_port_set_link(owner->state, &link);
+    if (get8(&virtio->common, COMMON(device_status)) & VIRTIO_STATUS_DEVICE_NEEDS_RESET) {
+        set_gone(owner);
         return;
     }
-    read_config(virtio, &config);
-    ae_virtio_set_link(owner, virtio->features, &config);
-    if (has(virtio, VIRTIO_NET_F_GUEST_ANNOUNCE) && config.status & VIRTIO_NET_S_ANNOUNCE) {
-        __atomic_fetch_add(&owner->state->announce, 1, __ATOMIC_RELAXED);
-        ae_virtio_control_send(&virtio->control, VIRTIO_NET_CTRL_ANNOUNCE,
-                               VIRTIO_NET_CTRL_ANNOUNCE_ACK, NULL, 0, NULL);
+    /* One that does not stand still is told of again, once it does. */
+    if (read_config(virtio, &config, NULL))
+        return;
+    /* All ones: it is not there any more, and what was read means nothing. */
+    if (get8(&virtio->common, COMMON(device_status)) == UINT8_MAX) {
+        set_gone(owner);
+        return;
     }
+    ae_virtio_set_link(owner, virtio->features, &config);
+    if (!has(virtio, VIRTIO_NET_F_GUEST_ANNOUNCE))
+        return;
+    if (virtio->control.busy)
+        virtio->look_again = true;
+    else
+        take_announcement(owner, config.status & VIRTIO_NET_S_ANNOUNCE);
 }
 
 /* Rings are empty until a worker fills them: the device finds nothing to do. */
@@ -487,7 +428,9 @@ static int enable(struct ae_port_owner *owner, struct ae_error *err)
 static void disable(struct ae_port_owner *owner)
 {
     of(owner)->running = false;
-    reset(of(owner), NULL);
+    /* Without it there is nothing that could have been started. */
+    if (of(owner)->common.base)
+        reset(of(owner), NULL);
 }
 
 static void wake_all(struct ae_port_owner *owner)
@@ -499,6 +442,27 @@ static void wake_all(struct ae_port_owner *owner)
                         handoff->notify_data[pair][0]);
 }
 
+/* Has the device acknowledged? Returns when to look again, 0: it has, or it will not. */
+static uint64_t tend_announcement(struct ae_port_owner *owner, uint64_t now)
+{
+    struct virtio_pci *virtio = of(owner);
+
+    if (!virtio->control.busy)
+        return 0;
+    if (ae_virtio_control_look(&virtio->control, NULL) == -EAGAIN) {
+        if (now < virtio->acknowledge_by)
+            return now + ACKNOWLEDGE_NS;
+        ae_virtio_control_give_up(&virtio->control);
+        return 0;
+    }
+    virtio->announced = false;
+    if (virtio->look_again) {
+        virtio->look_again = false;
+        interrupt(owner);
+    }
+    return virtio->control.busy ? now + ACKNOWLEDGE_NS : 0;
+}
+
 /*
  * QEMU, where it has no eBPF program to do it, spreads by VIRTIO_NET_F_RSS itself. A frame that
  * came in by one queue and is for another, which has no buffer, holds the first one up until the
@@ -506,21 +470,31 @@ static void wake_all(struct ae_port_owner *owner)
  * one. So all of them are, again and again; a device has to bear notifications that it did not ask
  * for (2.7.10.2).
  */
-static uint64_t tend(struct ae_port_owner *owner)
+static uint64_t tend_spreading(struct ae_port_owner *owner, uint64_t now)
 {
     struct virtio_pci *virtio = of(owner);
-    struct timespec time;
-    uint64_t now;
 
-    if (!virtio->running || !has(virtio, VIRTIO_NET_F_RSS) || owner->handoff.info.queues < 2)
+    if (!has(virtio, VIRTIO_NET_F_RSS) || owner->handoff.info.queues < 2)
         return 0;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    now = (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
     if (now >= virtio->wake_at) {
         wake_all(owner);
         virtio->wake_at = now + WAKE_NS;
     }
-    return virtio->wake_at - now;
+    return virtio->wake_at;
+}
+
+static uint64_t tend(struct ae_port_owner *owner)
+{
+    uint64_t now, first, second;
+
+    if (!of(owner)->running)
+        return 0;
+    now = now_ns();
+    first = tend_announcement(owner, now);
+    second = tend_spreading(owner, now);
+    if (!first || (second && second < first))
+        first = second;
+    return first ? first - now : 0;
 }
 
 static const struct ae_pci_id ids[] = {

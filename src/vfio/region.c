@@ -10,15 +10,12 @@
 
 #include "base/error.h"
 
-/* The parts of a BAR that may be mapped; everything else faults when touched. */
-#define AREAS_MAX  16
 #define ANSWER_MAX 65536
 
 struct areas {
     uint64_t bar_size;
-    unsigned count;
     bool sparse;
-    struct vfio_region_sparse_mmap_area area[AREAS_MAX];
+    struct ae_bar_areas mappable;
 };
 
 /* An area that cannot be is left out: then it is a hole, which faults. */
@@ -31,17 +28,19 @@ static void note_sparse(const struct vfio_info_cap_header *cap, const uint8_t *c
     if (cap->id != VFIO_REGION_INFO_CAP_SPARSE_MMAP || room < sizeof(list))
         return;
     areas->sparse = true;
-    areas->count = 0;
+    areas->mappable.count = 0;
     memcpy(&list, capability, sizeof(list));
     if (list.nr_areas > (room - sizeof(list)) / sizeof(struct vfio_region_sparse_mmap_area))
         return;
-    for (uint32_t i = 0; i < list.nr_areas && areas->count < AREAS_MAX; i++) {
+    for (uint32_t i = 0; i < list.nr_areas && areas->mappable.count < AE_AREAS; i++) {
         struct vfio_region_sparse_mmap_area area;
 
         memcpy(&area, capability + sizeof(list) + i * sizeof(area), sizeof(area));
         if (area.size && area.offset <= areas->bar_size &&
-            area.size <= areas->bar_size - area.offset)
-            areas->area[areas->count++] = area;
+            area.size <= areas->bar_size - area.offset) {
+            areas->mappable.area[areas->mappable.count].offset = area.offset;
+            areas->mappable.area[areas->mappable.count++].size = area.size;
+        }
     }
 }
 
@@ -56,8 +55,8 @@ static int read_areas(const struct vfio_region_info *info, struct areas *areas)
         ae_vfio_capabilities(info, info->argsz, info->cap_offset, note_sparse, areas))
         return -EPROTO;
     if (!areas->sparse) {
-        areas->count = 1;
-        areas->area[0].size = info->size;
+        areas->mappable.count = 1;
+        areas->mappable.area[0].size = info->size;
     }
     return 0;
 }
@@ -97,7 +96,7 @@ static int get_region(struct ae_device *device, unsigned bar, struct vfio_region
 }
 
 static int map_areas(struct ae_device *device, struct ae_bar *mapped,
-                     const struct vfio_region_info *info, const struct areas *areas)
+                     const struct vfio_region_info *info, const struct ae_bar_areas *areas)
 {
     uint8_t *base = mmap(NULL, info->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -143,10 +142,12 @@ int ae_device_map_bar(struct ae_device *device, unsigned bar, struct ae_bar *map
                             device->info.address, bar);
     }
     rc = read_areas(info, &areas);
-    if (!rc && areas.count == 0)
+    if (!rc && areas.mappable.count == 0)
         rc = -ENXIO;
     if (!rc)
-        rc = map_areas(device, &device->bars[bar], info, &areas);
+        rc = map_areas(device, &device->bars[bar], info, &areas.mappable);
+    if (!rc)
+        device->areas[bar] = areas.mappable;
     free(info);
     if (rc == -EPROTO || rc == -ENXIO)
         return ae_error_set(err, rc, "%s: BAR %u: %s", device->info.address, bar,
@@ -157,6 +158,57 @@ int ae_device_map_bar(struct ae_device *device, unsigned bar, struct ae_bar *map
                             strerror(-rc));
     *mapped = device->bars[bar];
     return 0;
+}
+
+static bool overlap(uint64_t one, uint64_t one_size, uint64_t other, uint64_t other_size)
+{
+    return one < other + other_size && other < one + one_size;
+}
+
+/* PCI Local Bus 3.0, 6.8.2: the table has 16 bytes a vector, the pending bits 8 bytes for 64 of them. */
+static bool overlaps_msix(struct ae_device *device, unsigned bar, uint64_t offset, uint64_t length)
+{
+    int at = ae_device_find_capability(device, PCI_CAP_ID_MSIX);
+    uint32_t flags, table, pending;
+    uint64_t vectors;
+
+    if (at < 0 || ae_device_config_read(device, (unsigned)at + PCI_MSIX_FLAGS, 2, &flags, NULL) ||
+        ae_device_config_read(device, (unsigned)at + PCI_MSIX_TABLE, 4, &table, NULL) ||
+        ae_device_config_read(device, (unsigned)at + PCI_MSIX_PBA, 4, &pending, NULL))
+        return false;
+    vectors = (flags & PCI_MSIX_FLAGS_QSIZE) + 1;
+    return ((table & PCI_MSIX_TABLE_BIR) == bar &&
+            overlap(offset, length, table & PCI_MSIX_TABLE_OFFSET, vectors * 16)) ||
+           ((pending & PCI_MSIX_PBA_BIR) == bar &&
+            overlap(offset, length, pending & PCI_MSIX_PBA_OFFSET, (vectors + 63) / 64 * 8));
+}
+
+static bool is_mapped(const struct ae_bar_areas *areas, uint64_t offset, uint64_t length)
+{
+    for (unsigned i = 0; i < areas->count; i++)
+        if (offset >= areas->area[i].offset && offset - areas->area[i].offset <= areas->area[i].size &&
+            length <= areas->area[i].size - (offset - areas->area[i].offset))
+            return true;
+    return false;
+}
+
+int ae_device_check_registers(struct ae_device *device, unsigned bar, uint64_t offset, uint64_t length,
+                              const char *what, struct ae_error *err)
+{
+    uint64_t size = bar < AE_BARS && device->bars[bar].base ? device->bars[bar].size : 0;
+    const char *why = NULL;
+
+    if (offset > size || length > size - offset)
+        why = "which has not so many";
+    else if (!is_mapped(&device->areas[bar], offset, length))
+        why = "a part of which the kernel keeps to itself";
+    else if (overlaps_msix(device, bar, offset, length))
+        why = "where its MSI-X table or pending bits are";
+    if (!why)
+        return 0;
+    return ae_error_set(err, -EPROTO, "%s: %s in %llu bytes at 0x%llx of BAR %u (%llu bytes), %s",
+                        device->info.address, what, (unsigned long long)length,
+                        (unsigned long long)offset, bar, (unsigned long long)size, why);
 }
 
 void ae_device_unmap_bars(struct ae_device *device)

@@ -6,6 +6,9 @@
 
 #define MTU     2u
 
+/* First: what it reads of packets is not shared with anybody. */
+#include "port/sendable.c"
+
 #include "shared.h"
 #include "packets.h"
 

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Where the structures of a virtio device over PCI are (OASIS VIRTIO 1.2, 4.1.4). */
+
+#include "port/virtio_pci.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "vfio/device.h"
+
+/* 4.1.4: a capability may be longer than we know, or end before what we do not need of it. */
+static int read_capability(struct ae_device *device, unsigned at, struct virtio_pci_notify_cap *cap,
+                           struct ae_error *err)
+{
+    uint32_t words[sizeof(*cap) / 4] = {0};
+    unsigned count = sizeof(cap->cap) / 4;
+
+    for (unsigned i = 0; i < count; i++) {
+        int rc = ae_device_config_read(device, at + 4 * i, 4, &words[i], err);
+
+        if (rc)
+            return rc;
+        if (i == 0 && words[0] >> 24 == VIRTIO_PCI_CAP_NOTIFY_CFG)
+            count = sizeof(words) / 4;
+    }
+    memcpy(cap, words, sizeof(*cap));
+    if (cap->cap.cap_len >= 4 * count)
+        return 0;
+    return ae_error_set(err, -EPROTO, "virtio: the capability at 0x%x has %u bytes, %u are needed", at,
+                        cap->cap.cap_len, 4 * count);
+}
+
+/* The least that there has to be of a structure for us to use it. */
+static uint32_t least_of(uint8_t type)
+{
+    switch (type) {
+    case VIRTIO_PCI_CAP_COMMON_CFG:
+        return COMMON(queue_notify_data); /* what follows comes with features that we do not take */
+    case VIRTIO_PCI_CAP_NOTIFY_CFG:
+        return sizeof(uint16_t);
+    default:
+        return 1;
+    }
+}
+
+static int place(struct ae_port_owner *owner, const struct virtio_pci_cap *cap,
+                 struct virtio_structure *structure, struct ae_bar *bar, struct ae_error *err)
+{
+    int rc = ae_device_map_bar(owner->device, cap->bar, bar, err);
+
+    if (rc)
+        return rc;
+    if (cap->offset % 4 || cap->length < least_of(cap->cfg_type))
+        return ae_error_set(err, -EPROTO, "virtio: a structure (type %u) of %u bytes at 0x%x of BAR %u",
+                            cap->cfg_type, cap->length, cap->offset, cap->bar);
+    rc = ae_device_check_registers(owner->device, cap->bar, cap->offset, cap->length,
+                                   "a virtio structure", err);
+    if (rc)
+        return rc;
+    structure->base = bar->base + cap->offset;
+    structure->length = cap->length;
+    return 0;
+}
+
+/* The pages that hold it, and no other register. */
+static void place_notify(struct ae_port_owner *owner, const struct virtio_pci_notify_cap *cap,
+                         const struct ae_bar *bar)
+{
+    struct virtio_pci *virtio = ae_virtio_pci_of(owner);
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t first = cap->cap.offset / page * page;
+    uint64_t end = ((uint64_t)cap->cap.offset + cap->cap.length + page - 1) / page * page;
+
+    if (end > bar->size)
+        end = bar->size;
+    owner->registers = (struct ae_bar){bar->base + first, end - first, bar->offset + first};
+    virtio->notify_offset = (uint32_t)(cap->cap.offset - first);
+    virtio->notify_off_multiplier = cap->notify_off_multiplier;
+}
+
+static bool is_complete(const struct virtio_pci *virtio)
+{
+    return virtio->common.base && virtio->notify.base && virtio->device.base;
+}
+
+/* 4.1.4: the first capability of a type that can be used is the one to use; BARs above 5 are reserved. */
+int ae_virtio_pci_find(struct ae_port_owner *owner, struct ae_error *err)
+{
+    struct virtio_pci *virtio = ae_virtio_pci_of(owner);
+    struct virtio_structure *const structures[] = {NULL, &virtio->common, &virtio->notify,
+                                                   &virtio->isr, &virtio->device};
+    struct ae_error unusable = {0};
+    int at = ae_device_find_capability(owner->device, PCI_CAP_ID_VNDR);
+
+    for (; at > 0; at = ae_device_next_capability(owner->device, PCI_CAP_ID_VNDR, at)) {
+        struct virtio_pci_notify_cap cap;
+        struct ae_bar bar;
+        int rc = read_capability(owner->device, (unsigned)at, &cap, &unusable);
+
+        if (rc || cap.cap.cfg_type < VIRTIO_PCI_CAP_COMMON_CFG ||
+            cap.cap.cfg_type > VIRTIO_PCI_CAP_DEVICE_CFG || cap.cap.bar > 5 ||
+            structures[cap.cap.cfg_type]->base)
+            continue;
+        rc = place(owner, &cap.cap, structures[cap.cap.cfg_type], &bar, &unusable);
+        if (!rc && cap.cap.cfg_type == VIRTIO_PCI_CAP_NOTIFY_CFG)
+            place_notify(owner, &cap, &bar);
+    }
+    if (is_complete(virtio))
+        return 0;
+    return ae_error_set(err, -ENODEV,
+                        "virtio: no modern interface (PCI capabilities of 4.1.4): in QEMU, "
+                        "disable-legacy=on gives the card one%s%s",
+                        unusable.text[0] ? "; not usable: " : "", unusable.text);
+}
+
+int ae_virtio_pci_select(struct virtio_pci *virtio, uint16_t queue, uint16_t *size,
+                         struct ae_error *err)
+{
+    volatile uint8_t *common = virtio->common.base;
+    uint16_t queues = ae_mmio_read16(common, COMMON(num_queues));
+
+    if (queue >= queues)
+        return ae_error_set(err, -EPROTO, "virtio: there is no queue %u, the device has %u", queue,
+                            queues);
+    ae_mmio_write16(common, COMMON(queue_select), queue);
+    *size = ae_mmio_read16(common, COMMON(queue_size));
+    if (*size && *size <= VIRTQ_SIZE_MAX)
+        return 0;
+    return ae_error_set(err, -EPROTO, "virtio: queue %u has %u descriptors; 1 to %d are possible",
+                        queue, *size, VIRTQ_SIZE_MAX);
+}
+
+int ae_virtio_pci_notify_place(struct virtio_pci *virtio, uint16_t queue, uint32_t *offset,
+                               struct ae_error *err)
+{
+    bool data = ae_virtio_pci_has(virtio, VIRTIO_F_NOTIFICATION_DATA);
+    unsigned width = data ? sizeof(uint32_t) : sizeof(uint16_t);
+    uint16_t size;
+    uint64_t at;
+    int rc = ae_virtio_pci_select(virtio, queue, &size, err);
+
+    if (rc)
+        return rc;
+    /* 4.1.5.2: 32 bits are written with VIRTIO_F_NOTIFICATION_DATA, else 16. */
+    at = (uint64_t)ae_mmio_read16(virtio->common.base, COMMON(queue_notify_off)) *
+         virtio->notify_off_multiplier;
+    if (at % width || width > virtio->notify.length || at > virtio->notify.length - width)
+        return ae_error_set(err, -EPROTO,
+                            "virtio: queue %u is notified by %u bytes at 0x%llx of a structure that "
+                            "has %u",
+                            queue, width, (unsigned long long)at, virtio->notify.length);
+    *offset = virtio->notify_offset + (uint32_t)at;
+    return 0;
+}

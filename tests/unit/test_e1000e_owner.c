@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The owner of an 82574L on a made-up function. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <string.h>
+
+#include <aether/port.h>
+
+#include "made_e1000e.h"
+#include "made_root.h"
+
+#define SECOND 1000000000ull
+
+static const struct ae_port_options small = {
+    .receive_ring = 32, .send_ring = 32, .packets = 32, .page_size = 4096};
+static struct ae_error err;
+
+static int begin(void **state)
+{
+    int rc = made_root_begin(state);
+
+    if (!rc)
+        made_e1000e_begin();
+    memset(&err, 0, sizeof(err));
+    return rc;
+}
+
+static int end(void **state)
+{
+    bool well = !made_function.masters && !made_function.unmapped_early;
+
+    made_function_end();
+    return made_root_end(state) || !well ? -1 : 0;
+}
+
+static struct ae_port_owner *open_it(void)
+{
+    struct ae_port_owner *owner;
+
+    if (ae_port_owner_open(&owner, MADE_ADDRESS, &small, &err))
+        fail_msg("%s", err.text);
+    return owner;
+}
+
+static bool masters(void)
+{
+    return made_config_get(PCI_COMMAND, 2) & PCI_COMMAND_MASTER;
+}
+
+/* Refused for a reason, in bounded time, the function as it should be left. */
+static void assert_refused(int wanted, const char *word)
+{
+    struct ae_port_owner *owner;
+
+    made_function.slept = 0;
+    assert_int_equal(ae_port_owner_open(&owner, MADE_ADDRESS, &small, &err), wanted);
+    if (!strstr(err.text, word))
+        fail_msg("'%s' is not in '%s'", word, err.text);
+    assert_true(made_function.slept < 2 * SECOND);
+    assert_false(masters());
+}
+
+static struct ae_link link_of(const struct ae_port_owner *owner)
+{
+    struct ae_link link;
+
+    ae_port_owner_get_link(owner, &link);
+    return link;
+}
+
+static uint64_t statistic(struct ae_port_owner *owner, const char *name)
+{
+    struct ae_port_statistic list[64];
+    int count = ae_port_owner_get_statistics(owner, list, 64);
+
+    for (int i = 0; i < count; i++)
+        if (strcmp(list[i].name, name) == 0)
+            return list[i].value;
+    fail_msg("no statistic %s", name);
+    return 0;
+}
+
+static void the_card_starts_in_order(void **state)
+{
+    static const uint8_t mac[6] = {0x52, 0x54, 0, 1, 2, 3};
+    struct ae_port_handoff handoff;
+    struct ae_port_owner *owner = open_it();
+
+    (void)state;
+    ae_port_owner_get_handoff(owner, &handoff);
+    assert_memory_equal(handoff.info.mac, mac, 6);
+    assert_int_equal(made_e1000e_get(RDBAL), (uint32_t)handoff.memory_iova);
+    assert_int_equal(made_e1000e_get(RDLEN), 32 * 16);
+    assert_int_equal(made_e1000e_get(RDT), 0);
+    assert_int_equal(made_e1000e_get(TDBAL), (uint32_t)handoff.memory_iova + 4096);
+    assert_true(made_e1000e_get(RCTL) & RCTL_EN);
+    assert_true(made_e1000e_get(TCTL) & TCTL_EN);
+    assert_true(masters());
+    assert_int_equal(handoff.registers_size, 0x20000);
+    ae_port_owner_close(owner);
+    assert_int_equal(made_e1000e.stops, 1);
+    assert_false(masters());
+}
+
+/* Once to begin, once to end. */
+static void a_function_is_reset_once_on_closing(void **state)
+{
+    struct ae_port_owner *owner = open_it();
+
+    (void)state;
+    assert_int_equal(made_function.resets, 1);
+    ae_port_owner_close(owner);
+    assert_int_equal(made_function.resets, 2);
+    assert_int_equal(made_function.masters, 0);
+}
+
+static void a_restart_makes_all_as_new(void **state)
+{
+    struct ae_port_owner *owner = open_it();
+
+    (void)state;
+    made_e1000e_set(RDT, 31);
+    assert_int_equal(ae_port_owner_restart(owner, &err), 0);
+    assert_int_equal(made_e1000e_get(RDT), 0);
+    assert_true(masters());
+    assert_true(made_e1000e_get(RCTL) & RCTL_EN);
+    ae_port_owner_close(owner);
+}
+
+static void a_function_without_a_reset_restarts_and_closes(void **state)
+{
+    struct ae_port_owner *owner;
+
+    (void)state;
+    made_function.no_reset = true;
+    owner = open_it();
+    made_e1000e_set(RDT, 31);
+    if (ae_port_owner_restart(owner, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(made_e1000e_get(RDT), 0);
+    assert_true(masters());
+    ae_port_owner_close(owner);
+    assert_false(masters());
+    assert_int_equal(made_function.resets, 0);
+}
+
+static void what_never_ends_is_given_up(void **state)
+{
+    (void)state;
+    made_e1000e.never_reset = true;
+    assert_refused(-ETIMEDOUT, "reset");
+    made_e1000e.never_reset = false;
+    made_e1000e.never_nvm = true;
+    assert_refused(-ETIMEDOUT, "NVM");
+    made_e1000e.never_nvm = false;
+    made_e1000e.gone = true;
+    assert_refused(-ENODEV, "gone");
+    made_e1000e.gone = false;
+    made_e1000e.never_stops = true;
+    ae_port_owner_close(open_it());
+    assert_false(masters());
+}
+
+static void impossible_addresses_are_refused(void **state)
+{
+    static const uint8_t bad[][6] = {{0}, {1, 2, 3, 4, 5, 6}, {255, 255, 255, 255, 255, 255}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        memcpy(made_e1000e.mac, bad[i], 6);
+        assert_refused(-EIO, "MAC");
+    }
+    made_e1000e.mac[0] = 2;
+    made_e1000e.no_mac = true;
+    assert_refused(-EIO, "MAC");
+}
+
+static void bars_that_do_not_hold_the_registers_are_refused(void **state)
+{
+    const uint32_t msix_at_0[3] = {0x00040000 | PCI_CAP_ID_MSIX, 0x2000, 0x3000};
+    const uint32_t pending_at_5[3] = {0x00040000 | PCI_CAP_ID_MSIX, 0x3, 0x5400};
+
+    (void)state;
+    made_function.bars[0].size = 0x5000;
+    assert_refused(-EPROTO, "BAR 0");
+    made_function.bars[0].size = 0x1000;
+    assert_refused(-EPROTO, "BAR 0");
+    made_function.bars[0].size = 0;
+    assert_refused(-ENXIO, "BAR 0");
+    made_function.bars[0].size = 0x20000;
+    made_function.bars[0].io = true;
+    assert_refused(-ENXIO, "BAR 0");
+    made_function.bars[0].io = false;
+    made_function.bars[0].sparse = true; /* a hole where the receive registers are */
+    made_function.bars[0].area[0][1] = 0x2000;
+    made_function.bars[0].area[1][0] = 0x3000;
+    made_function.bars[0].area[1][1] = 0x1d000;
+    assert_refused(-EPROTO, "keeps to itself");
+    made_function.bars[0].sparse = false;
+    made_capability(0x50, msix_at_0, sizeof(msix_at_0));
+    assert_refused(-EPROTO, "MSI-X");
+    made_config_put(PCI_CAPABILITY_LIST, 1, 0);
+    made_capability(0x60, pending_at_5, sizeof(pending_at_5));
+    assert_refused(-EPROTO, "MSI-X");
+}
+
+static void what_the_kernel_refuses_is_told(void **state)
+{
+    (void)state;
+    made_function.msix = 0;
+    assert_refused(-ERANGE, "interrupts");
+    made_function.msix = 5;
+    made_function.irqs_error = EBUSY;
+    assert_refused(-EBUSY, "interrupts");
+    made_function.irqs_error = 0;
+    made_function.reset_error = EIO;
+    assert_refused(-EIO, "resetting");
+}
+
+static int first_fd(const struct ae_port_owner *owner, int wanted)
+{
+    int fds[AE_PORT_EVENT_FDS];
+    int count = ae_port_owner_event_fds(owner, fds, AE_PORT_EVENT_FDS);
+
+    assert_int_equal(count, 2);
+    assert_true(fds[0] == wanted || fds[1] == wanted);
+    return wanted;
+}
+
+static void the_link_is_followed(void **state)
+{
+    struct ae_port_owner *owner = open_it();
+    int fd = first_fd(owner, made_function.vector);
+
+    (void)state;
+    assert_false(link_of(owner).up);
+    made_e1000e.linked = true;
+    made_e1000e_set(ICR, ICR_LSC);
+    made_signal(fd);
+    ae_port_owner_event(owner, fd);
+    assert_true(link_of(owner).up && link_of(owner).full_duplex);
+    assert_int_equal(link_of(owner).mbps, 1000);
+    assert_int_equal(link_of(owner).changes, 1);
+    assert_int_equal(made_e1000e_get(ICR), 0);
+    made_e1000e.gone = true;
+    made_signal(fd);
+    ae_port_owner_event(owner, fd);
+    assert_true(link_of(owner).device_gone);
+    assert_false(link_of(owner).up);
+    ae_port_owner_close(owner);
+}
+
+static void the_kernel_may_want_it_back(void **state)
+{
+    struct ae_port_owner *owner = open_it();
+    int fd = first_fd(owner, made_function.request);
+
+    (void)state;
+    made_signal(fd);
+    ae_port_owner_event(owner, fd);
+    assert_true(link_of(owner).device_gone);
+    ae_port_owner_close(owner);
+}
+
+static void statistics_are_added_up(void **state)
+{
+    struct ae_port_owner *owner = open_it();
+
+    (void)state;
+    made_e1000e_set(0x4074, 5);
+    made_e1000e_set(0x4088, 0xfffffff0);
+    made_e1000e_set(0x408c, 2);
+    assert_int_equal(statistic(owner, "GPRC"), 5);
+    made_e1000e_set(0x4074, 7);
+    made_e1000e_set(0x4088, 0x10);
+    assert_int_equal(statistic(owner, "GPRC"), 12);
+    assert_int_equal(statistic(owner, "GORC"), 0x300000000);
+    ae_port_owner_close(owner);
+}
+
+/* All ones are no count, also when the card goes in the middle. */
+static void a_card_that_goes_counts_no_more(void **state)
+{
+    struct ae_port_owner *owner = open_it();
+
+    (void)state;
+    made_e1000e_set(0x4074, 5);
+    assert_int_equal(statistic(owner, "GPRC"), 5);
+    made_e1000e.gone_after = 10;
+    assert_int_equal(statistic(owner, "TPT"), 0);
+    assert_int_equal(statistic(owner, "CRCERRS"), 0);
+    assert_int_equal(statistic(owner, "GPRC"), 5);
+    made_function.slept = 0;
+    ae_port_owner_close(owner);
+    assert_true(made_function.slept < SECOND);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_card_starts_in_order),
+        TEST(a_function_is_reset_once_on_closing),
+        TEST(a_restart_makes_all_as_new),
+        TEST(a_function_without_a_reset_restarts_and_closes),
+        TEST(what_never_ends_is_given_up),
+        TEST(impossible_addresses_are_refused),
+        TEST(bars_that_do_not_hold_the_registers_are_refused),
+        TEST(what_the_kernel_refuses_is_told),
+        TEST(the_link_is_followed),
+        TEST(the_kernel_may_want_it_back),
+        TEST(statistics_are_added_up),
+        TEST(a_card_that_goes_counts_no_more),
+    };
+
+    return cmocka_run_group_tests_name("e1000e_owner", tests, NULL, NULL);
+}
