@@ -68,13 +68,12 @@ static void show(int terminal, char *text, size_t length)
 
 static void pass_on(int from, int terminal)
 {
-    char text[CHUNK + 4];
+    char kept[4], text[CHUNK + sizeof(kept) + 1];
     size_t held = 0;
 
     for (;;) {
-        ssize_t got = read(from, text + held, CHUNK - held);
+        ssize_t got = read(from, text + held, CHUNK);
         size_t length, rest;
-        char kept[4];
 
         if (got < 0 && errno == EINTR)
             continue;
