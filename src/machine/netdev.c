@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
-#include <net/route.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,34 +32,25 @@ static bool any_line(const char *path, bool (*each)(const char *line, const void
     return found;
 }
 
-/* Interface, destination, gateway, flags, three counts, mask. */
-static bool is_default_ipv4(const char *line, const void *name)
+/*
+ * As good as a default route: tunnels take all traffic with two halves (0.0.0.0/1, 128.0.0.0/1), or
+ * with pieces of what IPv6 is handed out from (2000::/3).
+ */
+static bool is_wide(const struct ae_route *route)
 {
-    char interface[IFNAMSIZ];
-    unsigned destination, flags, mask;
-
-    return sscanf(line, "%15s %8x %*8x %4x %*d %*d %*d %8x", interface, &destination, &flags,
-                  &mask) == 4 &&
-           destination == 0 && mask == 0 && flags & RTF_UP && !(flags & RTF_REJECT) &&
-           strcmp(interface, name) == 0;
+    return route->prefix <= (route->family == AF_INET ? 3 : 4);
 }
 
-/* Destination, prefix, source, prefix, gateway, metric, two counts, flags, interface. */
-static bool is_default_ipv6(const char *line, const void *name)
+static int look_for_wide(const struct ae_route *route, void *context)
 {
-    char interface[IFNAMSIZ], destination[33];
-    unsigned prefix, flags;
-
-    return sscanf(line, "%32s %2x %*32s %*2x %*32s %*8x %*8x %*8x %8x %15s", destination, &prefix,
-                  &flags, interface) == 4 &&
-           prefix == 0 && strspn(destination, "0") == 32 && flags & RTF_UP &&
-           !(flags & RTF_REJECT) && strcmp(interface, name) == 0;
+    return is_wide(route) && route->interface == *(const unsigned *)context;
 }
 
-bool ae_netdev_has_default_route(const char *name)
+int ae_netdev_has_default_route(const char *name)
 {
-    return any_line("/proc/net/route", is_default_ipv4, name) ||
-           any_line("/proc/net/ipv6_route", is_default_ipv6, name);
+    unsigned index = if_nametoindex(name);
+
+    return index ? ae_netlink_routes(look_for_wide, &index) : 0;
 }
 
 /* An address either way: IPv4 as ::ffff:A.B.C.D. */
@@ -182,7 +172,15 @@ int ae_netdev_check_idle(const char *name, struct ae_error *err)
     for (unsigned i = 0; i < stack.count; i++) {
         const char *through = i ? " through " : "", *upper = i ? stack.names[i] : "";
 
-        if (ae_netdev_has_default_route(stack.names[i]))
+        int rc = ae_netdev_has_default_route(stack.names[i]);
+
+        if (rc < 0)
+            return ae_error_set(
+                err, rc,
+                "%s: the kernel does not tell its routes (%s), so that nobody knows "
+                "whether this machine hangs on it; insist with --force",
+                name, strerror(-rc));
+        if (rc)
             return ae_error_set(err, -EBUSY,
                                 "%s carries the default route%s%s: this machine would drop off the "
                                 "network; move the route, or insist with --force",

@@ -8,8 +8,12 @@
 
 #include <aether/error.h>
 
-/* Does a default route, IPv4 or IPv6, leave through it? (/proc/net/route, /proc/net/ipv6_route) */
-bool ae_netdev_has_default_route(const char *name);
+/*
+ * Does a default route, IPv4 or IPv6, or what is as good as one, leave through it: in any table, as
+ * one next hop of several, as an object of its own? 1, 0, or a negative errno: the kernel does not
+ * tell.
+ */
+int ae_netdev_has_default_route(const char *name);
 
 /*
  * Does a login over SSH end at one of its addresses? The one that this process belongs to

@@ -3,8 +3,8 @@
 #define AE_MACHINE_NETLINK_H
 
 /*
- * Links and addresses of the running kernel (rtnetlink(7)). Interfaces are named by index here:
- * their names change under our feet, when udev gives a new one its own.
+ * Links, addresses and routes of the running kernel (rtnetlink(7)). Interfaces are named by index
+ * here: their names change under our feet, when udev gives a new one its own.
  */
 
 #include <net/if.h>
@@ -33,6 +33,21 @@ struct ae_address {
     uint8_t broadcast[4];      /* IPv4; zero: none */
     char label[IF_NAMESIZE];   /* IPv4 alias, "eth0:1" */
 };
+
+/* One interface through which a route leaves: a route has as many of these as next hops. */
+struct ae_route {
+    uint8_t family;     /* AF_INET, AF_INET6 */
+    uint8_t prefix;     /* bits of the destination; 0: a default route */
+    uint32_t table;     /* RT_TABLE_MAIN, or one that a rule chooses */
+    unsigned interface; /* index */
+};
+
+/*
+ * Calls each for every next hop of every unicast route, in all tables but the local one: of
+ * multipath routes, and of those whose next hops are objects or groups of their own. Stops at, and
+ * returns, the first non-zero result.
+ */
+int ae_netlink_routes(int (*each)(const struct ae_route *route, void *context), void *context);
 
 /* -ENODEV: no such interface. */
 int ae_netlink_get_link(unsigned index, struct ae_link_state *link);

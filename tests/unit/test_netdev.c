@@ -6,20 +6,24 @@
 
 #include <cmocka.h>
 
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "made_root.h"
 
 /* The machine's addresses are made up too: eth0 and br0 have one of each family. */
 #define ae_netlink_addresses made_up_addresses
+#define ae_netlink_routes    made_up_routes
 #define if_nametoindex       made_up_index
 #include "machine/netdev.c"
 #undef ae_netlink_addresses
+#undef ae_netlink_routes
 #undef if_nametoindex
 
-#define ROUTE  "/proc/net/route"
-#define ROUTE6 "/proc/net/ipv6_route"
-#define HEADER "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n"
-#define ZERO   "00000000000000000000000000000000"
-#define FAR6   "fe800000000000000000000000000001"
+unsigned if_nametoindex(const char *name);
+int ae_netlink_routes(int (*each)(const struct ae_route *route, void *context), void *context);
+#define real_routes ae_netlink_routes
 
 unsigned made_up_index(const char *name)
 {
@@ -52,54 +56,130 @@ int made_up_addresses(int (*each)(const struct ae_address *address, void *contex
     return 0;
 }
 
-static void default_route_is_found(void **state)
+/* The machine's routes. */
+static struct ae_route made_routes[8];
+static unsigned made_count;
+static int made_failure;
+
+int made_up_routes(int (*each)(const struct ae_route *route, void *context), void *context)
 {
-    static const struct {
-        const char *line;
-        bool found;
-    } trials[] = {
-        {"eth0\t00000000\t010200C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n", true},
-        {"eth0\t00000000\t00000000\t0001\t0\t0\t0\t00000000\t0\t0\t0\n", true},
-        {"eth1\t00000000\t010200C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n", false},
-        {"eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n", false},
-        {"eth0\t00000000\t00000000\t0001\t0\t0\t0\t00000080\t0\t0\t0\n", false}, /* 0.0.0.0/1 */
-        {"eth0\t00000000\t00000000\t0201\t0\t0\t0\t00000000\t0\t0\t0\n", false}, /* a reject */
-        {"eth0\t00000000", false},
-        {"", false},
-    };
+    int rc = made_failure;
 
-    (void)state;
-    assert_false(ae_netdev_has_default_route("eth0"));
-    for (size_t i = 0; i < sizeof(trials) / sizeof(trials[0]); i++) {
-        char text[256];
-
-        snprintf(text, sizeof(text), HEADER "%s", trials[i].line);
-        made_root_put(ROUTE, text);
-        assert_int_equal(ae_netdev_has_default_route("eth0"), trials[i].found);
-    }
+    for (unsigned i = 0; !rc && i < made_count; i++)
+        rc = each(&made_routes[i], context);
+    return rc;
 }
 
-static void ipv6_default_route_is_found(void **state)
+static void wide_routes_are_found(void **state)
 {
     static const struct {
-        const char *line;
-        bool found;
+        struct ae_route routes[2];
+        int found;
     } trials[] = {
-        {ZERO " 00 " ZERO " 00 " FAR6 " 00000400 00000001 00000000 00000003     eth0\n", true},
-        {ZERO " 00 " ZERO " 00 " ZERO " 00000400 00000001 00000000 00000001     eth0\n", true},
-        {ZERO " 00 " ZERO " 00 " FAR6 " 00000400 00000001 00000000 00000003     eth1\n", false},
-        {ZERO " 00 " ZERO " 00 " ZERO " ffffffff 00000001 00000000 00200200       lo\n", false},
-        {ZERO " 00 " ZERO " 00 " ZERO " ffffffff 00000001 00000000 00000201     eth0\n", false},
-        {ZERO " 40 " ZERO " 00 " FAR6 " 00000400 00000001 00000000 00000003     eth0\n", false},
-        {FAR6 " 00 " ZERO " 00 " FAR6 " 00000400 00000001 00000000 00000003     eth0\n", false},
-        {ZERO " 00 ", false},
+        {{{AF_INET, 0, 254, 2}}, 1},
+        {{{AF_INET, 0, 254, 9}}, 0},
+        {{{AF_INET, 0, 254, 9}, {AF_INET, 0, 254, 2}}, 1}, /* the second hop of one */
+        {{{AF_INET, 0, 100, 2}}, 1},                       /* in a table that a rule chooses */
+        {{{AF_INET, 1, 254, 2}, {AF_INET, 1, 254, 9}}, 1}, /* a half */
+        {{{AF_INET, 2, 254, 2}}, 1},
+        {{{AF_INET, 8, 254, 2}}, 0},
+        {{{AF_INET, 24, 254, 2}}, 0},
+        {{{AF_INET6, 0, 254, 2}}, 1},
+        {{{AF_INET6, 3, 254, 2}}, 1}, /* 2000::/3 */
+        {{{AF_INET6, 7, 254, 2}, {AF_INET6, 64, 254, 2}}, 0},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(trials) / sizeof(trials[0]); i++) {
-        made_root_put(ROUTE6, trials[i].line);
+        memcpy(made_routes, trials[i].routes, sizeof(trials[i].routes));
+        made_count = 2;
         assert_int_equal(ae_netdev_has_default_route("eth0"), trials[i].found);
     }
+    assert_int_equal(ae_netdev_has_default_route("nosuch"), 0);
+    made_count = 0;
+}
+
+static void a_kernel_that_does_not_tell_is_no_permission(void **state)
+{
+    struct ae_error err;
+
+    (void)state;
+    made_failure = -EPERM;
+    assert_int_equal(ae_netdev_check_idle("eth0", &err), -EPERM);
+    assert_non_null(strstr(err.text, "does not tell its routes"));
+    made_failure = 0;
+}
+
+/* What the kernel itself says, in a network namespace of our own. */
+static int look_at_kernel(void)
+{
+    static const struct {
+        const char *command;
+        bool a, b;
+    } routes[] = {
+        {"ip route add default via 192.0.2.2 dev va", true, false},
+        {"ip route add default nexthop via 192.0.2.2 dev va nexthop via 198.51.100.2 dev vb", true,
+         true},
+        {"ip route add default via 198.51.100.2 dev vb table 100", false, true},
+        {"ip route add 0.0.0.0/1 via 192.0.2.2; ip route add 128.0.0.0/1 via 192.0.2.2", true,
+         false},
+        {"ip -6 route add default nexthop via 2001:db8:1::2 dev va nexthop via 2001:db8:2::2 dev "
+         "vb",
+         true, true},
+        {"ip -6 route add 2000::/3 via 2001:db8:2::2 dev vb", false, true},
+        {"ip nexthop add id 7 via 198.51.100.2 dev vb; ip route add default nhid 7", false, true},
+        {"ip nexthop add id 7 via 192.0.2.2 dev va; ip nexthop add id 8 via 198.51.100.2 dev vb; "
+         "ip nexthop add id 9 group 7/8; sysctl -qw net.ipv4.nexthop_compat_mode=0; "
+         "ip route add default nhid 9",
+         true, true},
+        {"ip route add unreachable default", false, false},
+        {"ip route add 10.0.0.0/8 via 192.0.2.2", false, false},
+    };
+
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        unsigned a, b;
+        int in_a, in_b;
+
+        if (unshare(CLONE_NEWNET) || system("command -v ip >/dev/null") ||
+            system(
+                "ip link add va type veth peer name pa && ip link add vb type veth peer name pb && "
+                "for i in va pa vb pb; do ip link set $i up; done && ip address add 192.0.2.1/24 "
+                "dev va && "
+                "ip address add 198.51.100.1/24 dev vb && ip address add 2001:db8:1::1/64 dev va "
+                "nodad && "
+                "ip address add 2001:db8:2::1/64 dev vb nodad"))
+            return 77;
+        a = if_nametoindex("va");
+        b = if_nametoindex("vb");
+        if (system(routes[i].command)) {
+            print_message("not here: %s\n", routes[i].command);
+            continue;
+        }
+        in_a = real_routes(look_for_wide, &a);
+        in_b = real_routes(look_for_wide, &b);
+        if (in_a != (int)routes[i].a || in_b != (int)routes[i].b) {
+            print_message("%s: %d %d\n", routes[i].command, in_a, in_b);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void the_kernels_routes_are_read(void **state)
+{
+    int status;
+    pid_t pid;
+
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    pid = fork();
+    if (pid == 0)
+        _exit(look_at_kernel());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        skip();
+    assert_int_equal(status, 0);
 }
 
 /* 192.0.2.7 is C0000207; the file has it as the little-endian machine's word, 070200C0. */
@@ -173,12 +253,13 @@ static void busy_interface_is_refused(void **state)
     struct ae_error err;
 
     (void)state;
-    made_root_put(ROUTE, HEADER "eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n");
+    made_routes[0] = (struct ae_route){AF_INET, 0, 254, 2};
+    made_count = 1;
     assert_int_equal(ae_netdev_check_idle("eth0", &err), -EBUSY);
     assert_string_equal(err.text,
                         "eth0 carries the default route: this machine would drop off the network; "
                         "move the route, or insist with --force");
-    made_root_put(ROUTE, HEADER);
+    made_count = 0;
     made_root_put("/proc/net/tcp", "   0: 070200C0:0016 090200C0:D431 01 0:0\n");
     assert_int_equal(ae_netdev_check_idle("eth0", &err), -EBUSY);
     assert_non_null(strstr(err.text, "eth0 carries an SSH session, which would end"));
@@ -197,9 +278,11 @@ static void what_is_stacked_on_it_counts(void **state)
     made_root_put("/proc/net/tcp", "   0: 080200C0:0016 090200C0:D431 01 0:0\n");
     assert_int_equal(ae_netdev_check_idle("eth0", &err), -EBUSY);
     assert_non_null(strstr(err.text, "SSH session through br0"));
-    made_root_put(ROUTE, HEADER "br0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n");
+    made_routes[0] = (struct ae_route){AF_INET, 0, 254, 3};
+    made_count = 1;
     assert_int_equal(ae_netdev_check_idle("eth0", &err), -EBUSY);
     assert_non_null(strstr(err.text, "default route through br0"));
+    made_count = 0;
 }
 
 #define ON_MADE_ROOT(test) cmocka_unit_test_setup_teardown(test, made_root_begin, made_root_end)
@@ -207,9 +290,13 @@ static void what_is_stacked_on_it_counts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_MADE_ROOT(default_route_is_found),       ON_MADE_ROOT(ipv6_default_route_is_found),
-        ON_MADE_ROOT(ssh_session_is_found),         ON_MADE_ROOT(own_session_is_found_on_any_port),
-        ON_MADE_ROOT(idle_interface_may_go),        ON_MADE_ROOT(busy_interface_is_refused),
+        ON_MADE_ROOT(wide_routes_are_found),
+        ON_MADE_ROOT(a_kernel_that_does_not_tell_is_no_permission),
+        ON_MADE_ROOT(the_kernels_routes_are_read),
+        ON_MADE_ROOT(ssh_session_is_found),
+        ON_MADE_ROOT(own_session_is_found_on_any_port),
+        ON_MADE_ROOT(idle_interface_may_go),
+        ON_MADE_ROOT(busy_interface_is_refused),
         ON_MADE_ROOT(what_is_stacked_on_it_counts),
     };
 
