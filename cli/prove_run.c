@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <aether/clock.h>
+
 #include "base/cpus.h"
 #include "base/error.h"
 #include "cli.h"
@@ -47,6 +49,7 @@ static void add_command(struct ae_certificate *certificate, const struct cli_pro
 struct own {
     const struct cli_prove *prove;
     struct ae_certificate *certificate;
+    uint64_t quiet_ticks; /* when it was at its gate */
 };
 
 static void on_quiet(void *context, pid_t pid)
@@ -54,6 +57,7 @@ static void on_quiet(void *context, pid_t pid)
     struct own *own = context;
     struct ae_error err;
 
+    own->quiet_ticks = ae_clock_ticks();
     if (ae_certificate_watch(own->certificate, pid,
                              cli_prove_window_ms(own->prove->launch.seconds), &err))
         fprintf(stderr, "aether prove: %s\n", err.text);
@@ -66,6 +70,19 @@ static void add_json(struct ae_certificate *certificate, const char *name, const
     if (text)
         ae_certificate_add(certificate, name, text);
     free(text);
+}
+
+/* Less than was asked for by name is incomplete; less than is usual is said. */
+static void say_if_short(const struct own *own, const struct ae_proof *proof)
+{
+    uint64_t end = ae_proof_end_ticks(proof);
+    uint64_t ms = end > own->quiet_ticks ? ae_clock_to_ns(end - own->quiet_ticks) / 1000000 : 0;
+
+    if (!own->prove->launch.asked && ms + 10 < (uint64_t)own->prove->launch.seconds * 1000)
+        ae_certificate_limit(own->certificate,
+                             "the duration: the worker ended before the %u s that it is given unless "
+                             "--seconds says otherwise",
+                             own->prove->launch.seconds);
 }
 
 static int on_done(void *context, const struct ae_proof *proof, json_t *ports, json_t *output,
@@ -83,6 +100,7 @@ static int on_done(void *context, const struct ae_proof *proof, json_t *ports, j
         add_json(own->certificate, "system_calls", calls);
     if (json_array_size(ports))
         add_json(own->certificate, "ports", ports);
+    say_if_short(own, proof);
     ae_certificate_finish(own->certificate, proof);
     return cli_prove_end(own->prove, own->certificate);
 }
