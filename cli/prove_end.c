@@ -50,13 +50,17 @@ static int compare(const struct cli_prove *prove, const struct ae_certificate *a
 
 /* ---- What is done with a certificate ---- */
 
+/* A key that is not there after twelve hours does not take the evidence along. */
 static int store(const struct cli_prove *prove, struct ae_certificate *certificate)
 {
-    struct ae_error err;
+    struct ae_error err, second;
 
-    return ae_certificate_write(certificate, prove->file, prove->key, &err)
-               ? cli_fail("prove", &err)
-               : CLI_OK;
+    if (!ae_certificate_write(certificate, prove->file, prove->key, &err))
+        return CLI_OK;
+    cli_fail("prove", &err);
+    if (prove->key && !ae_certificate_write(certificate, prove->file, NULL, &second))
+        fprintf(stderr, "aether prove: %s is written without a signature\n", AE_TEXT(prove->file));
+    return CLI_FAILED;
 }
 
 static void print(const struct cli_prove *prove, const struct ae_certificate *certificate)
