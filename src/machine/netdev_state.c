@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_addr.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -51,6 +52,38 @@ static json_t *pack_address(const struct ae_address *address)
     return packed;
 }
 
+/* What an administrator sets of an interface; the other flags are the kernel's own findings. */
+#define KEPT_LINK_FLAGS (IFF_NOARP | IFF_PROMISC | IFF_ALLMULTI | IFF_MULTICAST | IFF_DYNAMIC)
+
+static json_t *pack_mac(const struct ae_link_state *link)
+{
+    char text[3 * sizeof(link->mac)] = "";
+
+    for (unsigned i = 0; i < link->mac_length; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%02x", i ? ":" : "",
+                 link->mac[i]);
+    return json_string(text);
+}
+
+static int save_altname(const char *name, void *context)
+{
+    return json_array_append_new(context, json_string(name)) ? -ENOMEM : 0;
+}
+
+static int save_link(json_t *saved, const struct ae_link_state *link)
+{
+    json_t *altnames = json_array();
+    int rc = ae_netlink_altnames(link->index, save_altname, altnames);
+
+    json_object_set_new(saved, "altnames", altnames);
+    json_object_set_new(saved, "alias", json_string(link->alias));
+    json_object_set_new(saved, "queue_length", json_integer(link->queue_length));
+    json_object_set_new(saved, "flags", json_integer(link->flags & KEPT_LINK_FLAGS));
+    if (link->mac_length)
+        json_object_set_new(saved, "mac", pack_mac(link));
+    return rc;
+}
+
 struct saving {
     unsigned index;
     json_t *addresses;
@@ -79,6 +112,10 @@ json_t *ae_netdev_save(unsigned index, struct ae_error *err)
         saved = json_pack("{s:s, s:i, s:I, s:b, s:I, s:O}", "name", link.name, "index", (int)index,
                           "mtu", (json_int_t)link.mtu, "up", (int)link.up, "saved_at",
                           seconds_since_boot(), "addresses", saving.addresses);
+    if (saved && (rc = save_link(saved, &link))) {
+        json_decref(saved);
+        saved = NULL;
+    }
     json_decref(saving.addresses);
     if (!saved)
         ae_error_set(err, rc ? rc : -ENOMEM, "reading the state of interface %u: %s", index,
@@ -177,6 +214,72 @@ static int restore_name(unsigned index, const char *name, struct ae_error *err)
     return rc ? ae_error_set(err, rc, "naming interface %u %s: %s", index, name, strerror(-rc)) : 0;
 }
 
+static bool unpack_mac(const json_t *saved, struct ae_link_state *link)
+{
+    const char *text = json_string_value(json_object_get(saved, "mac"));
+    unsigned byte;
+    int end;
+
+    link->mac_length = 0;
+    while (text && sscanf(text, "%2x%n", &byte, &end) == 1 &&
+           link->mac_length < sizeof(link->mac)) {
+        link->mac[link->mac_length++] = (uint8_t)byte;
+        text += end + (text[end] == ':');
+    }
+    return link->mac_length > 0;
+}
+
+/* Some drivers take another MAC address only while the interface is down. */
+static int restore_mac(unsigned index, const struct ae_link_state *wanted)
+{
+    struct ae_link_state now;
+    int rc = ae_netlink_get_link(index, &now);
+
+    if (rc || (now.mac_length == wanted->mac_length &&
+               memcmp(now.mac, wanted->mac, wanted->mac_length) == 0))
+        return rc;
+    rc = ae_netlink_set_up(index, false);
+    return rc ? rc : ae_netlink_set_mac(index, wanted->mac, wanted->mac_length);
+}
+
+/* The rest of what the record holds; one of an older version holds none of it. */
+static int restore_rest(unsigned index, const json_t *saved, struct ae_error *err)
+{
+    const json_t *altnames = json_object_get(saved, "altnames");
+    const char *alias = json_string_value(json_object_get(saved, "alias")), *what = "MAC address";
+    struct ae_link_state link;
+    json_int_t number;
+    int rc = unpack_mac(saved, &link) ? restore_mac(index, &link) : 0;
+
+    if (!rc && unpack_number(saved, "queue_length", UINT32_MAX, &number)) {
+        what = "transmit queue length";
+        rc = ae_netlink_set_queue_length(index, (uint32_t)number);
+    }
+    if (!rc && alias && *alias) {
+        what = "alias";
+        rc = ae_netlink_set_alias(index, alias);
+    }
+    if (!rc && unpack_number(saved, "flags", UINT32_MAX, &number)) {
+        what = "flags";
+        rc = ae_netlink_set_flags(index, (uint32_t)number, KEPT_LINK_FLAGS);
+    }
+    for (size_t i = 0; !rc && i < json_array_size(altnames); i++) {
+        what = "other names";
+        rc = ae_netlink_add_altname(index, json_string_value(json_array_get(altnames, i)));
+        rc = rc == -EEXIST ? 0 : rc; /* udev was here first */
+    }
+    return rc ? ae_error_set(err, rc, "giving interface %u its %s: %s", index, what, strerror(-rc))
+              : 0;
+}
+
+static bool are_names(const json_t *names)
+{
+    for (size_t i = 0; i < json_array_size(names); i++)
+        if (!json_is_string(json_array_get(names, i)))
+            return false;
+    return true;
+}
+
 int ae_netdev_restore(unsigned index, const json_t *saved, struct ae_error *err)
 {
     const char *name = json_string_value(json_object_get(saved, "name"));
@@ -185,7 +288,8 @@ int ae_netdev_restore(unsigned index, const json_t *saved, struct ae_error *err)
     int rc;
 
     if (!name || !*name || strlen(name) >= IF_NAMESIZE ||
-        !unpack_number(saved, "mtu", UINT32_MAX, &mtu) || restore_addresses(0, saved, NULL))
+        !unpack_number(saved, "mtu", UINT32_MAX, &mtu) || restore_addresses(0, saved, NULL) ||
+        !are_names(json_object_get(saved, "altnames")))
         return ae_error_set(err, -EBADMSG, "the record of the interface makes no sense");
     rc = restore_name(index, name, err);
     if (rc)
@@ -194,6 +298,9 @@ int ae_netdev_restore(unsigned index, const json_t *saved, struct ae_error *err)
     if (rc)
         return ae_error_set(err, rc, "giving %s its MTU %lld: %s", name, (long long)mtu,
                             strerror(-rc));
+    rc = restore_rest(index, saved, err);
+    if (rc)
+        return rc;
     rc = ae_netlink_set_up(index, up);
     if (rc)
         return ae_error_set(err, rc, "turning %s %s: %s", name, up ? "up" : "down", strerror(-rc));

@@ -3,9 +3,10 @@
 #define AE_MACHINE_NETDEV_STATE_H
 
 /*
- * What an administrator made of a network interface - name, MTU, up or down, addresses - kept as
- * JSON while the interface does not exist. Addresses that come back by themselves are not kept:
- * IPv6 link-local ones and those with a lifetime (router advertisements, DHCPv6).
+ * What an administrator made of a network interface - names, MAC address, MTU, length of its queue,
+ * alias, flags, up or down, addresses - kept as JSON while the interface does not exist. Addresses
+ * that come back by themselves are not kept: IPv6 link-local ones and those with a lifetime (router
+ * advertisements, DHCPv6).
  */
 
 #include <jansson.h>

@@ -66,6 +66,18 @@ static int note_link(const struct nlattr *attribute, void *context)
     case IFLA_MTU:
         link->mtu = mnl_attr_get_u32(attribute);
         break;
+    case IFLA_TXQLEN:
+        link->queue_length = mnl_attr_get_u32(attribute);
+        break;
+    case IFLA_IFALIAS:
+        strncpy(link->alias, mnl_attr_get_str(attribute), sizeof(link->alias) - 1);
+        break;
+    case IFLA_ADDRESS:
+        link->mac_length = (uint8_t)mnl_attr_get_payload_len(attribute);
+        if (link->mac_length > sizeof(link->mac))
+            link->mac_length = 0;
+        memcpy(link->mac, mnl_attr_get_payload(attribute), link->mac_length);
+        break;
     default:
         break;
     }
@@ -79,6 +91,7 @@ static int parse_link(const struct nlmsghdr *message, void *context)
 
     link->index = (unsigned)body->ifi_index;
     link->up = body->ifi_flags & IFF_UP;
+    link->flags = body->ifi_flags;
     return mnl_attr_parse(message, sizeof(*body), note_link, link);
 }
 
@@ -90,6 +103,100 @@ int ae_netlink_get_link(unsigned index, struct ae_link_state *link)
     memset(link, 0, sizeof(*link));
     begin_link(message, index);
     return transact(message, parse_link, link);
+}
+
+struct altnames {
+    int (*each)(const char *name, void *context);
+    void *context;
+    int result;
+};
+
+static int note_altname(const struct nlattr *attribute, void *context)
+{
+    struct altnames *names = context;
+
+    if (mnl_attr_get_type(attribute) == IFLA_ALT_IFNAME && !names->result)
+        names->result = names->each(mnl_attr_get_str(attribute), names->context);
+    return MNL_CB_OK;
+}
+
+static int find_altnames(const struct nlattr *attribute, void *context)
+{
+    return mnl_attr_get_type(attribute) == IFLA_PROP_LIST
+               ? mnl_attr_parse_nested(attribute, note_altname, context)
+               : MNL_CB_OK;
+}
+
+static int parse_altnames(const struct nlmsghdr *message, void *context)
+{
+    return mnl_attr_parse(message, sizeof(struct ifinfomsg), find_altnames, context);
+}
+
+int ae_netlink_altnames(unsigned index, int (*each)(const char *name, void *context), void *context)
+{
+    struct altnames names = {each, context, 0};
+    char buffer[BUFFER];
+    struct nlmsghdr *message = begin(buffer, RTM_GETLINK, NLM_F_ACK);
+    int rc;
+
+    begin_link(message, index);
+    rc = transact(message, parse_altnames, &names);
+    return rc ? rc : names.result;
+}
+
+int ae_netlink_add_altname(unsigned index, const char *name)
+{
+    char buffer[BUFFER];
+    struct nlmsghdr *message =
+        begin(buffer, RTM_NEWLINKPROP, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND);
+    struct nlattr *list;
+
+    begin_link(message, index);
+    list = mnl_attr_nest_start(message, IFLA_PROP_LIST);
+    mnl_attr_put_strz(message, IFLA_ALT_IFNAME, name);
+    mnl_attr_nest_end(message, list);
+    return transact(message, NULL, NULL);
+}
+
+int ae_netlink_set_mac(unsigned index, const uint8_t *mac, size_t length)
+{
+    char buffer[BUFFER];
+    struct nlmsghdr *message = begin(buffer, RTM_SETLINK, NLM_F_ACK);
+
+    begin_link(message, index);
+    mnl_attr_put(message, IFLA_ADDRESS, length, mac);
+    return transact(message, NULL, NULL);
+}
+
+int ae_netlink_set_queue_length(unsigned index, uint32_t packets)
+{
+    char buffer[BUFFER];
+    struct nlmsghdr *message = begin(buffer, RTM_SETLINK, NLM_F_ACK);
+
+    begin_link(message, index);
+    mnl_attr_put_u32(message, IFLA_TXQLEN, packets);
+    return transact(message, NULL, NULL);
+}
+
+int ae_netlink_set_alias(unsigned index, const char *alias)
+{
+    char buffer[BUFFER];
+    struct nlmsghdr *message = begin(buffer, RTM_SETLINK, NLM_F_ACK);
+
+    begin_link(message, index);
+    mnl_attr_put_str(message, IFLA_IFALIAS, alias);
+    return transact(message, NULL, NULL);
+}
+
+int ae_netlink_set_flags(unsigned index, uint32_t flags, uint32_t mask)
+{
+    char buffer[BUFFER];
+    struct nlmsghdr *message = begin(buffer, RTM_SETLINK, NLM_F_ACK);
+    struct ifinfomsg *body = begin_link(message, index);
+
+    body->ifi_change = mask;
+    body->ifi_flags = flags & mask;
+    return transact(message, NULL, NULL);
 }
 
 int ae_netlink_set_name(unsigned index, const char *name)

@@ -17,8 +17,13 @@
 struct ae_link_state {
     unsigned index;
     char name[IF_NAMESIZE];
-    uint32_t mtu; /* bytes */
-    bool up;      /* IFF_UP: as the administrator wants it, whatever the wire says */
+    uint32_t mtu;          /* bytes */
+    bool up;               /* IFF_UP: as the administrator wants it, whatever the wire says */
+    uint32_t flags;        /* IFF_* */
+    uint32_t queue_length; /* txqueuelen, packets */
+    uint8_t mac[32];
+    uint8_t mac_length;
+    char alias[256]; /* "" without one */
 };
 
 struct ae_address {
@@ -51,6 +56,18 @@ int ae_netlink_routes(int (*each)(const struct ae_route *route, void *context), 
 
 /* -ENODEV: no such interface. */
 int ae_netlink_get_link(unsigned index, struct ae_link_state *link);
+
+/* Calls each for every other name that the interface has; stops at the first non-zero result. */
+int ae_netlink_altnames(unsigned index, int (*each)(const char *name, void *context),
+                        void *context);
+/* -EEXIST: it, or another interface, has the name already. */
+int ae_netlink_add_altname(unsigned index, const char *name);
+
+int ae_netlink_set_mac(unsigned index, const uint8_t *mac, size_t length);
+int ae_netlink_set_queue_length(unsigned index, uint32_t packets);
+int ae_netlink_set_alias(unsigned index, const char *alias);
+/* Those of mask become as in flags. */
+int ae_netlink_set_flags(unsigned index, uint32_t flags, uint32_t mask);
 
 int ae_netlink_set_name(unsigned index, const char *name);
 int ae_netlink_set_mtu(unsigned index, uint32_t mtu);

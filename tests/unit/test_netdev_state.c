@@ -107,6 +107,9 @@ static void everything_comes_back(void **state)
 
     (void)state;
     run("ip link set wire0 mtu 1400 && ip link set wire0 up");
+    run("ip link set wire0 address 02:aa:bb:cc:dd:01 txqueuelen 333 alias 'the left one' arp off");
+    run("ip link set wire0 promisc on");
+    run("ip link property add dev wire0 altname wire-on-the-left altname wl0");
     run("ip address add 192.0.2.7/28 broadcast + dev wire0");
     run("ip address add 192.0.2.40/28 label wire0:1 dev wire0");
     run("ip address add 198.51.100.1 peer 198.51.100.2 dev wire0");
