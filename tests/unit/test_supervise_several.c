@@ -575,8 +575,18 @@ static void a_link_that_is_made_up_is_told_now_and_then(void **state)
 
 /* ---- System calls while quiet ---- */
 
+/* The thread sanitizer makes calls of its own, and keeps signals back. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#endif
+
 static bool can_be_refused(void)
 {
+#ifdef SANITIZED
+    return false;
+#endif
     if (WEXITSTATUS(result.workers[0].status) != 98)
         return true;
     assert_int_equal(result.workers[0].calls_in_force, AE_QUIET_TRACE);
