@@ -465,7 +465,7 @@ static void tell_hop(struct routes *routes, uint32_t id)
 
 static void tell_multipath(struct routes *routes)
 {
-    const struct rtnexthop *hop = mnl_attr_get_payload(routes->multipath);
+    struct rtnexthop *hop = mnl_attr_get_payload(routes->multipath);
     size_t left = mnl_attr_get_payload_len(routes->multipath);
 
     while (left >= sizeof(*hop) && hop->rtnh_len >= sizeof(*hop) && hop->rtnh_len <= left) {
