@@ -152,6 +152,7 @@ void ae_port_close(struct ae_port *port)
 {
     if (!port)
         return;
+    ae_port_pause(port);
     /* The device stops before the queues it writes to are forgotten. */
     ae_port_owner_close(port->owner);
     for (unsigned i = 0; i < AE_PORT_QUEUES; i++)
@@ -184,4 +185,11 @@ struct ae_queue *ae_port_queue(struct ae_port *port, unsigned index)
 struct ae_port_owner *ae_port_get_owner(struct ae_port *port)
 {
     return port->owner;
+}
+
+void ae_port_pause(struct ae_port *port)
+{
+    for (unsigned i = 0; i < AE_PORT_QUEUES && port->ops->pause; i++)
+        if (port->queues[i])
+            port->ops->pause(port->queues[i]);
 }

@@ -119,6 +119,9 @@ struct ae_port_ops {
     int (*attach)(struct ae_port *port, unsigned index, struct ae_queue **queue,
                   struct ae_error *err);
     void (*detach)(struct ae_queue *queue);
+    /* The worker may not poll again for long: what it would do at its next poll for somebody who waits. May be
+     * NULL. */
+    void (*pause)(struct ae_queue *queue);
 };
 
 extern const struct ae_port_ops ae_port_pair;
@@ -199,6 +202,9 @@ const struct ae_port_ops *ae_port_driver_for(uint16_t vendor, uint16_t device);
 
 /* Names every device that has a driver, for an error's text. */
 void ae_port_describe_drivers(char *text, size_t size);
+
+/* Of every queue of the port. */
+void ae_port_pause(struct ae_port *port);
 
 void ae_port_set_link(struct ae_port_state *state, const struct ae_link *link);
 void ae_port_read_link(const struct ae_port_state *state, struct ae_link *link);

@@ -283,6 +283,21 @@ int ae_vhost_attach(struct ae_port *port, unsigned index, struct ae_queue **out,
     return 0;
 }
 
+/*
+ * A driver that turns its interrupts on hears at our next poll of what was used before. If there is none, it is now
+ * that it has to: the fence is for its store of flags and our store of what was used, of which one sees the other.
+ */
+void ae_vhost_pause(struct ae_queue *base)
+{
+    struct queue *queue = (struct queue *)base;
+
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (queue->receive)
+        queue->tell(&queue->from_peer);
+    if (queue->send)
+        queue->tell(&queue->to_peer);
+}
+
 void ae_vhost_detach(struct ae_queue *base)
 {
     struct queue *queue = (struct queue *)base;

@@ -569,4 +569,5 @@ const struct ae_port_ops ae_port_vhost_server = {
     .statistics = statistics,
     .attach = ae_vhost_attach,
     .detach = ae_vhost_detach,
+    .pause = ae_vhost_pause,
 };

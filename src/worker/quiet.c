@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/root.h"
 #include "base/text.h"
+#include "port/port.h"
 #include "worker/calls.h"
 #include "worker/shared.h"
 
@@ -263,6 +264,9 @@ void ae_quiet_leave(struct ae_worker *worker)
     if (!worker->quiet)
         return;
     worker->quiet = false;
+    /* It may do something else for long now. */
+    for (unsigned i = 0; i < worker->port_count; i++)
+        ae_port_pause(worker->ports[i]);
     ae_gate_pass(worker, AE_GATE_LEFT);
     ae_calls_end();
 }

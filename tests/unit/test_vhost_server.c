@@ -477,6 +477,37 @@ static void the_driver_is_notified_when_it_wants_to_be(void **state)
     close_front();
 }
 
+/* The driver turns its interrupts on after the last poll there is: it hears at the latest when we stop. */
+static void a_worker_that_stops_polling_tells_first(void **state)
+{
+    struct driver_piece out = {GUEST + buffer(0), 12 + 60, false};
+    struct ae_packet *packet;
+    uint64_t times;
+    uint16_t got = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        connect_front(forms[i]);
+        exchange(10);
+        assert_int_equal(fcntl(front.calls[1], F_SETFL, O_NONBLOCK), 0);
+        idle(10);
+        while (read(front.calls[1], &times, sizeof(times)) > 0)
+            ;
+        driver_offer(&front.rings[1], &out, 1);
+        for (int64_t end = patience(); ae_vhost_now_ms() < end && !got;)
+            got = turn(&packet, 1);
+        assert_int_equal(got, 1);
+        got = 0;
+        ae_packet_put(packet);
+        driver_want_interrupts(&front.rings[1], true);
+        ae_port_pause(port);
+        ae_port_owner_tend(ae_port_get_owner(port));
+        assert_int_equal(read(front.calls[1], &times, sizeof(times)), sizeof(times));
+        close_front();
+        wait_for_link(false);
+    }
+}
+
 static void configuration_and_announcement(void **state)
 {
     struct vhost_user_config wanted = {.size = sizeof(struct virtio_net_config)};
@@ -784,6 +815,7 @@ int main(void)
         WITH_PORT(two_pairs),
         WITH_PORT(a_disabled_ring_drops_what_it_is_given),
         WITH_PORT(the_driver_is_notified_when_it_wants_to_be),
+        WITH_PORT(a_worker_that_stops_polling_tells_first),
         WITH_PORT(configuration_and_announcement),
         WITH_PORT(a_broken_ring_ends_the_connection_and_the_next_peer_finds_it_as_new),
         WITH_PORT(memory_that_shrinks_under_us),
