@@ -52,8 +52,8 @@ static int start(struct ae_port_owner *owner, struct ae_error *err)
     return rc ? rc : owner->ops->pci->enable(owner, err);
 }
 
-/* No DMA any more, whatever the function thinks. Where there is no reset, bus mastering is off all the
- * same, and init begins with the reset that is the card's own. */
+/* No DMA any more, whatever the function thinks. Where there is no reset, bus mastering is off all
+ * the same, and init begins with the reset that is the card's own. */
 static int stop(struct ae_port_owner *owner, struct ae_error *err)
 {
     int rc, reset;

@@ -4,8 +4,8 @@
 
 /*
  * What may be sent: one rule for all drivers, the one that ae_send promises in <aether/port.h>. A
- * driver's device reads what the packet says, so a packet that says something wrong would have it read
- * another frame, or memory that holds none.
+ * driver's device reads what the packet says, so a packet that says something wrong would have it
+ * read another frame, or memory that holds none.
  */
 
 #include <stdbool.h>
@@ -13,11 +13,11 @@
 
 #include <aether/packet.h>
 
-#define AE_FRAME_MIN       14u                 /* an Ethernet header */
-#define AE_FRAME_MAX(mtu) ((mtu) + 14u + 4u)   /* with one VLAN tag */
+#define AE_FRAME_MIN      14u                /* an Ethernet header */
+#define AE_FRAME_MAX(mtu) ((mtu) + 14u + 4u) /* with one VLAN tag */
 
-#define AE_SEND_OFFLOADS                                                                  \
-    ((uint32_t)(AE_PACKET_SEND_IPV4_CHECKSUM | AE_PACKET_SEND_UDP_CHECKSUM |              \
+#define AE_SEND_OFFLOADS                                                     \
+    ((uint32_t)(AE_PACKET_SEND_IPV4_CHECKSUM | AE_PACKET_SEND_UDP_CHECKSUM | \
                 AE_PACKET_SEND_TCP_CHECKSUM))
 
 /* Flags and in_pool in one word, so that one test is enough for both. */
@@ -39,22 +39,22 @@ static inline uint64_t ae_packet_word(const struct ae_packet *packet)
 struct ae_sendable {
     const struct ae_pool *pool; /* whose packets */
     uint32_t span;              /* bytes of the longest frame less the shortest */
-    uint32_t spare;             /* so far behind the first place there is, the longest frame still fits */
+    uint32_t spare; /* so far behind the first place there is, the longest frame still fits */
 };
 
 /* Frames up to `longest` bytes, in packets of this pool. */
 struct ae_sendable ae_sendable_make(const struct ae_pool *pool, uint32_t longest);
 
-/* Of a packet that may be sent and asks for an offload: do headers lie where it says, inside the frame? */
+/* Of a packet that may be sent and asks for an offload: do headers lie where it says, inside the
+ * frame? */
 bool ae_offload_is_sound(const struct ae_packet *packet);
 
 /*
- * May this packet go out? offloads: those flags of AE_SEND_OFFLOADS that the port has; whether what is
- * asked of them is possible, ae_offload_is_sound says.
+ * May this packet go out? offloads: those flags of AE_SEND_OFFLOADS that the port has; whether what
+ * is asked of them is possible, ae_offload_is_sound says.
  */
-static inline __attribute__((always_inline)) bool
-ae_packet_may_be_sent(const struct ae_packet *packet, const struct ae_sendable *sendable,
-                      uint32_t offloads)
+static inline __attribute__((always_inline)) bool ae_packet_may_be_sent(
+    const struct ae_packet *packet, const struct ae_sendable *sendable, uint32_t offloads)
 {
     const uint64_t refused = AE_PACKET_WORD_IN_POOL | (AE_SEND_OFFLOADS & ~offloads);
     /* Both wrap to large numbers: a frame that begins too early, one that is too short. */

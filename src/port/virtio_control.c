@@ -122,10 +122,9 @@ int ae_virtio_control_begin(struct ae_virtio_control *control, uint8_t class, ui
         return ae_error_set(err, -EMSGSIZE, "control command %u.%u: %zu bytes, %d are the most",
                             class, command, length, AE_VIRTIO_CONTROL_DATA);
     if (control->busy || control->lost)
-        return ae_error_set(err, control->busy ? -EBUSY : -ENOLINK,
-                            "control command %u.%u: %s", class, command,
-                            control->busy ? "the one before is not answered yet"
-                                          : "one before was never answered");
+        return ae_error_set(
+            err, control->busy ? -EBUSY : -ENOLINK, "control command %u.%u: %s", class, command,
+            control->busy ? "the one before is not answered yet" : "one before was never answered");
     control->memory[HEADER] = class;
     control->memory[HEADER + 1] = command;
     if (length)
@@ -177,8 +176,8 @@ int ae_virtio_control_send(struct ae_virtio_control *control, uint8_t class, uin
     if (rc)
         return rc;
     ae_virtio_control_give_up(control);
-    return ae_error_set(err, -ETIMEDOUT, "control command %u.%u: no answer in %u ms", class, command,
-                        control->timeout_ms);
+    return ae_error_set(err, -ETIMEDOUT, "control command %u.%u: no answer in %u ms", class,
+                        command, control->timeout_ms);
 }
 
 /* ---- What the device is to do ---- */

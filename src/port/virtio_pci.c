@@ -13,11 +13,11 @@
 #include "base/error.h"
 #include "port/virtio_pci.h"
 
-#define TIMEOUT_MS 1000
-#define WAKE_NS    1000000ull
-#define NS_PER_MS  1000000ull
+#define TIMEOUT_MS     1000
+#define WAKE_NS        1000000ull
+#define NS_PER_MS      1000000ull
 #define ACKNOWLEDGE_NS (2 * NS_PER_MS) /* how often it is looked for */
-#define CONFIG_TRIES 8
+#define CONFIG_TRIES   8
 
 #define of  ae_virtio_pci_of
 #define has ae_virtio_pci_has
@@ -117,8 +117,8 @@ static int negotiate(struct virtio_pci *virtio, struct ae_error *err)
         (unsigned long long)virtio->features);
 }
 
-/* 4.1.4.3.1: read again until the generation stays. -EPROTO: it does not, or the device has less of a
- * configuration than its features say, or all ones: it is gone. */
+/* 4.1.4.3.1: read again until the generation stays. -EPROTO: it does not, or the device has less of
+ * a configuration than its features say, or all ones: it is gone. */
 static int read_config(const struct virtio_pci *virtio, struct virtio_net_config *config,
                        struct ae_error *err)
 {
@@ -126,10 +126,11 @@ static int read_config(const struct virtio_pci *virtio, struct virtio_net_config
 
     memset(config, 0, sizeof(*config));
     if (size > virtio->device.length)
-        return ae_error_set(err, -EPROTO,
-                            "virtio: a configuration of %u bytes; with the features that the device "
-                            "offers it has %u",
-                            virtio->device.length, size);
+        return ae_error_set(
+            err, -EPROTO,
+            "virtio: a configuration of %u bytes; with the features that the device "
+            "offers it has %u",
+            virtio->device.length, size);
     for (int tries = 0; tries < CONFIG_TRIES; tries++) {
         uint8_t generation = get8(&virtio->common, COMMON(config_generation));
 
@@ -138,8 +139,8 @@ static int read_config(const struct virtio_pci *virtio, struct virtio_net_config
         if (get8(&virtio->common, COMMON(config_generation)) == generation)
             return 0;
     }
-    return ae_error_set(err, -EPROTO, "virtio: its configuration changed %d times while it was read",
-                        CONFIG_TRIES);
+    return ae_error_set(
+        err, -EPROTO, "virtio: its configuration changed %d times while it was read", CONFIG_TRIES);
 }
 
 /* 5.1.2: the control queue is behind the last pair that the device has, not that we use. */
@@ -151,7 +152,8 @@ static int find_control_queue(struct ae_port_owner *owner, const struct virtio_n
     uint32_t pairs = many ? config->max_virtqueue_pairs : 1;
 
     if (pairs < owner->handoff.info.queues || 2 * pairs > UINT16_MAX)
-        return ae_error_set(err, -EPROTO, "virtio: the device says that it has %u queue pairs", pairs);
+        return ae_error_set(err, -EPROTO, "virtio: the device says that it has %u queue pairs",
+                            pairs);
     virtio->control_index = (uint16_t)(2 * pairs);
     return 0;
 }
@@ -222,7 +224,8 @@ static int probe(struct ae_port_owner *owner, struct ae_error *err)
         rc = reset(virtio, err);
     if (!rc)
         rc = ae_virtio_choose(owner, offered(virtio), own, &virtio->features, err);
-    /* Without it the device takes what we give it for physical addresses (6.1), and ours never are. */
+    /* Without it the device takes what we give it for physical addresses (6.1), and ours never are.
+     */
     if (!rc && !has(virtio, VIRTIO_F_ACCESS_PLATFORM))
         rc = ae_error_set(err, -EPERM,
                           "virtio: the device does not offer VIRTIO_F_ACCESS_PLATFORM: it would "
@@ -251,8 +254,8 @@ static int enable_queue(struct virtio_pci *virtio, uint16_t queue, uint16_t size
     if (rc)
         return rc;
     if (size > most)
-        return ae_error_set(err, -EPROTO, "virtio: queue %u has %u descriptors, it had %u", queue, most,
-                            size);
+        return ae_error_set(err, -EPROTO, "virtio: queue %u has %u descriptors, it had %u", queue,
+                            most, size);
     set16(&virtio->common, COMMON(queue_size), size);
     set16(&virtio->common, COMMON(queue_msix_vector), VIRTIO_MSI_NO_VECTOR);
     set64(&virtio->common, COMMON(queue_desc), parts[0]);
@@ -309,7 +312,8 @@ static int enable_control(struct ae_port_owner *owner, struct ae_error *err)
     int rc = ae_virtio_pci_select(virtio, virtio->control_index, &most, err);
 
     if (!rc)
-        rc = ae_virtio_pci_notify_place(virtio, virtio->control_index, &virtio->control_notify, err);
+        rc =
+            ae_virtio_pci_notify_place(virtio, virtio->control_index, &virtio->control_notify, err);
     if (rc)
         return rc;
     *control = (struct ae_virtio_control){
@@ -323,8 +327,10 @@ static int enable_control(struct ae_port_owner *owner, struct ae_error *err)
         .timeout_ms = TIMEOUT_MS,
     };
     if (control->size < AE_VIRTIO_CONTROL_LEAST)
-        return ae_error_set(err, -EPROTO, "virtio: the control queue has %u descriptors, a command "
-                            "takes %d", most, AE_VIRTIO_CONTROL_LEAST);
+        return ae_error_set(err, -EPROTO,
+                            "virtio: the control queue has %u descriptors, a command "
+                            "takes %d",
+                            most, AE_VIRTIO_CONTROL_LEAST);
     return enable_queue(virtio, virtio->control_index, control->size,
                         (const uint64_t[]){iova + AE_VIRTIO_CONTROL_DESCRIPTORS,
                                            iova + AE_VIRTIO_CONTROL_DRIVER,
@@ -367,8 +373,8 @@ static void set_gone(struct ae_port_owner *owner)
     ae_port_set_link(owner->state, &link);
 }
 
-/* 5.1.6.5.4: counted once, however often it is seen before it is acknowledged. The acknowledgement is
- * sent and looked for by tend, for the device may take its time, or never come to it. */
+/* 5.1.6.5.4: counted once, however often it is seen before it is acknowledged. The acknowledgement
+ * is sent and looked for by tend, for the device may take its time, or never come to it. */
 static void take_announcement(struct ae_port_owner *owner, bool asked)
 {
     struct virtio_pci *virtio = of(owner);

@@ -3,8 +3,8 @@
 #define AE_PORT_VIRTIO_PCI_H
 
 /*
- * A virtio device over PCI, the owner's: what it knows of it, and where its structures are. Sections are
- * those of OASIS VIRTIO 1.2.
+ * A virtio device over PCI, the owner's: what it knows of it, and where its structures are.
+ * Sections are those of OASIS VIRTIO 1.2.
  *
  * The device may be hostile: capabilities, places and sizes are checked when they are found, before
  * anything is touched there.
@@ -52,15 +52,17 @@ static inline bool ae_virtio_pci_has(const struct virtio_pci *virtio, unsigned b
 
 #define COMMON(field) ((uint32_t)offsetof(struct virtio_pci_common_cfg, field))
 
-/* Finds and maps the structures, and sets owner->registers to the pages with the notification structure:
- * all that a worker maps. -ENODEV: not all of them are there; the error says which could not be used. */
+/* Finds and maps the structures, and sets owner->registers to the pages with the notification
+ * structure: all that a worker maps. -ENODEV: not all of them are there; the error says which could
+ * not be used. */
 int ae_virtio_pci_find(struct ae_port_owner *owner, struct ae_error *err);
 
 /* Chooses a queue for the next accesses, and says how many descriptors it has. -EPROTO: none. */
 int ae_virtio_pci_select(struct virtio_pci *virtio, uint16_t queue, uint16_t *size,
                          struct ae_error *err);
 
-/* Where a queue is notified, in owner->registers: with VIRTIO_F_NOTIFICATION_DATA 4 bytes, else 2. */
+/* Where a queue is notified, in owner->registers: with VIRTIO_F_NOTIFICATION_DATA 4 bytes, else 2.
+ */
 int ae_virtio_pci_notify_place(struct virtio_pci *virtio, uint16_t queue, uint32_t *offset,
                                struct ae_error *err);
 

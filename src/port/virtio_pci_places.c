@@ -30,8 +30,8 @@ static int read_capability(struct ae_device *device, unsigned at, struct virtio_
     memcpy(cap, words, sizeof(*cap));
     if (cap->cap.cap_len >= 4 * count)
         return 0;
-    return ae_error_set(err, -EPROTO, "virtio: the capability at 0x%x has %u bytes, %u are needed", at,
-                        cap->cap.cap_len, 4 * count);
+    return ae_error_set(err, -EPROTO, "virtio: the capability at 0x%x has %u bytes, %u are needed",
+                        at, cap->cap.cap_len, 4 * count);
 }
 
 /* The least that there has to be of a structure for us to use it. */
@@ -55,7 +55,8 @@ static int place(struct ae_port_owner *owner, const struct virtio_pci_cap *cap,
     if (rc)
         return rc;
     if (cap->offset % 4 || cap->length < least_of(cap->cfg_type))
-        return ae_error_set(err, -EPROTO, "virtio: a structure (type %u) of %u bytes at 0x%x of BAR %u",
+        return ae_error_set(err, -EPROTO,
+                            "virtio: a structure (type %u) of %u bytes at 0x%x of BAR %u",
                             cap->cfg_type, cap->length, cap->offset, cap->bar);
     rc = ae_device_check_registers(owner->device, cap->bar, cap->offset, cap->length,
                                    "a virtio structure", err);
@@ -87,7 +88,8 @@ static bool is_complete(const struct virtio_pci *virtio)
     return virtio->common.base && virtio->notify.base && virtio->device.base;
 }
 
-/* 4.1.4: the first capability of a type that can be used is the one to use; BARs above 5 are reserved. */
+/* 4.1.4: the first capability of a type that can be used is the one to use; BARs above 5 are
+ * reserved. */
 int ae_virtio_pci_find(struct ae_port_owner *owner, struct ae_error *err)
 {
     struct virtio_pci *virtio = ae_virtio_pci_of(owner);
@@ -149,10 +151,11 @@ int ae_virtio_pci_notify_place(struct virtio_pci *virtio, uint16_t queue, uint32
     at = (uint64_t)ae_mmio_read16(virtio->common.base, COMMON(queue_notify_off)) *
          virtio->notify_off_multiplier;
     if (at % width || width > virtio->notify.length || at > virtio->notify.length - width)
-        return ae_error_set(err, -EPROTO,
-                            "virtio: queue %u is notified by %u bytes at 0x%llx of a structure that "
-                            "has %u",
-                            queue, width, (unsigned long long)at, virtio->notify.length);
+        return ae_error_set(
+            err, -EPROTO,
+            "virtio: queue %u is notified by %u bytes at 0x%llx of a structure that "
+            "has %u",
+            queue, width, (unsigned long long)at, virtio->notify.length);
     *offset = virtio->notify_offset + (uint32_t)at;
     return 0;
 }

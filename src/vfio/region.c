@@ -165,7 +165,8 @@ static bool overlap(uint64_t one, uint64_t one_size, uint64_t other, uint64_t ot
     return one < other + other_size && other < one + one_size;
 }
 
-/* PCI Local Bus 3.0, 6.8.2: the table has 16 bytes a vector, the pending bits 8 bytes for 64 of them. */
+/* PCI Local Bus 3.0, 6.8.2: the table has 16 bytes a vector, the pending bits 8 bytes for 64 of
+ * them. */
 static bool overlaps_msix(struct ae_device *device, unsigned bar, uint64_t offset, uint64_t length)
 {
     int at = ae_device_find_capability(device, PCI_CAP_ID_MSIX);
@@ -186,14 +187,15 @@ static bool overlaps_msix(struct ae_device *device, unsigned bar, uint64_t offse
 static bool is_mapped(const struct ae_bar_areas *areas, uint64_t offset, uint64_t length)
 {
     for (unsigned i = 0; i < areas->count; i++)
-        if (offset >= areas->area[i].offset && offset - areas->area[i].offset <= areas->area[i].size &&
+        if (offset >= areas->area[i].offset &&
+            offset - areas->area[i].offset <= areas->area[i].size &&
             length <= areas->area[i].size - (offset - areas->area[i].offset))
             return true;
     return false;
 }
 
-int ae_device_check_registers(struct ae_device *device, unsigned bar, uint64_t offset, uint64_t length,
-                              const char *what, struct ae_error *err)
+int ae_device_check_registers(struct ae_device *device, unsigned bar, uint64_t offset,
+                              uint64_t length, const char *what, struct ae_error *err)
 {
     uint64_t size = bar < AE_BARS && device->bars[bar].base ? device->bars[bar].size : 0;
     const char *why = NULL;

@@ -3,10 +3,10 @@
 #define AE_FUZZ_OWNER_H
 
 /*
- * The owner of a card against a function that lies: what it reads of registers, where its capabilities,
- * BARs and their holes are, what it writes to memory and when it is gone come from the input. Whatever it
- * does, nothing outside of it is touched (it would fault), no call takes long, and in the end it masters
- * the bus no more.
+ * The owner of a card against a function that lies: what it reads of registers, where its
+ * capabilities, BARs and their holes are, what it writes to memory and when it is gone come from
+ * the input. Whatever it does, nothing outside of it is touched (it would fault), no call takes
+ * long, and in the end it masters the bus no more.
  */
 
 #include <stdbool.h>
@@ -21,10 +21,10 @@
 #include "made_function.h"
 #include "made_root.h"
 
-#define CHECK(condition)   \
-    do {                   \
-        if (!(condition))  \
-            abort();       \
+#define CHECK(condition)  \
+    do {                  \
+        if (!(condition)) \
+            abort();      \
     } while (0)
 
 #define LONGEST      (20 * UINT64_C(1000000000)) /* ns that opening or closing may sleep */

@@ -5,7 +5,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What the device has in its configuration, and what it writes into the rings that are the owner's. */
+/* What the device has in its configuration, and what it writes into the rings that are the owner's.
+ */
 static void spoil(uint32_t at, uint32_t value)
 {
     const struct made_queue *control = &made_virtio.queues[made_virtio.control];
@@ -29,9 +30,10 @@ static void put_capabilities(void)
     for (unsigned i = 0; i < count; i++) {
         uint32_t places = take(1);
 
-        made_virtio_capability(0x40 + 0x20 * i, (uint8_t)(take(1) % 6), places & 1 ? 4 : places >> 1 & 7,
-                               places & 0x80 ? take(4) : take(1) % 5 * 0x1000,
-                               places & 0x40 ? take(4) : take(2), places & 0x20 ? take(4) : take(1));
+        made_virtio_capability(
+            0x40 + 0x20 * i, (uint8_t)(take(1) % 6), places & 1 ? 4 : places >> 1 & 7,
+            places & 0x80 ? take(4) : take(1) % 5 * 0x1000, places & 0x40 ? take(4) : take(2),
+            places & 0x20 ? take(4) : take(1));
     }
 }
 

@@ -2,7 +2,8 @@
 #ifndef AE_TESTS_MADE_E1000E_H
 #define AE_TESTS_MADE_E1000E_H
 
-/* The registers of an 82574L that its owner uses, as the datasheet has them, on a made-up function. */
+/* The registers of an 82574L that its owner uses, as the datasheet has them, on a made-up function.
+ */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,15 +12,15 @@
 #include "port/e1000e_regs.h"
 
 struct made_e1000e {
-    bool gone;             /* reads are all ones */
+    bool gone; /* reads are all ones */
     bool never_reset, never_nvm, never_stops;
-    unsigned resets;       /* by CTRL.RST */
-    bool masters;          /* GIO master enable */
-    unsigned stops;        /* how often it was told to master the bus no more */
+    unsigned resets; /* by CTRL.RST */
+    bool masters;    /* GIO master enable */
+    unsigned stops;  /* how often it was told to master the bus no more */
     bool linked;
     uint8_t mac[6];
-    bool no_mac;           /* the NVM's address is not valid */
-    uint32_t gone_after;   /* reads until it is gone; 0: it stays */
+    bool no_mac;         /* the NVM's address is not valid */
+    uint32_t gone_after; /* reads until it is gone; 0: it stays */
 };
 
 extern struct made_e1000e made_e1000e;

@@ -171,7 +171,8 @@ static int give_region(struct vfio_region_info *info)
 {
     struct vfio_region_info_cap_sparse_mmap list = {
         .header = {.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP, .version = 1}, .nr_areas = MADE_SPARSE};
-    uint32_t room = info->argsz, size = sizeof(*info) + sizeof(list) + sizeof(uint64_t[MADE_SPARSE][2]);
+    uint32_t room = info->argsz,
+             size = sizeof(*info) + sizeof(list) + sizeof(uint64_t[MADE_SPARSE][2]);
     const struct made_bar *bar = &made_function.bars[info->index % 6];
 
     if (info->index == VFIO_PCI_CONFIG_REGION_INDEX) {
@@ -276,16 +277,16 @@ static int answer_kernel(int fd, unsigned long request, ...)
         return fcntl(made_function.file, F_DUPFD_CLOEXEC, 0);
     case VFIO_DEVICE_GET_INFO:
         *(struct vfio_device_info *)argument = (struct vfio_device_info){
-            .flags = VFIO_DEVICE_FLAGS_PCI |
-                     (made_function.no_reset ? 0 : VFIO_DEVICE_FLAGS_RESET),
+            .flags = VFIO_DEVICE_FLAGS_PCI | (made_function.no_reset ? 0 : VFIO_DEVICE_FLAGS_RESET),
             .num_regions = VFIO_PCI_NUM_REGIONS};
         return 0;
     case VFIO_DEVICE_GET_REGION_INFO:
         return give_region(argument);
     case VFIO_DEVICE_GET_IRQ_INFO:
         ((struct vfio_irq_info *)argument)->count =
-            ((struct vfio_irq_info *)argument)->index == VFIO_PCI_MSIX_IRQ_INDEX ? made_function.msix
-                                                                                  : 0;
+            ((struct vfio_irq_info *)argument)->index == VFIO_PCI_MSIX_IRQ_INDEX
+                ? made_function.msix
+                : 0;
         return 0;
     case VFIO_DEVICE_SET_IRQS:
         return take_irqs(argument);

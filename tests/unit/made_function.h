@@ -3,10 +3,10 @@
 #define AE_TESTS_MADE_FUNCTION_H
 
 /*
- * A made-up PCI function behind VFIO, for the owners of cards. Its configuration space and BARs are a file,
- * so that reading and mapping them is real, and touching what is not there faults; what the kernel answers
- * is made up. A card is a model on top of it, which sees each register access: made_e1000e.c, made_virtio.c.
- * Time is made up too: it passes while somebody sleeps.
+ * A made-up PCI function behind VFIO, for the owners of cards. Its configuration space and BARs are
+ * a file, so that reading and mapping them is real, and touching what is not there faults; what the
+ * kernel answers is made up. A card is a model on top of it, which sees each register access:
+ * made_e1000e.c, made_virtio.c. Time is made up too: it passes while somebody sleeps.
  */
 
 #include <stdbool.h>
@@ -18,9 +18,9 @@
 #define MADE_SPARSE   3
 
 struct made_bar {
-    uint32_t size;  /* 0: there is none */
-    bool io;        /* an I/O BAR: not to be mapped */
-    bool sparse;    /* of it only `area` may be mapped */
+    uint32_t size;                 /* 0: there is none */
+    bool io;                       /* an I/O BAR: not to be mapped */
+    bool sparse;                   /* of it only `area` may be mapped */
     uint64_t area[MADE_SPARSE][2]; /* offset, size */
 };
 
@@ -45,7 +45,7 @@ struct made_function {
     /* What was done with it. */
     unsigned resets, masters, mappings, mapped; /* masters: resets while it mastered the bus */
     uint64_t slept, accesses;
-    bool unmapped_early;         /* memory was unmapped while the function could write to it */
+    bool unmapped_early; /* memory was unmapped while the function could write to it */
 };
 
 extern struct made_function made_function;

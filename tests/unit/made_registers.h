@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Before the source of a card's owner: its registers and its time are made_function's. Not a header like
- * others: it renames what follows. */
+/* Before the source of a card's owner: its registers and its time are made_function's. Not a header
+ * like others: it renames what follows. */
 
 #include "base/barrier.h"
 #include "made_function.h"

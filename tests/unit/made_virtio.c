@@ -57,8 +57,8 @@ static bool answer_split(struct made_queue *queue)
         return false;
     at = avail->ring[queue->next % queue->used_size];
     for (uint16_t next = at; count < 8 && next < queue->used_size; next = links[count++].next) {
-        links[count] = (struct link){table[next].addr, table[next].len, table[next].flags,
-                                     table[next].next};
+        links[count] =
+            (struct link){table[next].addr, table[next].len, table[next].flags, table[next].next};
         if (!(links[count].flags & VIRTQ_DESC_F_NEXT)) {
             count++;
             break;
@@ -99,7 +99,8 @@ void made_virtio_answer(void)
     struct made_queue *queue = &made_virtio.queues[made_virtio.control % MADE_QUEUES];
     bool packed = made_virtio.accepted & VIRTIO_FEATURE(VIRTIO_F_RING_PACKED);
 
-    for (unsigned i = 0; i < 64 && queue->enabled && (packed ? answer_packed : answer_split)(queue); i++)
+    for (unsigned i = 0; i < 64 && queue->enabled && (packed ? answer_packed : answer_split)(queue);
+         i++)
         ;
 }
 
@@ -126,9 +127,11 @@ static void power_on(void)
     for (unsigned i = 0; i < MADE_QUEUES; i++) {
         struct made_queue *queue = &made_virtio.queues[i];
 
-        *queue = (struct made_queue){
-            .size = queue->size, .notify_off = queue->notify_off, .notified = queue->notified,
-            .used_size = queue->size, .wrap = true};
+        *queue = (struct made_queue){.size = queue->size,
+                                     .notify_off = queue->notify_off,
+                                     .notified = queue->notified,
+                                     .used_size = queue->size,
+                                     .wrap = true};
     }
 }
 
@@ -203,16 +206,30 @@ static void write_common(uint32_t at, uint32_t value)
     struct made_queue *queue = selected();
 
     switch (at) {
-    case COMMON(device_feature_select): device_select = value; break;
-    case COMMON(driver_feature_select): driver_select = value; break;
-    case COMMON(driver_feature): write_half(&made_virtio.accepted, driver_select == 1, value); break;
+    case COMMON(device_feature_select):
+        device_select = value;
+        break;
+    case COMMON(driver_feature_select):
+        driver_select = value;
+        break;
+    case COMMON(driver_feature):
+        write_half(&made_virtio.accepted, driver_select == 1, value);
+        break;
     case COMMON(config_msix_vector):
         made_virtio.config_vector = made_virtio.no_vector ? VIRTIO_MSI_NO_VECTOR : (uint16_t)value;
         break;
-    case COMMON(device_status): set_status((uint8_t)value); break;
-    case COMMON(queue_select): queue_select = (uint16_t)value; break;
-    case COMMON(queue_size): queue->used_size = (uint16_t)value; break;
-    case COMMON(queue_enable): queue->enabled = value == 1; break;
+    case COMMON(device_status):
+        set_status((uint8_t)value);
+        break;
+    case COMMON(queue_select):
+        queue_select = (uint16_t)value;
+        break;
+    case COMMON(queue_size):
+        queue->used_size = (uint16_t)value;
+        break;
+    case COMMON(queue_enable):
+        queue->enabled = value == 1;
+        break;
     case COMMON(queue_desc):
     case COMMON(queue_desc) + 4:
         write_half(&queue->desc, at != COMMON(queue_desc), value);
@@ -225,7 +242,8 @@ static void write_common(uint32_t at, uint32_t value)
     case COMMON(queue_device) + 4:
         write_half(&queue->device, at != COMMON(queue_device), value);
         break;
-    default: break;
+    default:
+        break;
     }
 }
 
@@ -245,8 +263,8 @@ static const struct made_model model = {
 
 /* ---- Making it ---- */
 
-void made_virtio_capability(unsigned at, uint8_t type, uint8_t bar, uint32_t offset, uint32_t length,
-                            uint32_t multiplier)
+void made_virtio_capability(unsigned at, uint8_t type, uint8_t bar, uint32_t offset,
+                            uint32_t length, uint32_t multiplier)
 {
     struct virtio_pci_notify_cap cap = {
         .cap = {.cap_vndr = PCI_CAP_ID_VNDR,
@@ -277,11 +295,11 @@ void made_virtio_capabilities(uint32_t notify_length, uint32_t multiplier)
 void made_virtio_begin(void)
 {
     memset(&made_virtio, 0, sizeof(made_virtio));
-    made_virtio.offered = VIRTIO_FEATURE(VIRTIO_F_VERSION_1) |
-                          VIRTIO_FEATURE(VIRTIO_F_ACCESS_PLATFORM) | VIRTIO_FEATURE(VIRTIO_NET_F_MAC) |
-                          VIRTIO_FEATURE(VIRTIO_NET_F_STATUS) | VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VQ) |
-                          VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_RX) |
-                          VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_ANNOUNCE);
+    made_virtio.offered =
+        VIRTIO_FEATURE(VIRTIO_F_VERSION_1) | VIRTIO_FEATURE(VIRTIO_F_ACCESS_PLATFORM) |
+        VIRTIO_FEATURE(VIRTIO_NET_F_MAC) | VIRTIO_FEATURE(VIRTIO_NET_F_STATUS) |
+        VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VQ) | VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_RX) |
+        VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_ANNOUNCE);
     memcpy(made_virtio.config.mac, (const uint8_t[]){0x52, 0x54, 0, 4, 5, 6}, 6);
     made_virtio.config.status = VIRTIO_NET_S_LINK_UP;
     made_virtio.config.max_virtqueue_pairs = 2;

@@ -2,8 +2,8 @@
 #ifndef AE_TESTS_MADE_VIRTIO_H
 #define AE_TESTS_MADE_VIRTIO_H
 
-/* A virtio network device on a made-up function (OASIS VIRTIO 1.2, 4.1 and 5.1): its structures, and a
- * control queue that answers. */
+/* A virtio network device on a made-up function (OASIS VIRTIO 1.2, 4.1 and 5.1): its structures,
+ * and a control queue that answers. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,8 +40,8 @@ struct made_virtio {
     struct made_queue queues[MADE_QUEUES];
     uint16_t control; /* the control queue */
     bool gone, never_reset, no_features_ok, restless, no_vector;
-    bool silent;      /* the control queue does not answer */
-    uint8_t verdict;  /* what it answers */
+    bool silent;                       /* the control queue does not answer */
+    uint8_t verdict;                   /* what it answers */
     unsigned reads_of_config, gone_at; /* gone_at: that many accesses later; 0: never */
     unsigned commands;
     uint8_t command[MADE_COMMANDS][2]; /* class and command of the last ones */
@@ -58,8 +58,8 @@ void made_virtio_begin(void);
 void made_virtio_capabilities(uint32_t notify_length, uint32_t multiplier);
 
 /* One structure's capability, at `at` in configuration space, behind those that are there. */
-void made_virtio_capability(unsigned at, uint8_t type, uint8_t bar, uint32_t offset, uint32_t length,
-                            uint32_t multiplier);
+void made_virtio_capability(unsigned at, uint8_t type, uint8_t bar, uint32_t offset,
+                            uint32_t length, uint32_t multiplier);
 
 /* Answers what the control queue holds, once it may. */
 void made_virtio_answer(void);

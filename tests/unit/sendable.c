@@ -149,11 +149,14 @@ static void ask(struct ae_packet *packet, const struct request *request)
 static void offload_requests(struct ae_queue *queue, uint32_t offloads)
 {
     static const struct request possible[] = {
-        {UDP, L3, L4, 60}, {TCP, L3, L4, 60}, {IP, L3, L4, 60}, {UDP, L3, L4, L4 + 8},
+        {UDP, L3, L4, 60},
+        {TCP, L3, L4, 60},
+        {IP, L3, L4, 60},
+        {UDP, L3, L4, L4 + 8},
     };
     static const struct request impossible[] = {
-        {UDP | TCP, L3, L4, 100},    {UDP, L3, L4, L4 + 7},   {TCP, L3, L4, L4 + 19},
-        {UDP, L3 - 1, L4, 100},      {TCP, L3, L3 + 19, 100}, {UDP, L4, L3, 100},
+        {UDP | TCP, L3, L4, 100},     {UDP, L3, L4, L4 + 7},   {TCP, L3, L4, L4 + 19},
+        {UDP, L3 - 1, L4, 100},       {TCP, L3, L3 + 19, 100}, {UDP, L4, L3, 100},
         {IP | UDP | TCP, L3, L4, 99}, {IP, L3, L4, L4 - 1},    {UDP, 0, 0, 100},
         {UDP, L3, 255, 255},
     };

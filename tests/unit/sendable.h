@@ -3,9 +3,9 @@
 #define AE_TESTS_SENDABLE_H
 
 /*
- * What ae_send promises of every port, tried on one: whose packets it takes, where in its buffer a frame may
- * lie, how long it may be, which offloads there are. The ring must have room for 16 frames, the pool
- * packets to spare; what was accepted is left to the port.
+ * What ae_send promises of every port, tried on one: whose packets it takes, where in its buffer a
+ * frame may lie, how long it may be, which offloads there are. The ring must have room for 16
+ * frames, the pool packets to spare; what was accepted is left to the port.
  */
 
 #include <aether/port.h>

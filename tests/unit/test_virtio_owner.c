@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The owner of a virtio network device on a made-up function: what it does to one that behaves, and what
- * one that does not can do to it. */
+/* The owner of a virtio network device on a made-up function: what it does to one that behaves, and
+ * what one that does not can do to it. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -212,7 +212,7 @@ static void hostile_capabilities_are_passed_over(void **state)
         static const struct {
             uint8_t bar;
             uint32_t offset, length;
-        } bad[] = {{6, 0, 4}, {0, 0, 4}, {4, 0x4000, 4}, {4, 0xfffffffc, 8},
+        } bad[] = {{6, 0, 4},  {0, 0, 4},       {4, 0x4000, 4}, {4, 0xfffffffc, 8},
                    {4, 2, 64}, {4, 0x3ff0, 64}, {4, 0, 55}};
 
         again();
@@ -280,11 +280,12 @@ static void notifications_outside_are_refused(void **state)
         uint16_t place;
         bool good;
     } cases[] = {
-        {0, 10, 4, 2, true},     {0, 9, 4, 2, false},    {DATA, 12, 4, 2, true},
-        {DATA, 11, 4, 2, false}, {DATA, 10, 4, 2, false}, {DATA, 0x1000, 2, 1, false},
-        {0, 0x1000, 2, 1, true}, {0, 0x1000, 1, 1, false}, {0, 2, 0, 9, true},
-        {0, 0x1000, 0x80000000, 2, false}, {DATA, 2, 0, 1, false},
-        {0, 0x1000, 65537, 65535, false},
+        {0, 10, 4, 2, true},     {0, 9, 4, 2, false},
+        {DATA, 12, 4, 2, true},  {DATA, 11, 4, 2, false},
+        {DATA, 10, 4, 2, false}, {DATA, 0x1000, 2, 1, false},
+        {0, 0x1000, 2, 1, true}, {0, 0x1000, 1, 1, false},
+        {0, 2, 0, 9, true},      {0, 0x1000, 0x80000000, 2, false},
+        {DATA, 2, 0, 1, false},  {0, 0x1000, 65537, 65535, false},
     };
 
     (void)state;
