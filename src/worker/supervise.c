@@ -15,10 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <aether/device.h>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "base/fragile.h"
 #include "worker/calls.h"
+#include "vfio/released.h"
 #include "worker/descent.h"
 #include "worker/launch.h"
 #include "worker/limits.h"
@@ -642,12 +645,26 @@ static void end_descent(struct supervisor *supervisor)
     ae_descent_settle();
 }
 
+/* By what the kernel says: a device that somebody still has, or that still writes, is a failure. */
+static void check_released(struct supervisor *supervisor)
+{
+    for (unsigned i = 0; i < supervisor->owner_count; i++) {
+        char address[AE_PCI_ADDRESS_TEXT];
+        struct ae_error why;
+
+        if (!ae_port_pci_address(supervisor->options->ports[i], address) &&
+            ae_vfio_check_released(address, &why))
+            tell_trouble(supervisor, why.text);
+    }
+}
+
 static void release(struct supervisor *supervisor)
 {
     end_descent(supervisor);
     /* The workers are gone: bus master off, reset, unmap, in that order, is the owner's close. */
     for (unsigned i = 0; i < supervisor->owner_count; i++)
         ae_port_owner_close(supervisor->owners[i]);
+    check_released(supervisor);
     ae_relay_close(&supervisor->relay);
     ae_child_user_free(supervisor->user);
     for (unsigned i = 0; i < AE_SUPERVISE_WORKERS; i++) {
