@@ -92,7 +92,7 @@ static int fate_of(void (*child)(volatile uint8_t *at))
         signal(SIGBUS, SIG_DFL); /* a sanitizer may have one */
         if (ae_fragile_expect(&fragile, (void *)(uintptr_t)at, PAGE, PAGE, &lost))
             _exit(99);
-        alarm(20);
+        alarm(240);
         child(at);
         _exit(lost);
     }

@@ -49,7 +49,7 @@ static void in_a_child(int (*check)(const char *directory))
     assert_non_null(mkdtemp(directory));
     pid = fork();
     if (pid == 0) {
-        alarm(5);
+        alarm(240);
         if ((unshare(CLONE_NEWNS) && unshare(CLONE_NEWUSER | CLONE_NEWNS)) ||
             mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
             _exit(SKIP);

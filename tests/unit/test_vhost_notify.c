@@ -21,7 +21,7 @@ static struct ae_vhost_notifier notifier;
 static int set_up(void **state)
 {
     (void)state;
-    alarm(20); /* who waits fails */
+    alarm(240); /* who waits fails */
     return ae_vhost_notifier_open(&notifier, NULL);
 }
 
