@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A worker that means harm: takes all free huge pages, punches a hole into its port's memory, takes the page
- * that came free, and has its supervisor look at the rings that lay there. Needs no right. How: "rings",
- * "state" (the state page and the worker's own), or "all".
+ * A worker that means harm: takes all free huge pages, punches a hole into its port's memory, takes
+ * the page that came free, and has its supervisor look at the rings that lay there. Needs no right.
+ * How: "rings", "state" (the state page and the worker's own), or "all".
  */
 
 #include <errno.h>
@@ -20,7 +20,7 @@
 #include "worker/shared.h"
 
 #define HUGE  (2ul << 20)
-#define TRIES 1000
+#define TRIES 200000
 
 static struct ae_shared *shared;
 static struct ae_port_state *state;
@@ -28,8 +28,8 @@ static int memory_fd, state_fd, page_fd;
 
 static bool take_page(void)
 {
-    uint8_t *page = mmap(NULL, HUGE, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+    uint8_t *page =
+        mmap(NULL, HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
 
     if (page == MAP_FAILED)
         return false;
@@ -54,13 +54,12 @@ static void take_the_rings(void)
 
     while (take_page())
         taken++;
-    do {
-        ask_for_notifications();
-        punch(memory_fd, shared->ports[0].memory_size);
-    } while (!take_page() && ++tries < TRIES);
-    while (take_page())
-        taken++;
-    printf("uid %u took %u huge pages and those of the rings\n", getuid(), taken);
+    /* Whoever touches the page first has it. */
+    do
+        punch(memory_fd, HUGE);
+    while (!take_page() && ++tries < TRIES);
+    printf("uid %u took %u huge pages, and that of the rings at try %u of %u\n", getuid(), taken,
+           tries, TRIES);
 }
 
 int main(int argc, char **argv)
