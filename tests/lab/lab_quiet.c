@@ -152,13 +152,13 @@ int main(int argc, char **argv)
         fprintf(stderr, "lab_quiet: %s\n", err.text);
         return 1;
     }
+    if (argc == 4)
+        page += (size_t)ae_worker_cpu(worker) * EACH / sizeof(*page);
     if (ae_quiet_enter(worker, NULL, &err)) {
         fprintf(stderr, "lab_quiet: %s\n", err.text);
         ae_worker_finish(worker);
         return 1;
     }
-    if (argc == 4)
-        page += (size_t)ae_worker_cpu(worker) * EACH / sizeof(*page);
     be_quiet(worker, page, argv[2]);
     ae_quiet_leave(worker);
     ae_worker_finish(worker);
