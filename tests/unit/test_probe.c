@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <aether/clock.h>
 
@@ -350,6 +352,44 @@ static void foreign_answers_are_strange(void **state)
     assert_int_equal(result.lost, 0);
 }
 
+/* ---- A socket ---- */
+
+static int option_of(int fd, int option)
+{
+    int value = -1;
+    socklen_t length = sizeof(value);
+
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, option, &value, &length), 0);
+    return value;
+}
+
+/* What it costs to poll a card is not everybody's to spend: without the right it is told, not left out. */
+static void a_socket_polls_its_card_where_it_may(void **state)
+{
+    struct ae_error err = {0};
+    ae_ipv4_t here;
+    int fd = -1, rc;
+
+    (void)state;
+    assert_int_equal(ae_ipv4_parse("127.0.0.1", &here), 0);
+    assert_int_equal(ae_probe_socket_open(&fd, here, 9, 0, &err), 0);
+    assert_int_equal(option_of(fd, SO_PREFER_BUSY_POLL), 0);
+    close(fd);
+    rc = ae_probe_socket_open(&fd, here, 9, 50, &err);
+    if (rc == 0) {
+        assert_int_equal(option_of(fd, SO_BUSY_POLL), 50);
+        assert_int_equal(option_of(fd, SO_PREFER_BUSY_POLL), 1);
+        close(fd);
+    }
+    if (geteuid() == 0)
+        assert_int_equal(seteuid(65534), 0);
+    rc = ae_probe_socket_open(&fd, here, 9, AE_PROBE_BUSY_POLL_MAX, &err);
+    if (getuid() == 0)
+        assert_int_equal(seteuid(0), 0);
+    assert_int_equal(rc, -EPERM);
+    assert_non_null(strstr(err.text, "CAP_NET_ADMIN"));
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, begin)
 
 int main(void)
@@ -368,6 +408,7 @@ int main(void)
         TEST(nobody_there_is_found_soon),
         TEST(somebody_who_leaves_is_missed),
         TEST(foreign_answers_are_strange),
+        TEST(a_socket_polls_its_card_where_it_may),
     };
 
     return cmocka_run_group_tests(tests, calibrate, NULL);
