@@ -189,7 +189,7 @@ struct ae_port_owner *ae_port_get_owner(struct ae_port *port)
 
 void ae_port_pause(struct ae_port *port)
 {
-    for (unsigned i = 0; i < AE_PORT_QUEUES && port->ops->pause; i++)
+    for (unsigned i = 0; i < AE_PORT_QUEUES && port->ops && port->ops->pause; i++)
         if (port->queues[i])
             port->ops->pause(port->queues[i]);
 }

@@ -170,12 +170,6 @@ static void reclaim(struct queue *queue)
     }
 }
 
-static bool can_send(const struct queue *queue, const struct ae_packet *packet)
-{
-    return ae_packet_may_be_sent(packet, &queue->sendable, AE_SEND_OFFLOADS) &&
-           (!(packet->flags & AE_SEND_OFFLOADS) || ae_offload_is_sound(packet));
-}
-
 /* Everything that the context descriptor says, as one number: equal numbers share a context. */
 static uint32_t context_of(const struct ae_packet *packet)
 {
@@ -183,19 +177,20 @@ static uint32_t context_of(const struct ae_packet *packet)
            (packet->flags & AE_PACKET_SEND_TCP_CHECKSUM ? 1u << 16 : 0) | 1u << 17;
 }
 
-static void fill(struct send_ring *ring, uint64_t address, uint32_t length_command,
-                 uint32_t status_options, struct ae_packet *packet)
+static inline void fill(struct send_ring *ring, uint64_t address, uint32_t length_command,
+                        uint32_t status_options, struct ae_packet *packet)
 {
     uint32_t slot = ring->next++ & ring->mask;
+    volatile struct e1000e_send *descriptor = &ring->ring[slot];
 
     ring->slots[slot] = packet;
-    ring->ring[slot].address = address;
-    ring->ring[slot].length_command = length_command;
-    ring->ring[slot].status_options = status_options;
+    descriptor->address = address;
+    descriptor->length_command = length_command;
+    descriptor->status_options = status_options;
 }
 
 /* 7.2.6: where the checksums start, where they go; an end of 0 is the end of the packet. */
-static void fill_context(struct send_ring *ring, const struct ae_packet *packet)
+static inline void fill_context(struct send_ring *ring, const struct ae_packet *packet)
 {
     bool tcp = packet->flags & AE_PACKET_SEND_TCP_CHECKSUM;
     uint64_t ipcss = packet->l3_offset, ipcso = ipcss + 10, ipcse = packet->l4_offset - 1u;
@@ -206,63 +201,87 @@ static void fill_context(struct send_ring *ring, const struct ae_packet *packet)
     ring->context = context_of(packet);
 }
 
-static void fill_frame(struct send_ring *ring, struct ae_packet *packet)
+/* With checksums by the card: padding is the card's as well then, for to it ours would be payload. */
+static inline void fill_offloaded(struct send_ring *ring, struct ae_packet *packet)
 {
-    uint32_t command = TXD_EOP | TXD_IFCS, options = 0;
+    uint32_t options = 0;
 
-    /* Behind a checksum that the card makes, padding is the card's as well: to it, ours is payload. */
-    if (packet->length < FRAME_SHORTEST && !(packet->flags & AE_SEND_OFFLOADS) &&
-        ae_packet_tailroom(packet) >= FRAME_SHORTEST) {
+    if (packet->flags & AE_PACKET_SEND_IPV4_CHECKSUM)
+        options |= TXD_IXSM;
+    if (packet->flags & (AE_PACKET_SEND_UDP_CHECKSUM | AE_PACKET_SEND_TCP_CHECKSUM))
+        options |= TXD_TXSM;
+    fill(ring, ae_packet_iova(packet).value,
+         packet->length | TXD_EOP | TXD_IFCS | TXD_DEXT | TXD_DTYP_DATA, options, packet);
+}
+
+static inline void fill_plain(struct send_ring *ring, struct ae_packet *packet)
+{
+    if (packet->length < FRAME_SHORTEST && ae_packet_tailroom(packet) >= FRAME_SHORTEST) {
         memset(packet->data + packet->length, 0, FRAME_SHORTEST - packet->length);
         packet->length = FRAME_SHORTEST;
     }
-    if (packet->flags & AE_SEND_OFFLOADS) {
-        command |= TXD_DEXT | TXD_DTYP_DATA;
-        if (packet->flags & AE_PACKET_SEND_IPV4_CHECKSUM)
-            options |= TXD_IXSM;
-        if (packet->flags & (AE_PACKET_SEND_UDP_CHECKSUM | AE_PACKET_SEND_TCP_CHECKSUM))
-            options |= TXD_TXSM;
-    }
-    fill(ring, ae_packet_iova(packet).value, packet->length | command, options, packet);
+    fill(ring, ae_packet_iova(packet).value, packet->length | TXD_EOP | TXD_IFCS, 0, packet);
+}
+
+/* The card sends what lies up to the tail; the last descriptor asks for a report of all. */
+static void publish(struct send_ring *ring)
+{
+    uint32_t last = (ring->next - 1) & ring->mask;
+
+    ring->ring[last].length_command |= TXD_RS;
+    ring->reports[ring->report_next++ & ring->mask] = (uint16_t)last;
+    /* Descriptors and frames are in memory before the tail says so. */
+    ae_doorbell_barrier();
+    ae_mmio_write32(ring->tail, 0, ring->next & ring->mask);
 }
 
 static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
 {
     struct queue *queue = (struct queue *)base;
-    struct send_ring *ring = &queue->send;
-    struct ae_queue_counters *counters = base->counters;
-    uint32_t first = ring->next;
+    const struct ae_sendable sendable = queue->sendable;
+    struct send_ring ring; /* a copy, so that it need not be read again after each store */
+    uint64_t bytes = 0;
     uint16_t sent = 0;
+    uint32_t room;
 
     reclaim(queue);
+    ring = queue->send;
+    /* One slot stays empty: a full ring must not look like an empty one (7.2.2). */
+    room = ring.mask - (ring.next - ring.oldest);
     for (; sent < count; sent++) {
         struct ae_packet *packet = packets[sent];
-        bool context = packet->flags & AE_SEND_OFFLOADS && ring->context != context_of(packet);
+        bool context = false, plain = ae_packet_may_be_sent(packet, &sendable, 0);
 
-        if (!can_send(queue, packet)) {
-            counters->send_bad++;
-            break;
+        if (__builtin_expect(!plain, 0)) {
+            if (!ae_packet_may_be_sent(packet, &sendable, AE_SEND_OFFLOADS) ||
+                !ae_offload_is_sound(packet)) {
+                base->counters->send_bad++;
+                break;
+            }
+            context = ring.context != context_of(packet);
         }
-        /* One slot stays empty: a full ring must not look like an empty one (7.2.2). */
-        if (ring->next - ring->oldest + (context ? 2 : 1) > ring->mask) {
-            counters->send_full += (uint64_t)(count - sent);
+        if (room <= context) {
+            base->counters->send_full += (uint64_t)(count - sent);
             break;
         }
         packet->in_pool = true; /* it is the ring's now */
-        if (context)
-            fill_context(ring, packet);
-        counters->sent_bytes += packet->length;
-        fill_frame(ring, packet);
+        bytes += packet->length;
+        room--;
+        if (__builtin_expect(plain, 1)) {
+            fill_plain(&ring, packet);
+            continue;
+        }
+        if (context) {
+            room--;
+            fill_context(&ring, packet);
+        }
+        fill_offloaded(&ring, packet);
     }
-    if (ring->next != first) {
-        uint32_t last = (ring->next - 1) & ring->mask;
-
-        ring->ring[last].length_command |= TXD_RS;
-        ring->reports[ring->report_next++ & ring->mask] = (uint16_t)last;
-        counters->sent_frames += sent;
-        /* Descriptors and frames are in memory before the tail says so. */
-        ae_doorbell_barrier();
-        ae_mmio_write32(ring->tail, 0, ring->next & ring->mask);
+    if (ring.next != queue->send.next) {
+        publish(&ring);
+        queue->send = ring;
+        base->counters->sent_frames += sent;
+        base->counters->sent_bytes += bytes;
     }
     return sent;
 }

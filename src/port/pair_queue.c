@@ -19,28 +19,30 @@ static uint16_t take(struct ae_queue *base, struct ae_packet **packets, uint16_t
 {
     struct pair_queue *queue = (struct pair_queue *)base;
     struct pair_wire *wire = queue->in;
-    uint32_t read = wire->read;
-    uint16_t taken = 0;
+    const struct pair_slot *slots = wire->slots;
+    uint32_t read = wire->read, mask = wire->size - 1, ready;
+    uint64_t bytes = 0;
+    uint16_t taken;
 
     if (wire->written_seen - read < count)
         wire->written_seen = __atomic_load_n(&wire->written, __ATOMIC_ACQUIRE);
-    while (taken < count && read != wire->written_seen) {
-        const struct pair_slot *slot = &wire->slots[read & (wire->size - 1)];
-        struct ae_packet *packet = ae_packet_get(base->pool);
+    ready = wire->written_seen - read;
+    if (ready > count)
+        ready = count;
+    taken = (uint16_t)ae_packet_get_burst(base->pool, packets, ready);
+    if (taken < ready)
+        base->counters->receive_no_buffer++;
+    for (uint16_t i = 0; i < taken; i++, read++) {
+        const struct pair_slot *slot = &slots[read & mask];
 
-        if (!packet) {
-            base->counters->receive_no_buffer++;
-            break;
-        }
-        memcpy(packet->data, slot->frame, slot->length);
-        packet->length = slot->length;
-        base->counters->received_bytes += slot->length;
-        packets[taken++] = packet;
-        read++;
+        memcpy(packets[i]->data, slot->frame, slot->length);
+        packets[i]->length = slot->length;
+        bytes += slot->length;
     }
     if (taken == 0)
         return 0;
     base->counters->received_frames += taken;
+    base->counters->received_bytes += bytes;
     /* The slots are read before they are given back: pairs with the acquire in give. */
     __atomic_store_n(&wire->read, read, __ATOMIC_RELEASE);
     return taken;
@@ -50,29 +52,35 @@ static uint16_t give(struct ae_queue *base, struct ae_packet **packets, uint16_t
 {
     struct pair_queue *queue = (struct pair_queue *)base;
     struct pair_wire *wire = queue->out;
-    uint32_t written = wire->written;
+    const struct ae_sendable sendable = queue->sendable;
+    uint32_t written = wire->written, mask = wire->size - 1, room;
+    struct pair_slot *slots = wire->slots;
+    uint64_t bytes = 0;
     uint16_t given = 0;
 
     if (wire->size - (written - wire->read_seen) < count)
         wire->read_seen = __atomic_load_n(&wire->read, __ATOMIC_ACQUIRE);
-    while (given < count && written - wire->read_seen < wire->size) {
-        struct pair_slot *slot = &wire->slots[written & (wire->size - 1)];
+    room = wire->size - (written - wire->read_seen);
+    while (given < count && given < room) {
+        struct pair_slot *slot = &slots[written & mask];
         struct ae_packet *packet = packets[given];
 
-        if (!ae_packet_may_be_sent(packet, &queue->sendable, 0)) {
+        if (!ae_packet_may_be_sent(packet, &sendable, 0)) {
             base->counters->send_bad++;
             break;
         }
         memcpy(slot->frame, packet->data, packet->length);
         slot->length = packet->length;
-        base->counters->sent_bytes += packet->length;
-        ae_packet_put(packet);
+        bytes += packet->length;
+        packet->in_pool = true;
+        ae_pool_return(base->pool, packet);
         written++;
         given++;
     }
-    if (given < count && written - wire->read_seen == wire->size)
+    if (given < count && given == room)
         base->counters->send_full += (uint64_t)(count - given);
     base->counters->sent_frames += given;
+    base->counters->sent_bytes += bytes;
     __atomic_store_n(&wire->written, written, __ATOMIC_RELEASE);
     return given;
 }

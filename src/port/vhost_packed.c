@@ -330,7 +330,8 @@ static bool put_chains(struct ae_vhost_ring *ring, struct ae_packet *packet,
 static void sent_one(struct ae_packet *packet, struct ae_queue_counters *counters)
 {
     counters->sent_bytes += packet->length;
-    ae_packet_put(packet);
+    packet->in_pool = true;
+    ae_pool_return(packet->pool, packet);
 }
 
 /* Into buffers of one descriptor, as far as they are there; returns how many frames. */

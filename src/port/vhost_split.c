@@ -282,7 +282,8 @@ static uint16_t send_some(struct ae_vhost_ring *ring, struct ae_queue_counters *
         if (!good)
             continue;
         counters->sent_bytes += packet->length;
-        ae_packet_put(packet);
+        packet->in_pool = true;
+        ae_pool_return(packet->pool, packet);
         sent++;
     }
     *entries_used = at;
