@@ -10,7 +10,7 @@ static const char *const fates[] = {
     [AE_CALL_MADE] = "made",
     [AE_CALL_REFUSED] = "refused",
     [AE_CALL_LAST] = "made, and none after it was looked at",
-    [AE_CALL_OURS] = "the library's, for memory that a peer took away",
+    [AE_CALL_OURS] = "the library's, for a peer's memory that came or went",
 };
 
 bool cli_calls_parse(enum ae_quiet_calls *calls, const char *name)

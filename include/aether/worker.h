@@ -118,7 +118,7 @@ enum ae_call_fate {
     AE_CALL_MADE,
     AE_CALL_REFUSED,
     AE_CALL_LAST, /* made, and the last looked at: a process or a thread came of it, or the end */
-    AE_CALL_OURS, /* the library's own, in place of memory that a peer took away */
+    AE_CALL_OURS, /* made: the library's own, for a peer's memory that came or went */
 };
 
 struct ae_quiet_call {

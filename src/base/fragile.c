@@ -5,13 +5,14 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 
+#include "base/syscalls.h"
+
 /* Read by the signal handler. Who changes it holds the lock, blocks SIGBUS, and touches no such
  * memory. */
 static struct ae_fragile *all;
 static struct sigaction before_ours;
 static bool handled;
 static char locked;
-volatile sig_atomic_t ae_fragile_working;
 
 static void lock(sigset_t *before)
 {
@@ -64,9 +65,9 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
 
     (void)number;
     (void)context;
-    ae_fragile_working = 1;
+    ae_own_calls++;
     if (!sent && replace(info->si_addr)) {
-        ae_fragile_working = 0;
+        ae_own_calls--;
         errno = error;
         return;
     }
@@ -74,7 +75,7 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
     sigaction(SIGBUS, &before_ours, NULL);
     if (sent)
         raise(SIGBUS);
-    ae_fragile_working = 0;
+    ae_own_calls--;
 }
 
 /* The program may have set a handler of its own since the last time. */

@@ -22,9 +22,6 @@ struct ae_fragile {
     struct ae_fragile *next;     /* NULL and not linked before the first use: zeroed */
 };
 
-/* Set while the handler is at work: the system calls that come meanwhile are its own. */
-extern volatile sig_atomic_t ae_fragile_working;
-
 /* Expects it from now on. The structure must stay where it is until it is forgotten. */
 int ae_fragile_expect(struct ae_fragile *fragile, void *first, size_t size, size_t page,
                       volatile sig_atomic_t *lost);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/syscalls.h"
 #include "port/vhost_handover.h"
 #include "port/vhost_map.h"
 #include "port/vhost_ring.h"
@@ -134,7 +135,7 @@ broken:
     ae_vhost_store(&queue->state->broken, 1);
 }
 
-static __attribute__((noinline)) void take_over(struct queue *queue)
+static void take_what_came(struct queue *queue)
 {
     struct ae_vhost_handover handover;
     int fds[VHOST_USER_MAX_REGIONS];
@@ -157,6 +158,13 @@ static __attribute__((noinline)) void take_over(struct queue *queue)
     queue->taken = handover.generation;
     /* Pairs with the owner's acquire: positions are there, and no ring is touched as before. */
     __atomic_store_n(&queue->state->generation, handover.generation, __ATOMIC_RELEASE);
+}
+
+static __attribute__((noinline)) void take_over(struct queue *queue)
+{
+    ae_own_calls++;
+    take_what_came(queue);
+    ae_own_calls--;
 }
 
 /* ---- The burst calls ---- */

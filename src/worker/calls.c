@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/fragile.h"
 #include "base/syscalls.h"
 
 /* ---- What was made ---- */
@@ -135,7 +134,7 @@ static void make_last(ucontext_t *context)
 
 static enum ae_call_fate fate_of(int number)
 {
-    if (ae_fragile_working)
+    if (ae_own_calls)
         return AE_CALL_OURS;
     if (number == SYS_exit || number == SYS_exit_group)
         return AE_CALL_LAST;
