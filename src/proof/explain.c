@@ -46,5 +46,8 @@ const char *ae_proof_explain(const char *row)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (strcmp(rows[i].row, row) == 0)
             return rows[i].means;
+    /* "IPI0" and so on, of Linux' arch/arm64/kernel/smp.c; what each is changed over the years. */
+    if (strncmp(row, "irq:IPI", 7) == 0)
+        return "interrupt from another CPU";
     return strncmp(row, "irq:", 4) == 0 ? "device interrupt" : "";
 }

@@ -29,6 +29,7 @@
 #include "base/root.h"
 #include "made_root.h"
 #include "made_tracefs.h"
+#include "proof/explain.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define PID          4321
@@ -725,6 +726,14 @@ static void a_kernel_without_a_fit_clock_is_said(void **state)
     assert_string_equal(made_tracefs_path(0), ""); /* nothing is left behind */
 }
 
+static void its_interrupts_are_explained(void **state)
+{
+    (void)state;
+    assert_string_equal(ae_proof_explain("irq:IPI0"), "interrupt from another CPU");
+    assert_string_equal(ae_proof_explain("irq:11"), "device interrupt"); /* arch_timer is one */
+    assert_string_equal(ae_proof_explain("softirq:NEW"), "");
+}
+
 /* What only the trace sees is named where the kernel lacks it. */
 static void needed_tracepoints_are_named(void **state)
 {
@@ -781,6 +790,7 @@ int main(void)
         TEST(more_causes_than_are_told_apart),
         TEST(another_clock_is_converted),
         TEST(a_kernel_without_a_fit_clock_is_said),
+        TEST(its_interrupts_are_explained),
         TEST(needed_tracepoints_are_named),
     };
 
