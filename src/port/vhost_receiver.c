@@ -43,8 +43,9 @@ static void close_fd(int *fd)
 /* ---- In the process ---- */
 
 /*
- * None of these is answered by anybody but the kernel's own code for memory: other files are refused by the
- * first. (Not even fstat is: of a file in memory it may wait for whoever holds its lock.)
+ * None of these is answered by anybody but the kernel's own code for memory: other files are
+ * refused by the first. (Not even fstat is: of a file in memory it may wait for whoever holds its
+ * lock.)
  */
 static int vet_memory(int fd, uint64_t *size)
 {
@@ -202,10 +203,11 @@ int ae_vhost_receivers_check(struct ae_vhost_receivers *receivers, struct ae_err
         reap(receivers);
     if (receivers->count < AE_VHOST_RECEIVERS)
         return 0;
-    return ae_error_set(err, -EBUSY,
-                        "%d processes that receive for this port have not ended: they wait for files "
-                        "that earlier peers sent; nobody is served until one of them ends",
-                        AE_VHOST_RECEIVERS);
+    return ae_error_set(
+        err, -EBUSY,
+        "%d processes that receive for this port have not ended: they wait for files "
+        "that earlier peers sent; nobody is served until one of them ends",
+        AE_VHOST_RECEIVERS);
 }
 
 void ae_vhost_receivers_end(struct ae_vhost_receivers *receivers)
@@ -302,7 +304,9 @@ int ae_vhost_peer_receive(const struct ae_vhost_peer *peer, struct vhost_user_me
     union control control;
     struct relayed relayed;
     struct iovec piece = {.iov_base = &relayed, .iov_len = sizeof(relayed)};
-    struct msghdr header = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control,
+    struct msghdr header = {.msg_iov = &piece,
+                            .msg_iovlen = 1,
+                            .msg_control = &control,
                             .msg_controllen = sizeof(control)};
     ssize_t got = recvmsg(peer->relay, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     uint32_t came;

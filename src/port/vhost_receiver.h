@@ -5,19 +5,20 @@
 /*
  * Where descriptors of a peer come in.
  *
- * A descriptor may be of a file that the peer's own program serves (FUSE), or of a socket that lingers.
- * Whoever holds such a one can be made to wait, for as long as the peer likes: by asking the file anything
- * (fstat), by closing it, by ending. So none of them ever is the owner's. Each connection has a process of
- * its own that receives for it, and passes on, over a socket pair, messages that are as the protocol says
- * with descriptors that are what the message is for: files in memory, which the kernel knows by their seals,
- * and eventfds, which it knows by their operations; it asks nobody else for either. Everything else ends
- * the connection: the owner is told first, and what then waits, if anything does, is the process.
+ * A descriptor may be of a file that the peer's own program serves (FUSE), or of a socket that
+ * lingers. Whoever holds such a one can be made to wait, for as long as the peer likes: by asking
+ * the file anything (fstat), by closing it, by ending. So none of them ever is the owner's. Each
+ * connection has a process of its own that receives for it, and passes on, over a socket pair,
+ * messages that are as the protocol says with descriptors that are what the message is for: files
+ * in memory, which the kernel knows by their seals, and eventfds, which it knows by their
+ * operations; it asks nobody else for either. Everything else ends the connection: the owner is
+ * told first, and what then waits, if anything does, is the process.
  *
- * The owner sends on the connection itself. It lets go of it while the process still has it, for what lies
- * unread in a socket is closed by who has it last.
+ * The owner sends on the connection itself. It lets go of it while the process still has it, for
+ * what lies unread in a socket is closed by who has it last.
  *
- * Processes that do not end are counted; as long as there are AE_VHOST_RECEIVERS of a port, it has no new
- * connection. They hold nothing but the connection and what came over it.
+ * Processes that do not end are counted; as long as there are AE_VHOST_RECEIVERS of a port, it has
+ * no new connection. They hold nothing but the connection and what came over it.
  */
 
 #include <sys/types.h>
@@ -47,8 +48,8 @@ int ae_vhost_receivers_check(struct ae_vhost_receivers *receivers, struct ae_err
 void ae_vhost_receivers_end(struct ae_vhost_receivers *receivers);
 
 /*
- * Makes `fd`, a connected socket, the peer's connection, on which it sends messages of `kind`. Owns fd from
- * here on, also on failure. -EBUSY: too many processes have not ended.
+ * Makes `fd`, a connected socket, the peer's connection, on which it sends messages of `kind`. Owns
+ * fd from here on, also on failure. -EBUSY: too many processes have not ended.
  */
 int ae_vhost_peer_open(struct ae_vhost_peer *peer, struct ae_vhost_receivers *receivers, int fd,
                        enum vhost_user_kind kind, struct ae_error *err);
@@ -61,13 +62,15 @@ int ae_vhost_peer_open(struct ae_vhost_peer *peer, struct ae_vhost_receivers *re
 int ae_vhost_peer_receive(const struct ae_vhost_peer *peer, struct vhost_user_message *message,
                           struct ae_error *err);
 
-/* Has the other end hung up? Known sooner than by receiving, and what it said last may be unread. */
+/* Has the other end hung up? Known sooner than by receiving, and what it said last may be unread.
+ */
 bool ae_vhost_peer_gone(const struct ae_vhost_peer *peer);
 
 /* Hangs up, whatever lies in the connection. */
 void ae_vhost_peer_close(struct ae_vhost_peer *peer);
 
-/* Hangs up on one that was accepted, but not opened. -EBUSY: not possible now; fd is the caller's still. */
+/* Hangs up on one that was accepted, but not opened. -EBUSY: not possible now; fd is the caller's
+ * still. */
 int ae_vhost_let_go(struct ae_vhost_receivers *receivers, int fd);
 
 /* ---- What the process does; tests and fuzzers do it in their own ---- */
@@ -79,13 +82,14 @@ struct ae_vhost_receiver {
     struct ae_vhost_notifier notifier;
 };
 
-/* Are its descriptors what the message is for? Sets file_sizes. -EPROTO names the one that is not. */
+/* Are its descriptors what the message is for? Sets file_sizes. -EPROTO names the one that is not.
+ */
 int ae_vhost_vet(struct vhost_user_message *message, enum vhost_user_kind kind,
                  const struct ae_vhost_notifier *notifier, struct ae_error *err);
 
 /*
- * Passes on what is there. 0: wait for more. Negative: the connection is over, and the owner was told so;
- * descriptors that came last are still open, in stream.partial.
+ * Passes on what is there. 0: wait for more. Negative: the connection is over, and the owner was
+ * told so; descriptors that came last are still open, in stream.partial.
  */
 int ae_vhost_receiver_turn(struct ae_vhost_receiver *receiver);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A hostile front end, from where its messages have come in on: the table and the receiving process let them
- * through, and what they ask for in which order is the input's. What a worker would be told is looked at after
- * each: regions within their files and apart from each other, rings that can be run, and no descriptor lost.
+ * A hostile front end, from where its messages have come in on: the table and the receiving process
+ * let them through, and what they ask for in which order is the input's. What a worker would be
+ * told is looked at after each: regions within their files and apart from each other, rings that
+ * can be run, and no descriptor lost.
  *
  * Input: pieces of (request, descriptors, size of the file, payload).
  */
@@ -46,8 +47,8 @@ static int lowest_free(void)
 static void add_descriptors(struct vhost_user_message *message, unsigned count, uint64_t size)
 {
     static int memory = -1;
-    bool is_memory = ae_vhost_takes(VHOST_USER_FRONTEND_REQUEST, message->request) ==
-                     VHOST_USER_TAKES_MEMORY;
+    bool is_memory =
+        ae_vhost_takes(VHOST_USER_FRONTEND_REQUEST, message->request) == VHOST_USER_TAKES_MEMORY;
 
     if (memory < 0 && (memory = memfd_create("peer", MFD_CLOEXEC)) < 0)
         abort();
@@ -62,7 +63,8 @@ static void add_descriptors(struct vhost_user_message *message, unsigned count, 
 
 static bool within(const struct vhost_user_region *region, uint64_t size)
 {
-    return region->size && region->mmap_offset <= size && region->size <= size - region->mmap_offset &&
+    return region->size && region->mmap_offset <= size &&
+           region->size <= size - region->mmap_offset &&
            region->guest_address + region->size > region->guest_address &&
            region->user_address + region->size > region->user_address;
 }
@@ -100,8 +102,8 @@ static void look(const struct ae_vhost_session *session, uint64_t largest_file)
             if (!ring->run)
                 continue;
             if (ring->size < 2 || ring->size > VIRTQ_SIZE_MAX || !handover.region_count ||
-                (!packed && ring->size & (ring->size - 1)) || ring->descriptors % VIRTQ_DESC_ALIGN ||
-                ring->available % 4 || ring->used % 4)
+                (!packed && ring->size & (ring->size - 1)) ||
+                ring->descriptors % VIRTQ_DESC_ALIGN || ring->available % 4 || ring->used % 4)
                 abort();
         }
     }

@@ -32,7 +32,8 @@ static struct fuse_attr attributes_of(uint64_t node)
     };
 }
 
-static void answer(int fd, const struct fuse_in_header *in, int error, const void *body, size_t size)
+static void answer(int fd, const struct fuse_in_header *in, int error, const void *body,
+                   size_t size)
 {
     struct fuse_out_header out = {
         .len = (uint32_t)(sizeof(out) + size), .error = error, .unique = in->unique};
@@ -114,8 +115,8 @@ static bool mount_it(const struct silent_files *files, int fd, const char **why)
         *why = "no mount namespace may be made";
         return false;
     }
-    snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=%d,group_id=%d,allow_other", fd,
-             getuid(), getgid());
+    snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=%d,group_id=%d,allow_other",
+             fd, getuid(), getgid());
     if (mount("silent", files->directory, "fuse", 0, options)) {
         *why = "no FUSE file system may be mounted";
         return false;

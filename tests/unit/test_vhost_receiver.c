@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Descriptors of a peer: memory and eventfds come in, each with the messages that are for it, and nothing
- * else, however it was sent; and nothing that is sent can make the owner wait.
+ * Descriptors of a peer: memory and eventfds come in, each with the messages that are for it, and
+ * nothing else, however it was sent; and nothing that is sent can make the owner wait.
  */
 
 #include <setjmp.h>
@@ -33,13 +33,14 @@
 #include <unistd.h>
 
 #include "aether/dma.h"
-#include "port/vhost_listen.h"
 #include "descriptors.h"
+#include "port/vhost_listen.h"
 #include "silent_files.h"
 
-#define MEMORY   65536
-#define WAIT_S   20 /* for what must come */
-#define PROMPT_S 10 /* for what must not be waited for: far more than it takes, far less than for ever */
+#define MEMORY 65536
+#define WAIT_S 20 /* for what must come */
+#define PROMPT_S \
+    10 /* for what must not be waited for: far more than it takes, far less than for ever */
 
 static struct ae_vhost_receivers receivers;
 static struct ae_vhost_peer peer;
@@ -286,7 +287,8 @@ static void say(enum vhost_user_kind kind, uint32_t request, uint32_t size, int 
 
 static void try_one(size_t file, size_t which)
 {
-    bool good = files[file].is != VHOST_USER_TAKES_NOTHING && files[file].is == messages[which].takes;
+    bool good =
+        files[file].is != VHOST_USER_TAKES_NOTHING && files[file].is == messages[which].takes;
     struct vhost_user_message message;
     struct ae_error err = {0};
     int fd = files[file].make(), rc;
@@ -412,7 +414,9 @@ static void send_many(int to, int fd, unsigned count)
         uint8_t room[CMSG_SPACE(VHOST_USER_SENT_FDS * sizeof(int))];
     } control = {.room = {0}};
     struct iovec piece = {(char[]){1, 0, 0}, 3};
-    struct msghdr header = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control,
+    struct msghdr header = {.msg_iov = &piece,
+                            .msg_iovlen = 1,
+                            .msg_control = &control,
                             .msg_controllen = CMSG_SPACE(count * sizeof(int))};
 
     control.align = (struct cmsghdr){.cmsg_len = CMSG_LEN(count * sizeof(int)),
@@ -531,8 +535,8 @@ static void let_go_promptly(int (*make)(void))
 /* What a child says by its exit status. */
 enum { GOOD, BAD = 1, SKIP = 77 };
 
-/* In a process that is ended if it waits. One in which an assertion fails goes on as this program would,
- * and ends as one that failed. */
+/* In a process that is ended if it waits. One in which an assertion fails goes on as this program
+ * would, and ends as one that failed. */
 static void in_a_child(int (*check)(void))
 {
     int status = 0;
@@ -608,9 +612,8 @@ static int with_too_many(void)
     assert_int_equal(ae_vhost_receivers_check(&receivers, &err), -EBUSY);
     assert_non_null(strstr(err.text, "have not ended"));
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    assert_int_equal(ae_vhost_peer_open(&peer, &receivers, ends[1], VHOST_USER_FRONTEND_REQUEST,
-                                        NULL),
-                     -EBUSY);
+    assert_int_equal(
+        ae_vhost_peer_open(&peer, &receivers, ends[1], VHOST_USER_FRONTEND_REQUEST, NULL), -EBUSY);
     close(ends[0]);
     silent_files_end(&silent);
     wait_for_receivers(0);

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * A hostile worker: writes words without meaning, and some with, wherever a worker can write to
+ * what its supervisor looks at: the gate, counters and ports in the page that they share, each
+ * port's state page, its memory, its control sockets. Towards the end it also takes pages away.
+ *
+ *     aether run --cpu 1 --port PORT... peer_chaos SECONDS SEED
+ */
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "port/port.h"
+#include "worker/shared.h"
+
+#define BATCH    64 /* words, then a pause: the supervisor is to have looked at most of them */
+#define PAUSE_US 200
+#define DATAGRAM 2048
+
+struct surface {
+    struct ae_port_handoff handoff; /* as it was handed over, before anything was written */
+    struct ae_port_state *state;
+    uint8_t *memory;
+};
+
+static uint64_t seed;
+
+/* xorshift64* */
+static uint32_t any(void)
+{
+    seed ^= seed >> 12;
+    seed ^= seed << 25;
+    seed ^= seed >> 27;
+    return (uint32_t)((seed * UINT64_C(0x2545f4914f6cdd1d)) >> 32);
+}
+
+/* Small ones are what counts and states are. */
+static uint32_t word(void)
+{
+    return any() % 8 ? any() % 4 : any();
+}
+
+static uint8_t *map(int fd, size_t size)
+{
+    uint8_t *at = size ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+
+    return at == MAP_FAILED ? NULL : at;
+}
+
+/* A link that says that the device is gone has the worker ended: towards the end only. */
+static void write_state(struct ae_port_state *state, bool late)
+{
+    const uint32_t first = late ? 0 : sizeof(state->link) / sizeof(uint32_t);
+    struct ae_queue_state *queue = &state->queues[any() % AE_PORT_QUEUES];
+
+    switch (any() % 6) {
+    case 0:
+        ((uint32_t *)state)[first + any() % (AE_PORT_STATE_SIZE / 4 - first)] = any();
+        break;
+    case 1: /* what a good worker says when it has taken over */
+        __atomic_store_n(&queue->generation, state->generation, __ATOMIC_RELEASE);
+        break;
+    case 2:
+        queue->notify_receive = queue->notify_send = word();
+        break;
+    case 3:
+        queue->broken = any() % 2 ? state->generation : word();
+        break;
+    case 4:
+        queue->positions[any() % 2] = (uint16_t)any();
+        break;
+    default:
+        state->generation += any() % 16 ? 0 : word();
+    }
+}
+
+static void write_memory(const struct surface *surface)
+{
+    uint64_t rings = surface->handoff.buffers_offset, size = surface->handoff.memory_size;
+    uint64_t within = rings && any() % 8 ? rings : size;
+
+    if (surface->memory)
+        surface->memory[any() % within] = (uint8_t)any();
+}
+
+/* What the owner tells is taken from it, and answered with anything. */
+static void use_control(const struct surface *surface)
+{
+    int fd = surface->handoff.control_fds[any() % AE_PORT_QUEUES];
+    uint8_t bytes[DATAGRAM];
+
+    if (fd < 0)
+        return;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)any();
+    send(fd, bytes, any() % sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (any() % 2)
+        recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+}
+
+static void write_shared(struct ae_shared *shared)
+{
+    switch (any() % 64) {
+    case 0:
+        shared->counter_count = any();
+        break;
+    case 1:
+        ((uint8_t *)shared->ports)[any() % sizeof(shared->ports)] = (uint8_t)any();
+        break;
+    case 2:
+        shared->head.stop = word();
+        break;
+    default: /* names among them, with control characters */
+        ((uint32_t *)shared->counters)[any() % (sizeof(shared->counters) / 4)] = any();
+    }
+    if (any() % 4096 == 0)
+        __atomic_store_n(&shared->wanted, word(), __ATOMIC_RELEASE);
+}
+
+/* A page that is taken away, or a file that is made another size. */
+static void take_away(const struct surface *surface)
+{
+    int fd = any() % 4 ? surface->handoff.memory_fd : surface->handoff.state_fd;
+    off_t size = (off_t)surface->handoff.memory_size;
+
+    if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, size ? any() % size & ~4095 : 0,
+                  4096) ||
+        ftruncate(fd, any() % 65536))
+        return; /* sealed */
+}
+
+static unsigned find_surfaces(const struct ae_shared *shared,
+                              struct surface surfaces[AE_WORKER_PORTS])
+{
+    unsigned count = shared->port_count;
+
+    for (unsigned i = 0; i < count; i++) {
+        struct surface *surface = &surfaces[i];
+
+        surface->handoff = shared->ports[i];
+        surface->state = (struct ae_port_state *)map(surface->handoff.state_fd, AE_PORT_STATE_SIZE);
+        surface->memory = map(surface->handoff.memory_fd, surface->handoff.memory_size);
+        if (!surface->state)
+            exit(2);
+    }
+    return count;
+}
+
+int main(int argc, char **argv)
+{
+    static struct surface surfaces[AE_WORKER_PORTS];
+    const char *number = getenv(AE_SHARED_ENVIRONMENT);
+    struct ae_shared *shared =
+        number ? (struct ae_shared *)map(atoi(number), sizeof(*shared)) : NULL;
+    time_t end = time(NULL) + (argc > 1 ? atoi(argv[1]) : 1);
+    unsigned long writes = 0;
+    unsigned count;
+
+    if (argc < 3 || !shared)
+        return 2;
+    seed = strtoull(argv[2], NULL, 10) | 1;
+    count = find_surfaces(shared, surfaces);
+    for (; time(NULL) < end; usleep(PAUSE_US))
+        for (unsigned i = 0; i < BATCH; i++, writes++) {
+            struct surface *surface = &surfaces[any() % count];
+            bool late = time(NULL) + 1 >= end;
+
+            switch (any() % 4) {
+            case 0:
+                write_memory(surface);
+                break;
+            case 1:
+                if (any() % 4 == 0)
+                    use_control(surface);
+                break;
+            case 2:
+                write_shared(shared);
+                break;
+            default:
+                write_state(surface->state, late);
+            }
+            if (late && any() % 1024 == 0)
+                take_away(surface);
+        }
+    printf("# %lu writes\n", writes);
+    return 0;
+}
