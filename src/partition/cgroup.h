@@ -6,6 +6,10 @@
 
 #include <stdbool.h>
 
+/* What the group of a run is called, of one worker and all that came of it: this and the worker's number
+ * (src/worker/descent.h). It is below the partition's on version 2. */
+#define AE_CGROUP_RUN "aether-run-"
+
 struct ae_cgroup {
     int version;    /* 2 or 1 */
     char path[128]; /* the mount point */

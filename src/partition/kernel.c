@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/root.h"
+#include "partition/cgroup.h"
 #include "partition/channels.h"
 
 /* Task ids of a made-up machine are those of other tasks here. */
@@ -28,7 +29,7 @@ static int remove_run(const char *name, void *context)
     const struct removal *removal = context;
     char path[512];
 
-    if (strncmp(name, "aether-run-", strlen("aether-run-")) == 0 &&
+    if (strncmp(name, AE_CGROUP_RUN, strlen(AE_CGROUP_RUN)) == 0 &&
         snprintf(path, sizeof(path), "%s/%s", removal->directory, name) < (int)sizeof(path))
         ae_root_remove(path); /* one that is not empty is told of when the directory is */
     return 0;

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/root.h"
 #include "base/text.h"
+#include "partition/cgroup.h"
 #include "partition/task.h"
 
 /* ---- Where ---- */
@@ -85,7 +86,7 @@ static int name_group(struct ae_descent *descent, pid_t pid, struct ae_error *er
     if (group_of(pid, group))
         return ae_error_set(err, -ENOENT, "the tree of control groups at %s does not hold us",
                             mount);
-    length = snprintf(descent->path, sizeof(descent->path), "%s%s/aether-run-%d", mount,
+    length = snprintf(descent->path, sizeof(descent->path), "%s%s/" AE_CGROUP_RUN "%d", mount,
                       strcmp(group, "/") == 0 ? "" : group, pid);
     if (length >= (int)sizeof(descent->path))
         return ae_error_set(err, -ENAMETOOLONG, "control group %s: the name is too long", mount);
@@ -108,7 +109,8 @@ static int each_process(const struct ae_descent *descent, void (*each)(pid_t pid
     char path[AE_DESCENT_PATH + 32], *text;
     int count = 0;
 
-    snprintf(path, sizeof(path), "%s/cgroup.procs", descent->path);
+    /* A threaded group has no processes of its own; each of a process's threads names it. */
+    snprintf(path, sizeof(path), "%s/cgroup.threads", descent->path);
     if (ae_root_read_all(path, &text) < 0)
         return 0;
     for (char *at = text, *end;; at = end) {
@@ -136,11 +138,14 @@ static void note_one(pid_t pid, void *context)
     *(pid_t *)context = pid;
 }
 
-/* Before Linux 5.14 one by one, again and again: a fork may have happened in between. */
+/* Before Linux 5.14, and where it is threaded, one by one, again and again, and while they stand
+ * still: else one could fork faster. */
 static void kill_group(const struct ae_descent *descent)
 {
-    if (write_to(descent, "cgroup.kill", "1"))
-        each_process(descent, kill_one, NULL);
+    if (write_to(descent, "cgroup.kill", "1") == 0)
+        return;
+    write_to(descent, "cgroup.freeze", "1");
+    each_process(descent, kill_one, NULL);
 }
 
 static bool is_empty(const struct ae_descent *descent)
@@ -336,9 +341,41 @@ static int end_by_parents(int64_t end, struct ae_error *err)
 
 /* ---- */
 
-int ae_descent_begin(struct ae_descent *descent, pid_t pid, struct ae_error *err)
+/*
+ * A partition's group has processes and hands the CPU set on: for the kernel it is the root of
+ * threaded groups, and below it there may only be such.
+ */
+static int move_in(const struct ae_descent *descent, const char *id)
+{
+    int rc = write_to(descent, "cgroup.procs", id);
+
+    if (rc == -EOPNOTSUPP && write_to(descent, "cgroup.type", "threaded") == 0)
+        rc = write_to(descent, "cgroup.procs", id);
+    return rc;
+}
+
+static int make_group(struct ae_descent *descent, pid_t pid)
 {
     char id[16], now[AE_DESCENT_PATH];
+    struct ae_error none;
+    int rc;
+
+    rc = ae_root_make_directory(descent->path);
+    /* One of an earlier process of that number holds nothing, or nothing that may go on. */
+    if (!rc && !is_empty(descent))
+        rc = end_group(descent, now_ms() + 1000, &none) ? -EBUSY
+                                                        : ae_root_make_directory(descent->path);
+    snprintf(id, sizeof(id), "%d", pid);
+    if (!rc)
+        rc = move_in(descent, id);
+    if (!rc && (group_of(pid, now) || strlen(now) > strlen(descent->path) ||
+                strcmp(descent->path + strlen(descent->path) - strlen(now), now) != 0))
+        rc = -EXDEV;
+    return rc;
+}
+
+int ae_descent_begin(struct ae_descent *descent, pid_t pid, struct ae_error *err)
+{
     int rc;
 
     *descent = (struct ae_descent){.guard_end = -1};
@@ -347,21 +384,13 @@ int ae_descent_begin(struct ae_descent *descent, pid_t pid, struct ae_error *err
         descent->path[0] = '\0';
         return rc;
     }
-    snprintf(id, sizeof(id), "%d", pid);
-    rc = ae_root_make_directory(descent->path);
-    /* One of an earlier process of that number holds nothing, or nothing that may go on. */
-    if (!rc && !is_empty(descent))
-        rc = end_group(descent, now_ms() + 1000, err) ? -EBUSY
-                                                      : ae_root_make_directory(descent->path);
+    /* The guard first: whenever we are killed, it finds what there is. */
+    rc = post_guard(descent, err);
     if (!rc)
-        rc = write_to(descent, "cgroup.procs", id);
-    if (!rc && (group_of(pid, now) || strlen(now) > strlen(descent->path) ||
-                strcmp(descent->path + strlen(descent->path) - strlen(now), now) != 0))
-        rc = -EXDEV;
-    if (!rc)
-        rc = post_guard(descent, err);
+        rc = make_group(descent, pid);
     if (!rc)
         return 0;
+    dismiss_guard(descent);
     ae_error_set(err, rc, "making control group %s: %s", descent->path, strerror(-rc));
     ae_root_remove(descent->path);
     descent->path[0] = '\0';

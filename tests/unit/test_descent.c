@@ -140,14 +140,34 @@ static int last_cpu(void)
     return cpu;
 }
 
+/* A group that a hook puts the worker into, as a partition's does; "": none. */
+static char above[AE_DESCENT_PATH];
+
+static int enter_above(void *context, unsigned worker, pid_t pid, int cpu, struct ae_error *error)
+{
+    char path[AE_DESCENT_PATH + 16], id[16];
+
+    (void)context;
+    (void)worker;
+    (void)cpu;
+    (void)error;
+    snprintf(path, sizeof(path), "%s/cgroup.procs", above);
+    snprintf(id, sizeof(id), "%d", pid);
+    return above[0] ? ae_root_write(path, id) : 0;
+}
+
 /* Runs it with the pipe as its output; what it told, once nobody is left who could tell more. */
 static const char *run(const char *user, const char *how)
 {
     static char told[256], text[256];
     int cpu = last_cpu(), ends[2], saved = dup(STDOUT_FILENO);
     char *argv[] = {self, (char[]){"worker"}, NULL};
-    struct ae_supervise_options options = {
-        .cpus = &cpu, .cpu_count = 1, .argv = argv, .user = user, .grace_ms = 5000};
+    struct ae_supervise_options options = {.cpus = &cpu,
+                                           .cpu_count = 1,
+                                           .argv = argv,
+                                           .user = user,
+                                           .grace_ms = 5000,
+                                           .hooks.started = enter_above};
     struct pollfd wait = {.events = POLLIN};
     size_t used = 0;
 
@@ -217,6 +237,33 @@ static void all_that_came_of_a_worker_ends_with_it(void **state)
     assert_string_equal(result.notice, "");
     if (geteuid() == 0)
         expect_all_gone("nobody", "in a group, as nobody");
+}
+
+/* A partition's group is the root of threaded ones: the worker's below it is one, too. */
+static void below_a_threaded_root_as_well(void **state)
+{
+    char path[AE_DESCENT_PATH + 32], mount[AE_DESCENT_PATH], *text;
+
+    (void)state;
+    if (!have_groups())
+        skip();
+    assert_true(ae_root_read_all("/proc/mounts", &text) > 0);
+    assert_int_equal(ae_descent_parse_mounts(text, mount), 0);
+    free(text);
+    snprintf(above, sizeof(above), "%.400s/aether-test-%d", mount, getpid());
+    snprintf(path, sizeof(path), "%s/threads", above);
+    assert_int_equal(ae_root_make_directory(path), 0);
+    snprintf(path, sizeof(path), "%s/threads/cgroup.type", above);
+    assert_int_equal(ae_root_write(path, "threaded"), 0);
+    expect_all_gone(NULL, "below a threaded root");
+    assert_string_equal(result.notice, "");
+    if (geteuid() == 0)
+        expect_all_gone("nobody", "below a threaded root, as nobody");
+    assert_string_equal(result.notice, "");
+    snprintf(path, sizeof(path), "%s/threads", above);
+    assert_int_equal(ae_root_remove(path), 0);
+    assert_int_equal(ae_root_remove(above), 0); /* nothing else is in it */
+    above[0] = '\0';
 }
 
 /* A machine without the tree: its mount is taken away, for this process only. */
@@ -357,6 +404,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_group_is_found_in_every_tree),
         cmocka_unit_test(all_that_came_of_a_worker_ends_with_it),
+        cmocka_unit_test(below_a_threaded_root_as_well),
         cmocka_unit_test(without_groups_it_is_found_by_parents),
         cmocka_unit_test(our_own_children_are_left_alone),
         cmocka_unit_test(a_supervisor_that_is_killed_leaves_nothing),
