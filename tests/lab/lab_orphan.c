@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * lab_orphan DIRECTORY: a hostile worker on a real card. It looks for the device wherever it could be,
+ * lab_orphan DIRECTORY [stay|SECONDS]: a hostile worker on a real card. It looks for the device wherever it could be,
  * and writes what it found into DIRECTORY/found; it leaves two processes behind that have the card's
  * registers, use them for ever, and say in DIRECTORY/alive that they live.
  */
@@ -103,7 +103,9 @@ int main(int argc, char **argv)
     leave_behind(argv[1], (void *)(uintptr_t)port->registers_mapped, false);
     leave_behind(argv[1], (void *)(uintptr_t)port->registers_mapped, true);
     usleep(500000);
-    if (argc > 2)
+    if (argc > 2 && strcmp(argv[2], "stay") == 0)
         pause();
+    else if (argc > 2)
+        sleep((unsigned)atoi(argv[2]));
     return 0;
 }
