@@ -199,6 +199,56 @@ int ae_netlink_set_flags(unsigned index, uint32_t flags, uint32_t mask)
     return transact(message, NULL, NULL);
 }
 
+struct finding {
+    const char *parent;
+    unsigned index; /* 0: not found yet */
+    bool here;      /* the message being read has that parent */
+};
+
+static int compare_parent(const struct nlattr *attribute, void *context)
+{
+    struct finding *finding = context;
+
+    if (mnl_attr_get_type(attribute) == IFLA_PARENT_DEV_NAME)
+        finding->here = strcmp(mnl_attr_get_str(attribute), finding->parent) == 0;
+    return MNL_CB_OK;
+}
+
+static int look_at_link(const struct nlmsghdr *message, void *context)
+{
+    const struct ifinfomsg *body = mnl_nlmsg_get_payload(message);
+    struct finding *finding = context;
+
+    finding->here = false;
+    mnl_attr_parse(message, sizeof(*body), compare_parent, finding);
+    if (finding->here && !finding->index)
+        finding->index = (unsigned)body->ifi_index;
+    return MNL_CB_OK;
+}
+
+int ae_netlink_find_link(const char *parent, unsigned *index)
+{
+    struct finding finding = {.parent = parent};
+    char buffer[BUFFER];
+    struct nlmsghdr *message = begin(buffer, RTM_GETLINK, NLM_F_DUMP);
+    int rc;
+
+    begin_link(message, 0);
+    rc = transact(message, look_at_link, &finding);
+    *index = finding.index;
+    return rc ? rc : finding.index ? 0 : -ENODEV;
+}
+
+int ae_netlink_set_namespace(unsigned index, int fd)
+{
+    char buffer[BUFFER];
+    struct nlmsghdr *message = begin(buffer, RTM_SETLINK, NLM_F_ACK);
+
+    begin_link(message, index);
+    mnl_attr_put_u32(message, IFLA_NET_NS_FD, (uint32_t)fd);
+    return transact(message, NULL, NULL);
+}
+
 int ae_netlink_set_name(unsigned index, const char *name)
 {
     char buffer[BUFFER];

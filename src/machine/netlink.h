@@ -54,6 +54,13 @@ struct ae_route {
  */
 int ae_netlink_routes(int (*each)(const struct ae_route *route, void *context), void *context);
 
+/* The interface whose parent device is called so: "0000:01:00.0", "virtio3" (Linux 5.14). -ENODEV:
+ * none. */
+int ae_netlink_find_link(const char *parent, unsigned *index);
+
+/* Moves it into the network namespace that fd is open on. */
+int ae_netlink_set_namespace(unsigned index, int fd);
+
 /* -ENODEV: no such interface. */
 int ae_netlink_get_link(unsigned index, struct ae_link_state *link);
 

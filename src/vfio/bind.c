@@ -13,6 +13,7 @@
 #include "machine/iommu.h"
 #include "machine/netdev.h"
 #include "machine/netdev_state.h"
+#include "machine/netns.h"
 #include "machine/pci.h"
 #include "partition/kernel.h"
 #include "vfio/holder.h"
@@ -26,7 +27,6 @@
 /* An interface appears a moment after its driver; a killed process lets go a moment later. */
 static unsigned interface_ms = 10000;
 static unsigned release_ms = 2000;
-
 
 static int look_up(const char *text, struct ae_pci *pci, struct ae_error *err)
 {
@@ -74,13 +74,35 @@ static int check_iommu(const struct ae_pci *pci, bool allow_no_iommu, struct ae_
                         pci->info.address, UNSAFE);
 }
 
+/* sysfs shows an interface to its own network namespace only: no interface is not nothing to lose.
+ */
+static int check_elsewhere(const struct ae_pci *pci, struct ae_error *err)
+{
+    struct ae_netns found;
+    json_t *saved;
+    int rc = ae_netns_find(pci->info.address, &found, &saved);
+
+    if (rc == 1)
+        ae_error_set(err, -EBUSY,
+                     "its interface %s is in another network namespace, %s, and would be gone from "
+                     "there; insist with --force, and it is put back there afterwards",
+                     json_string_value(json_object_get(saved, "name")), found.name);
+    else if (rc < 0)
+        ae_error_set(err, -EBUSY,
+                     "it is bound to %s, and no interface of it is to be seen: is it in a network "
+                     "namespace that only root may look into? insist with --force",
+                     pci->driver);
+    json_decref(saved);
+    return rc ? -EBUSY : 0;
+}
+
 static int check(const struct ae_pci *pci, const struct ae_nic_options *options,
                  struct ae_error *err)
 {
     int rc = check_kind(pci, err);
 
-    if (!rc && pci->netdev[0] && !(options && options->force)) {
-        rc = ae_netdev_check_idle(pci->netdev, err);
+    if (!rc && pci->driver[0] && !(options && options->force)) {
+        rc = pci->netdev[0] ? ae_netdev_check_idle(pci->netdev, err) : check_elsewhere(pci, err);
         if (rc)
             return ae_error_prefix(err, rc, "%s", pci->info.address);
     }
@@ -181,9 +203,9 @@ static int refuse_in_use(const struct ae_pci *pci, struct ae_error *err)
         return ae_error_set(err, -EBUSY, "%s is in use by %s; stop it first", pci->info.address,
                             holder);
     case AE_VFIO_PERHAPS:
-        return ae_error_set(err, -EBUSY,
-                            "%s is in use, it seems by %s, which has a device by VFIO; stop it first",
-                            pci->info.address, holder);
+        return ae_error_set(
+            err, -EBUSY, "%s is in use, it seems by %s, which has a device by VFIO; stop it first",
+            pci->info.address, holder);
     case AE_VFIO_NOBODY:
         break;
     }
@@ -251,6 +273,24 @@ static int wait_for_interface(const struct ae_pci *pci, unsigned *index, struct 
                         pci->info.address, now.driver);
 }
 
+/* In the namespace it was in; where that is no more, the kernel would have brought it here as well.
+ */
+static int restore_interface(unsigned index, const json_t *record, struct ae_error *err)
+{
+    const json_t *namespace = json_object_get(record, "namespace");
+    const json_t *interface = json_object_get(record, "interface");
+    const char *name = json_string_value(json_object_get(namespace, "name"));
+    struct ae_netns netns = {.inode =
+                                 (uint64_t)json_integer_value(json_object_get(namespace, "inode"))};
+    int rc;
+
+    if (!name)
+        return ae_netdev_restore(index, interface, err);
+    snprintf(netns.name, sizeof(netns.name), "%s", name);
+    rc = ae_netns_return(index, &netns, interface, err);
+    return rc == -ENOENT ? 0 : rc;
+}
+
 /* From wherever it stands - taken, half taken, half given back - to what the record says. */
 static int give_back(const char *address, const json_t *record, struct ae_error *err)
 {
@@ -274,7 +314,7 @@ static int give_back(const char *address, const json_t *record, struct ae_error 
     if (rc || !interface)
         return rc;
     rc = wait_for_interface(&pci, &index, err);
-    return rc ? rc : ae_netdev_restore(index, interface, err);
+    return rc ? rc : restore_interface(index, record, err);
 }
 
 /* A record of a card that VFIO does not hold: somebody was interrupted. Ends that work. */

@@ -10,6 +10,7 @@
 #include "base/root.h"
 #include "base/trusted.h"
 #include "machine/netdev_state.h"
+#include "machine/netns.h"
 
 #define DIRECTORY "/run/aether/nic"
 
@@ -38,6 +39,22 @@ static int describe_interface(const struct ae_pci *pci, json_t *record, struct a
                : 0;
 }
 
+/* One that was given to a container. */
+static int describe_elsewhere(const struct ae_pci *pci, json_t *record)
+{
+    struct ae_netns found;
+    json_t *saved;
+
+    if (ae_netns_find(pci->info.address, &found, &saved) != 1)
+        return 0;
+    return json_object_set_new(record, "interface", saved) ||
+                   json_object_set_new(record, "namespace",
+                                       json_pack("{s:s, s:I}", "name", found.name, "inode",
+                                                 (json_int_t)found.inode))
+               ? -ENOMEM
+               : 0;
+}
+
 static json_t *describe(const struct ae_pci *pci)
 {
     char path[128], override[AE_PCI_NAME];
@@ -58,6 +75,8 @@ int ae_nic_record_write(const struct ae_pci *pci, struct ae_error *err)
 
     if (record && pci->netdev[0])
         rc = describe_interface(pci, record, &why);
+    else if (record && pci->driver[0] && (rc = describe_elsewhere(pci, record)))
+        ae_error_set(&why, rc, "describing the interface of %s: out of memory", pci->info.address);
     if (rc) {
         json_decref(record);
         return ae_error_set(err, rc, "%s", why.text);
