@@ -16,6 +16,7 @@
 #include "base/cpus.h"
 #include "calls.h"
 #include "capture.h"
+#include "base/text.h"
 #include "cli.h"
 #include "proof/certificate.h"
 
@@ -469,6 +470,8 @@ static int supervise(struct run *run, char *const *argv)
     if (capture.cut)
         fprintf(stderr, "aether %s: the worker printed more than %u kB, and the rest is lost\n",
                 run->verb, CLI_CAPTURE_MOST / 1024);
+    if (result.memory_notice[0])
+        fprintf(stderr, "aether %s: %s\n", run->verb, AE_TEXT(result.memory_notice));
     if (result.notice[0])
         fprintf(stderr, "aether %s: %s\n", run->verb, result.notice);
     if (result.trouble[0])

@@ -45,6 +45,14 @@ int ae_memory_create(struct ae_memory **memory, size_t size, size_t page_size,
                      struct ae_error *err);
 
 /*
+ * The same, on a memory node as far as it has pages; -1: wherever the kernel likes. What of it is on
+ * other nodes, in bytes; 0 where the kernel does not tell.
+ */
+int ae_memory_create_on(struct ae_memory **memory, size_t size, size_t page_size, int node,
+                        struct ae_error *err);
+size_t ae_memory_elsewhere(const struct ae_memory *memory, int node);
+
+/*
  * Maps the memory behind a descriptor that another process created. Does not take the descriptor.
  * -EINVAL when the object is smaller than `size` or could still be shrunk by its owner.
  */

@@ -53,6 +53,8 @@ struct ae_port_options {
     size_t page_size;      /* of its memory, bytes, as ae_memory_create takes it; 0: huge pages */
     bool allow_no_iommu;   /* see struct ae_dma_options */
     bool promiscuous;      /* receive frames for any address */
+    bool on_node;          /* memory on `node` where the device itself is on none; else anywhere */
+    int node;
 };
 
 struct ae_port_info {
@@ -192,6 +194,9 @@ struct ae_port_handoff {
     uint32_t reserved;
     uint8_t driver_private[AE_PORT_PRIVATE] __attribute__((aligned(8))); /* settled at start-up */
 };
+
+/* The memory node that the port's memory should be on, -1: any; and how much of it is on others, bytes. */
+int ae_port_owner_node(const struct ae_port_owner *owner, size_t *elsewhere);
 
 int ae_port_owner_open(struct ae_port_owner **owner, const char *spec,
                        const struct ae_port_options *options, struct ae_error *err);

@@ -96,6 +96,7 @@ struct ae_supervise_result {
     struct ae_supervise_worker workers[AE_SUPERVISE_WORKERS];
     struct ae_link links[AE_WORKER_PORTS];
     /* For a person, "" when there is nothing to tell; also when ae_supervise fails. */
+    char memory_notice[256];     /* a port's memory is on another node than it should be; "": none is */
     char notice[AE_ERROR_TEXT];  /* why descendants of workers are not held in control groups */
     char trouble[AE_ERROR_TEXT]; /* what could not be taken down at the end */
 };

@@ -7,6 +7,7 @@
 
 #include "base/root.h"
 #include "machine/check.h"
+#include "machine/hugepages.h"
 #include "machine/kernel.h"
 #include "machine/memlock.h"
 
@@ -134,13 +135,19 @@ static int add_pages(const char *name, void *context)
 void ae_check_hugepages(struct ae_finding *finding)
 {
     struct pages pages = {0};
+    uint64_t allowed;
+    char why[160];
 
     if (ae_root_list("/sys/kernel/mm/hugepages", add_pages, &pages)) {
         if (!built_without(finding, "CONFIG_HUGETLBFS"))
             ae_finding_set(finding, AE_CHECK_UNSEEN, "/sys/kernel/mm/hugepages is not there");
         return;
     }
-    ae_finding_set(finding, pages.free ? AE_CHECK_OK : AE_CHECK_LACKS, "%s", pages.text);
+    allowed = ae_hugepages_allowed(ae_hugepages_default_size(), why, sizeof(why));
+    if (pages.free && allowed == 0)
+        ae_finding_set(finding, AE_CHECK_LACKS, "%s, but %s", pages.text, why);
+    else
+        ae_finding_set(finding, pages.free ? AE_CHECK_OK : AE_CHECK_LACKS, "%s", pages.text);
 }
 
 void ae_check_memlock(struct ae_finding *finding)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpus.h"
 #include "base/root.h"
 
 size_t ae_hugepages_default_size(void)
@@ -41,4 +42,145 @@ int ae_hugepages_free(size_t page_size, uint64_t *pages)
         return rc;
     *pages = idle > reserved ? idle - reserved : 0;
     return 0;
+}
+
+/* ---- What this process may have ---- */
+
+struct allowance {
+    size_t page_size;
+    uint64_t pages;
+    char *why;
+    size_t size;
+};
+
+/* "2MB" as the control group's files call it. */
+static void size_name(size_t page_size, char name[16])
+{
+    if (page_size >= 1u << 30)
+        snprintf(name, 16, "%zuGB", page_size >> 30);
+    else if (page_size >= 1u << 20)
+        snprintf(name, 16, "%zuMB", page_size >> 20);
+    else
+        snprintf(name, 16, "%zuKB", page_size >> 10);
+}
+
+/* What a limit leaves; "max" leaves everything. */
+static void look_at_limit(const char *group, const char *kind, struct allowance *allowance)
+{
+    char path[512], name[16];
+    uint64_t limit, used = 0;
+
+    size_name(allowance->page_size, name);
+    snprintf(path, sizeof(path), "%.450s/hugetlb.%s.%scurrent", group, name, kind);
+    ae_root_read_u64(path, &used);
+    snprintf(path, sizeof(path), "%.450s/hugetlb.%s.%smax", group, name, kind);
+    if (ae_root_read_u64(path, &limit))
+        return;
+    limit = limit > used ? (limit - used) / allowance->page_size : 0;
+    if (limit >= allowance->pages)
+        return;
+    allowance->pages = limit;
+    snprintf(allowance->why, allowance->size, "%.300s leaves this process %llu", path,
+             (unsigned long long)limit);
+}
+
+static void look_at_groups(struct allowance *allowance)
+{
+    char *text, group[400], *line, *slash;
+
+    if (ae_root_read_all("/proc/self/cgroup", &text) < 0)
+        return;
+    line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
+    if (line) {
+        line += line[0] == '\n' ? 4 : 3;
+        line[strcspn(line, "\n")] = '\0';
+        snprintf(group, sizeof(group), "/sys/fs/cgroup%.350s", line);
+        while ((slash = strrchr(group, '/')) && slash > group + strlen("/sys/fs")) {
+            look_at_limit(group, "", allowance);
+            look_at_limit(group, "rsvd.", allowance);
+            *slash = '\0';
+        }
+    }
+    free(text);
+}
+
+static int add_node(const char *name, void *context)
+{
+    struct allowance *nodes = context;
+    char path[128];
+    uint64_t idle;
+
+    snprintf(path, sizeof(path),
+             "/sys/devices/system/node/%.20s/hugepages/hugepages-%zukB/free_hugepages", name,
+             nodes->page_size / 1024);
+    if (strncmp(name, "node", 4) == 0 && ae_root_read_u64(path, &idle) == 0) {
+        size_t used = strlen(nodes->why);
+
+        snprintf(nodes->why + used, nodes->size - used, "%s%.20s has %llu", used ? ", " : "", name,
+                 (unsigned long long)idle);
+        nodes->pages++;
+    }
+    return 0;
+}
+
+struct allowed {
+    size_t page_size;
+    struct ae_cpus nodes; /* of memory: the same form of list */
+    uint64_t pages;
+};
+
+static int add_allowed(const char *name, void *context)
+{
+    struct allowed *allowed = context;
+    char path[128];
+    unsigned node;
+    uint64_t idle;
+
+    snprintf(path, sizeof(path),
+             "/sys/devices/system/node/%.20s/hugepages/hugepages-%zukB/free_hugepages", name,
+             allowed->page_size / 1024);
+    if (sscanf(name, "node%5u", &node) == 1 && ae_cpus_has(&allowed->nodes, node) &&
+        ae_root_read_u64(path, &idle) == 0)
+        allowed->pages += idle;
+    return 0;
+}
+
+/* cpuset.mems, or numactl --membind, as the kernel applies it. */
+static void look_at_nodes(struct allowance *allowance)
+{
+    static const char key[] = "\nMems_allowed_list:";
+    struct allowed allowed = {.page_size = allowance->page_size};
+    char *text, *list, nodes[160] = "";
+    struct allowance each = {
+        .page_size = allowance->page_size, .why = nodes, .size = sizeof(nodes)};
+
+    if (ae_root_read_all("/proc/self/status", &text) < 0)
+        return;
+    list = strstr(text, key);
+    if (list) {
+        list += strlen(key);
+        list += strspn(list, " \t");
+        list[strcspn(list, "\n")] = '\0';
+    }
+    if (list && ae_cpus_parse(&allowed.nodes, list) == 0) {
+        ae_root_list("/sys/devices/system/node", add_allowed, &allowed);
+        ae_root_list("/sys/devices/system/node", add_node, &each);
+        if (each.pages > 1 && allowed.pages < allowance->pages) {
+            allowance->pages = allowed.pages;
+            snprintf(allowance->why, allowance->size,
+                     "this process may have memory of nodes %.60s only (cpuset.mems), and %s", list,
+                     nodes);
+        }
+    }
+    free(text);
+}
+
+uint64_t ae_hugepages_allowed(size_t page_size, char *why, size_t size)
+{
+    struct allowance allowance = {page_size, UINT64_MAX, why, size};
+
+    why[0] = '\0';
+    look_at_groups(&allowance);
+    look_at_nodes(&allowance);
+    return allowance.pages;
 }

@@ -85,6 +85,27 @@ static void describe(struct ae_port_owner *owner, const char *spec)
     handoff->send_ring = owner->options.send_ring;
 }
 
+/* The device's own: what it writes stays in the caches there. Else where the worker is. */
+static int node_of(const struct ae_port_owner *owner)
+{
+    struct ae_device_info info;
+
+    if (owner->device) {
+        ae_device_get_info(owner->device, &info);
+        if (info.numa_node >= 0)
+            return info.numa_node;
+    }
+    return owner->options.on_node ? owner->options.node : -1;
+}
+
+int ae_port_owner_node(const struct ae_port_owner *owner, size_t *elsewhere)
+{
+    int node = node_of(owner);
+
+    *elsewhere = ae_memory_elsewhere(owner->memory, node);
+    return node;
+}
+
 /* Once the transport has settled how many queues of which size there are. */
 static int make_memory(struct ae_port_owner *owner, struct ae_error *err)
 {
@@ -98,7 +119,8 @@ static int make_memory(struct ae_port_owner *owner, struct ae_error *err)
     handoff->buffers_offset = ae_port_receive_ring_offset(owner->ops, handoff, queues);
     handoff->memory_size =
         handoff->buffers_offset + (uint64_t)queues * handoff->packets * handoff->buffer_size;
-    rc = ae_memory_create(&owner->memory, handoff->memory_size, owner->options.page_size, err);
+    rc = ae_memory_create_on(&owner->memory, handoff->memory_size, owner->options.page_size,
+                             node_of(owner), err);
     if (rc)
         return rc;
     handoff->memory_size = ae_memory_size(owner->memory);

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mempolicy.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -15,6 +17,8 @@
 #ifndef MFD_HUGE_SHIFT
 #define MFD_HUGE_SHIFT 26
 #endif
+
+#define NODES 1024 /* of memory; the kernel's CONFIG_NODES_SHIFT allows as many */
 
 struct ae_memory {
     void *base;
@@ -25,12 +29,21 @@ struct ae_memory {
 
 static int describe_shortage(size_t size, size_t page_size, struct ae_error *err)
 {
-    uint64_t needed = size / page_size, idle = 0;
+    uint64_t needed = size / page_size, idle = 0, allowed;
+    char why[480];
 
     if (ae_hugepages_free(page_size, &idle))
         return ae_error_set(err, -ENOMEM,
                             "%zu kB of huge-page memory: this kernel has no pages of %zu kB",
                             size / 1024, page_size / 1024);
+    allowed = ae_hugepages_allowed(page_size, why, sizeof(why));
+    if (idle >= needed && allowed < needed)
+        return ae_error_set(
+            err, -ENOMEM,
+            "%zu kB of huge-page memory: %llu pages of %zu kB are needed and %llu are free, "
+            "but %s; raise that, or start this elsewhere",
+            size / 1024, (unsigned long long)needed, page_size / 1024, (unsigned long long)idle,
+            why);
     return ae_error_set(err, -ENOMEM,
                         "%zu kB of huge-page memory: %llu pages of %zu kB are needed, %llu are "
                         "free, %llu are missing; add them: echo N > "
@@ -41,10 +54,42 @@ static int describe_shortage(size_t size, size_t page_size, struct ae_error *err
 }
 
 /*
+ * Where its pages shall be: on the node, as far as there are some (mbind(2), MPOL_PREFERRED). The
+ * policy is the object's, for whoever faults a page in. Kernels without nodes have no such call.
+ */
+static int prefer_node(const struct ae_memory *memory, int node)
+{
+    unsigned long mask[NODES / (8 * sizeof(long))] = {0};
+
+    if (node < 0 || node >= NODES)
+        return 0;
+    mask[(unsigned)node / (8 * sizeof(long))] = 1ul << ((unsigned)node % (8 * sizeof(long)));
+    return syscall(SYS_mbind, memory->base, memory->size, MPOL_PREFERRED, mask, NODES + 1, 0) &&
+                   errno != ENOSYS && errno != EINVAL && errno != EPERM
+               ? -1
+               : 0;
+}
+
+size_t ae_memory_elsewhere(const struct ae_memory *memory, int node)
+{
+    size_t elsewhere = 0;
+
+    for (size_t at = 0; node >= 0 && at < memory->size; at += memory->page_size) {
+        int where = node;
+
+        if (syscall(SYS_get_mempolicy, &where, NULL, 0, (char *)memory->base + at,
+                    MPOL_F_NODE | MPOL_F_ADDR))
+            return 0; /* nobody tells */
+        elsewhere += where != node ? memory->page_size : 0;
+    }
+    return elsewhere;
+}
+
+/*
  * Maps and faults in. Reserving catches a shortage on the whole machine; a limit of a cgroup or of
  * a NUMA node shows only here, and MAP_POPULATE would keep quiet about it: a SIGBUS later.
  */
-static int map_memory(struct ae_memory *memory, struct ae_error *err)
+static int map_memory(struct ae_memory *memory, int node, struct ae_error *err)
 {
     int rc = 0;
 
@@ -52,7 +97,8 @@ static int map_memory(struct ae_memory *memory, struct ae_error *err)
     if (memory->base == MAP_FAILED) {
         memory->base = NULL;
         rc = -errno;
-    } else if (madvise(memory->base, memory->size, MADV_POPULATE_WRITE) ||
+    } else if (prefer_node(memory, node) ||
+               madvise(memory->base, memory->size, MADV_POPULATE_WRITE) ||
                /* A process that is forked, and does not end, must not hold it. */
                madvise(memory->base, memory->size, MADV_DONTFORK)) {
         rc = -errno;
@@ -67,6 +113,12 @@ static int map_memory(struct ae_memory *memory, struct ae_error *err)
 }
 
 int ae_memory_create(struct ae_memory **out, size_t size, size_t page_size, struct ae_error *err)
+{
+    return ae_memory_create_on(out, size, page_size, -1, err);
+}
+
+int ae_memory_create_on(struct ae_memory **out, size_t size, size_t page_size, int node,
+                        struct ae_error *err)
 {
     struct ae_memory *memory;
     unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
@@ -96,7 +148,7 @@ int ae_memory_create(struct ae_memory **out, size_t size, size_t page_size, stru
     else if (fcntl(memory->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
         rc = ae_error_set(err, -errno, "sealing huge-page memory: %s", strerror(errno));
     else
-        rc = map_memory(memory, err);
+        rc = map_memory(memory, node, err);
     if (rc) {
         ae_memory_destroy(memory);
         return rc;
@@ -129,7 +181,7 @@ int ae_memory_attach(struct ae_memory **out, int fd, size_t size, struct ae_erro
     if (memory->fd < 0)
         rc = ae_error_set(err, -errno, "shared memory: %s", strerror(errno));
     else
-        rc = map_memory(memory, err);
+        rc = map_memory(memory, -1, err);
     if (rc) {
         ae_memory_destroy(memory);
         return rc;

@@ -18,10 +18,11 @@
 #include <aether/device.h>
 
 #include "base/error.h"
-#include "base/text.h"
 #include "base/fragile.h"
-#include "worker/calls.h"
+#include "base/text.h"
+#include "machine/topology.h"
 #include "vfio/released.h"
+#include "worker/calls.h"
 #include "worker/descent.h"
 #include "worker/launch.h"
 #include "worker/limits.h"
@@ -116,6 +117,20 @@ static int make_shared(struct ward *ward, const struct ae_supervise_options *opt
     return 0;
 }
 
+/* Memory of another node is slower, and not always by the same. */
+static void tell_node(struct supervisor *supervisor, unsigned port)
+{
+    size_t elsewhere;
+    int node = ae_port_owner_node(supervisor->owners[port], &elsewhere);
+
+    if (elsewhere && !supervisor->result->memory_notice[0])
+        snprintf(
+            supervisor->result->memory_notice, sizeof(supervisor->result->memory_notice),
+            "port %s: %zu kB of its memory are not on node %d, where it belongs, for want of free "
+            "huge pages there; see /sys/devices/system/node/node%d/hugepages",
+            supervisor->options->ports[port], elsewhere / 1024, node, node);
+}
+
 static int open_ports(struct supervisor *supervisor, struct ae_error *err)
 {
     const struct ae_supervise_options *options = supervisor->options;
@@ -125,11 +140,14 @@ static int open_ports(struct supervisor *supervisor, struct ae_error *err)
         return ae_error_set(err, -EINVAL, "%u ports; %d are the most", options->port_count,
                             AE_WORKER_PORTS);
     port.queues = (uint16_t)options->cpu_count;
+    port.node = ae_topology_node((unsigned)options->cpus[0]);
+    port.on_node = port.node >= 0;
     for (unsigned i = 0; i < options->port_count; i++) {
         int rc = ae_port_owner_open(&supervisor->owners[i], options->ports[i], &port, err);
 
         if (rc)
             return rc;
+        tell_node(supervisor, i);
         ae_port_owner_get_link(supervisor->owners[i], &supervisor->told[i].link);
         supervisor->told[i].left = TOLD_AT_ONCE;
         supervisor->told[i].refilled_ms = now_ms();

@@ -39,6 +39,36 @@ static void shortage_is_counted(void **state)
                                      "are missing; add them: echo N > " HUGE "/nr_hugepages"));
 }
 
+/* Enough are free, and this process may not have them: the story of each. */
+static void what_stands_in_the_way_is_named(void **state)
+{
+    char why[480];
+
+    (void)state;
+    assert_true(ae_hugepages_allowed(2 << 20, why, sizeof(why)) == UINT64_MAX);
+    assert_string_equal(why, "");
+    made_root_put("/proc/self/cgroup", "0::/box.slice/one\n");
+    made_root_put("/sys/fs/cgroup/box.slice/hugetlb.2MB.max", "8388608\n");
+    made_root_put("/sys/fs/cgroup/box.slice/hugetlb.2MB.current", "2097152\n");
+    made_root_put("/sys/fs/cgroup/box.slice/one/hugetlb.2MB.max", "max\n");
+    made_root_put("/sys/fs/cgroup/box.slice/one/hugetlb.1GB.max", "0\n");
+    assert_int_equal(ae_hugepages_allowed(2 << 20, why, sizeof(why)), 3);
+    assert_string_equal(why, "/sys/fs/cgroup/box.slice/hugetlb.2MB.max leaves this process 3");
+    assert_int_equal(ae_hugepages_allowed(1 << 30, why, sizeof(why)), 0);
+    assert_non_null(strstr(why, "hugetlb.1GB.max"));
+    made_root_put("/sys/fs/cgroup/box.slice/one/hugetlb.2MB.rsvd.max", "0\n");
+    assert_int_equal(ae_hugepages_allowed(2 << 20, why, sizeof(why)), 0);
+    assert_non_null(strstr(why, "one/hugetlb.2MB.rsvd.max"));
+    made_root_put("/proc/self/cgroup", "1:name=systemd:/\n0::/\n");
+    made_root_put("/proc/self/status", "Name:\tx\nMems_allowed_list:\t0\n");
+    made_root_put("/sys/devices/system/node/node0/hugepages/hugepages-2048kB/free_hugepages",
+                  "0\n");
+    made_root_put("/sys/devices/system/node/node1/hugepages/hugepages-2048kB/free_hugepages",
+                  "16\n");
+    assert_int_equal(ae_hugepages_allowed(2 << 20, why, sizeof(why)), 0);
+    assert_non_null(strstr(why, "nodes 0 only (cpuset.mems), and node0 has 0, node1 has 16"));
+}
+
 static void impossible_sizes_are_refused(void **state)
 {
     struct ae_memory *memory;
@@ -126,11 +156,9 @@ static void what_could_shrink_or_is_too_small_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(shortage_is_counted),
-        CASE(impossible_sizes_are_refused),
-        CASE(memory_is_shared_by_descriptor),
-        CASE(sealed_object_is_attached),
-        CASE(what_could_shrink_or_is_too_small_is_refused),
+        CASE(shortage_is_counted),          CASE(what_stands_in_the_way_is_named),
+        CASE(impossible_sizes_are_refused), CASE(memory_is_shared_by_descriptor),
+        CASE(sealed_object_is_attached),    CASE(what_could_shrink_or_is_too_small_is_refused),
     };
 
     return cmocka_run_group_tests_name("vfio_memory", tests, NULL, NULL);
