@@ -64,6 +64,14 @@ int ae_boot_read(const char *path, char **text, struct ae_error *err)
                                             path, why((int)length));
 }
 
+const char *ae_boot_first_of(const char *const paths[])
+{
+    for (; *paths; paths++)
+        if (ae_root_exists(*paths))
+            return *paths;
+    return NULL;
+}
+
 int ae_boot_add_change(struct ae_boot_plan *plan, const char *path, char *before, char *after,
                        struct ae_error *err)
 {

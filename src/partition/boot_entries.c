@@ -12,21 +12,13 @@
 #define ENTRIES "/boot/loader/entries"
 #define CMDLINE "/etc/kernel/cmdline"
 
-static const char *first_of(const char *const paths[])
-{
-    for (; *paths; paths++)
-        if (ae_root_exists(*paths))
-            return *paths;
-    return NULL;
-}
-
 /* ---- grubby ---- */
 
 static const char *const grubby[] = {"/usr/sbin/grubby", "/usr/bin/grubby", NULL};
 
 bool ae_boot_grubby_is_here(void)
 {
-    return first_of(grubby) && ae_root_exists(ENTRIES);
+    return ae_boot_first_of(grubby) && ae_root_exists(ENTRIES);
 }
 
 /* The next "options" line behind *text, which is moved behind it; NULL: there is none. */
@@ -156,7 +148,7 @@ int ae_boot_grubby_plan(struct ae_boot_plan *plan, struct ae_error *err)
 int ae_boot_grubby_refresh(const char *parameters, bool removing, ae_boot_runner run,
                            struct ae_error *err)
 {
-    const char *argv[] = {first_of(grubby), "--update-kernel=ALL", NULL, NULL};
+    const char *argv[] = {ae_boot_first_of(grubby), "--update-kernel=ALL", NULL, NULL};
     char *option;
     int rc;
 

@@ -13,14 +13,6 @@
 
 #define CMDLINE "/etc/kernel/cmdline"
 
-static const char *first_of(const char *const paths[])
-{
-    for (; *paths; paths++)
-        if (ae_root_exists(*paths))
-            return *paths;
-    return NULL;
-}
-
 static const char *const kernel_install[] = {"/usr/bin/kernel-install", "/bin/kernel-install",
                                              NULL};
 /* What systemd-boot itself needs, or what starts without a loader; /etc/kernel/cmdline may be left
@@ -40,7 +32,7 @@ static const char *const images[] = {"/efi/EFI/Linux/*.efi", "/boot/efi/EFI/Linu
 
 bool ae_boot_kernel_install_is_here(void)
 {
-    return first_of(kernel_install) && first_of(loaders);
+    return ae_boot_first_of(kernel_install) && ae_boot_first_of(loaders);
 }
 
 /* What kernel-install(8) takes when there is no CMDLINE: this boot's line, without the loader's
@@ -213,7 +205,7 @@ static int install_kernel(const char *version, void *context)
 int ae_boot_kernel_install_refresh(const char *parameters, bool removing, ae_boot_runner run,
                                    struct ae_error *err)
 {
-    struct installing installing = {first_of(kernel_install), run, err, 0};
+    struct installing installing = {ae_boot_first_of(kernel_install), run, err, 0};
     int rc;
 
     (void)parameters;

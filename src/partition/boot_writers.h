@@ -40,6 +40,9 @@ int ae_boot_read(const char *path, char **text, struct ae_error *err);
  */
 char *ae_boot_expand(const char *line);
 
+/* The first of the paths, up to a NULL, that is there; NULL: none is. */
+const char *ae_boot_first_of(const char *const paths[]);
+
 /* rename(2) is durable once the directory is. */
 int ae_boot_sync_directory(const char *path);
 
