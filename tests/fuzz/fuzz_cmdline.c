@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "machine/cmdline.h"
+#include "machine/isolation.h"
 
 /* Merging is idempotent, never loses a word that was there, and what it adds can be taken out. */
 static void check(const char *cmdline, const char *parameters)
@@ -28,6 +28,17 @@ static void check(const char *cmdline, const char *parameters)
     free(merged);
 }
 
+/* What the kernel is taken to understand is about CPUs that there are. */
+static void isolate(const char *cmdline)
+{
+    struct ae_isolation isolation;
+
+    ae_isolation_parse(&isolation, cmdline, 63);
+    for (unsigned kind = 0; kind < AE_ISOLATION_KINDS; kind++)
+        if (!(isolation.named & 1u << kind) && ae_cpus_count(&isolation.cpus[kind]) > 0)
+            abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -37,6 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data, size);
     text[size] = '\0';
     ae_cmdline_get(text, "isolcpus", value, sizeof(value));
+    isolate(text);
     check(text, "nohz_full=1 isolcpus=managed_irq,domain,1 quiet");
     half = strchr(text, '\n');
     if (half) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Addresses of PCI functions, and lines of the kernel's tables of routes and connections. */
+/* Addresses of PCI functions, and lines of the kernel's tables of connections. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,8 +27,6 @@ static void parse_line(const char *line)
     static const uint8_t ipv4[4] = {192, 0, 2, 7};
     struct in6_addr address = mapped(ipv4);
 
-    is_default_ipv4(line, "eth0");
-    is_default_ipv6(line, "eth0");
     is_ssh_to(line, &address);
     /* setenv would keep every value for ever. */
     snprintf(variable, sizeof(variable), "SSH_CONNECTION=%s", line);
