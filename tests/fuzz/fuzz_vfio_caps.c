@@ -29,11 +29,11 @@ static void look_at_areas(struct vfio_region_info *info, uint32_t size)
     info->argsz = size;
     if (read_areas(info, &areas))
         return;
-    if (areas.count > AREAS_MAX)
+    if (areas.mappable.count > AE_AREAS)
         abort();
-    for (unsigned i = 0; i < areas.count; i++)
-        if (areas.area[i].offset > info->size ||
-            areas.area[i].size > info->size - areas.area[i].offset)
+    for (unsigned i = 0; i < areas.mappable.count; i++)
+        if (areas.mappable.area[i].offset > info->size ||
+            areas.mappable.area[i].size > info->size - areas.mappable.area[i].offset)
             abort();
 }
 
