@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "cli.h"
+#include "json.h"
 #include "partition/boot.h"
 #include "partition/boot_state.h"
 
@@ -80,6 +81,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_JSON:
         boot->json = true;
+        cli_json_ask();
         return 0;
     case ARGP_KEY_ARG:
         if (boot->action)
@@ -165,9 +167,7 @@ static bool changes(const struct ae_boot_change *change)
 
 static void dump(json_t *all)
 {
-    json_dumpf(all, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(all);
+    cli_json_print(all, JSON_INDENT(2));
 }
 
 static void print_plan_json(const struct ae_boot_plan *plan, bool applied)
@@ -211,7 +211,9 @@ static int plan_or_apply(struct boot *boot, bool apply, struct ae_error *err)
     rc = ae_boot_parameters(&boot->wish, parameters, sizeof(parameters), err);
     if (!rc)
         rc = ae_boot_plan(&plan, boot->writer, parameters, err);
-    if (rc == -ENOENT && !boot->json)
+    if (rc == -ENOENT && boot->json)
+        dump(json_pack("{s:s}", "parameters", parameters));
+    else if (rc == -ENOENT)
         printf("Parameters %s\n", parameters);
     if (rc)
         return rc;

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "cli.h"
+#include "json.h"
 #include "machine/check.h"
 #include "machine/kernel.h"
 #include "partition/checks.h"
@@ -34,6 +35,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     if (key != KEY_JSON)
         return ARGP_ERR_UNKNOWN;
     doctor->json = true;
+    cli_json_ask();
     return 0;
 }
 
@@ -108,9 +110,7 @@ static void print_json(struct doctor *doctor, const char *release)
                   "ok", (int)doctor->counts[0], "missing", (int)doctor->counts[1], "optional",
                   (int)doctor->counts[2], "unseen", (int)doctor->counts[3], "checks", doctor->list);
 
-    json_dumpf(all, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(all);
+    cli_json_print(all, JSON_INDENT(2));
 }
 
 int cli_doctor(int argc, char **argv)
@@ -133,6 +133,8 @@ int cli_doctor(int argc, char **argv)
     run_table(&doctor, ae_partition_checks);
     ae_port_check_cards(tell_card, &doctor);
     if (doctor.json) {
+        cli_json_because(
+            "something that is required is missing; 'checks' says what, and what to do");
         print_json(&doctor, release);
     } else {
         printf("%u ok, %u missing, %u optional, %u could not be seen\n", doctor.counts[0],

@@ -8,6 +8,7 @@
 #include "base/unset.h"
 #include "cli.h"
 #include "host.h"
+#include "json.h"
 
 #define BURST 32
 
@@ -78,9 +79,7 @@ static void print_result(const struct arguments *arguments, const struct cli_hos
     }
     json = json_pack("{s:I, s:I, s:o}", "datagrams", (json_int_t)answered, "unsent",
                      (json_int_t)unsent, "net", cli_host_net_json(host));
-    json_dumpf(json, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(json);
+    cli_json_print(json, JSON_COMPACT);
 }
 
 static int work(const struct arguments *arguments)

@@ -14,10 +14,11 @@
 #include <aether/proof.h>
 
 #include "base/cpus.h"
+#include "base/text.h"
 #include "calls.h"
 #include "capture.h"
-#include "base/text.h"
 #include "cli.h"
+#include "json.h"
 #include "proof/certificate.h"
 
 #define GRACE_MS 10000 /* a worker that prints its results on a loaded host takes its time */
@@ -138,6 +139,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return 0;
     case KEY_LAUNCH_JSON:
         launch->json = true;
+        cli_json_ask();
         return 0;
     case KEY_ENV:
         if (!*value || strchr(value, '='))
@@ -369,9 +371,7 @@ static void print_json(const struct run *run, const struct ae_supervise_result *
         json_object_set(all, "workers", workers);
     json_decref(workers);
     ae_certificate_make_plain(all); /* the worker chose its words */
-    json_dumpf(all, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(all);
+    cli_json_print(all, JSON_INDENT(2));
 }
 
 /* The worst that became of the workers. */
@@ -391,6 +391,12 @@ static int exit_status(const struct run *run, const struct ae_supervise_result *
             status = 128 + WTERMSIG(worker->status);
         } else if (!status && !run->launch->watch && run->proofs[i].finished && run->proofs[i].verdict != AE_PROOF_QUIET) {
             status = CLI_NOT_QUIET;
+        } else if (status) {
+            char text[64];
+
+            snprintf(text, sizeof(text), "the worker on CPU %d ended with exit status %d",
+                     run->launch->cpus[i], status);
+            cli_json_because(text);
         }
         worst = status > worst ? status : worst;
     }

@@ -9,6 +9,7 @@
 #include "base/root.h"
 #include "base/text.h"
 #include "cli.h"
+#include "json.h"
 
 static const struct verb {
     const char *name;
@@ -31,6 +32,7 @@ static const struct verb {
 int cli_fail(const char *verb, const struct ae_error *err)
 {
     fprintf(stderr, "aether %s: %s\n", verb, err->text);
+    cli_json_because(err->text);
     return CLI_FAILED;
 }
 
@@ -96,7 +98,10 @@ int main(int argc, char **argv)
         return CLI_USAGE;
     }
     for (size_t i = 0; i < VERBS; i++)
-        if (strcmp(argv[at], verbs[i].name) == 0)
+        if (strcmp(argv[at], verbs[i].name) == 0) {
+            cli_json_begin(verbs[i].name, argc - at, argv + at);
             return verbs[i].run(argc - at, argv + at);
+        }
+    cli_json_begin("", argc - at, argv + at);
     return unknown("verb", argv[at]);
 }

@@ -10,6 +10,7 @@
 #include "base/root.h"
 #include "base/text.h"
 #include "cli.h"
+#include "json.h"
 #include "machine/iommu.h"
 #include "machine/pci.h"
 #include "port/port.h"
@@ -104,9 +105,7 @@ static void print_card(const json_t *card)
 
 static int print_json(json_t *value)
 {
-    json_dumpf(value, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(value);
+    cli_json_print(value, JSON_INDENT(2));
     return CLI_OK;
 }
 
@@ -117,7 +116,7 @@ static int list(const struct arguments *arguments)
 
     ae_pci_list(add_card, cards);
     if (arguments->json)
-        return print_json(cards);
+        return print_json(json_pack("{s:o}", "cards", cards));
     if (json_array_size(cards) == 0)
         puts("This machine has no PCI network card; 'make lab' boots one that has.");
     else
@@ -221,6 +220,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return 0;
     case KEY_JSON:
         arguments->json = true;
+        cli_json_ask();
         return 0;
     case KEY_DRY_RUN:
         arguments->dry_run = true;

@@ -17,6 +17,7 @@
 #include "base/root.h"
 #include "cli.h"
 #include "gap_json.h"
+#include "json.h"
 #include "measure/gap.h"
 #include "measure/gap_summary.h"
 #include "partition/counters.h"
@@ -103,6 +104,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_JSON:
         noise->json = true;
+        cli_json_ask();
         return 0;
     }
     return ARGP_ERR_UNKNOWN;
@@ -405,15 +407,16 @@ static json_t *json_worst(const struct ae_gap_record *record, const struct ae_ga
 static json_t *json_counters(const struct noise *noise, unsigned index)
 {
     const struct ae_counters *after = &noise->after[index];
-    json_t *object = json_object();
+    json_t *rows = json_array();
 
     for (size_t i = 0; i < after->count; i++) {
         uint64_t more = growth(noise, index, &after->items[i]);
 
         if (more)
-            json_object_set_new(object, after->items[i].name, json_integer((json_int_t)more));
+            json_array_append_new(rows, json_pack("{s:s, s:I}", "row", after->items[i].name,
+                                                  "count", (json_int_t)more));
     }
-    return object;
+    return rows;
 }
 
 static json_t *json_cpu(const struct noise *noise, unsigned index,
@@ -482,9 +485,7 @@ static int report(const struct noise *noise, struct ae_error *err)
                     noise->clocksource, "traced", (int)noise->traced, "untraced_because",
                     noise->traced ? "" : noise->untraced.text, "tracepoints_missing",
                     noise->traced ? noise->trace.missing : "", "cpus", cpus);
-    json_dumpf(all, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(all);
+    cli_json_print(all, JSON_INDENT(2));
     return 0;
 }
 

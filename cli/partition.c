@@ -11,7 +11,9 @@
 
 #include "base/cpus.h"
 #include "base/root.h"
+#include "base/text.h"
 #include "cli.h"
+#include "json.h"
 #include "partition_print.h"
 
 enum {
@@ -70,15 +72,13 @@ static int fail(struct arguments *arguments, const struct ae_partition *partitio
     /* As text, lines tell how far it got; without any there is only the reason. */
     if (arguments->output.json || arguments->output.group_count)
         partition_print(&arguments->output, stdout, arguments->verb->name, arguments->name,
-                        partition, NULL, summary, err);
+                        partition, NULL, summary);
     return cli_fail("partition", err);
 }
 
 static void print_object(json_t *object)
 {
-    json_dumpf(object, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(object);
+    cli_json_print(object, JSON_COMPACT);
 }
 
 /* One partition of the list; a broken file is shown as such. */
@@ -96,9 +96,10 @@ static int list_one(const char *name, void *context)
     if (!rc)
         rc = ae_partition_quiet_cpus(partition, cpus, sizeof(cpus));
     if (list)
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:s, s:s}", "partition", name, "quiet_cpus",
-                                        cpus, "level", ae_level_name(level), "error", err.text));
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:o}", "partition", name, "quiet_cpus", cpus, "level",
+                            ae_level_name(level), "error",
+                            rc ? json_pack("{s:s}", "message", AE_TEXT(err.text)) : json_null()));
     else if (rc)
         printf("%-20s %s\n", name, err.text);
     else
@@ -113,7 +114,7 @@ static int run_list(struct arguments *arguments)
     int rc = ae_partition_each_name(list_one, list);
 
     if (list)
-        print_object(list);
+        print_object(json_pack("{s:s, s:o}", "verb", "list", "partitions", list));
     if (rc)
         fprintf(stderr, "aether partition list: reading the directories failed: %s\n",
                 strerror(-rc));
@@ -138,7 +139,7 @@ static int run_knobs(struct arguments *arguments)
                    info.tier, set, info.what, "", info.risk, "", info.undo);
     }
     if (list)
-        print_object(list);
+        print_object(json_pack("{s:s, s:o}", "verb", "knobs", "knobs", list));
     return CLI_OK;
 }
 
@@ -180,7 +181,7 @@ static int run_plan(struct arguments *arguments)
         rc = fail(arguments, partition, NULL, &err);
     else
         partition_print(&arguments->output, stdout, arguments->verb->name, arguments->name,
-                        partition, NULL, &summary, NULL);
+                        partition, NULL, &summary);
     ae_partition_free(partition);
     return rc;
 }
@@ -207,7 +208,7 @@ static int run_apply(struct arguments *arguments)
         rc = fail(arguments, partition, partition ? &summary : NULL, &err);
     } else {
         partition_print(&arguments->output, stdout, "apply", arguments->name, partition,
-                        ae_level_name(level), &summary, NULL);
+                        ae_level_name(level), &summary);
         rc = summary.count[AE_LINE_DEFERRED] ? CLI_NOT_QUIET : CLI_OK;
     }
     ae_partition_free(partition);
@@ -238,7 +239,7 @@ static int status_once(struct arguments *arguments, FILE *out)
         rc = fail(arguments, partition, NULL, &err);
     } else {
         partition_print(&arguments->output, out, "status", arguments->name, partition,
-                        ae_level_name(level), &summary, NULL);
+                        ae_level_name(level), &summary);
         rc = deviates(&summary) || level == AE_LEVEL_NONE || level == AE_LEVEL_PARTIAL
                  ? CLI_NOT_QUIET
                  : CLI_OK;
@@ -315,7 +316,7 @@ static int run_verify(struct arguments *arguments)
     } else {
         arguments->output.quiet = &quiet;
         partition_print(&arguments->output, stdout, "verify", arguments->name, partition,
-                        ae_level_name(level), NULL, NULL);
+                        ae_level_name(level), NULL);
         if (!arguments->output.json)
             printf("verify %s: %s\n", arguments->name,
                    quiet ? "no answer is no" : "not quiet, see each \"no\" above");
@@ -336,8 +337,7 @@ static int run_revert(struct arguments *arguments)
     if (ae_partition_revert(arguments->name, &options, partition_line, &arguments->output, &summary,
                             &err))
         return fail(arguments, NULL, &summary, &err);
-    partition_print(&arguments->output, stdout, "revert", arguments->name, NULL, NULL, &summary,
-                    NULL);
+    partition_print(&arguments->output, stdout, "revert", arguments->name, NULL, NULL, &summary);
     return CLI_OK;
 }
 
@@ -368,6 +368,8 @@ static void give(struct arguments *arguments, struct argp_state *state, unsigned
     if (!(arguments->verb->options & option))
         argp_error(state, "'%s' does not take this option", arguments->verb->name);
     arguments->given |= option;
+    if (option == OPT_JSON)
+        cli_json_ask();
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)

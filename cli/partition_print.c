@@ -6,6 +6,7 @@
 
 #include "base/cpus.h"
 #include "base/text.h"
+#include "json.h"
 
 static json_t *text_or_null(const char *text)
 {
@@ -186,7 +187,7 @@ static json_t *counts(const struct ae_partition_summary *summary)
 
 static void print_json(struct partition_output *output, FILE *out, const char *what,
                        const char *name, const struct ae_partition *partition, const char *level,
-                       const struct ae_partition_summary *summary, const struct ae_error *err)
+                       const struct ae_partition_summary *summary)
 {
     json_t *object = json_pack("{s:s, s:s}", "verb", what, "partition", name);
     char cpus[AE_CPUS_TEXT];
@@ -201,8 +202,12 @@ static void print_json(struct partition_output *output, FILE *out, const char *w
         json_object_set_new(object, "quiet", json_boolean(*output->quiet));
     if (summary)
         json_object_set_new(object, "summary", counts(summary));
-    json_object_set_new(object, "error", err ? json_string(err->text) : json_null());
-    json_object_set(object, "lines", output->lines ? output->lines : json_null());
+    json_object_set_new(object, "error", json_null());
+    json_object_set(object, "lines", output->lines ? output->lines : json_array());
+    if (out == stdout) {
+        cli_json_print(object, JSON_COMPACT);
+        return;
+    }
     json_dumpf(object, out, JSON_COMPACT);
     fputc('\n', out);
     json_decref(object);
@@ -210,12 +215,12 @@ static void print_json(struct partition_output *output, FILE *out, const char *w
 
 void partition_print(struct partition_output *output, FILE *out, const char *what, const char *name,
                      const struct ae_partition *partition, const char *level,
-                     const struct ae_partition_summary *summary, const struct ae_error *err)
+                     const struct ae_partition_summary *summary)
 {
     char text[256], quiet[AE_CPUS_TEXT] = "", host[AE_CPUS_TEXT] = "";
 
     if (output->json) {
-        print_json(output, out, what, name, partition, level, summary, err);
+        print_json(output, out, what, name, partition, level, summary);
         forget(output);
         return;
     }

@@ -39,7 +39,7 @@ void partition_evidence(const struct ae_knob_evidence *evidence, void *output);
  */
 void partition_print(struct partition_output *output, FILE *out, const char *what, const char *name,
                      const struct ae_partition *partition, const char *level,
-                     const struct ae_partition_summary *summary, const struct ae_error *err);
+                     const struct ae_partition_summary *summary);
 
 /* "3 set, 1 absent" */
 void partition_summary_text(const struct ae_partition_summary *summary, char *text, size_t size);

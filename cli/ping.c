@@ -11,6 +11,7 @@
 
 #include "cli.h"
 #include "host.h"
+#include "json.h"
 #include "measure/probe.h"
 #include "measure/report.h"
 
@@ -153,10 +154,7 @@ static void print_result(const struct arguments *arguments, const char *path, co
         json_object_set_new(json, "busy_poll_us", json_integer(arguments->busy_poll_us));
     if (host)
         json_object_set_new(json, "net", cli_host_net_json(host));
-    json_dumpf(json, stdout, JSON_INDENT(2));
-    putchar('\n');
-    fflush(stdout);
-    json_decref(json);
+    cli_json_print(json, JSON_INDENT(2));
 }
 
 /* 0, or CLI_FAILED and why. */

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "cli.h"
+#include "json.h"
 #include "prove.h"
 
 enum {
@@ -195,6 +196,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return 0;
     case ARGP_KEY_ARG:
         /* The program's own options are not ours. */
+        cli_json_end_of_ours();
         prove->program = state->argv + state->next - 1;
         prove->program_count = state->argc - state->next + 1;
         state->next = state->argc;

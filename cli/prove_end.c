@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "cli.h"
+#include "json.h"
 #include "prove.h"
 
 /* ---- Against a baseline ---- */
@@ -72,7 +73,7 @@ static void print(const struct cli_prove *prove, const struct ae_certificate *ce
         return;
     }
     text = ae_certificate_json(certificate);
-    puts(text ? text : "");
+    cli_json_print(text ? json_loads(text, 0, NULL) : json_object(), JSON_INDENT(2));
     free(text);
 }
 
@@ -122,9 +123,7 @@ static void print_subject_json(const char *file, const struct ae_certificate *ce
                     "statement", subject.statement, "machine", subject.machine, "host",
                     subject.host, "cpu", subject.cpu, "seconds", subject.seconds, "issued",
                     subject.issued, "age", subject.age, "nonce", subject.nonce);
-    json_dumpf(all, stdout, JSON_INDENT(2));
-    puts("");
-    json_decref(all);
+    cli_json_print(all, JSON_INDENT(2));
 }
 
 static void print_subject(const char *file, const struct ae_certificate *certificate,

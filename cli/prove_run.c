@@ -95,7 +95,7 @@ static int on_done(void *context, const struct ae_proof *proof, json_t *ports, j
                         "nothing to certify\n");
         return CLI_FAILED;
     }
-    add_json(own->certificate, own->prove->program ? "worker-output" : "gaps", output);
+    add_json(own->certificate, own->prove->program ? "worker_output" : "gaps", output);
     if (own->prove->launch.calls)
         add_json(own->certificate, "system_calls", calls);
     if (json_array_size(ports))

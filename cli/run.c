@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
+#include "json.h"
 #include "launch.h"
 
 struct arguments {
@@ -18,6 +19,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return 0;
     case ARGP_KEY_ARG:
         /* The program's own options are not ours. */
+        cli_json_end_of_ours();
         arguments->program = state->argv + state->next - 1;
         state->next = state->argc;
         return 0;

@@ -25,6 +25,19 @@ const char *ae_certificate_text(const json_t *object, const char *name)
     return text ? text : "";
 }
 
+const json_t *ae_certificate_fact(const json_t *facts, const char *name)
+{
+    const json_t *fact = json_object_get(facts, name);
+    char before[64];
+
+    if (fact)
+        return fact;
+    snprintf(before, sizeof(before), "%s", name);
+    for (char *at = before; (at = strchr(at, '_'));)
+        *at = '-';
+    return json_object_get(facts, before);
+}
+
 /* ---- Making one ---- */
 
 static int choose_partition(struct ae_certificate *certificate, const char *name,
@@ -132,7 +145,7 @@ static int check_added(struct ae_certificate *certificate, const char *name, con
 int ae_certificate_add(struct ae_certificate *certificate, const char *name, const char *json)
 {
     static const char *const names[] = {"command", "gaps", "ports", "system_calls",
-                                        "worker-output"};
+                                        "worker_output"};
     json_t *value = json_loads(json, JSON_DECODE_ANY, NULL);
     int rc = -EINVAL;
 

@@ -11,10 +11,11 @@
 
 /*
  * The format that is written; every earlier one is read. 1: as released first. 2: machine_identity,
- * name and nonce. What a later format adds is printed where it is there and never asked of an
- * earlier one, for the page of an old certificate has to come out as it was.
+ * name and nonce. 3: no name has a hyphen any more, all are in snake_case. What a later format adds
+ * is printed where it is there and never asked of an earlier one, for the page of an old
+ * certificate has to come out as it was.
  */
-#define AE_CERTIFICATE_SCHEMA 2
+#define AE_CERTIFICATE_SCHEMA 3
 
 /* Bytes of FILE, and of FILE.txt, at most; a certificate of a big machine has a tenth of it. JSON
  * takes up to fifty times as much memory as text. */
@@ -30,6 +31,10 @@ struct ae_certificate {
 
 /* A string member, or "" when there is none. */
 const char *ae_certificate_text(const json_t *object, const char *name);
+
+/* What a certificate says of its machine or kernel, by the name it has now; formats before the
+ * third had hyphens where that has '_'. NULL: it is not told. */
+const json_t *ae_certificate_fact(const json_t *facts, const char *name);
 
 /* A new JSON string of what may be shown of a text from elsewhere, which JSON could not hold
  * otherwise. */

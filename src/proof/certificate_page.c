@@ -216,16 +216,16 @@ static void print_facts(const struct ae_certificate *certificate, FILE *out)
     const char *group = "";
 
     for (size_t i = 0; ae_identity_describe(i, &fact) == 0; i++) {
-        const json_t *facts = get(certificate->all, fact.group);
-        const char *value = ae_certificate_text(facts, fact.name);
+        const json_t *told = ae_certificate_fact(get(certificate->all, fact.group), fact.name);
+        const char *value = json_string_value(told);
 
         if (strcmp(group, fact.group) != 0)
             fprintf(out, "\n%s\n", strcmp(fact.group, "machine") == 0 ? "MACHINE" : "KERNEL");
         group = fact.group;
         fprintf(out, "  %-20s %s\n", fact.title,
-                !get(facts, fact.name) ? "not told"
-                : *value               ? value
-                                       : "none");
+                !told             ? "not told"
+                : value && *value ? value
+                                  : "none");
     }
 }
 

@@ -48,7 +48,7 @@ static void look(struct kernel *kernel, const struct ae_certificate *certificate
     memset(kernel, 0, sizeof(*kernel));
     kernel->tick_free = ae_cpus_read(&cpus, "/sys/devices/system/cpu/nohz_full") == 0 &&
                         ae_cpus_has(&cpus, (unsigned)certificate->cpu);
-    kernel->tick_asked = strstr(ae_certificate_text(facts, "command-line"), "nohz_full=") != NULL;
+    kernel->tick_asked = strstr(ae_certificate_text(facts, "command_line"), "nohz_full=") != NULL;
     look_at_server(kernel, ae_certificate_text(facts, "release"), certificate->cpu);
 }
 

@@ -52,18 +52,24 @@ static void compare_text(struct ae_compare *compare, const char *title, const ch
                         *is ? is : "not told", *was ? was : "not told");
 }
 
+static const char *fact_of(const json_t *all, const struct ae_identity_fact *fact)
+{
+    const char *text =
+        json_string_value(ae_certificate_fact(json_object_get(all, fact->group), fact->name));
+
+    return text ? text : "";
+}
+
 static void compare_facts(struct ae_compare *compare)
 {
     struct ae_identity_fact fact;
 
     for (size_t i = 0; ae_identity_describe(i, &fact) == 0; i++) {
-        const char *was =
-            ae_certificate_text(json_object_get(compare->before, fact.group), fact.name);
-        const char *is = ae_certificate_text(json_object_get(compare->after, fact.group), fact.name);
+        const char *was = fact_of(compare->before, &fact), *is = fact_of(compare->after, &fact);
 
-        if (strcmp(fact.name, "boot-id") == 0)
+        if (strcmp(fact.name, "boot_id") == 0)
             continue;
-        if (strcmp(fact.name, "command-line") == 0)
+        if (strcmp(fact.name, "command_line") == 0)
             compare_words(compare, "the kernel's command line", was, is, " ");
         else
             compare_text(compare, fact.title, was, is);

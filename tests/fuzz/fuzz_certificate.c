@@ -125,7 +125,7 @@ static void take_up(const uint8_t *data, size_t size)
         if (ae_certificate_begin(&certificate, 0, NULL, &err))
             abort();
     }
-    ae_certificate_add(certificate, "worker-output", text);
+    ae_certificate_add(certificate, "worker_output", text);
     ae_certificate_add(certificate, "gaps", text);
     ae_certificate_limit(certificate, "%s", text);
     ae_certificate_add_nonce(certificate, text);

@@ -20,7 +20,7 @@ static json_t *row(const char *name)
 json_t *made_certificate(void)
 {
     json_t *all = json_pack("{s:i, s:s, s:s, s:s, s:i, s:i, s:f, s:b, s:[], s:[], s:[], s:s}",
-                            "certificate", 2, "issued", "2026-01-02T03:04:05Z", "verdict", "quiet",
+                            "certificate", 3, "issued", "2026-01-02T03:04:05Z", "verdict", "quiet",
                             "statement", "For 60 s nothing.", "cpu", 3, "pid", 4242, "seconds",
                             60.0, "long_enough", 0, "causes", "limits", "not_seen",
                             "machine_identity", "00112233445546778899aabbccddeeff");
@@ -29,8 +29,8 @@ json_t *made_certificate(void)
                         json_pack("{s:s, s:s, s:s, s:b}", "cpu", "Imaginary 9000", "firmware", "1.0",
                                   "microcode", "0x11", "virtual", 0));
     json_object_set_new(all, "kernel",
-                        json_pack("{s:s, s:s, s:s}", "release", "6.1.0-1", "command-line",
-                                  "quiet nohz_full=3 isolcpus=3", "boot-id", "a"));
+                        json_pack("{s:s, s:s, s:s}", "release", "6.1.0-1", "command_line",
+                                  "quiet nohz_full=3 isolcpus=3", "boot_id", "a"));
     json_object_set_new(all, "partition",
                         json_pack("{s:s, s:s, s:s, s:s, s:s, s:[{s:s, s:s, s:s, s:s}]}", "name",
                                   "fast", "file", "/etc/fast.conf", "quiet_cpus", "3", "config",

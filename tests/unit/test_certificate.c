@@ -139,8 +139,8 @@ static void other_things_are_refused(void **state)
     json_t *json = made_certificate();
 
     (void)state;
-    made_change(json, "certificate", json_integer(3));
-    refused(json, "has format 3; this program reads formats 1 to 2");
+    made_change(json, "certificate", json_integer(4));
+    refused(json, "has format 4; this program reads formats 1 to 3");
     json = made_certificate();
     made_change(json, "certificate", json_integer(0));
     refused(json, "has format 0");
@@ -176,6 +176,28 @@ static void page_has(json_t *json, const char *text)
     if (!strstr(page, text))
         fail_msg("no '%s' in:\n%s", text, page);
     free(page);
+}
+
+/* Before the third format their names had hyphens. */
+static void one_of_an_earlier_format_has_the_same_page(void **state)
+{
+    static const char *const names[] = {"command_line", "command-line", "boot_id", "boot-id"};
+    json_t *json = made_certificate(), *kernel = json_object_get(json, "kernel");
+    char *now, *before;
+
+    (void)state;
+    json_incref(json);
+    now = page_of(json);
+    for (size_t i = 0; i < 4; i += 2) {
+        json_object_set(kernel, names[i + 1], json_object_get(kernel, names[i]));
+        json_object_del(kernel, names[i]);
+    }
+    json_object_set_new(json, "certificate", json_integer(2));
+    before = page_of(json);
+    assert_non_null(strstr(now, "quiet nohz_full=3 isolcpus=3\n"));
+    assert_string_equal(before, now);
+    free(now);
+    free(before);
 }
 
 static void the_page_says_what_matters(void **state)
@@ -228,7 +250,7 @@ static json_t *full_of(const char *text)
                                          "machine_identity",
                                          "name",
                                          "nonce",
-                                         "worker-output"};
+                                         "worker_output"};
     json_t *json = made_certificate();
 
     for (size_t i = 1; i < sizeof(places) / sizeof(places[0]); i++)
@@ -236,7 +258,7 @@ static json_t *full_of(const char *text)
     made_change(json, "knobs/1/quiet/answer", json_string("no"));
     made_change(json, "machine", json_object());
     json_object_set_new(json_object_get(json, "machine"), text, json_string(text));
-    made_change(json, "worker-output", json_pack("{s:[s]}", text, text));
+    made_change(json, "worker_output", json_pack("{s:[s]}", text, text));
     return json;
 }
 
@@ -498,11 +520,12 @@ static void without_a_trace_nothing_is_called_zero(void **state)
     put_machine();
     json = certify(nothing_happens);
     assert_string_equal(text_at(json, "machine", "cpu"), "Imaginary 9000");
-    assert_string_equal(text_at(json, "machine", "cpu-model"), "7");
+    assert_string_equal(text_at(json, "machine", "cpu_model"), "7");
     assert_string_equal(text_at(json, "machine", "microcode"), "0x42");
     assert_string_equal(text_at(json, "machine", "firmware"), "2.71");
     assert_string_equal(text_at(json, "machine", "product"), "(none)");
-    assert_string_equal(text_at(json, "kernel", "command-line"), "root=/dev/nothing nohz_full=1000");
+    assert_string_equal(text_at(json, "kernel", "command_line"),
+                        "root=/dev/nothing nohz_full=1000");
     assert_string_equal(json_string_value(json_object_get(json, "verdict")), "incomplete");
     assert_null(strstr(json_string_value(json_object_get(json, "statement")), "zero"));
     assert_true(list_has(json, "not_seen", "system calls"));
@@ -702,14 +725,14 @@ static void no_output_makes_a_certificate_unreadable(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        json = with_output("worker-output", cases[i].json, -E2BIG);
+        json = with_output("worker_output", cases[i].json, -E2BIG);
         assert_true(list_has(json, "limits", cases[i].limit));
-        assert_null(json_object_get(json, "worker-output"));
+        assert_null(json_object_get(json, "worker_output"));
         json_decref(json);
         free(cases[i].json);
     }
-    json = with_output("worker-output", "{\"a\\u001b\": \"b\\u009b\\n\"}", 0);
-    assert_string_equal(text_at(json, "worker-output", "a?"), "b? ");
+    json = with_output("worker_output", "{\"a\\u001b\": \"b\\u009b\\n\"}", 0);
+    assert_string_equal(text_at(json, "worker_output", "a?"), "b? ");
     json_decref(json);
     /* What its loop told is not what a loop tells. */
     json = with_output("gaps", "{\"measured\": 7}", -EINVAL);
@@ -770,6 +793,7 @@ int main(void)
         cmocka_unit_test(what_is_told_twice_is_refused),
         cmocka_unit_test(what_looks_the_same_is_the_same),
         cmocka_unit_test(other_things_are_refused),
+        cmocka_unit_test(one_of_an_earlier_format_has_the_same_page),
         cmocka_unit_test(the_page_says_what_matters),
         cmocka_unit_test(what_was_not_seen_is_no_number),
         cmocka_unit_test(nothing_in_it_steers_a_terminal),

@@ -83,16 +83,17 @@ static const struct change changes[] = {
     {"gaps", "{\"measured\": false, \"why\": \"busy\"}",
      "worse: evidence missing: gaps are not measured: busy", 1},
     {"gaps/p99_ns", "9000", "worse: 99% of the gaps are up to: 9.000 us, was 5.000 us", 1},
-    {"gaps/p99_ns", "5900", "", 0},  /* within 20 % */
-    {"gaps/p50_ns", "2900", "", 0},  /* more than 20 %, but less than 1 us */
+    {"gaps/p99_ns", "5900", "", 0}, /* within 20 % */
+    {"gaps/p50_ns", "2900", "", 0}, /* more than 20 %, but less than 1 us */
     {"gaps/longest_ns", "12001", "worse: the longest gap: 12.001 us, was 10.000 us", 1},
     {"gaps/longest_ns", "5000", "better: the longest gap: 5.000 us, was 10.000 us", 0},
     {"gaps/threshold_ns", "5000", "changed: gaps are measured in another way", 0},
     {"kernel/release", "\"6.12.0\"", "changed: release: 6.12.0, was 6.1.0-1", 0},
-    {"kernel/command-line", "\"quiet isolcpus=3 mitigations=off\"",
+    {"kernel/command_line", "\"quiet isolcpus=3 mitigations=off\"",
      "changed: the kernel's command line: without nohz_full=3\n"
-     "changed: the kernel's command line: with mitigations=off\n", 0},
-    {"kernel/boot-id", "\"b\"", "", 0},
+     "changed: the kernel's command line: with mitigations=off\n",
+     0},
+    {"kernel/boot_id", "\"b\"", "", 0},
     {"machine/firmware", "\"1.1\"", "changed: firmware: 1.1, was 1.0", 0},
     {"machine/microcode", "\"0x12\"", "changed: microcode: 0x12, was 0x11", 0},
     {"machine/firmware", NULL, "changed: firmware: not told, was 1.0", 0},
