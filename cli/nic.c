@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <argp.h>
+#include <errno.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -7,13 +8,14 @@
 
 #include <aether/nic.h>
 
+#include "base/error.h"
 #include "base/root.h"
 #include "base/text.h"
 #include "cli.h"
 #include "json.h"
 #include "machine/iommu.h"
 #include "machine/pci.h"
-#include "port/port.h"
+#include "port/check.h"
 #include "vfio/holder.h"
 #include "vfio/record.h"
 
@@ -28,9 +30,16 @@ struct arguments {
 /* What stands in a card's way, or "" when nothing does. */
 static const char *obstacle(const struct ae_pci *pci, struct ae_error *err)
 {
-    if (!ae_port_driver_for(pci->info.vendor, pci->info.device))
-        return "Aether has no driver for it";
-    return ae_nic_check(pci->info.address, NULL, err) ? err->text : "";
+    struct ae_error busy;
+    int rc = ae_port_check_function(pci, err);
+
+    if (rc == -ENODEV || !ae_nic_check(pci->info.address, NULL, &busy))
+        return rc ? err->text : "";
+    if (rc)
+        ae_error_set(err, rc, "%s; and %s", AE_TEXT(err->text), busy.text);
+    else
+        *err = busy;
+    return err->text;
 }
 
 /* RFC 2863's operational state: "up", "down", "unknown"; "" without an interface. */
@@ -129,23 +138,31 @@ static int list(const struct arguments *arguments)
 }
 
 /* What was done to the card, or would be. */
-static int report(const struct arguments *arguments, const char *state, const char *details)
+static int report(const struct arguments *arguments, const char *state, const char *details,
+                  const char *warning)
 {
+    if (warning)
+        fprintf(stderr, "aether nic bind: %s: no driver of Aether's can run this card: %s\n",
+                arguments->address, warning);
     if (arguments->json)
-        return print_json(json_pack("{s:s, s:s, s:b, s:s}", "address", arguments->address, "state",
-                                    state, "dry_run", (int)arguments->dry_run, "details", details));
+        return print_json(json_pack("{s:s, s:s, s:b, s:s, s:s*}", "address", arguments->address,
+                                    "state", state, "dry_run", (int)arguments->dry_run, "details",
+                                    details, "warning", warning));
     printf("%s: %s%s\n", arguments->address, arguments->dry_run ? "would be " : "", details);
     return CLI_OK;
 }
 
 static int bind_card(const struct arguments *arguments)
 {
-    struct ae_error err;
+    struct ae_error err, unfit;
     struct ae_pci pci;
     char details[256];
+    bool fit;
 
     if (ae_pci_read(&pci, arguments->address, &err))
         return cli_fail("nic bind", &err);
+    /* Another program may have a driver for it. */
+    fit = !ae_port_check_function(&pci, &unfit);
     if (ae_pci_is_vfio(&pci))
         snprintf(details, sizeof(details), "left as it is, taken already");
     else
@@ -155,7 +172,7 @@ static int bind_card(const struct arguments *arguments)
     if (arguments->dry_run ? ae_nic_check(arguments->address, &arguments->options, &err)
                            : ae_nic_bind(arguments->address, &arguments->options, &err))
         return cli_fail("nic bind", &err);
-    return report(arguments, "taken", details);
+    return report(arguments, "taken", details, fit ? NULL : unfit.text);
 }
 
 static int describe_return(const struct ae_pci *pci, char *details, size_t size,
@@ -192,7 +209,7 @@ static int unbind_card(const struct arguments *arguments)
         describe_return(&pci, details, sizeof(details), &err) ||
         (!arguments->dry_run && ae_nic_unbind(arguments->address, &err)))
         return cli_fail("nic unbind", &err);
-    return report(arguments, "kernel", details);
+    return report(arguments, "kernel", details, NULL);
 }
 
 static const struct {

@@ -1,14 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "port/check.h"
 
+#include <errno.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "machine/iommu.h"
 #include "port/port.h"
 
 static const char *or_none(const char *text)
 {
     return text[0] ? text : "none";
+}
+
+static int check_interrupts(const struct ae_port_pci *driver, const struct ae_pci_config *config,
+                            struct ae_error *err)
+{
+    unsigned msix = ae_pci_config_msix(config), msi = ae_pci_config_msi(config);
+
+    if (msix >= driver->vectors || (!driver->needs_msix && msi >= driver->vectors))
+        return 0;
+    return ae_error_set(
+        err, -EOPNOTSUPP,
+        "it has no %s interrupts, and the driver needs %u; in QEMU, vectors= gives a "
+        "card some",
+        driver->needs_msix ? "MSI-X" : "message-signalled", driver->vectors);
+}
+
+int ae_port_check_function(const struct ae_pci *pci, struct ae_error *err)
+{
+    const struct ae_port_ops *ops = ae_port_driver_for(pci->info.vendor, pci->info.device);
+    struct ae_pci_config config;
+    int rc = 0;
+
+    if (!ops)
+        return ae_error_set(err, -ENODEV, "Aether has no driver for it");
+    ae_pci_config_read(&config, pci);
+    if (config.known && ops->pci->check)
+        rc = ops->pci->check(pci, &config, err);
+    if (!rc && config.known)
+        rc = check_interrupts(ops->pci, &config, err);
+    return rc;
 }
 
 void ae_port_check_card(const struct ae_pci *pci, struct ae_finding *finding)
@@ -23,6 +55,9 @@ void ae_port_check_card(const struct ae_pci *pci, struct ae_finding *finding)
         ae_port_describe_drivers(known, sizeof(known));
         ae_finding_set(finding, AE_CHECK_LACKS, "%.120s: Aether has no driver for it", name);
         ae_finding_remedy(finding, "use a card that it has one for: %s", known);
+    } else if (ae_port_check_function(pci, &err)) {
+        ae_finding_set(finding, AE_CHECK_LACKS, "%.120s: driver %s cannot run it", name, ops->name);
+        ae_finding_remedy(finding, "%s", err.text);
     } else if (ae_iommu_check_group(pci, &err)) {
         ae_finding_set(finding, AE_CHECK_LACKS, "%.120s: driver %s, but it cannot be handed out",
                        name, ops->name);

@@ -7,6 +7,13 @@
 #include "machine/check.h"
 #include "machine/pci.h"
 
+/*
+ * Could a driver of ours run this function, as far as sysfs tells while somebody else has it?
+ * -ENODEV: there is no driver for it. -EOPNOTSUPP: it lacks what its driver needs; the error says
+ * what. What only root may see is not asked of anybody else.
+ */
+int ae_port_check_function(const struct ae_pci *pci, struct ae_error *err);
+
 /* Is there a driver for this function, and may its IOMMU group be handed out? */
 void ae_port_check_card(const struct ae_pci *pci, struct ae_finding *finding);
 

@@ -16,6 +16,7 @@
 #include <aether/port.h>
 
 #include "base/fragile.h"
+#include "machine/pci_config.h"
 
 struct ae_pci_id {
     uint16_t vendor;
@@ -84,6 +85,11 @@ struct ae_port_transport {
 struct ae_port_pci {
     const struct ae_pci_id *ids; /* ends with a zero vendor */
     unsigned vectors;            /* interrupts that the owner hears, at most AE_PORT_VECTORS */
+    bool needs_msix;             /* MSI would not do for them */
+    /* Nobody took it: what can be told from sysfs against driving it. -EOPNOTSUPP: it cannot be.
+     * config is known. May be NULL. */
+    int (*check)(const struct ae_pci *pci, const struct ae_pci_config *config,
+                 struct ae_error *err);
     /* The function is reset, bus master off: map BARs, set owner->registers, learn the rest. */
     int (*probe)(struct ae_port_owner *owner, struct ae_error *err);
     /* Memory is mapped, rings zeroed, bus master off: programs everything but the enables. */

@@ -57,6 +57,11 @@ static inline bool ae_virtio_pci_has(const struct virtio_pci *virtio, unsigned b
  * not be used. */
 int ae_virtio_pci_find(struct ae_port_owner *owner, struct ae_error *err);
 
+/* The same, of a function that somebody else has: -EOPNOTSUPP where one is missing, or where the
+ * kernel's driver was not offered VIRTIO_F_ACCESS_PLATFORM. */
+int ae_virtio_pci_check(const struct ae_pci *pci, const struct ae_pci_config *config,
+                        struct ae_error *err);
+
 /* Chooses a queue for the next accesses, and says how many descriptors it has. -EPROTO: none. */
 int ae_virtio_pci_select(struct virtio_pci *virtio, uint16_t queue, uint16_t *size,
                          struct ae_error *err);

@@ -6,10 +6,12 @@
 
 #include <errno.h>
 #include <linux/pci_regs.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/root.h"
 #include "vfio/device.h"
 
 /* 4.1.4: a capability may be longer than we know, or end before what we do not need of it. */
@@ -117,6 +119,70 @@ int ae_virtio_pci_find(struct ae_port_owner *owner, struct ae_error *err)
                         "virtio: no modern interface (PCI capabilities of 4.1.4): in QEMU, "
                         "disable-legacy=on gives the card one%s%s",
                         unusable.text[0] ? "; not usable: " : "", unusable.text);
+}
+
+/* ---- Of a function that the kernel has ---- */
+
+/* The features that the kernel's driver and the device agreed on, a digit each. */
+struct agreed {
+    const char *address;
+    char features[257]; /* 64, or 128 since Linux 6.16 */
+};
+
+static int read_features(const char *name, void *context)
+{
+    struct agreed *agreed = context;
+    char path[192];
+
+    if (strncmp(name, "virtio", 6) != 0)
+        return 0;
+    snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%.60s/features", agreed->address, name);
+    if (ae_root_read(path, agreed->features, sizeof(agreed->features)) < 0)
+        agreed->features[0] = '\0';
+    return 1;
+}
+
+/* Whatever the kernel's driver wants, it takes this one where it is offered. Without VERSION_1
+ * nothing was agreed on yet. */
+static bool bypasses_iommu(const struct ae_pci *pci)
+{
+    struct agreed agreed = {pci->info.address, ""};
+    char path[128];
+
+    snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", pci->info.address);
+    ae_root_list(path, read_features, &agreed);
+    return strlen(agreed.features) >= 64 && agreed.features[VIRTIO_F_VERSION_1] == '1' &&
+           agreed.features[VIRTIO_F_ACCESS_PLATFORM] == '0';
+}
+
+int ae_virtio_pci_check(const struct ae_pci *pci, const struct ae_pci_config *config,
+                        struct ae_error *err)
+{
+    const unsigned needed = 1u << VIRTIO_PCI_CAP_COMMON_CFG | 1u << VIRTIO_PCI_CAP_NOTIFY_CFG |
+                            1u << VIRTIO_PCI_CAP_DEVICE_CFG;
+    unsigned found = 0;
+
+    for (int at = ae_pci_config_find(config, PCI_CAP_ID_VNDR, 0); at > 0;
+         at = ae_pci_config_find(config, PCI_CAP_ID_VNDR, at)) {
+        struct virtio_pci_cap cap;
+
+        if ((size_t)at + sizeof(cap) > sizeof(config->bytes))
+            continue;
+        memcpy(&cap, config->bytes + at, sizeof(cap));
+        if (cap.bar <= 5 && cap.cap_len >= sizeof(cap) && cap.cfg_type < 32)
+            found |= 1u << cap.cfg_type;
+    }
+    if ((found & needed) != needed)
+        return ae_error_set(
+            err, -EOPNOTSUPP,
+            "it has no modern interface of virtio, and the legacy one is not supported; "
+            "in QEMU, disable-legacy=on,disable-modern=off gives it one");
+    if (bypasses_iommu(pci))
+        return ae_error_set(
+            err, -EOPNOTSUPP,
+            "it does not offer VIRTIO_F_ACCESS_PLATFORM: it would bypass the IOMMU; "
+            "in QEMU, iommu_platform=on makes it go through");
+    return 0;
 }
 
 int ae_virtio_pci_select(struct virtio_pci *virtio, uint16_t queue, uint16_t *size,

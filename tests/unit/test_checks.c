@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/root.h"
 #include "machine/check.h"
 #include "machine/kernel.h"
+#include "machine/pci_config.h"
 #include "made_root.h"
 #include "partition/checks.h"
 #include "port/check.h"
@@ -346,6 +348,132 @@ static void note_card(const struct ae_pci *pci, const struct ae_finding *finding
     *(pci ? &cards->last : &cards->all) = *finding;
 }
 
+/* A capability of a made-up configuration space, and what is behind its two first bytes. */
+struct capability {
+    uint8_t id;
+    uint8_t body[6]; /* from offset 2 on */
+};
+
+/* clang-format off */
+#define MSIX       {0x11, {0}}
+#define MSI        {0x05, {0}}
+#define POWER      {0x01, {0}}
+#define COMMON_CFG {0x09, {16, 1, 4}}
+#define NOTIFY_CFG {0x09, {20, 2, 4}}
+#define DEVICE_CFG {0x09, {16, 4, 4}}
+#define NOT_IN_BAR {0x09, {16, 1, 6}}
+#define MODERN     {MSIX, COMMON_CFG, NOTIFY_CFG, DEVICE_CFG}
+/* clang-format on */
+
+static void put_config(const char *address, const struct capability *list, size_t length)
+{
+    uint8_t bytes[256] = {0xf4, 0x1a};
+    unsigned at = 0x40, link = 0x34;
+    char path[128], full[512];
+    FILE *file;
+
+    bytes[0x06] = 0x10; /* there is a list */
+    for (; list->id; list++, at += 24) {
+        bytes[link] = (uint8_t)at;
+        bytes[at] = list->id;
+        memcpy(bytes + at + 2, list->body, sizeof(list->body));
+        link = at + 1;
+    }
+    snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", address);
+    made_root_put(path, "");
+    assert_int_equal(ae_root_path(full, sizeof(full), path), 0);
+    file = fopen(full, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, length, file), length);
+    fclose(file);
+}
+
+/* The kernel prints a digit for each feature; 0: not this one. */
+static void put_features(const char *address, unsigned count, unsigned on, unsigned on_too)
+{
+    char path[128], text[160];
+
+    memset(text, '0', count);
+    if (on)
+        text[on] = '1';
+    if (on_too)
+        text[on_too] = '1';
+    strcpy(text + count, "\n");
+    snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/virtio3/features", address);
+    made_root_put(path, text);
+}
+
+static void a_card_that_no_driver_can_run_is_named(void **state)
+{
+    static const struct {
+        const char *vendor, *device;
+        struct capability capabilities[6];
+        size_t length;
+        unsigned features, version, platform; /* how many digits; the bits */
+        const char *says;                     /* NULL: it can be run */
+    } cases[] = {
+        {"0x8086", "0x1533", {MSIX}, 256, 0, 0, 0, "no driver"},
+        {"0x1af4", "0x1042", {MSIX}, 256, 0, 0, 0, "no driver"},
+        {"0x8086", "0x10d3", {MSIX}, 256, 0, 0, 0, NULL},
+        {"0x8086", "0x10d3", {MSI}, 256, 0, 0, 0, NULL},
+        {"0x8086", "0x10d3", {{0}}, 256, 0, 0, 0, "no message-signalled interrupts"},
+        {"0x8086", "0x10d3", {POWER, POWER}, 256, 0, 0, 0, "no message-signalled interrupts"},
+        /* What an ordinary user sees. */
+        {"0x8086", "0x10d3", {{0}}, 64, 0, 0, 0, NULL},
+        {"0x1af4", "0x1000", {{0}}, 64, 0, 0, 0, NULL},
+        {"0x1af4", "0x1041", MODERN, 256, 0, 0, 0, NULL},
+        {"0x1af4", "0x1000", {DEVICE_CFG, NOTIFY_CFG, COMMON_CFG, MSIX}, 256, 0, 0, 0, NULL},
+        {"0x1af4", "0x1000", {MSIX}, 256, 0, 0, 0, "no modern interface"},
+        {"0x1af4", "0x1041", {MSIX, COMMON_CFG, NOTIFY_CFG}, 256, 0, 0, 0, "no modern interface"},
+        {"0x1af4", "0x1041", {MSIX, NOT_IN_BAR, NOTIFY_CFG, DEVICE_CFG}, 256, 0, 0, 0, "no modern"},
+        {"0x1af4", "0x1041", {COMMON_CFG, NOTIFY_CFG, DEVICE_CFG}, 256, 0, 0, 0, "no MSI-X"},
+        {"0x1af4", "0x1041", {MSI, COMMON_CFG, NOTIFY_CFG, DEVICE_CFG}, 256, 0, 0, 0, "no MSI-X"},
+        {"0x1af4", "0x1041", MODERN, 256, 64, 32, 33, NULL},
+        {"0x1af4", "0x1041", MODERN, 256, 128, 32, 33, NULL},
+        {"0x1af4", "0x1041", MODERN, 256, 64, 32, 0, "bypass the IOMMU"},
+        {"0x1af4", "0x1041", MODERN, 256, 128, 32, 5, "bypass the IOMMU"},
+        /* No driver has asked yet. */
+        {"0x1af4", "0x1041", MODERN, 256, 64, 0, 0, NULL},
+    };
+    const char *const address = "0000:00:03.0";
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct ae_error err = {.text = ""};
+        struct ae_pci pci;
+        int rc;
+
+        made_root_begin(NULL);
+        put_card(address, cases[i].vendor, cases[i].device);
+        put_config(address, cases[i].capabilities, cases[i].length);
+        if (cases[i].features)
+            put_features(address, cases[i].features, cases[i].version, cases[i].platform);
+        assert_int_equal(ae_pci_read(&pci, address, &err), 0);
+        rc = ae_port_check_function(&pci, &err);
+        if (cases[i].says ? !rc || !strstr(err.text, cases[i].says) : rc)
+            fail_msg("case %zu: %d, '%s'", i, rc, err.text);
+        made_root_end(NULL);
+    }
+}
+
+/* The second names the first. */
+static void a_list_that_is_a_loop_ends(void **state)
+{
+    struct ae_pci_config config = {.known = true, .bytes = {[6] = 0x10, [0x34] = 0x40}};
+
+    (void)state;
+    memcpy(config.bytes + 0x40, "\x09\x50", 2);
+    memcpy(config.bytes + 0x50, "\x01\x40", 2);
+    assert_int_equal(ae_pci_config_find(&config, 0x09, 0), 0x40);
+    assert_int_equal(ae_pci_config_find(&config, 0x11, 0), -ENOENT);
+    assert_int_equal(ae_pci_config_msix(&config), 0);
+    config.bytes[0x51] = 0xff; /* the last place that there is */
+    config.bytes[0xfc] = 0x11;
+    assert_int_equal(ae_pci_config_find(&config, 0x11, 0), 0xfc);
+    config.bytes[0xfd] = 0x3f; /* before the first that there may be */
+    assert_int_equal(ae_pci_config_find(&config, 0x12, 0), -ENOENT);
+}
+
 static void cards_without_a_driver_or_an_iommu_are_named(void **state)
 {
     struct cards cards = {0};
@@ -406,6 +534,8 @@ int main(void)
         cmocka_unit_test(every_check_answers_every_way),
         cmocka_unit_test(every_machine_check_has_a_trial),
         cmocka_unit_test(irqbalance_is_found_by_its_name),
+        cmocka_unit_test(a_card_that_no_driver_can_run_is_named),
+        cmocka_unit_test(a_list_that_is_a_loop_ends),
         cmocka_unit_test(cards_without_a_driver_or_an_iommu_are_named),
         cmocka_unit_test(options_of_a_configuration_are_told_apart),
         cmocka_unit_test(versions_are_compared_as_numbers),

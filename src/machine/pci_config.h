@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_MACHINE_PCI_CONFIG_H
+#define AE_MACHINE_PCI_CONFIG_H
+
+/*
+ * The configuration space of a function as sysfs shows it, whoever drives it; nothing is changed.
+ * An ordinary user sees the first 64 bytes, without the capabilities: then it is not known.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "machine/pci.h"
+
+#define AE_PCI_CONFIG 256
+
+struct ae_pci_config {
+    uint8_t bytes[AE_PCI_CONFIG];
+    bool known; /* all of them were read, and something answered */
+};
+
+void ae_pci_config_read(struct ae_pci_config *config, const struct ae_pci *pci);
+
+/* Where capability `id` is; `from` is 0, or where one was found before. -ENOENT: there is no more.
+ */
+int ae_pci_config_find(const struct ae_pci_config *config, uint8_t id, int from);
+
+/* How many message-signalled interrupts it has, MSI-X or MSI; 0: only those with a wire. */
+unsigned ae_pci_config_msix(const struct ae_pci_config *config);
+unsigned ae_pci_config_msi(const struct ae_pci_config *config);
+
+#endif
