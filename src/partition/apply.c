@@ -152,6 +152,21 @@ static int change(struct apply *apply, const struct ae_setting *setting, const c
     return rc ? refused(apply, setting, old_value, rc) : read_back(apply, setting, old_value);
 }
 
+/* Without trying; but for the journal, where workers look for such interrupts, as if it had been
+ * tried. */
+static int note_immovable(struct apply *apply, const struct ae_setting *setting, const char *now)
+{
+    int rc = 0;
+
+    if (!ae_journal_find(&apply->journal, setting->kind, setting->target))
+        rc = ae_journal_intent(&apply->journal, setting->knob->name, setting->kind, setting->target,
+                               now, setting->wanted);
+    if (!rc)
+        rc = record_left(apply, setting, now);
+    tell_immovable(apply, setting, now);
+    return rc;
+}
+
 static int apply_setting(struct apply *apply, const struct ae_setting *setting)
 {
     struct ae_journal_entry *entry =
@@ -175,7 +190,7 @@ static int apply_setting(struct apply *apply, const struct ae_setting *setting)
                                    setting->target, now, now);
         tell(apply, setting, AE_LINE_OK, now, now, NULL);
     } else if (ae_irq_is_managed(setting->target)) {
-        tell_immovable(apply, setting, now);
+        rc = note_immovable(apply, setting, now);
     } else if (entry && apply->was_complete && !apply->options->force &&
                !ae_setting_same(setting->kind, now, ours(entry))) {
         tell(apply, setting, AE_LINE_CONFLICT, now, setting->wanted,

@@ -8,6 +8,8 @@
 
 #include "base/root.h"
 #include "base/text.h"
+#include "partition/journal.h"
+#include "partition/partition.h"
 
 static bool number_of(const char *target, unsigned *number)
 {
@@ -64,6 +66,26 @@ bool ae_irq_is_managed(const char *target)
     managed = strstr(text, "IRQD_AFFINITY_MANAGED") != NULL;
     free(text);
     return managed;
+}
+
+static int is_left(const char *name, void *context)
+{
+    struct ae_journal journal;
+    const struct ae_journal_entry *entry;
+    bool left = false;
+
+    if (ae_journal_read(&journal, name, NULL) == 0) {
+        entry = ae_journal_find(&journal, AE_SETTING_LIST, context);
+        left = entry && entry->left;
+    }
+    ae_journal_close(&journal);
+    return left;
+}
+
+bool ae_irq_is_immovable(const char *target)
+{
+    return ae_irq_is_managed(target) ||
+           ae_partition_each_name(is_left, (void *)(size_t)target) == 1;
 }
 
 const char *ae_irq_describe(const char *target, char *text, size_t size)

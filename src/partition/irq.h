@@ -25,6 +25,9 @@ bool ae_irq_is_here(const char *target, const struct ae_cpus *quiet);
  */
 bool ae_irq_is_managed(const char *target);
 
+/* The same, or one that an apply found to be so, for whoever may not look into debugfs. */
+bool ae_irq_is_immovable(const char *target);
+
 /* "interrupt 34 (nvme0q1)", as far as it is known. Returns text. */
 const char *ae_irq_describe(const char *target, char *text, size_t size);
 

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/root.h"
 #include "base/text.h"
+#include "partition/irq.h"
 #include "port/port.h"
 #include "worker/calls.h"
 #include "worker/shared.h"
@@ -120,11 +121,15 @@ struct irqs {
 static int look_at_irq(const char *irq, void *context)
 {
     struct irqs *irqs = context;
+    char target[64];
     struct ae_cpus cpus;
     char path[64];
 
     snprintf(path, sizeof(path), "/proc/irq/%.12s/effective_affinity_list", irq);
-    if (!ae_cpus_read(&cpus, path) && ae_cpus_has(&cpus, irqs->cpu) && irqs->count++ == 0)
+    snprintf(target, sizeof(target), "/proc/irq/%.12s/smp_affinity_list", irq);
+    /* One that nobody can move is silent until this CPU submits I/O; the proof counts it. */
+    if (!ae_cpus_read(&cpus, path) && ae_cpus_has(&cpus, irqs->cpu) &&
+        !ae_irq_is_immovable(target) && irqs->count++ == 0)
         snprintf(irqs->first, sizeof(irqs->first), "%.12s", irq);
     return 0;
 }
