@@ -68,7 +68,7 @@ class Testpmd(BackEnd):
         del build
         program = shutil.which("dpdk-testpmd")
         if not program:
-            raise Failure("dpdk-testpmd is not installed: apt-get install dpdk libdpdk-dev; or "
+            raise Failure("dpdk-testpmd is not installed: apt-get install dpdk-dev libdpdk-dev; or "
                           "--back-end=aether")
         super().__init__(directory, [
             program, "--in-memory", "--single-file-segments", "--no-pci", "--no-telemetry",
