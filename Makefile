@@ -36,7 +36,7 @@ bench: ## Aether beside DPDK on the same rings
 
 install: all ## into PREFIX, below DESTDIR
 	meson install --no-rebuild -C "$$(lab/where build)"
-	[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
+	[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || { ldconfig; lab/directories "$$(lab/where build)"; }
 
 format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i

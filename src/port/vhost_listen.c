@@ -2,12 +2,17 @@
 #include "port/vhost_listen.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/root.h"
+
+#define OWN_PLACE "/run/aether"
 
 static int name(struct sockaddr_un *address, const char *path, struct ae_error *err)
 {
@@ -47,6 +52,37 @@ static int make_room(const struct sockaddr_un *address, struct ae_error *err)
     return 0;
 }
 
+/* Aether's own directory is there when somebody listens in it, also where no systemd-tmpfiles(8)
+ * made it, and as that makes it: others have to come through to connect. Any other is its owner's
+ * to make. */
+static int make_place(const char *path, struct ae_error *err)
+{
+    char place[PATH_MAX];
+    size_t length;
+
+    if (ae_root_path(place, sizeof(place), OWN_PLACE))
+        return 0;
+    length = strlen(place);
+    if (strncmp(path, place, length) != 0 || path[length] != '/' || strstr(path, "/../"))
+        return 0;
+    snprintf(place, sizeof(place), "%s", path);
+    for (char *slash = place + length; slash; slash = strchr(slash + 1, '/')) {
+        int rc = 0;
+
+        *slash = '\0';
+        /* The mode is not the umask's to change. */
+        if (mkdir(place, 0755) ? errno != EEXIST : chmod(place, 0755))
+            rc =
+                ae_error_set(err, -errno, "listening at %s: making the directory %s: %s%s", path,
+                             place, strerror(errno),
+                             errno == EACCES ? "; as root, or choose a directory of your own" : "");
+        if (rc)
+            return rc;
+        *slash = '/';
+    }
+    return 0;
+}
+
 int ae_vhost_listen(struct ae_vhost_listener *listener, const char *path, struct ae_error *err)
 {
     struct sockaddr_un *address = &listener->address;
@@ -57,6 +93,8 @@ int ae_vhost_listen(struct ae_vhost_listener *listener, const char *path, struct
     listener->fd = -1;
     rc = name(address, path, err);
     if (!rc)
+        rc = make_place(path, err);
+    if (!rc)
         rc = make_room(address, err);
     if (rc)
         return rc;
@@ -64,7 +102,8 @@ int ae_vhost_listen(struct ae_vhost_listener *listener, const char *path, struct
     if (listener->fd < 0 ||
         bind(listener->fd, (const struct sockaddr *)address, sizeof(*address)) ||
         listen(listener->fd, 8) || lstat(path, &status)) {
-        rc = ae_error_set(err, -errno, "listening at %s: %s", path, strerror(errno));
+        rc = ae_error_set(err, -errno, "listening at %s: %s%s", path, strerror(errno),
+                          errno == ENOENT ? "; its directory has to be there" : "");
         if (listener->fd >= 0)
             close(listener->fd);
         listener->fd = -1;

@@ -19,8 +19,8 @@ struct ae_vhost_listener {
 };
 
 /*
- * Takes the name over from a program that died; -EADDRINUSE when one listens there, -EEXIST when it is
- * no socket.
+ * Takes the name over from a program that died; -EADDRINUSE when one listens there, -EEXIST when it
+ * is no socket. Makes the directories between /run/aether, included, and the name; no others.
  */
 int ae_vhost_listen(struct ae_vhost_listener *listener, const char *path, struct ae_error *err);
 
