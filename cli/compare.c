@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "cli.h"
+#include "json.h"
 #include "measure/report.h"
 #include "proof/certificate.h"
 
@@ -19,6 +20,7 @@ struct arguments {
     const char *files[2 * PAIRS];
     const char *titles[PAIRS];
     unsigned file_count, title_count;
+    bool json;
 };
 
 struct pair {
@@ -26,7 +28,7 @@ struct pair {
     json_t *ping[2], *proof[2];
 };
 
-enum { KEY_TITLE = 0x100 };
+enum { KEY_TITLE = 0x100, KEY_JSON };
 
 static error_t parse(int key, char *value, struct argp_state *state)
 {
@@ -38,6 +40,10 @@ static error_t parse(int key, char *value, struct argp_state *state)
             argp_error(state, "--title=%s: there are at most %d pairs", value, PAIRS);
         else
             arguments->titles[arguments->title_count++] = value;
+        return 0;
+    case KEY_JSON:
+        arguments->json = true;
+        cli_json_ask();
         return 0;
     case ARGP_KEY_ARG:
         if (arguments->file_count == 2 * PAIRS)
@@ -207,6 +213,61 @@ static void print_proof(const json_t *proof, const char *title)
         printf("  not seen: %s\n", json_string_value(one) ? json_string_value(one) : "?");
 }
 
+/* ---- For programs ---- */
+
+static json_t *side_json(const struct pair *pair, unsigned side)
+{
+    const json_t *ping = pair->ping[side], *proof = pair->proof[side];
+    json_t *trip = json_pack("{s:I}", "count", (json_int_t)at(ping, "count"));
+
+    for (unsigned i = 0; i < AE_LADDER; i++)
+        json_object_set_new(trip, ae_ladder[i].key,
+                            json_integer((json_int_t)at(ping, ae_ladder[i].key)));
+    return json_pack("{s:s, s:I, s:I, s:o, s:o}", "what", name_of(ping), "sent",
+                     json_integer_value(json_object_get(ping, "sent")), "lost",
+                     json_integer_value(json_object_get(ping, "lost")), "round_trip", trip,
+                     "verdict", proof ? json_string(text_of(proof, "verdict")) : json_null());
+}
+
+static json_t *pair_json(const struct pair *pair, const struct pair *pairs, unsigned count)
+{
+    json_t *ratio = json_object(), *chance = json_array();
+
+    for (unsigned i = 0; i < AE_LADDER; i++) {
+        const char *key = ae_ladder[i].key;
+        uint64_t right = at(pair->ping[1], key);
+
+        json_object_set_new(ratio, key,
+                            right ? json_real((double)at(pair->ping[0], key) / (double)right)
+                                  : json_null());
+        if (is_chance(pairs, count, &ae_ladder[i]))
+            json_array_append_new(chance, json_string(key));
+    }
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "title",
+                     pair->title ? json_string(AE_TEXT(pair->title)) : json_null(), "first",
+                     side_json(pair, 0), "second", side_json(pair, 1), "ratio", ratio, "chance",
+                     chance);
+}
+
+static void print_json(const struct pair *pairs, unsigned count)
+{
+    json_t *list = json_array();
+
+    for (unsigned i = 0; i < count; i++)
+        json_array_append_new(list, pair_json(&pairs[i], pairs, count));
+    cli_json_print(json_pack("{s:o}", "pairs", list), JSON_INDENT(2));
+}
+
+/* ---- For people ---- */
+
+static void print_all(const struct pair *pairs, unsigned count)
+{
+    print(pairs, count);
+    for (unsigned i = 0; i < 2 * count; i++)
+        if (pairs[i / 2].proof[i % 2])
+            print_proof(pairs[i / 2].proof[i % 2], pairs[i / 2].title);
+}
+
 static void drop(struct pair *pairs, unsigned count)
 {
     for (unsigned i = 0; i < 2 * count; i++) {
@@ -219,6 +280,7 @@ int cli_compare(int argc, char **argv)
 {
     static const struct argp_option options[] = {
         {"title", KEY_TITLE, "TEXT", 0, "over the first pair of files; once more for the next", 1},
+        {"json", KEY_JSON, NULL, 0, "print one JSON object", 1},
         {0}};
     static const struct argp argp = {
         options,
@@ -247,12 +309,10 @@ int cli_compare(int argc, char **argv)
         pair->ping[i % 2] = load(arguments.files[i], &pair->proof[i % 2]);
         whole = whole && pair->ping[i % 2];
     }
-    if (whole) {
-        print(pairs, count);
-        for (unsigned i = 0; i < 2 * count; i++)
-            if (pairs[i / 2].proof[i % 2])
-                print_proof(pairs[i / 2].proof[i % 2], pairs[i / 2].title);
-    }
+    if (whole && arguments.json)
+        print_json(pairs, count);
+    else if (whole)
+        print_all(pairs, count);
     drop(pairs, count);
     return whole ? CLI_OK : CLI_FAILED;
 }
