@@ -153,6 +153,14 @@ void cli_json_because(const char *text)
     snprintf(json.because, sizeof(json.because), "%s", text);
 }
 
+void cli_json_add(const char *name, json_t *value)
+{
+    if (json.object)
+        json_object_set_new(json.object, name, value);
+    else
+        json_decref(value);
+}
+
 void cli_json_print(json_t *object, size_t flags)
 {
     if (!json.answers || json.pid != getpid()) {

@@ -25,6 +25,10 @@ void cli_json_end_of_ours(void);
 /* Why the verb fails, if it does; what stands last on standard error otherwise. */
 void cli_json_because(const char *text);
 
+/* Takes one more member for the object that was printed last, and prints it with it. In a worker,
+ * and without --json, it is dropped. */
+void cli_json_add(const char *name, json_t *value);
+
 /* Takes the object. `flags`: of json_dumpf. Printed when this process ends, or at once in a worker.
  */
 void cli_json_print(json_t *object, size_t flags);

@@ -22,6 +22,37 @@ static void print_change(enum ae_certificate_change change, const char *text, vo
     fprintf(context, "  %-8s %s\n", words[change], ae_text_shown(shown, sizeof(shown), text));
 }
 
+static void note_change(enum ae_certificate_change change, const char *text, void *context)
+{
+    static const char *const words[] = {"changed", "better", "worse"};
+    char shown[1024];
+
+    json_array_append_new(context, json_pack("{s:s, s:s}", "change", words[change], "text",
+                                             ae_text_shown(shown, sizeof(shown), text)));
+}
+
+static unsigned compare_json(const struct cli_prove *prove, const struct ae_certificate *before,
+                             const struct ae_certificate *after)
+{
+    json_t *changes = json_array();
+    unsigned worse = ae_certificate_compare(before, after, &prove->tolerance, note_change, changes);
+
+    cli_json_add("against", json_pack("{s:s, s:i, s:o}", "file", AE_TEXT(prove->baseline), "worse",
+                                      (int)worse, "changes", changes));
+    return worse;
+}
+
+static unsigned compare_text(const struct cli_prove *prove, const struct ae_certificate *before,
+                             const struct ae_certificate *after)
+{
+    unsigned worse;
+
+    printf("\nAGAINST %s\n", AE_TEXT(prove->baseline));
+    worse = ae_certificate_compare(before, after, &prove->tolerance, print_change, stdout);
+    printf("  %u worse\n", worse);
+    return worse;
+}
+
 static int read_baseline(struct ae_certificate **before, const struct cli_prove *prove,
                          struct ae_error *err)
 {
@@ -34,18 +65,15 @@ static int read_baseline(struct ae_certificate **before, const struct cli_prove 
 
 static int compare(const struct cli_prove *prove, const struct ae_certificate *after)
 {
-    /* JSON on standard output stays JSON. */
-    FILE *out = prove->launch.json ? stderr : stdout;
     struct ae_certificate *before;
     struct ae_error err;
     unsigned worse;
 
     if (read_baseline(&before, prove, &err))
         return cli_fail("prove", &err);
-    fprintf(out, "\nAGAINST %s\n", AE_TEXT(prove->baseline));
-    worse = ae_certificate_compare(before, after, &prove->tolerance, print_change, out);
+    worse = prove->launch.json ? compare_json(prove, before, after)
+                               : compare_text(prove, before, after);
     ae_certificate_free(before);
-    fprintf(out, "  %u worse\n", worse);
     return worse ? CLI_NOT_QUIET : CLI_OK;
 }
 
