@@ -11,6 +11,7 @@
 #include <aether/partition.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "cli.h"
 #include "json.h"
 #include "partition/boot.h"
@@ -321,7 +322,7 @@ int cli_partition_boot(int argc, char **argv)
         rc = check(&boot, &bad, &err);
     } else {
         fprintf(stderr, "aether " VERB ": '%s' is none of plan, apply, remove, check\n",
-                boot.action);
+                AE_TEXT(boot.action));
         return CLI_USAGE;
     }
     if (rc)

@@ -86,8 +86,10 @@ int main(int argc, char **argv)
             puts("aether " AE_VERSION);
             return CLI_OK;
         }
-        if (strncmp(argv[at], "--root=", 7) != 0)
+        if (strncmp(argv[at], "--root=", 7) != 0) {
+            cli_json_begin("", argc, argv);
             return unknown("option", argv[at]);
+        }
         if (ae_root_set(argv[at] + 7)) {
             fprintf(stderr, "aether: --root: the path is too long\n");
             return CLI_USAGE;

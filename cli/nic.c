@@ -251,7 +251,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
             argp_error(state, "too many arguments: '%s'", value);
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_usage(state);
+        argp_error(state, "say what to do: list, bind or unbind");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -298,6 +298,6 @@ int cli_nic(int argc, char **argv)
         return actions[i].run(&arguments);
     }
     fprintf(stderr, "aether nic: unknown action '%s'; there are list, bind, unbind\n",
-            arguments.action);
+            AE_TEXT(arguments.action));
     return CLI_USAGE;
 }

@@ -448,7 +448,7 @@ int cli_partition(int argc, char **argv)
         fprintf(stderr,
                 "aether partition: unknown verb '%s'; 'aether partition --help' lists "
                 "them\n",
-                argv[1]);
+                AE_TEXT(argv[1]));
         return CLI_USAGE;
     }
     snprintf(program, sizeof(program), "aether partition %s", argv[1]);
