@@ -233,7 +233,7 @@ void ae_port_owner_event(struct ae_port_owner *owner, int fd);
  */
 uint64_t ae_port_owner_tend(struct ae_port_owner *owner);
 
-/* What keeps the other end away, for a person, where it can be away (a vhost-user back end); "" when it
+/* What keeps the other end away, for a person, where it can be away (vhost-user); "" when it
  * is there. Valid until the next call on this owner. */
 const char *ae_port_owner_trouble(const struct ae_port_owner *owner);
 

@@ -12,7 +12,6 @@
 #include "base/error.h"
 #include "port/vhost_user.h"
 
-#define AGAIN_MS  1     /* before the first attempt to connect again */
 #define LISTEN_MS 10000 /* how long opening waits for a back end that connects to us */
 
 static void close_fd(int *fd)
@@ -73,7 +72,7 @@ void ae_vhost_front_disconnect(struct ae_vhost_front *front)
     memset(front->running, 0, sizeof(front->running));
     front->dialogue = NULL;
     front->announced = false;
-    front->retry_at = ae_vhost_now_ms() + (front->ran ? AGAIN_MS : AE_VHOST_RETRY_MS);
+    front->retry_at = ae_vhost_now_ms() + (front->ran ? AE_VHOST_AGAIN_MS : AE_VHOST_RETRY_MS);
     front->ran = false;
 }
 
@@ -88,14 +87,21 @@ static int accept_one(struct ae_vhost_front *front, struct ae_error *err)
     return fd >= 0 ? fd : ae_error_set(err, -errno, "accepting a back end: %s", strerror(errno));
 }
 
+static int connect_to_it(const struct ae_vhost_front *front, struct ae_error *err)
+{
+    return ae_vhost_connect(front->owner->base,
+                            "is the back end running and listening there? (one that connects "
+                            "itself needs ',server=on')",
+                            err);
+}
+
 int ae_vhost_front_connect(struct ae_vhost_front *front, struct ae_error *err)
 {
     int rc = ae_vhost_receivers_check(&front->receivers, err), fd;
 
     if (rc)
         return rc;
-    fd = front->listener.fd >= 0 ? accept_one(front, err)
-                                 : ae_vhost_connect(front->owner->base, err);
+    fd = front->listener.fd >= 0 ? accept_one(front, err) : connect_to_it(front, err);
     if (fd < 0)
         return fd;
     rc = ae_vhost_peer_open(&front->peer, &front->receivers, fd, VHOST_USER_BACKEND_REPLY, err);

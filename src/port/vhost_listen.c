@@ -138,7 +138,34 @@ void ae_vhost_unlisten(struct ae_vhost_listener *listener, struct ae_vhost_recei
     listener->fd = -1;
 }
 
-int ae_vhost_connect(const char *path, struct ae_error *err)
+/* What to do about it, beside what the caller advises. */
+static const struct {
+    int code;
+    const char *text;
+} advices[] = {
+    {EAGAIN, "others wait there already"},
+    {EACCES, "this user must be allowed to write to it, and to look into its directory"},
+    {EPROTOTYPE, "it is a socket of another kind, not of streams"},
+};
+
+static int explain(int code, const char *path, const char *advice, struct ae_error *err)
+{
+    struct stat status;
+
+    /* The kernel says the same of it as of a socket that was left behind. */
+    if (code == ECONNREFUSED && !stat(path, &status) && !S_ISSOCK(status.st_mode))
+        return ae_error_set(err, -ENOTSOCK, "connecting to %s: it is there, but is no socket",
+                            path);
+    if (code != ECONNREFUSED && code != ENOENT)
+        advice = NULL;
+    for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++)
+        if (advices[i].code == code)
+            advice = advices[i].text;
+    return ae_error_set(err, -code, "connecting to %s: %s%s%s", path, strerror(code),
+                        advice ? "; " : "", advice ? advice : "");
+}
+
+int ae_vhost_connect(const char *path, const char *advice, struct ae_error *err)
 {
     struct sockaddr_un address;
     int fd, rc = name(&address, path, err);
@@ -150,11 +177,7 @@ int ae_vhost_connect(const char *path, struct ae_error *err)
         return ae_error_set(err, -errno, "making a socket: %s", strerror(errno));
     if (!connect(fd, (const struct sockaddr *)&address, sizeof(address)))
         return fd;
-    rc = ae_error_set(err, -errno, "connecting to %s: %s%s", path, strerror(errno),
-                      errno == ENOENT || errno == ECONNREFUSED
-                          ? "; is the back end running and listening there? (one that connects "
-                            "itself needs ',server=on')"
-                          : "");
+    rc = explain(errno, path, advice, err);
     close(fd);
     return rc;
 }

@@ -11,6 +11,9 @@
 
 #include "port/vhost_receiver.h"
 
+#define AE_VHOST_AGAIN_MS 1   /* before connecting again after one that was of use */
+#define AE_VHOST_RETRY_MS 100 /* between attempts to connect */
+
 struct ae_vhost_listener {
     int fd; /* -1: none */
     dev_t device; /* of its name, to know it again */
@@ -30,7 +33,10 @@ int ae_vhost_accept(const struct ae_vhost_listener *listener);
 /* Removes the name if it is still ours, and lets go of who waits there. */
 void ae_vhost_unlisten(struct ae_vhost_listener *listener, struct ae_vhost_receivers *receivers);
 
-/* To a socket where another program listens: a descriptor, non-blocking, or a negative errno. */
-int ae_vhost_connect(const char *path, struct ae_error *err);
+/*
+ * To a socket where another program listens: a descriptor, non-blocking, or a negative errno;
+ * never waits. -ENOTSOCK: something else has the name. `advice`: what to do where nobody listens.
+ */
+int ae_vhost_connect(const char *path, const char *advice, struct ae_error *err);
 
 #endif

@@ -2,7 +2,8 @@
 
 /*
  * The owner of a vhost-user back end: serves one front end at a time - a virtual machine's QEMU, a DPDK
- * program, another Aether program - for as long as it stays. The socket's name is vhost_listen.c's.
+ * program, another Aether program - for as long as it stays. It connects to the socket of our name, or, with
+ * client=on, we connect to its; the name is vhost_listen.c's.
  *
  * Nothing here waits. A message that needs the rings to stand still is put aside, the workers are told to
  * stop, and it is taken up again once all of them have (vhost_handover.h). Whatever the peer does wrong
@@ -28,6 +29,8 @@
 #define MTU        1500
 #define SPEED_MBPS 10000
 
+static const char *const keys[] = {"client", NULL};
+
 enum statistic {
     CONNECTIONS,
     REFUSED,
@@ -50,6 +53,9 @@ struct server {
     struct ae_vhost_handover ran[AE_PORT_QUEUES]; /* before they were told to stop */
     bool stopping;
     bool hears_listener;
+    bool calls;       /* the peer listens, we connect */
+    bool was_up;      /* the peer had a pair of rings running */
+    int64_t retry_at; /* ms, when to connect again */
     struct ae_error error; /* why the last peer was refused something */
 };
 
@@ -173,6 +179,7 @@ static void set_link(struct server *server)
             link.up = true;
     }
     link.mbps = link.up ? SPEED_MBPS : 0;
+    server->was_up |= link.up && server->peer.fd >= 0;
     ae_port_read_link(server->owner->state, &old);
     link.changes = old.changes + (link.up != old.up);
     ae_port_set_link(server->owner->state, &link);
@@ -226,25 +233,54 @@ static void hear_listener(struct server *server, bool on)
     server->hears_listener = on;
 }
 
-static void connect_peer(struct server *server)
+static int find_peer(struct server *server)
+{
+    if (!server->calls)
+        return ae_vhost_accept(&server->listener);
+    return ae_vhost_connect(server->owner->base,
+                            "is the front end running and listening there? (for one that connects "
+                            "itself leave out ',client=on')",
+                            &server->error);
+}
+
+static int connect_peer(struct server *server)
 {
     struct epoll_event event = {.events = EPOLLIN};
-    int fd;
+    int fd, rc;
 
     /* Who connects waits until there may be one more process to receive. */
     hear_listener(server, false);
-    if (ae_vhost_receivers_check(&server->receivers, &server->error))
-        return;
-    fd = ae_vhost_accept(&server->listener);
-    if (fd < 0 || ae_vhost_peer_open(&server->peer, &server->receivers, fd,
-                                     VHOST_USER_FRONTEND_REQUEST, &server->error))
-        return;
+    rc = ae_vhost_receivers_check(&server->receivers, &server->error);
+    if (rc)
+        return rc;
+    fd = find_peer(server);
+    if (fd < 0)
+        return fd;
+    rc = ae_vhost_peer_open(&server->peer, &server->receivers, fd, VHOST_USER_FRONTEND_REQUEST,
+                            &server->error);
+    if (rc)
+        return rc;
     event.data.fd = server->peer.relay;
     if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->peer.relay, &event)) {
+        rc = ae_error_set(&server->error, -errno, "watching a socket: %s", strerror(errno));
         ae_vhost_peer_close(&server->peer);
-        return;
+        return rc;
     }
     server->owner->statistics[CONNECTIONS]++;
+    return 0;
+}
+
+/* Tries to connect to the peer, once. */
+static int call(struct server *server)
+{
+    int rc = connect_peer(server);
+
+    server->retry_at = ae_vhost_now_ms() + AE_VHOST_RETRY_MS;
+    if (rc)
+        server->owner->trouble = server->error;
+    else
+        server->owner->trouble.text[0] = '\0';
+    return rc;
 }
 
 /* The workers are told later, by bring_up_to_date: the peer's memory is ours until they are done. */
@@ -258,6 +294,16 @@ static void disconnect(struct server *server)
     server->is_waiting = false;
     ae_vhost_session_reset(&server->session);
     memset(server->ran, 0, sizeof(server->ran));
+    server->retry_at = ae_vhost_now_ms() + (server->was_up ? AE_VHOST_AGAIN_MS : AE_VHOST_RETRY_MS);
+    server->was_up = false;
+}
+
+/* For what is in server->error. */
+static void let_go(struct server *server)
+{
+    if (server->calls)
+        server->owner->trouble = server->error;
+    disconnect(server);
 }
 
 /* False: the connection cannot go on. */
@@ -311,7 +357,7 @@ static void serve(struct server *server)
             server->is_waiting = rc > 0;
             if (rc < 0) {
                 server->owner->statistics[REFUSED] += rc == -EPROTO;
-                disconnect(server);
+                let_go(server);
             }
             if (rc <= 0)
                 break;
@@ -320,7 +366,7 @@ static void serve(struct server *server)
             !stand_still(server))
             break;
         if (!handle(server))
-            disconnect(server);
+            let_go(server);
     }
     if (has_peer(server))
         hear(server, server->peer.relay, !server->is_waiting);
@@ -371,23 +417,41 @@ static void look_for_broken(struct server *server)
         server->owner->statistics[BROKEN]++;
         signal_peer(server, server->session.vrings[2 * i].err_fd);
         signal_peer(server, server->session.vrings[2 * i + 1].err_fd);
-        disconnect(server);
+        ae_error_set(&server->error, -EPROTO, "the front end broke a ring of queue %u", i);
+        let_go(server);
         return;
     }
+}
+
+/* Nobody is served: until something is heard, or it is time to connect again. */
+static uint64_t await_peer(struct server *server)
+{
+    int64_t left = server->retry_at - ae_vhost_now_ms();
+    bool can = ae_vhost_receivers_check(&server->receivers, &server->error) == 0;
+
+    if (!can)
+        server->owner->trouble = server->error;
+    else if (!server->calls)
+        server->owner->trouble.text[0] = '\0';
+    if (!server->calls)
+        hear_listener(server, can);
+    if (server->receivers.count)
+        return TEND_NS;
+    return !server->calls ? 0 : left > 0 ? (uint64_t)left * 1000000 : TEND_NS;
 }
 
 static uint64_t tend(struct ae_port_owner *owner)
 {
     struct server *server = server_of(owner);
 
+    if (server->calls && !has_peer(server) && ae_vhost_now_ms() >= server->retry_at)
+        call(server);
     look_for_events(server);
     relay(server);
     look_for_broken(server);
     serve(server);
     bring_up_to_date(server);
-    if (!has_peer(server))
-        hear_listener(server, ae_vhost_receivers_check(&server->receivers, &server->error) == 0);
-    return has_peer(server) || server->receivers.count ? TEND_NS : 0;
+    return has_peer(server) ? TEND_NS : await_peer(server);
 }
 
 static void event(struct ae_port_owner *owner, int fd)
@@ -433,10 +497,37 @@ static int make_controls(struct server *server, struct ae_error *err)
     return 0;
 }
 
+/* What has the name is as it should be, but nobody listens there yet. */
+static bool may_come(int rc)
+{
+    return rc == -ENOENT || rc == -ECONNREFUSED || rc == -EAGAIN;
+}
+
+static int reach_peers(struct server *server, struct ae_error *err)
+{
+    const char *path = server->owner->base;
+    struct epoll_event event = {.events = EPOLLIN};
+    int rc = ae_port_choice_bool(server->owner, "client", &server->calls, err);
+
+    if (rc)
+        return rc;
+    server->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (server->epoll < 0)
+        return ae_error_set(err, -errno, "epoll: %s", strerror(errno));
+    if (server->calls) {
+        rc = call(server);
+        return !rc || may_come(rc) ? 0 : ae_error_set(err, rc, "%s", server->error.text);
+    }
+    rc = ae_vhost_listen(&server->listener, path, err);
+    event.data.fd = server->listener.fd;
+    if (!rc && epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->listener.fd, &event))
+        rc = ae_error_set(err, -errno, "watching %s: %s", path, strerror(errno));
+    return rc;
+}
+
 static int open_server(struct ae_port_owner *owner, struct ae_error *err)
 {
     struct server *server = calloc(1, sizeof(*server));
-    struct epoll_event event = {.events = EPOLLIN};
     int rc;
 
     if (!server)
@@ -457,16 +548,7 @@ static int open_server(struct ae_port_owner *owner, struct ae_error *err)
     rc = make_controls(server, err);
     if (!rc)
         rc = ae_vhost_notifier_open(&server->notifier, err);
-    if (!rc)
-        rc = ae_vhost_listen(&server->listener, owner->base, err);
-    if (rc)
-        return rc;
-    server->epoll = epoll_create1(EPOLL_CLOEXEC);
-    event.data.fd = server->listener.fd;
-    if (server->epoll < 0 ||
-        epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->listener.fd, &event))
-        return ae_error_set(err, -errno, "watching %s: %s", owner->base, strerror(errno));
-    return 0;
+    return rc ? rc : reach_peers(server, err);
 }
 
 static int map(struct ae_port_owner *owner, struct ae_error *err)
@@ -557,7 +639,9 @@ const struct ae_port_ops ae_port_vhost_server = {
     .name = "vhost-server",
     .path = AE_PATH_DEVICE,
     .scheme = "vhost-user-server:",
-    .description = "vhost-user-server:PATH, a socket that virtual machines and DPDK programs connect to",
+    .description = "vhost-user-server:PATH, a socket that virtual machines and DPDK programs connect "
+                   "to, or serve",
+    .keys = keys,
     .transport = &transport,
     .ring_default = 256,
     .ring_min = 2,

@@ -138,7 +138,6 @@ void ae_vhost_inflight_left(struct ae_vhost_front *front);
 
 /* ---- The connection ---- */
 
-#define AE_VHOST_RETRY_MS 100 /* between attempts to connect */
 
 /* The first connection: may wait for a back end that connects to us. */
 int ae_vhost_front_reach(struct ae_vhost_front *front, struct ae_error *err);

@@ -525,7 +525,7 @@ static void let_go_promptly(int (*make)(void))
     assert_int_equal(ae_vhost_let_go(&receivers, ends[1]), 0);
     snprintf(name, sizeof(name), "/tmp/aether-receiver.%d", getpid());
     assert_int_equal(ae_vhost_listen(&listener, name, NULL), 0);
-    fd = ae_vhost_connect(name, NULL);
+    fd = ae_vhost_connect(name, "", NULL);
     assert_true(fd >= 0);
     send_from_peer(&one, fd);
     close(fd);
