@@ -232,7 +232,7 @@ static pid_t start_swapper(const char *forged)
     pid_t pid = fork();
 
     if (pid == 0) {
-        for (unsigned i = 0;; i++) {
+        for (;;) {
             char link_name[200];
 
             snprintf(link_name, sizeof(link_name), "%s/swap", directory);
