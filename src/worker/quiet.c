@@ -244,7 +244,7 @@ int ae_quiet_enter(struct ae_worker *worker, const struct ae_quiet_options *opti
         return rc;
     if (worker->supervised && worker->shared->calls > calls)
         calls = worker->shared->calls == AE_QUIET_OBSERVE ? AE_QUIET_OBSERVE : AE_QUIET_ENFORCE;
-    rc = ae_calls_begin(calls, &worker->shared->made, err);
+    rc = ae_calls_begin(calls, worker->shared ? &worker->shared->made : NULL, err);
     if (rc)
         return rc;
     touch_stack(stack);
