@@ -33,7 +33,8 @@ static void config(const char *text, size_t size)
         return;
     strcpy(partition->path, "fuzz.conf");
     ae_partition_parse(partition, text, size, &err);
-    ae_partition_parse_near(partition->cpus.value, &cores, address);
+    if (partition->cpus.value)
+        ae_partition_parse_near(partition->cpus.value, &cores, address);
     ae_partition_free(partition);
 }
 

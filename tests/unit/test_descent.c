@@ -31,9 +31,10 @@
 #include <aether/supervise.h>
 
 #include "base/root.h"
+#include "reachable.h"
 #include "worker/descent.h"
 
-static char self[4096];
+static char self[64];
 static struct ae_supervise_result result;
 static struct ae_error err;
 
@@ -412,7 +413,7 @@ int main(int argc, char **argv)
 
     if (argc > 1)
         return be_worker();
-    if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+    if (reachable_self(self))
         return 1;
     if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
         puts("a supervisor and a worker need a CPU each");

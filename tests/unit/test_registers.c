@@ -29,13 +29,14 @@
 
 #include <aether/worker.h>
 
+#include "reachable.h"
 #include "worker/launch.h"
 
 #define SIZE   8192
 #define OFFSET 4096
 #define NAME   "the-device"
 
-static char self[4096];
+static char self[64];
 static struct ae_error err;
 
 /* ---- The worker's side ---- */
@@ -374,7 +375,7 @@ int main(int argc, char **argv)
 
     if (argc > 1)
         return strcmp(argv[1], "look") == 0 ? look() : be_program();
-    if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+    if (reachable_self(self))
         return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
