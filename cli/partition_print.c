@@ -203,7 +203,7 @@ static void print_json(struct partition_output *output, FILE *out, const char *w
     if (summary)
         json_object_set_new(object, "summary", counts(summary));
     json_object_set_new(object, "error", json_null());
-    json_object_set(object, "lines", output->lines ? output->lines : json_array());
+    json_object_set_new(object, "lines", output->lines ? json_incref(output->lines) : json_array());
     if (out == stdout) {
         cli_json_print(object, JSON_COMPACT);
         return;
