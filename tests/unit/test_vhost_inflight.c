@@ -146,7 +146,7 @@ static void die_with_all_kinds(struct back *back, bool shuffle)
         back->use_last = 2;
         wait_for_count(&back->echoed, echoed + 7);
     }
-    back->quiet = true;
+    back_be_quiet(back);
     send_frames(9);
     back->hang_up = true;
     lose_link();
@@ -161,8 +161,7 @@ static void die_with_a_full_ring(struct back *back)
 
     send_frames(5);
     wait_for_count(&back->echoed, echoed + 5);
-    back->quiet = true;
-    usleep(1000); /* a frame it was about to take */
+    back_be_quiet(back);
     while (send_one())
         ;
     back->hang_up = true;
@@ -370,8 +369,7 @@ static void a_broken_ring_is_not_gone_on_with(void **state)
         port = open_port(&back, choices[i / 2]);
         begin(port, 0, true);
         exchange(10);
-        back.quiet = true;
-        usleep(10000);
+        back_be_quiet(&back);
         if (i % 2) { /* it spoils the ring before it goes: found when it is back */
             back.hang_up = true;
             lose_link();

@@ -235,7 +235,7 @@ static void a_back_end_that_breaks_a_ring_is_left(void **state)
     port = open_port(&back, ",packed=off");
     for (unsigned i = 0; i < 2; i++) {
         exchange(port, 0, 10);
-        back.quiet = true; /* else it would put right what we spoil */
+        back_be_quiet(&back); /* else it would put right what we spoil */
         used = (void *)(uintptr_t)back.vrings[i].addr.used; /* the same address for both ends */
         __atomic_fetch_add(&used->idx, 1000, __ATOMIC_RELEASE);
         exchange_until_lost(port, &back, 2 + i);
@@ -429,8 +429,7 @@ static void what_was_on_its_way_comes_back(void **state)
     port = open_port(&back, "");
     queue = ae_port_queue(port, 0);
     wait_for(port, &back.enabled_pairs, 1);
-    back.quiet = true;
-    usleep(20000);
+    back_be_quiet(&back);
     fill_send_ring(queue);
     assert_int_equal(ae_pool_available(queue->pool), 64);
     back.sin = BACK_DIES;
@@ -606,7 +605,7 @@ static void notifications_are_relayed(void **state)
     queue = ae_port_queue(port, 0);
     wait_for(port, &back.kicks, 3); /* the third for the buffers that attaching gave */
     kicks = back.kicks;
-    back.quiet = true;
+    back_be_quiet(&back);
     packet = make_frame(queue, 1);
     assert_int_equal(ae_send(queue, &packet, 1), 1);
     usleep(10000);

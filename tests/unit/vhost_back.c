@@ -332,6 +332,7 @@ static void serve(struct back *back)
         count_kicks(back);
         for (unsigned i = 0; i < BACK_VRINGS / 2 && !back->quiet; i++)
             back_tracks(back) ? back_echo_tracked(back, i) : echo(back, i);
+        back->passes++;
         if (atomic_exchange(&back->blame, false))
             report_error(back);
         if (atomic_exchange(&back->hang_up, false))
@@ -340,6 +341,15 @@ static void serve(struct back *back)
     }
     ae_vhost_stream_drop(&stream);
     forget_connection(back);
+}
+
+void back_be_quiet(struct back *back)
+{
+    unsigned passes = back->passes;
+
+    back->quiet = true;
+    for (unsigned i = 0; i < 10000 && back->passes - passes < 2; i++)
+        usleep(1000);
 }
 
 static void *run(void *argument)

@@ -73,6 +73,7 @@ struct back {
     atomic_uint sin_at;
     atomic_uint sin_times;
     atomic_bool quiet;   /* takes no frames */
+    atomic_uint passes;  /* over all its queues */
     atomic_bool hang_up; /* set: closes the connection, and clears it */
     atomic_bool blame;   /* set: reports an error of ring 0, and clears it */
 
@@ -111,6 +112,8 @@ struct back {
 
 /* A good one: all features, packed, in order, one queue pair. Change it, then start it. */
 void back_init(struct back *back);
+/* Takes no frames from now on, and is not about to finish one. For a back end that is connected. */
+void back_be_quiet(struct back *back);
 void back_start(struct back *back);
 void back_stop(struct back *back); /* joins */
 
