@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "../../cli/capture.h"
+#include "repeated.h"
 
 static json_t *parsed(const char *text, unsigned workers)
 {
@@ -52,30 +53,26 @@ static void values_and_texts(void **state)
     check("\x1b[2J", 1, "\"\\u001B[2J\"");
 }
 
-static char *repeated(const char *text, size_t times)
-{
-    size_t length = strlen(text);
-    char *all = calloc(times, length + 1);
-
-    for (size_t i = 0; i < times; i++)
-        memcpy(all + i * length, text, length);
-    return all;
-}
-
 /* What would cost far more than its length stays text. */
 static void over_budget(void **state)
 {
     static const struct {
-        const char *text;
+        const char *first, *part;
         size_t times;
+        const char *middle, *end, *last;
     } cases[] = {
-        {"[", 33},        {"{\"a\":", 33},  {"[],", 65536},
-        {"\"\",", 65536}, {"[[1],", 40000}, {"1,", 70000},
+        {"", "[", 33, "", "]", ""},
+        {"", "{\"a\":", 33, "1", "}", ""},
+        {"[", "[],", 65536, "[]", "", "]"},
+        {"[", "\"\",", 65536, "\"\"", "", "]"},
+        {"[", "[1],", 40000, "1", "", "]"},
+        {"[", "1,", 70000, "1", "", "]"},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char *text = repeated(cases[i].text, cases[i].times);
+        char *text = repeated(cases[i].first, cases[i].part, cases[i].times, cases[i].middle,
+                              cases[i].end, cases[i].last);
         json_t *value = parsed(text, 1);
 
         assert_true(json_is_string(value));

@@ -16,6 +16,7 @@
 #include "base/root.h"
 #include "made_certificate.h"
 #include "made_root.h"
+#include "repeated.h"
 
 #define CPU   1000 /* no machine that runs this test has it */
 #define PID   4242
@@ -689,24 +690,6 @@ static json_t *with_output(const char *name, const char *output, int rc)
     unlink(file);
     close(fd);
     return json;
-}
-
-static char *repeated(const char *first, const char *part, size_t times, const char *middle,
-                      const char *end, const char *last)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-
-    fputs(first, out);
-    for (size_t i = 0; i < times; i++)
-        fputs(part, out);
-    fputs(middle, out);
-    for (size_t i = 0; i < times; i++)
-        fputs(end, out);
-    fputs(last, out);
-    fclose(out);
-    return text;
 }
 
 static void no_output_makes_a_certificate_unreadable(void **state)
