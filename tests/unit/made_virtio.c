@@ -104,17 +104,19 @@ void made_virtio_answer(void)
         ;
 }
 
-static void notified(uint32_t at)
+/* 4.1.5.2: queues may share a place, and what is written tells which of them it is. */
+static void notified(uint32_t at, uint32_t value)
 {
-    for (uint16_t i = 0; i < made_virtio.num_queues && i < MADE_QUEUES; i++) {
-        if (MADE_NOTIFY + (uint64_t)made_virtio.queues[i].notify_off * multiplier_of_notify != at)
-            continue;
-        made_virtio.queues[i].notified++;
-        if (i == made_virtio.control && !made_virtio.silent)
-            made_virtio_answer();
+    uint16_t queue = (uint16_t)value;
+
+    if (queue >= made_virtio.num_queues || queue >= MADE_QUEUES ||
+        MADE_NOTIFY + (uint64_t)made_virtio.queues[queue].notify_off * multiplier_of_notify != at) {
+        made_virtio.wrong++;
         return;
     }
-    made_virtio.wrong++;
+    made_virtio.queues[queue].notified++;
+    if (queue == made_virtio.control && !made_virtio.silent)
+        made_virtio_answer();
 }
 
 /* ---- Registers ---- */
@@ -255,7 +257,7 @@ static void write_register(unsigned bar, uint32_t at, unsigned width, uint32_t v
     if (at < MADE_COMMON + sizeof(struct virtio_pci_common_cfg))
         write_common(at - MADE_COMMON, value);
     else if (at >= MADE_NOTIFY)
-        notified(at);
+        notified(at, value);
 }
 
 static const struct made_model model = {

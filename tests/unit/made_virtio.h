@@ -46,7 +46,7 @@ struct made_virtio {
     unsigned commands;
     uint8_t command[MADE_COMMANDS][2]; /* class and command of the last ones */
     uint16_t notify_offset_seen;
-    unsigned wrong; /* notifications at places of no queue */
+    unsigned wrong; /* notifications of no queue, or at another place than its own */
 };
 
 extern struct made_virtio made_virtio;
