@@ -24,7 +24,7 @@ struct arguments {
 };
 
 struct pair {
-    const char *title;
+    const char *title; /* as it may be shown */
     json_t *ping[2], *proof[2];
 };
 
@@ -244,7 +244,7 @@ static json_t *pair_json(const struct pair *pair, const struct pair *pairs, unsi
             json_array_append_new(chance, json_string(key));
     }
     return json_pack("{s:o, s:o, s:o, s:o, s:o}", "title",
-                     pair->title ? json_string(AE_TEXT(pair->title)) : json_null(), "first",
+                     pair->title ? json_string(pair->title) : json_null(), "first",
                      side_json(pair, 0), "second", side_json(pair, 1), "ratio", ratio, "chance",
                      chance);
 }
@@ -295,6 +295,7 @@ int cli_compare(int argc, char **argv)
         NULL};
     struct arguments arguments = {0};
     struct pair pairs[PAIRS] = {0};
+    char titles[PAIRS][AE_TEXT_SHOWN];
     unsigned count;
     bool whole = true;
 
@@ -305,7 +306,8 @@ int cli_compare(int argc, char **argv)
     for (unsigned i = 0; i < 2 * count; i++) {
         struct pair *pair = &pairs[i / 2];
 
-        pair->title = arguments.titles[i / 2];
+        if (arguments.titles[i / 2])
+            pair->title = ae_text_shown(titles[i / 2], AE_TEXT_SHOWN, arguments.titles[i / 2]);
         pair->ping[i % 2] = load(arguments.files[i], &pair->proof[i % 2]);
         whole = whole && pair->ping[i % 2];
     }

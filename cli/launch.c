@@ -382,23 +382,26 @@ static int exit_status(const struct run *run, const struct ae_supervise_result *
     for (unsigned i = 0; i < run->launch->cpu_count; i++) {
         const struct ae_supervise_worker *worker = &result->workers[i];
         int status = WIFEXITED(worker->status) ? WEXITSTATUS(worker->status) : CLI_FAILED;
+        char text[160] = "";
 
         if (WIFSIGNALED(worker->status)) {
-            fprintf(stderr, "aether %s: the worker on CPU %d was ended by signal %d (%s)%s\n",
-                    run->verb, run->launch->cpus[i], WTERMSIG(worker->status),
-                    strsignal(WTERMSIG(worker->status)),
-                    worker->stopped_by_us ? ", from here, since it did not stop when asked" : "");
+            snprintf(text, sizeof(text), "the worker on CPU %d was ended by signal %d (%s)%s",
+                     run->launch->cpus[i], WTERMSIG(worker->status),
+                     strsignal(WTERMSIG(worker->status)),
+                     worker->stopped_by_us ? ", from here, since it did not stop when asked" : "");
+            fprintf(stderr, "aether %s: %s\n", run->verb, text);
             status = 128 + WTERMSIG(worker->status);
-        } else if (!status && !run->launch->watch && run->proofs[i].finished && run->proofs[i].verdict != AE_PROOF_QUIET) {
+        } else if (!status && !run->launch->watch && run->proofs[i].finished &&
+                   run->proofs[i].verdict != AE_PROOF_QUIET) {
             status = CLI_NOT_QUIET;
         } else if (status) {
-            char text[64];
-
             snprintf(text, sizeof(text), "the worker on CPU %d ended with exit status %d",
                      run->launch->cpus[i], status);
+        }
+        if (status > worst) {
+            worst = status;
             cli_json_because(text);
         }
-        worst = status > worst ? status : worst;
     }
     return worst;
 }

@@ -451,8 +451,8 @@ static int report_cpu(const struct noise *noise, unsigned index, json_t *cpus, s
 
     if (rc)
         return rc;
-    rc = ae_gap_summarise_blurred(&summary, record, noise->traced ? &traced.trace : NULL, traced.blur,
-                                  noise->top);
+    rc = ae_gap_summarise(&summary, record, noise->traced ? &traced.trace : NULL, traced.blur,
+                          noise->top);
     if (rc)
         rc = ae_error_set(err, rc, "adding up the gaps of CPU %u: out of memory", record->cpu);
     else if (noise->json)

@@ -210,11 +210,10 @@ static int find_cpu(pid_t pid, struct ae_error *err)
         return ae_error_set(err, -ESRCH, "there is no process %d", pid);
     if (task.allowed_seen && ae_cpus_count(&task.allowed) == 1)
         return ae_cpus_next(&task.allowed, 0);
-    if (!task.allowed_seen || ae_cpus_format(&task.allowed, list, sizeof(list)) < 0)
-        strcpy(list, "of a long list");
     return ae_error_set(err, -EINVAL,
                         "process %d may run on CPUs %s; a worker is tied to one (taskset -c)", pid,
-                        list);
+                        task.allowed_seen ? ae_cpus_show(&task.allowed, list, sizeof(list))
+                                          : "that the kernel does not tell");
 }
 
 static int leave_cpu(int cpu, struct ae_error *err)

@@ -9,8 +9,8 @@
  *
  *     ae_certificate_begin(&certificate, cpu, NULL, &err);
  *     ae_proof_prepare(...), start the worker
- *     ae_certificate_watch(certificate, pid, window_ms, &err);   the worker waits at its gate, or
- * runs ae_proof_begin(...), time passes, ae_proof_end(...), ae_proof_finish(...)
+ *     ae_certificate_watch(certificate, pid, window_ms, &err);   the worker is at its gate, or runs
+ *     ae_proof_begin(...), time passes, ae_proof_end(...), ae_proof_finish(...)
  *     ae_certificate_finish(certificate, proof);
  *     ae_certificate_write(certificate, "/var/lib/me/today.json", NULL, &err);
  *

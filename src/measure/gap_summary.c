@@ -79,8 +79,8 @@ static int more_time(const void *a, const void *b)
     return (left->ticks < right->ticks) - (left->ticks > right->ticks);
 }
 
-int ae_gap_summarise_blurred(struct ae_gap_summary *summary, const struct ae_gap_record *record,
-                             const struct ae_attribution_trace *trace, uint64_t blur, unsigned top)
+int ae_gap_summarise(struct ae_gap_summary *summary, const struct ae_gap_record *record,
+                     const struct ae_attribution_trace *trace, uint64_t blur, unsigned top)
 {
     uint64_t slack = ae_clock_from_ns(SLACK_NS) + blur;
 
@@ -98,12 +98,6 @@ int ae_gap_summarise_blurred(struct ae_gap_summary *summary, const struct ae_gap
     summary->untraced += record->overflow;
     qsort(summary->causes, summary->cause_count, sizeof(summary->causes[0]), more_time);
     return 0;
-}
-
-int ae_gap_summarise(struct ae_gap_summary *summary, const struct ae_gap_record *record,
-                     const struct ae_attribution_trace *trace, unsigned top)
-{
-    return ae_gap_summarise_blurred(summary, record, trace, 0, top);
 }
 
 void ae_gap_summary_free(struct ae_gap_summary *summary)

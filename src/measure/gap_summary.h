@@ -25,13 +25,12 @@ struct ae_gap_summary {
     uint64_t attributed, unattributed, untraced; /* gaps; the three add up to record->gaps */
 };
 
-/* trace NULL: nobody looked. Keeps the `top` longest gaps. -ENOMEM. */
+/*
+ * trace NULL: nobody looked; its times are right to `blur` ticks. Keeps the `top` longest gaps.
+ * -ENOMEM.
+ */
 int ae_gap_summarise(struct ae_gap_summary *summary, const struct ae_gap_record *record,
-                     const struct ae_attribution_trace *trace, unsigned top);
-
-/* The same for a trace whose times are right to `blur` ticks only. */
-int ae_gap_summarise_blurred(struct ae_gap_summary *summary, const struct ae_gap_record *record,
-                             const struct ae_attribution_trace *trace, uint64_t blur, unsigned top);
+                     const struct ae_attribution_trace *trace, uint64_t blur, unsigned top);
 void ae_gap_summary_free(struct ae_gap_summary *summary);
 
 #endif

@@ -129,15 +129,23 @@ static int enable(const struct ae_gap_trace *trace, const char *event)
     return write_file(trace, name, "1");
 }
 
-/* On, and without a filter, which would keep events from us. */
+/* Does a file that keeps events from us name any, however many? One that is not there keeps none. */
+static bool restricts(const struct ae_gap_trace *trace, const char *name, const char *none)
+{
+    char text[64];
+    ssize_t length = read_file(trace, name, text, sizeof(text));
+
+    return length != -ENOENT && (length < 0 || (length > 0 && strcmp(text, none) != 0));
+}
+
+/* On, and without a filter. */
 static int is_enabled(const struct ae_gap_trace *trace, const char *event)
 {
     char name[160], text[64];
     ssize_t length;
 
     snprintf(name, sizeof(name), "events/%s/filter", event);
-    length = read_file(trace, name, text, sizeof(text));
-    if (length != -ENOENT && (length < 0 || (length > 0 && strcmp(text, "none") != 0)))
+    if (restricts(trace, name, "none"))
         return -ESTALE;
     snprintf(name, sizeof(name), "events/%s/enable", event);
     length = read_file(trace, name, text, sizeof(text));
@@ -368,15 +376,22 @@ int ae_gap_trace_switch(const struct ae_gap_trace *trace, int on, struct ae_erro
 
 /* ---- Is it still ours, and as it was set? ---- */
 
+static bool is_ours(const struct ae_gap_trace *trace)
+{
+    struct stat status;
+
+    return identify(trace, &status) == 0 && status.st_dev == trace->device &&
+           status.st_ino == trace->inode;
+}
+
 static const char *find_change(const struct ae_gap_trace *trace, char detail[128])
 {
     char text[AE_CPUS_MAX / 32 * 9 + 1];
     struct ae_cpus cpus;
-    struct stat status;
     unsigned enabled;
 
     detail[0] = '\0';
-    if (identify(trace, &status) || status.st_dev != trace->device || status.st_ino != trace->inode)
+    if (!is_ours(trace))
         return "the instance is gone, or is another";
     if (read_file(trace, "tracing_on", text, sizeof(text)) < 0 || strcmp(text, "1") != 0)
         return "it was switched off";
@@ -388,10 +403,9 @@ static const char *find_change(const struct ae_gap_trace *trace, char detail[128
     if (read_file(trace, "trace_clock", text, sizeof(text)) < 0 ||
         !lists(text, clocks[trace->clock].name, true))
         return "it was given another clock";
-    if (read_file(trace, "set_event_pid", text, sizeof(text)) > 0 && strcmp(text, "no pid") != 0)
+    if (restricts(trace, "set_event_pid", "no pid"))
         return "it was narrowed to some processes";
-    if (read_file(trace, "set_event_notrace_pid", text, sizeof(text)) > 0 &&
-        strcmp(text, "no pid") != 0)
+    if (restricts(trace, "set_event_notrace_pid", "no pid"))
         return "some processes were left out of it";
     enabled = count_enabled(trace);
     snprintf(detail, 128, " (%u of %u are on)", enabled, trace->events);
@@ -519,12 +533,10 @@ void ae_gap_trace_cpu_free(struct ae_gap_trace_cpu *cpu)
 
 void ae_gap_trace_close(struct ae_gap_trace *trace)
 {
-    struct stat status;
     char full[PATH_MAX];
 
     /* An instance is removed as a directory; the files in it are not there to be unlinked. */
-    if (trace->path[0] && identify(trace, &status) == 0 && status.st_dev == trace->device &&
-        status.st_ino == trace->inode && ae_root_path(full, sizeof(full), trace->path) == 0) {
+    if (trace->path[0] && is_ours(trace) && ae_root_path(full, sizeof(full), trace->path) == 0) {
         write_file(trace, "tracing_on", "0");
         rmdir(full);
     }

@@ -87,11 +87,9 @@ void ae_gap_trace_close(struct ae_gap_trace *trace);
  */
 int ae_gap_trace_parse_line(char *line, struct ae_attribution_event *event);
 
-/* Parses a whole trace file in place; events point into text. The caller frees *events. */
-int ae_gap_trace_parse(char *text, struct ae_attribution_event **events, size_t *count);
-
 /*
- * The same for what one CPU recorded. `in_seconds`: with a clock that counts time, not ticks; times
+ * Parses what one CPU recorded, a whole trace file, in place; events point into text. The caller
+ * frees *events. `in_seconds`: with a clock that counts time, not ticks; times
  * are nanoseconds then. *strange: lines behind the heading that are no event of that CPU and clock,
  * or that the kernel did not print.
  */

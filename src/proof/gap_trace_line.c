@@ -159,10 +159,3 @@ int ae_gap_trace_parse_cpu(char *text, unsigned cpu, bool in_seconds,
     *count = list.count;
     return 0;
 }
-
-int ae_gap_trace_parse(char *text, struct ae_attribution_event **events, size_t *count)
-{
-    size_t strange;
-
-    return ae_gap_trace_parse_cpu(text, 0, false, events, count, &strange);
-}

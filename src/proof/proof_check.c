@@ -58,10 +58,7 @@ static void check_place(struct ae_proof *proof, const struct ae_task_counters *t
                         const char *when)
 {
     char what[64], list[128];
-    struct ae_cpus only;
 
-    ae_cpus_clear(&only);
-    ae_cpus_add(&only, proof->cpu);
     snprintf(what, sizeof(what), "that the worker was on CPU %u", proof->cpu);
     if (task->processor < 0)
         ae_proof_miss(proof, what, "the kernel does not tell where it was %s", when);
@@ -70,10 +67,9 @@ static void check_place(struct ae_proof *proof, const struct ae_task_counters *t
     snprintf(what, sizeof(what), "that the worker was tied to CPU %u", proof->cpu);
     if (!task->allowed_seen)
         ae_proof_miss(proof, what, "the kernel does not tell where it might run %s", when);
-    else if (!ae_cpus_equal(&task->allowed, &only))
-        ae_proof_miss(
-            proof, what, "it might run on CPUs %s %s",
-            ae_cpus_format(&task->allowed, list, sizeof(list)) < 0 ? "of a long list" : list, when);
+    else if (ae_cpus_count(&task->allowed) != 1 || !ae_cpus_has(&task->allowed, proof->cpu))
+        ae_proof_miss(proof, what, "it might run on CPUs %s %s",
+                      ae_cpus_show(&task->allowed, list, sizeof(list)), when);
 }
 
 static void check_process(struct ae_proof *proof)

@@ -331,7 +331,7 @@ static void a_summary_adds_up(void **state)
     struct ae_gap_summary summary;
 
     (void)state;
-    assert_int_equal(ae_gap_summarise(&summary, &record, &trace, 2), 0);
+    assert_int_equal(ae_gap_summarise(&summary, &record, &trace, 0, 2), 0);
     /* The slack of 100 ns is many ticks here, so only the sums are looked at. */
     assert_int_equal(summary.attributed + summary.unattributed + summary.untraced, record.gaps);
     assert_int_equal(summary.worst_count, 2);
@@ -340,7 +340,7 @@ static void a_summary_adds_up(void **state)
     for (unsigned i = 0; i < summary.cause_count; i++)
         assert_true(summary.causes[i].gaps <= COUNT(items)); /* a gap counts once in each */
     ae_gap_summary_free(&summary);
-    assert_int_equal(ae_gap_summarise(&summary, &record, NULL, 0), 0);
+    assert_int_equal(ae_gap_summarise(&summary, &record, NULL, 0, 0), 0);
     assert_int_equal(summary.untraced, record.gaps);
     assert_int_equal(summary.cause_count, 1);
     assert_int_equal(summary.causes[0].gaps, COUNT(items));
