@@ -72,7 +72,6 @@ static void write_register(unsigned bar, uint32_t at, unsigned width, uint32_t v
     if (bar || width != 4)
         return;
     if (at == CTRL && value & CTRL_RST) {
-        made_e1000e.resets++;
         power_on();
         made_e1000e_set(CTRL, CTRL_RST);
     } else if (at == CTRL && value & CTRL_GIO_MASTER_DISABLE) {

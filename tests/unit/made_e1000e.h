@@ -14,9 +14,8 @@
 struct made_e1000e {
     bool gone; /* reads are all ones */
     bool never_reset, never_nvm, never_stops;
-    unsigned resets; /* by CTRL.RST */
-    bool masters;    /* GIO master enable */
-    unsigned stops;  /* how often it was told to master the bus no more */
+    bool masters;   /* GIO master enable */
+    unsigned stops; /* how often it was told to master the bus no more */
     bool linked;
     uint8_t mac[6];
     bool no_mac;         /* the NVM's address is not valid */

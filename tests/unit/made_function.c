@@ -225,7 +225,6 @@ static int do_reset(void)
 static int map_dma(const struct vfio_iommu_type1_dma_map *map)
 {
     check(made_function.mapped < MAPPINGS, "too much is mapped");
-    made_function.mappings++;
     dma[made_function.mapped].at = (uint8_t *)(uintptr_t)map->vaddr;
     dma[made_function.mapped].iova = map->iova;
     dma[made_function.mapped++].size = map->size;

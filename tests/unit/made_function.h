@@ -43,7 +43,7 @@ struct made_function {
     /* Another answer than the model's; NULL: never. */
     uint32_t (*lie)(uint32_t value, unsigned width);
     /* What was done with it. */
-    unsigned resets, masters, mappings, mapped; /* masters: resets while it mastered the bus */
+    unsigned resets, masters, mapped; /* masters: resets while it mastered the bus */
     uint64_t slept, accesses;
     bool unmapped_early; /* memory was unmapped while the function could write to it */
 };

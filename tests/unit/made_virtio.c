@@ -114,7 +114,6 @@ static void notified(uint32_t at, uint32_t value)
         made_virtio.wrong++;
         return;
     }
-    made_virtio.queues[queue].notified++;
     if (queue == made_virtio.control && !made_virtio.silent)
         made_virtio_answer();
 }
@@ -131,7 +130,6 @@ static void power_on(void)
 
         *queue = (struct made_queue){.size = queue->size,
                                      .notify_off = queue->notify_off,
-                                     .notified = queue->notified,
                                      .used_size = queue->size,
                                      .wrap = true};
     }
@@ -177,12 +175,10 @@ static uint32_t read_register(unsigned bar, uint32_t at, unsigned width, uint32_
         return ones;
     if (bar != BAR)
         return stored;
-    if (at < MADE_COMMON + sizeof(struct virtio_pci_common_cfg)) {
+    if (at < MADE_COMMON + sizeof(struct virtio_pci_common_cfg))
         value = read_common(at - MADE_COMMON, stored);
-    } else if (at >= MADE_CONFIG && at < MADE_CONFIG + sizeof(made_virtio.config)) {
-        made_virtio.reads_of_config++;
+    else if (at >= MADE_CONFIG && at < MADE_CONFIG + sizeof(made_virtio.config))
         value = ((const uint8_t *)&made_virtio.config)[at - MADE_CONFIG];
-    }
     return value & ones;
 }
 

@@ -25,7 +25,6 @@ struct made_queue {
     uint16_t used_size; /* what the driver set */
     bool enabled;
     uint64_t desc, driver, device;
-    unsigned notified;
     uint16_t next; /* control queue: split: free-running; packed: slot */
     bool wrap;
 };
@@ -40,12 +39,11 @@ struct made_virtio {
     struct made_queue queues[MADE_QUEUES];
     uint16_t control; /* the control queue */
     bool gone, never_reset, no_features_ok, restless, no_vector;
-    bool silent;                       /* the control queue does not answer */
-    uint8_t verdict;                   /* what it answers */
-    unsigned reads_of_config, gone_at; /* gone_at: that many accesses later; 0: never */
+    bool silent;      /* the control queue does not answer */
+    uint8_t verdict;  /* what it answers */
+    unsigned gone_at; /* that many accesses later; 0: never */
     unsigned commands;
     uint8_t command[MADE_COMMANDS][2]; /* class and command of the last ones */
-    uint16_t notify_offset_seen;
     unsigned wrong; /* notifications of no queue, or at another place than its own */
 };
 
