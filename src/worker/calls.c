@@ -42,15 +42,18 @@ unsigned ae_calls_read(const struct ae_shared_calls *noted,
     if (count > AE_SHARED_CALLS)
         count = AE_SHARED_CALLS;
     for (uint32_t i = 0; i < count; i++) {
-        const struct ae_shared_call call = noted->calls[i];
-        const char *name = ae_syscall_name(call.number);
+        const struct ae_shared_call *call = &noted->calls[i];
+        /* Once each: what came of the worker may still write there. */
+        uint32_t number = __atomic_load_n(&call->number, __ATOMIC_RELAXED);
+        uint32_t fate = __atomic_load_n(&call->fate, __ATOMIC_RELAXED);
+        const char *name = ae_syscall_name(number);
 
-        calls[i].times = call.times;
-        calls[i].fate = call.fate <= AE_CALL_OURS ? (enum ae_call_fate)call.fate : AE_CALL_MADE;
+        calls[i].times = __atomic_load_n(&call->times, __ATOMIC_RELAXED);
+        calls[i].fate = fate <= AE_CALL_OURS ? (enum ae_call_fate)fate : AE_CALL_MADE;
         if (name)
             snprintf(calls[i].name, sizeof(calls[i].name), "%s", name);
         else
-            snprintf(calls[i].name, sizeof(calls[i].name), "%u", call.number);
+            snprintf(calls[i].name, sizeof(calls[i].name), "%u", number);
     }
     if (more)
         calls[count++] = (struct ae_quiet_call){"others", AE_CALL_MADE, more};

@@ -103,28 +103,25 @@ static int write_to(const struct ae_descent *descent, const char *file, const ch
 
 /* ---- The group ---- */
 
-static int each_process(const struct ae_descent *descent, void (*each)(pid_t pid, void *context),
-                        void *context)
+static void each_process(const struct ae_descent *descent, void (*each)(pid_t pid, void *context),
+                         void *context)
 {
     char path[AE_DESCENT_PATH + 32], *text;
-    int count = 0;
 
     /* A threaded group has no processes of its own; each of a process's threads names it. */
     snprintf(path, sizeof(path), "%s/cgroup.threads", descent->path);
     if (ae_root_read_all(path, &text) < 0)
-        return 0;
+        return;
     for (char *at = text, *end;; at = end) {
         long pid = strtol(at, &end, 10);
 
         if (end == at)
             break;
-        count++;
         /* 0: of a name space that we do not see into. */
         if (pid > 1)
             each((pid_t)pid, context);
     }
     free(text);
-    return count;
 }
 
 static void kill_one(pid_t pid, void *context)
@@ -202,6 +199,9 @@ static int end_group(struct ae_descent *descent, int64_t end, struct ae_error *e
         rest();
     }
     each_process(descent, note_one, &left);
+    if (!left)
+        return ae_error_set(err, -ETIMEDOUT, "control group %s, of a worker, cannot be removed",
+                            descent->path);
     return left_over(left, err);
 }
 
@@ -279,13 +279,17 @@ struct search {
     pid_t left; /* one that was found; 0: none */
 };
 
-/* What a worker starts has new privileges forbidden, for ever; what we start for ourselves has not.
+/*
+ * A worker begins a session of its own, and nobody can join ours: what is in ours (who receives for a
+ * port, who passes output on) is ours. What a worker starts has new privileges forbidden for ever.
  */
 static bool is_a_workers(pid_t pid)
 {
     char path[48], *text;
     bool is;
 
+    if (getsid(pid) == getsid(0))
+        return false;
     snprintf(path, sizeof(path), "/proc/%d/status", pid);
     if (ae_root_read_all(path, &text) < 0)
         return false;

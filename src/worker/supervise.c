@@ -96,7 +96,7 @@ static void on_signal(int number)
 static int make_shared(struct ward *ward, const struct ae_supervise_options *options,
                        struct ae_error *err)
 {
-    int fd = memfd_create("aether-worker", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int fd = memfd_create("aether-worker", MFD_CLOEXEC | MFD_ALLOW_SEALING), rc;
 
     ward->shared_fd = fd;
     if (fd < 0 || ftruncate(fd, sizeof(struct ae_shared)) ||
@@ -107,8 +107,10 @@ static int make_shared(struct ward *ward, const struct ae_supervise_options *opt
         ward->shared = NULL;
         return ae_error_set(err, -errno, "mapping the worker's page: %s", strerror(errno));
     }
-    ae_fragile_expect(&ward->fragile, ward->shared, sizeof(struct ae_shared),
-                      (size_t)sysconf(_SC_PAGESIZE), &ward->lost);
+    rc = ae_fragile_expect(&ward->fragile, ward->shared, sizeof(struct ae_shared),
+                           (size_t)sysconf(_SC_PAGESIZE), &ward->lost);
+    if (rc)
+        return ae_error_set(err, rc, "guarding the worker's page: %s", strerror(-rc));
     ward->shared->magic = AE_SHARED_MAGIC;
     ward->shared->version = AE_SHARED_VERSION;
     ward->shared->cpu = ward->cpu;
@@ -446,12 +448,13 @@ static void collect(struct supervisor *supervisor, unsigned number)
     struct ae_supervise_worker *result = ward->result;
     /* Pairs with the release store in ae_worker_counter. */
     uint32_t count = __atomic_load_n(&ward->shared->counter_count, __ATOMIC_ACQUIRE);
+    /* Once: what came of it may still write there. */
+    uint32_t in_force = __atomic_load_n(&ward->shared->made.in_force, __ATOMIC_RELAXED);
 
     for (unsigned i = 0; i < supervisor->owner_count; i++)
         ae_port_owner_get_counters(supervisor->owners[i], number, &result->queues[i]);
-    result->calls_in_force = ward->shared->made.in_force <= AE_QUIET_ENFORCE
-                                 ? (enum ae_quiet_calls)ward->shared->made.in_force
-                                 : AE_QUIET_TRACE;
+    result->calls_in_force =
+        in_force <= AE_QUIET_ENFORCE ? (enum ae_quiet_calls)in_force : AE_QUIET_TRACE;
     result->call_count = ae_calls_read(&ward->shared->made, result->calls);
     result->counter_count = count < AE_WORKER_COUNTERS ? count : AE_WORKER_COUNTERS;
     for (unsigned i = 0; i < result->counter_count; i++) {
