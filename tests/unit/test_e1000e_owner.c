@@ -16,6 +16,7 @@
 #include <aether/port.h>
 
 #include "made_e1000e.h"
+#include "made_owner.h"
 #include "made_root.h"
 
 #define SECOND 1000000000ull
@@ -34,28 +35,6 @@ static int begin(void **state)
     return rc;
 }
 
-static int end(void **state)
-{
-    bool well = !made_function.masters && !made_function.unmapped_early;
-
-    made_function_end();
-    return made_root_end(state) || !well ? -1 : 0;
-}
-
-static struct ae_port_owner *open_it(void)
-{
-    struct ae_port_owner *owner;
-
-    if (ae_port_owner_open(&owner, MADE_ADDRESS, &small, &err))
-        fail_msg("%s", err.text);
-    return owner;
-}
-
-static bool masters(void)
-{
-    return made_config_get(PCI_COMMAND, 2) & PCI_COMMAND_MASTER;
-}
-
 /* Refused for a reason, in bounded time, the function as it should be left. */
 static void assert_refused(int wanted, const char *word)
 {
@@ -66,15 +45,7 @@ static void assert_refused(int wanted, const char *word)
     if (!strstr(err.text, word))
         fail_msg("'%s' is not in '%s'", word, err.text);
     assert_true(made_function.slept < 2 * SECOND);
-    assert_false(masters());
-}
-
-static struct ae_link link_of(const struct ae_port_owner *owner)
-{
-    struct ae_link link;
-
-    ae_port_owner_get_link(owner, &link);
-    return link;
+    assert_false(made_owner_masters());
 }
 
 static uint64_t statistic(struct ae_port_owner *owner, const char *name)
@@ -93,7 +64,7 @@ static void the_card_starts_in_order(void **state)
 {
     static const uint8_t mac[6] = {0x52, 0x54, 0, 1, 2, 3};
     struct ae_port_handoff handoff;
-    struct ae_port_owner *owner = open_it();
+    struct ae_port_owner *owner = made_owner_open(&small);
 
     (void)state;
     ae_port_owner_get_handoff(owner, &handoff);
@@ -104,17 +75,17 @@ static void the_card_starts_in_order(void **state)
     assert_int_equal(made_e1000e_get(TDBAL), (uint32_t)handoff.memory_iova + 4096);
     assert_true(made_e1000e_get(RCTL) & RCTL_EN);
     assert_true(made_e1000e_get(TCTL) & TCTL_EN);
-    assert_true(masters());
+    assert_true(made_owner_masters());
     assert_int_equal(handoff.registers_size, 0x20000);
     ae_port_owner_close(owner);
     assert_int_equal(made_e1000e.stops, 1);
-    assert_false(masters());
+    assert_false(made_owner_masters());
 }
 
 /* Once to begin, once to end. */
 static void a_function_is_reset_once_on_closing(void **state)
 {
-    struct ae_port_owner *owner = open_it();
+    struct ae_port_owner *owner = made_owner_open(&small);
 
     (void)state;
     assert_int_equal(made_function.resets, 1);
@@ -125,13 +96,13 @@ static void a_function_is_reset_once_on_closing(void **state)
 
 static void a_restart_makes_all_as_new(void **state)
 {
-    struct ae_port_owner *owner = open_it();
+    struct ae_port_owner *owner = made_owner_open(&small);
 
     (void)state;
     made_e1000e_set(RDT, 31);
     assert_int_equal(ae_port_owner_restart(owner, &err), 0);
     assert_int_equal(made_e1000e_get(RDT), 0);
-    assert_true(masters());
+    assert_true(made_owner_masters());
     assert_true(made_e1000e_get(RCTL) & RCTL_EN);
     ae_port_owner_close(owner);
 }
@@ -142,14 +113,14 @@ static void a_function_without_a_reset_restarts_and_closes(void **state)
 
     (void)state;
     made_function.no_reset = true;
-    owner = open_it();
+    owner = made_owner_open(&small);
     made_e1000e_set(RDT, 31);
     if (ae_port_owner_restart(owner, &err))
         fail_msg("%s", err.text);
     assert_int_equal(made_e1000e_get(RDT), 0);
-    assert_true(masters());
+    assert_true(made_owner_masters());
     ae_port_owner_close(owner);
-    assert_false(masters());
+    assert_false(made_owner_masters());
     assert_int_equal(made_function.resets, 0);
 }
 
@@ -166,8 +137,8 @@ static void what_never_ends_is_given_up(void **state)
     assert_refused(-ENODEV, "gone");
     made_e1000e.gone = false;
     made_e1000e.never_stops = true;
-    ae_port_owner_close(open_it());
-    assert_false(masters());
+    ae_port_owner_close(made_owner_open(&small));
+    assert_false(made_owner_masters());
 }
 
 static void impossible_addresses_are_refused(void **state)
@@ -238,42 +209,42 @@ static int first_fd(const struct ae_port_owner *owner, int wanted)
 
 static void the_link_is_followed(void **state)
 {
-    struct ae_port_owner *owner = open_it();
+    struct ae_port_owner *owner = made_owner_open(&small);
     int fd = first_fd(owner, made_function.vector);
 
     (void)state;
-    assert_false(link_of(owner).up);
+    assert_false(made_owner_link(owner).up);
     made_e1000e.linked = true;
     made_e1000e_set(ICR, ICR_LSC);
     made_signal(fd);
     ae_port_owner_event(owner, fd);
-    assert_true(link_of(owner).up && link_of(owner).full_duplex);
-    assert_int_equal(link_of(owner).mbps, 1000);
-    assert_int_equal(link_of(owner).changes, 1);
+    assert_true(made_owner_link(owner).up && made_owner_link(owner).full_duplex);
+    assert_int_equal(made_owner_link(owner).mbps, 1000);
+    assert_int_equal(made_owner_link(owner).changes, 1);
     assert_int_equal(made_e1000e_get(ICR), 0);
     made_e1000e.gone = true;
     made_signal(fd);
     ae_port_owner_event(owner, fd);
-    assert_true(link_of(owner).device_gone);
-    assert_false(link_of(owner).up);
+    assert_true(made_owner_link(owner).device_gone);
+    assert_false(made_owner_link(owner).up);
     ae_port_owner_close(owner);
 }
 
 static void the_kernel_may_want_it_back(void **state)
 {
-    struct ae_port_owner *owner = open_it();
+    struct ae_port_owner *owner = made_owner_open(&small);
     int fd = first_fd(owner, made_function.request);
 
     (void)state;
     made_signal(fd);
     ae_port_owner_event(owner, fd);
-    assert_true(link_of(owner).device_gone);
+    assert_true(made_owner_link(owner).device_gone);
     ae_port_owner_close(owner);
 }
 
 static void statistics_are_added_up(void **state)
 {
-    struct ae_port_owner *owner = open_it();
+    struct ae_port_owner *owner = made_owner_open(&small);
 
     (void)state;
     made_e1000e_set(0x4074, 5);
@@ -290,7 +261,7 @@ static void statistics_are_added_up(void **state)
 /* All ones are no count, also when the card goes in the middle. */
 static void a_card_that_goes_counts_no_more(void **state)
 {
-    struct ae_port_owner *owner = open_it();
+    struct ae_port_owner *owner = made_owner_open(&small);
 
     (void)state;
     made_e1000e_set(0x4074, 5);
@@ -304,7 +275,7 @@ static void a_card_that_goes_counts_no_more(void **state)
     assert_true(made_function.slept < SECOND);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, made_owner_end)
 
 int main(void)
 {

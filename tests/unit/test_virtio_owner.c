@@ -16,6 +16,7 @@
 
 #include <aether/port.h>
 
+#include "made_owner.h"
 #include "made_root.h"
 #include "made_virtio.h"
 #include "port/virtio_net.h"
@@ -41,10 +42,7 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-    bool well = !made_function.masters && !made_function.unmapped_early && !made_virtio.wrong;
-
-    made_function_end();
-    return made_root_end(state) || !well ? -1 : 0;
+    return made_owner_end(state) || made_virtio.wrong ? -1 : 0;
 }
 
 /* Another device for the same test. */
@@ -53,20 +51,6 @@ static void again(void)
     assert_int_equal(made_virtio.wrong, 0);
     made_function_end();
     made_virtio_begin();
-}
-
-static struct ae_port_owner *open_it(void)
-{
-    struct ae_port_owner *owner;
-
-    if (ae_port_owner_open(&owner, MADE_ADDRESS, &options, &err))
-        fail_msg("%s", err.text);
-    return owner;
-}
-
-static bool masters(void)
-{
-    return made_config_get(PCI_COMMAND, 2) & PCI_COMMAND_MASTER;
 }
 
 static void assert_refused(int wanted, const char *word)
@@ -81,15 +65,7 @@ static void assert_refused(int wanted, const char *word)
     if (rc != wanted || !strstr(err.text, word))
         fail_msg("%d, '%s' is not in '%s'", rc, word, rc ? err.text : "");
     assert_true(made_function.slept < 4 * SECOND);
-    assert_false(masters());
-}
-
-static struct ae_link link_of(const struct ae_port_owner *owner)
-{
-    struct ae_link link;
-
-    ae_port_owner_get_link(owner, &link);
-    return link;
+    assert_false(made_owner_masters());
 }
 
 static void interrupt(struct ae_port_owner *owner)
@@ -110,7 +86,7 @@ static void the_device_starts_and_ends(void **state)
 
         again();
         made_virtio.offered |= forms[i];
-        owner = open_it();
+        owner = made_owner_open(&options);
         ae_port_owner_get_handoff(owner, &handoff);
         assert_memory_equal(handoff.info.mac, mac, 6);
         assert_int_equal(made_virtio.status, 15);
@@ -119,11 +95,11 @@ static void the_device_starts_and_ends(void **state)
         assert_int_equal(made_virtio.queues[0].desc, handoff.memory_iova);
         assert_int_equal(made_virtio.queues[0].used_size, 256);
         assert_int_equal(made_virtio.commands, 3); /* the filters */
-        assert_true(masters() && link_of(owner).up);
+        assert_true(made_owner_masters() && made_owner_link(owner).up);
         ae_port_owner_close(owner);
         assert_int_equal(made_function.resets, 2);
         assert_int_equal(made_virtio.status, 0);
-        assert_false(masters());
+        assert_false(made_owner_masters());
     }
 }
 
@@ -131,7 +107,7 @@ static void the_device_starts_and_ends(void **state)
 static void a_worker_reaches_notifications_only(void **state)
 {
     struct ae_port_handoff handoff;
-    struct ae_port_owner *owner = open_it();
+    struct ae_port_owner *owner = made_owner_open(&options);
     struct ae_packet *packet;
     struct ae_port *port;
 
@@ -151,7 +127,7 @@ static void a_worker_reaches_notifications_only(void **state)
 static void the_control_queue_is_the_owners_alone(void **state)
 {
     struct ae_port_handoff handoff;
-    struct ae_port_owner *owner = open_it();
+    struct ae_port_owner *owner = made_owner_open(&options);
     const struct made_queue *control = &made_virtio.queues[2];
 
     (void)state;
@@ -168,14 +144,14 @@ static void a_function_without_a_reset_restarts(void **state)
 
     (void)state;
     made_function.no_reset = true;
-    owner = open_it();
+    owner = made_owner_open(&options);
     if (ae_port_owner_restart(owner, &err))
         fail_msg("%s", err.text);
     assert_int_equal(made_virtio.status, 15);
-    assert_true(masters());
+    assert_true(made_owner_masters());
     ae_port_owner_close(owner);
     assert_int_equal(made_virtio.status, 0);
-    assert_false(masters());
+    assert_false(made_owner_masters());
 }
 
 static void what_never_ends_is_given_up(void **state)
@@ -222,7 +198,7 @@ static void hostile_capabilities_are_passed_over(void **state)
         made_virtio_capability(0x40, VIRTIO_PCI_CAP_COMMON_CFG, 4, MADE_COMMON, 64, 0);
         made_virtio_capability(0x60, VIRTIO_PCI_CAP_DEVICE_CFG, 4, MADE_CONFIG, 64, 0);
         made_virtio_capability(0x70, VIRTIO_PCI_CAP_NOTIFY_CFG, 4, MADE_NOTIFY, 0x1000, 4);
-        ae_port_owner_close(open_it());
+        ae_port_owner_close(made_owner_open(&options));
     }
     /* One at the end of configuration space, with nothing behind it. */
     again();
@@ -230,7 +206,7 @@ static void hostile_capabilities_are_passed_over(void **state)
     made_virtio_capability(0x40, VIRTIO_PCI_CAP_COMMON_CFG, 4, MADE_COMMON, 64, 0);
     made_virtio_capability(0x70, VIRTIO_PCI_CAP_NOTIFY_CFG, 4, MADE_NOTIFY, 0x1000, 4);
     made_virtio_capability(0xf0, VIRTIO_PCI_CAP_DEVICE_CFG, 4, MADE_CONFIG, 64, 0);
-    ae_port_owner_close(open_it());
+    ae_port_owner_close(made_owner_open(&options));
 }
 
 /* Without one of them nothing is touched, not even to stop it. */
@@ -301,7 +277,7 @@ static void notifications_outside_are_refused(void **state)
             made_virtio.silent = false;
             made_virtio_capabilities(cases[i].length, cases[i].multiplier);
             if (cases[i].good)
-                ae_port_owner_close(open_it());
+                ae_port_owner_close(made_owner_open(&options));
             else
                 assert_refused(-EPROTO, "is notified by");
         }
@@ -346,7 +322,7 @@ static void odd_queue_sizes_are_rounded_down(void **state)
         made_virtio.offered |= forms[i];
         made_virtio.queues[0].size = 100;
         made_virtio.queues[2].size = 7;
-        owner = open_it();
+        owner = made_owner_open(&options);
         assert_int_equal(made_virtio.queues[0].used_size, 64);
         assert_int_equal(made_virtio.queues[2].used_size, i ? 7 : 4);
         for (unsigned round = 0; round < 20; round++) { /* the control queue goes round */
@@ -355,7 +331,7 @@ static void odd_queue_sizes_are_rounded_down(void **state)
             made_virtio.config.status = VIRTIO_NET_S_LINK_UP;
             ae_port_owner_tend(owner);
         }
-        assert_int_equal(link_of(owner).announces, 20);
+        assert_int_equal(made_owner_link(owner).announces, 20);
         assert_int_equal(made_virtio.commands, 23);
         ae_port_owner_close(owner);
     }
@@ -394,23 +370,23 @@ static void impossible_configurations_are_refused(void **state)
 
 static void the_link_is_followed(void **state)
 {
-    struct ae_port_owner *owner = open_it();
+    struct ae_port_owner *owner = made_owner_open(&options);
 
     (void)state;
     made_virtio.config.status = 0;
     interrupt(owner);
-    assert_false(link_of(owner).up);
+    assert_false(made_owner_link(owner).up);
     made_virtio.config.status = VIRTIO_NET_S_LINK_UP;
     made_virtio.restless = true; /* what cannot be read tells nothing */
     interrupt(owner);
-    assert_false(link_of(owner).up);
+    assert_false(made_owner_link(owner).up);
     made_virtio.restless = false;
     interrupt(owner);
-    assert_true(link_of(owner).up);
-    assert_false(link_of(owner).device_gone);
+    assert_true(made_owner_link(owner).up);
+    assert_false(made_owner_link(owner).device_gone);
     made_virtio.status |= VIRTIO_STATUS_DEVICE_NEEDS_RESET;
     interrupt(owner);
-    assert_true(link_of(owner).device_gone);
+    assert_true(made_owner_link(owner).device_gone);
     ae_port_owner_close(owner);
 }
 
@@ -422,11 +398,11 @@ static void a_device_that_goes_is_seen_to(void **state)
         struct ae_port_owner *owner;
 
         again();
-        owner = open_it();
+        owner = made_owner_open(&options);
         made_virtio.gone_at = at;
         interrupt(owner);
-        assert_true(link_of(owner).device_gone);
-        assert_int_equal(link_of(owner).announces, 0);
+        assert_true(made_owner_link(owner).device_gone);
+        assert_int_equal(made_owner_link(owner).announces, 0);
         made_function.slept = 0;
         ae_port_owner_close(owner);
         assert_true(made_function.slept < 2 * SECOND);
@@ -437,14 +413,14 @@ static void a_device_that_goes_is_seen_to(void **state)
 
 static void an_announcement_is_counted_and_acknowledged(void **state)
 {
-    struct ae_port_owner *owner = open_it();
+    struct ae_port_owner *owner = made_owner_open(&options);
     unsigned before = made_virtio.commands;
 
     (void)state;
     assert_int_equal(ae_port_owner_tend(owner), 0);
     made_virtio.config.status |= VIRTIO_NET_S_ANNOUNCE;
     interrupt(owner);
-    assert_int_equal(link_of(owner).announces, 1);
+    assert_int_equal(made_owner_link(owner).announces, 1);
     assert_int_equal(made_virtio.commands, before + 1);
     assert_int_equal(made_virtio.command[before % MADE_COMMANDS][0], VIRTIO_NET_CTRL_ANNOUNCE);
     made_virtio.config.status = VIRTIO_NET_S_LINK_UP;
@@ -455,7 +431,7 @@ static void an_announcement_is_counted_and_acknowledged(void **state)
 /* Nothing waits for a device that takes its time, and it is still heard. */
 static void an_acknowledgement_may_come_late(void **state)
 {
-    struct ae_port_owner *owner = open_it();
+    struct ae_port_owner *owner = made_owner_open(&options);
 
     (void)state;
     made_function.slept = 0;
@@ -467,21 +443,21 @@ static void an_acknowledgement_may_come_late(void **state)
         interrupt(owner); /* the same request, seen again */
         made_function.now += 5000000;
     }
-    assert_int_equal(link_of(owner).announces, 1);
+    assert_int_equal(made_owner_link(owner).announces, 1);
     made_virtio.silent = false;
     made_virtio_answer();
     made_virtio.config.status = VIRTIO_NET_S_LINK_UP;
     assert_int_equal(ae_port_owner_tend(owner), 0);
     made_virtio.config.status |= VIRTIO_NET_S_ANNOUNCE;
     interrupt(owner);
-    assert_int_equal(link_of(owner).announces, 2);
+    assert_int_equal(made_owner_link(owner).announces, 2);
     assert_int_equal(made_function.slept, 0);
     ae_port_owner_close(owner);
 }
 
 static void an_acknowledgement_may_never_come(void **state)
 {
-    struct ae_port_owner *owner = open_it();
+    struct ae_port_owner *owner = made_owner_open(&options);
     unsigned calls = 0;
 
     (void)state;
@@ -496,21 +472,21 @@ static void an_acknowledgement_may_never_come(void **state)
     /* It goes on without: links are followed, a restart brings the queue back. */
     made_virtio.config.status = 0;
     interrupt(owner);
-    assert_false(link_of(owner).up);
+    assert_false(made_owner_link(owner).up);
     assert_int_equal(made_function.slept, 0);
-    assert_int_equal(link_of(owner).announces, 1);
+    assert_int_equal(made_owner_link(owner).announces, 1);
     made_virtio.silent = false;
     assert_int_equal(ae_port_owner_restart(owner, &err), 0);
     made_virtio.config.status = VIRTIO_NET_S_LINK_UP | VIRTIO_NET_S_ANNOUNCE;
     interrupt(owner);
-    assert_int_equal(link_of(owner).announces, 2);
+    assert_int_equal(made_owner_link(owner).announces, 2);
     ae_port_owner_close(owner);
 }
 
 /* A device that asks for ever causes one command at a time. */
 static void endless_announcements_cost_little(void **state)
 {
-    struct ae_port_owner *owner = open_it();
+    struct ae_port_owner *owner = made_owner_open(&options);
     uint64_t accesses;
 
     (void)state;
@@ -522,7 +498,7 @@ static void endless_announcements_cost_little(void **state)
         ae_port_owner_tend(owner);
     }
     assert_true(made_function.accesses - accesses < 100 * 100);
-    assert_true(link_of(owner).announces <= 101);
+    assert_true(made_owner_link(owner).announces <= 101);
     ae_port_owner_close(owner);
 }
 
