@@ -13,7 +13,6 @@
 #include <jansson.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <aether/proof.h>
@@ -21,13 +20,12 @@
 #include "made_root.h"
 #include "base/root.h"
 #include "proof/task.h"
+#include "proof_told.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define PID          4321
 
 static struct ae_error err;
-static char *told; /* what was printed */
-static json_t *json;
 
 /* What may change between the snapshots. */
 struct machine {
@@ -74,22 +72,6 @@ static void put_tracefs(void)
     made_root_put("/sys/kernel/tracing/instances", NULL);
 }
 
-static enum ae_proof_verdict finish(struct ae_proof *proof)
-{
-    enum ae_proof_verdict verdict = ae_proof_finish(proof);
-    size_t size;
-    FILE *out = open_memstream(&told, &size);
-    char *text = ae_proof_json(proof);
-
-    ae_proof_print(proof, out);
-    fclose(out);
-    json = json_loads(text, 0, NULL);
-    free(text);
-    ae_proof_destroy(proof);
-    assert_non_null(json);
-    return verdict;
-}
-
 static void (*between)(void); /* what happens between the snapshots */
 
 static enum ae_proof_verdict prove(const struct machine *first, const struct machine *second)
@@ -103,31 +85,19 @@ static enum ae_proof_verdict prove(const struct machine *first, const struct mac
     if (between)
         between();
     assert_int_equal(ae_proof_end(proof, &err), 0);
-    return finish(proof);
+    return told_finish(proof);
 }
 
 static int begin(void **state)
 {
     between = NULL;
-    told = NULL;
-    json = NULL;
     return made_root_begin(state);
 }
 
 static int end(void **state)
 {
-    free(told);
-    json_decref(json);
+    told_forget();
     return made_root_end(state);
-}
-
-static bool says(const char *key, const char *text)
-{
-    char *all = json_dumps(json_object_get(json, key), 0);
-    bool found = all && strstr(all, text);
-
-    free(all);
-    return found;
 }
 
 /* The count of a row in the JSON, or -1. */
@@ -146,7 +116,7 @@ static void without_a_trace_nothing_is_proven(void **state)
 {
     (void)state;
     assert_int_equal(prove(&still, &still), AE_PROOF_INCOMPLETE);
-    assert_true(says("not_seen", "system calls"));
+    assert_true(told_says("not_seen", "system calls"));
     assert_int_equal(row("irq:24"), 0);
     assert_int_equal(row("irq:LOC"), 0);
     assert_int_equal(row("softirq:TIMER"), 0);
@@ -184,10 +154,6 @@ static void every_row_that_grows_is_named(void **state)
         for (size_t j = 0; j < COUNT(cases); j++)
             if (row(cases[j].row) != (j == i ? 7 : 0))
                 fail_msg("%s: %ld", cases[j].row, row(cases[j].row));
-        free(told);
-        json_decref(json);
-        told = NULL;
-        json = NULL;
     }
 }
 
@@ -206,7 +172,7 @@ static void a_row_that_comes_meanwhile_counts(void **state)
         made_root_put("/proc/interrupts", "      CPU0 CPU900\n 24: 100 10 x\n LOC: 5 20 x\n"
                                           " 25: 0 3 PCI-MSI new\n");
         assert_int_equal(ae_proof_end(proof, &err), 0);
-        assert_int_equal(finish(proof), AE_PROOF_DISTURBED);
+        assert_int_equal(told_finish(proof), AE_PROOF_DISTURBED);
     }
     assert_int_equal(row("irq:25"), 3);
 }
@@ -272,12 +238,8 @@ static void missing_evidence_is_named(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         between = cases[i].lose;
         assert_int_equal(prove(&still, &still), AE_PROOF_INCOMPLETE);
-        if (!says("not_seen", cases[i].what))
+        if (!told_says("not_seen", cases[i].what))
             fail_msg("case %zu: %s", i, told);
-        free(told);
-        json_decref(json);
-        told = NULL;
-        json = NULL;
     }
 }
 
@@ -293,8 +255,8 @@ static void a_proof_that_never_ended_is_none(void **state)
     assert_non_null(strstr(err.text, "999"));
     assert_int_equal(ae_proof_end(proof, &err), -EINVAL);
     assert_int_equal(ae_proof_begin(proof, PID, &err), 0);
-    assert_int_equal(finish(proof), AE_PROOF_INCOMPLETE);
-    assert_true(says("not_seen", "everything"));
+    assert_int_equal(told_finish(proof), AE_PROOF_INCOMPLETE);
+    assert_true(told_says("not_seen", "everything"));
     ae_proof_destroy(NULL);
 }
 
@@ -316,7 +278,7 @@ static void a_broken_tracefs_is_no_evidence(void **state)
     (void)state;
     put_tracefs();
     assert_int_equal(prove(&still, &still), AE_PROOF_INCOMPLETE);
-    assert_true(says("not_seen", "system calls"));
+    assert_true(told_says("not_seen", "system calls"));
 }
 
 static void numbers_of_a_task_are_found(void **state)

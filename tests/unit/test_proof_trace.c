@@ -17,7 +17,6 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -30,6 +29,7 @@
 #include "made_root.h"
 #include "made_tracefs.h"
 #include "proof/explain.h"
+#include "proof_told.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define PID          4321
@@ -132,54 +132,16 @@ static void let_pass(void)
     usleep(AE_PROOF_NS_MIN / 1000 + 10000);
 }
 
-static json_t *json;
-static char *told;
-
-static void forget(void)
-{
-    json_decref(json);
-    free(told);
-    json = NULL;
-    told = NULL;
-}
-
 static int end(void **state)
 {
-    forget();
+    told_forget();
     return made_root_end(state);
-}
-
-static enum ae_proof_verdict finish(struct ae_proof *proof)
-{
-    enum ae_proof_verdict verdict = ae_proof_finish(proof);
-    char *text = ae_proof_json(proof);
-    size_t size;
-    FILE *out;
-
-    forget();
-    json = json_loads(text, 0, NULL);
-    assert_non_null(json);
-    free(text);
-    out = open_memstream(&told, &size);
-    ae_proof_print(proof, out);
-    fclose(out);
-    ae_proof_destroy(proof);
-    return verdict;
 }
 
 static enum ae_proof_verdict end_it(struct ae_proof *proof)
 {
     assert_int_equal(ae_proof_end(proof, &err), 0);
-    return finish(proof);
-}
-
-static bool says(const char *key, const char *text)
-{
-    char *all = json_dumps(json_object_get(json, key), 0);
-    bool found = all && strstr(all, text);
-
-    free(all);
-    return found;
+    return told_finish(proof);
 }
 
 static json_int_t times(const char *cause)
@@ -241,7 +203,7 @@ static void what_lies_before_or_behind_is_not_counted(void **state)
     let_pass();
     assert_int_equal(ae_proof_end(proof, &err), 0);
     made_tracefs_event(0, 900, "w", PID, ae_clock_ticks(), "sys_enter: NR 2 ()");
-    assert_int_equal(finish(proof), AE_PROOF_QUIET);
+    assert_int_equal(told_finish(proof), AE_PROOF_QUIET);
 }
 
 /* ---- Each proof speaks of its own ---- */
@@ -271,7 +233,7 @@ static void several_proofs_have_a_trace_each(void **state)
         for (int i = 0; i < 3; i++)
             assert_int_equal(ae_proof_end(proofs[i], &err), 0);
         for (int i = 0; i < 3; i++) {
-            enum ae_proof_verdict verdict = finish(proofs[i]);
+            enum ae_proof_verdict verdict = told_finish(proofs[i]);
 
             if (verdict != (i == disturbed ? AE_PROOF_DISTURBED : AE_PROOF_QUIET))
                 fail_msg("CPU %d of %d: %s", 900 + i, disturbed, told);
@@ -304,7 +266,7 @@ static void an_instance_that_is_there_is_not_taken(void **state)
             made_root_put(path, "");
         proof = start(0);
         assert_int_equal(end_it(proof), AE_PROOF_INCOMPLETE);
-        assert_true(says("not_seen", "somebody else's"));
+        assert_true(told_says("not_seen", "somebody else's"));
         assert_true(ae_root_exists(path)); /* and is left alone */
     }
 }
@@ -381,7 +343,7 @@ static void a_trace_that_was_changed_is_no_evidence(void **state)
         verdict = end_it(proof);
         if (verdict != (cases[i].says ? AE_PROOF_INCOMPLETE : AE_PROOF_QUIET))
             fail_msg("case %zu: %s", i, told);
-        if (cases[i].says && !says("not_seen", cases[i].says))
+        if (cases[i].says && !told_says("not_seen", cases[i].says))
             fail_msg("case %zu does not say '%s': %s", i, cases[i].says, told);
     }
 }
@@ -395,7 +357,7 @@ static void an_instance_that_was_replaced_is_no_evidence(void **state)
     snprintf(path, sizeof(path), "%s", made_tracefs_path(0));
     replace_instance();
     assert_int_equal(end_it(proof), AE_PROOF_INCOMPLETE);
-    assert_true(says("not_seen", "is another"));
+    assert_true(told_says("not_seen", "is another"));
     assert_true(ae_root_exists(path)); /* it is not ours to remove */
 }
 
@@ -412,7 +374,7 @@ static void an_overwritten_trace_is_whole_from_its_first(void **state)
     spoil("per_cpu/cpu900/trace", "#\n");
     let_pass();
     assert_int_equal(end_it(proof), AE_PROOF_INCOMPLETE);
-    assert_true(says("not_seen", "lost events"));
+    assert_true(told_says("not_seen", "lost events"));
 }
 
 /* A task calls itself what it likes, and its events are still its events. */
@@ -466,7 +428,7 @@ static void lines_that_are_no_events_of_the_cpu_are_said(void **state)
 
         put_line(lines[i]);
         assert_int_equal(end_it(proof), AE_PROOF_INCOMPLETE);
-        assert_true(says("not_seen", "no events of this CPU"));
+        assert_true(told_says("not_seen", "no events of this CPU"));
     }
 }
 
@@ -494,7 +456,7 @@ static void a_worker_elsewhere_is_named(void **state)
             put_worker(PID, ends & 1 ? &cases[i].worker : &workers[0]);
             proof = start(0);
             put_worker(PID, ends & 2 ? &cases[i].worker : &workers[0]);
-            if (end_it(proof) != AE_PROOF_INCOMPLETE || !says("not_seen", cases[i].says))
+            if (end_it(proof) != AE_PROOF_INCOMPLETE || !told_says("not_seen", cases[i].says))
                 fail_msg("case %zu, ends %d: %s", i, ends, told);
         }
 }
@@ -507,7 +469,7 @@ static void another_process_with_its_number_is_named(void **state)
     (void)state;
     put_worker(PID, &another);
     assert_int_equal(end_it(proof), AE_PROOF_INCOMPLETE);
-    assert_true(says("not_seen", "another one has the number 4321"));
+    assert_true(told_says("not_seen", "another one has the number 4321"));
 }
 
 static void what_the_kernel_does_not_tell_is_not_assumed(void **state)
@@ -520,8 +482,8 @@ static void what_the_kernel_does_not_tell_is_not_assumed(void **state)
         "Name:\tw\nvoluntary_ctxt_switches:\t1\nnonvoluntary_ctxt_switches:\t2\n");
     proof = start(0);
     assert_int_equal(end_it(proof), AE_PROOF_INCOMPLETE);
-    assert_true(says("not_seen", "does not tell where it was"));
-    assert_true(says("not_seen", "does not tell where it might run"));
+    assert_true(told_says("not_seen", "does not tell where it was"));
+    assert_true(told_says("not_seen", "does not tell where it might run"));
 }
 
 static void another_task_that_had_the_cpu_is_named(void **state)
@@ -544,7 +506,7 @@ static void another_task_that_had_the_cpu_is_named(void **state)
         made_tracefs_event(made_tracefs_count() - 1, 900, "x", 1, ae_clock_ticks(), switches[i]);
         assert_int_equal(ae_proof_begin(proof, PID, &err), 0);
         if (end_it(proof) != AE_PROOF_INCOMPLETE ||
-            !says("not_seen", "that the worker had the CPU"))
+            !told_says("not_seen", "that the worker had the CPU"))
             fail_msg("case %zu: %s", i, told);
     }
 }
@@ -561,8 +523,8 @@ static void a_second_time_is_refused_and_said(void **state)
     assert_non_null(strstr(err.text, "quiet before"));
     assert_int_equal(ae_proof_begin(proof, PID, &err), -EALREADY);
     assert_int_equal(ae_proof_end(proof, &err), -EALREADY);
-    assert_int_equal(finish(proof), AE_PROOF_INCOMPLETE);
-    assert_true(says("not_seen", "2 times more"));
+    assert_int_equal(told_finish(proof), AE_PROOF_INCOMPLETE);
+    assert_true(told_says("not_seen", "2 times more"));
 }
 
 /* The disturbed time is the one that counts, however often it tries again. */
@@ -575,7 +537,7 @@ static void trying_again_does_not_help(void **state)
     assert_int_equal(ae_proof_end(proof, &err), 0);
     ae_proof_begin(proof, PID, &err);
     ae_proof_end(proof, &err);
-    assert_int_equal(finish(proof), AE_PROOF_DISTURBED);
+    assert_int_equal(told_finish(proof), AE_PROOF_DISTURBED);
     assert_int_equal(times("syscall 3"), 1);
 }
 
@@ -601,7 +563,7 @@ static void a_short_time_is_incomplete(void **state)
             let_pass();
         if (end_it(proof) != (cases[i].says ? AE_PROOF_INCOMPLETE : AE_PROOF_QUIET))
             fail_msg("case %zu: %s", i, told);
-        assert_true(!cases[i].says || says("not_seen", cases[i].says));
+        assert_true(!cases[i].says || told_says("not_seen", cases[i].says));
     }
 }
 
@@ -634,7 +596,7 @@ static void a_counter_that_runs_over_is_counted(void **state)
             fail_msg("case %zu: %s", i, told);
         first = json_array_get(json_object_get(json, "rows"), 0);
         assert_int_equal(json_integer_value(json_object_get(first, "count")), cases[i].count);
-        assert_int_equal(says("not_seen", "went backwards"), i >= 3);
+        assert_int_equal(told_says("not_seen", "went backwards"), i >= 3);
     }
 }
 
@@ -653,7 +615,7 @@ static void a_cpu_that_was_not_there_at_both_ends(void **state)
         if (late)
             put("/proc/interrupts", "CPU0\n 24: 1 eth0\n");
         assert_int_not_equal(end_it(proof), AE_PROOF_QUIET);
-        assert_true(says("not_seen", "/proc/interrupts"));
+        assert_true(told_says("not_seen", "/proc/interrupts"));
     }
 }
 
@@ -727,7 +689,7 @@ static void a_kernel_without_a_fit_clock_is_said(void **state)
     made_tracefs_begin("[local] global counter uptime perf mono boot\n");
     proof = start(0);
     assert_int_equal(end_it(proof), AE_PROOF_INCOMPLETE);
-    assert_true(says("not_seen", "no clock"));
+    assert_true(told_says("not_seen", "no clock"));
     assert_string_equal(made_tracefs_path(0), ""); /* nothing is left behind */
 }
 
@@ -756,7 +718,7 @@ static void needed_tracepoints_are_named(void **state)
         proof = start(0);
         let_pass();
         assert_int_equal(end_it(proof), AE_PROOF_INCOMPLETE);
-        assert_true(says("not_seen", what[i][1]));
+        assert_true(told_says("not_seen", what[i][1]));
     }
     made_tracefs_without("exceptions/page_fault_user"); /* of which there is a count */
     {
