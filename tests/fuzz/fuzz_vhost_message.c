@@ -13,17 +13,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fuzz_input.h"
 #include "port/vhost_message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static int lowest_free(void)
-{
-    int fd = dup(0);
-
-    close(fd);
-    return fd;
-}
 
 static void send_piece(int fd, const uint8_t *bytes, size_t size, unsigned count, int file)
 {

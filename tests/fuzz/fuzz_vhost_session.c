@@ -14,34 +14,13 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
+#include "fuzz_input.h"
 #include "port/vhost_session.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define QUEUES 2
-
-struct input {
-    const uint8_t *at, *end;
-};
-
-static void take(struct input *input, void *to, size_t size)
-{
-    size_t left = (size_t)(input->end - input->at), got = size < left ? size : left;
-
-    memset(to, 0, size);
-    memcpy(to, input->at, got);
-    input->at += got;
-}
-
-static int lowest_free(void)
-{
-    int fd = dup(0);
-
-    close(fd);
-    return fd;
-}
 
 /* As the receiving process hands it on. */
 static void add_descriptors(struct vhost_user_message *message, unsigned count, uint64_t size)

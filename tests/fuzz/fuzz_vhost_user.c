@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fuzz_input.h"
 #include "port/vhost_user.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -30,19 +31,6 @@ enum wrong {
     HANG_UP = 64,
     RAW = 128,
 };
-
-struct input {
-    const uint8_t *at, *end;
-};
-
-static void take(struct input *input, void *to, size_t size)
-{
-    size_t left = (size_t)(input->end - input->at), got = size < left ? size : left;
-
-    memset(to, 0, size);
-    memcpy(to, input->at, got);
-    input->at += got;
-}
 
 static uint8_t take_byte(struct input *input)
 {
