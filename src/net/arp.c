@@ -60,10 +60,9 @@ static bool well_formed(const struct ae_packet *packet, const struct arp *arp)
  */
 static bool possible_sender(const struct ae_net *net, const struct arp *arp)
 {
-    static const uint8_t zero[ETHERNET_ADDRESS];
     uint8_t first = (uint8_t)arp->spa;
 
-    return !(arp->sha[0] & 1) && memcmp(arp->sha, zero, ETHERNET_ADDRESS) != 0 &&
+    return !(arp->sha[0] & 1) && !ae_mac_is_zero(arp->sha) &&
            memcmp(arp->sha, net->options.mac, ETHERNET_ADDRESS) != 0 && first != 127 &&
            first < 224 && !ae_ipv4_is_subnet_broadcast(net, arp->spa);
 }

@@ -90,25 +90,16 @@ void ae_net_destroy(struct ae_net *net)
 
 #define VLAN_TAG 4
 
-static bool is_zero(const uint8_t *mac)
-{
-    static const uint8_t zero[ETHERNET_ADDRESS];
-
-    return memcmp(mac, zero, ETHERNET_ADDRESS) == 0;
-}
-
-/* IEEE 802.1Q, 9.6: VLAN 0 is none; the tag tells a priority only. False: a VLAN, or what is no
- * tag. */
-static bool strip_priority_tag(struct ae_packet *packet)
+/* IEEE 802.1Q, 9.6: VLAN 0 is none; the tag tells a priority only. A VLAN keeps its tag. */
+static void strip_priority_tag(struct ae_packet *packet)
 {
     const uint8_t *tag = packet->data + sizeof(struct ethernet);
 
     if (packet->length < sizeof(struct ethernet) + VLAN_TAG || (tag[0] & 0x0f) || tag[1])
-        return false;
+        return;
     memmove(packet->data + VLAN_TAG, packet->data, 2 * ETHERNET_ADDRESS);
     packet->data += VLAN_TAG;
     packet->length -= VLAN_TAG;
-    return true;
 }
 
 static enum ae_net_verdict dispatch(struct ae_net *net, struct ae_packet *packet, uint64_t now,
@@ -143,14 +134,12 @@ enum ae_net_verdict ae_net_input(struct ae_net *net, struct ae_packet *packet, u
         net->counts.ethernet_other_host++;
         return AE_NET_DROP;
     }
-    if (ethernet->source[0] & 1 || is_zero(ethernet->source)) {
+    if (ethernet->source[0] & 1 || ae_mac_is_zero(ethernet->source)) {
         net->counts.ethernet_bad_source++;
         return AE_NET_DROP;
     }
-    if (ethernet->type == be16(TYPE_VLAN) && !strip_priority_tag(packet)) {
-        net->counts.ethernet_vlan++;
-        return AE_NET_DROP;
-    }
+    if (ethernet->type == be16(TYPE_VLAN))
+        strip_priority_tag(packet);
     return dispatch(net, packet, now, datagram);
 }
 

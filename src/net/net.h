@@ -101,6 +101,13 @@ const uint8_t *ae_arp_find(struct ae_net *net, ae_ipv4_t to);
 /* An IPv4 header before us in the packet, turned around for a reply: addresses, TTL, checksum. */
 void ae_ipv4_turn(struct ae_net *net, struct ae_packet *packet);
 
+static inline bool ae_mac_is_zero(const uint8_t *mac)
+{
+    static const uint8_t zero[ETHERNET_ADDRESS];
+
+    return memcmp(mac, zero, ETHERNET_ADDRESS) == 0;
+}
+
 /* RFC 3021: a /31 has none; nor has a host alone. */
 static inline bool ae_ipv4_is_subnet_broadcast(const struct ae_net *net, uint32_t address)
 {

@@ -145,12 +145,16 @@ int ae_vhost_front_reach(struct ae_vhost_front *front, struct ae_error *err)
 /* While nobody can be accepted, who waits must not keep us awake. */
 void ae_vhost_front_hear(struct ae_vhost_front *front)
 {
-    bool can = ae_vhost_receivers_check(&front->receivers, NULL) == 0;
-    struct epoll_event event = {.events = can ? EPOLLIN : 0, .data.fd = front->listener.fd};
+    struct epoll_event event = {.data.fd = front->listener.fd};
+    bool can;
 
-    if (front->listener.fd < 0 || front->deaf == !can)
+    if (front->listener.fd < 0)
+        return;
+    can = ae_vhost_receivers_check(&front->receivers, NULL) == 0;
+    if (front->deaf == !can)
         return;
     front->deaf = !can;
+    event.events = can ? EPOLLIN : 0;
     epoll_ctl(front->epoll_fd, EPOLL_CTL_MOD, front->listener.fd, &event);
 }
 

@@ -522,6 +522,7 @@ static int reach_peers(struct server *server, struct ae_error *err)
     event.data.fd = server->listener.fd;
     if (!rc && epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->listener.fd, &event))
         rc = ae_error_set(err, -errno, "watching %s: %s", path, strerror(errno));
+    server->hears_listener = !rc;
     return rc;
 }
 

@@ -18,6 +18,7 @@
 #include "partition/kernel.h"
 #include "vfio/holder.h"
 #include "vfio/record.h"
+#include "vfio/released.h"
 
 #define VFIO_PCI  "vfio-pci"
 #define UNSAFE    "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
@@ -184,16 +185,6 @@ static void pause_step(void)
     nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000 * 1000}, NULL);
 }
 
-/* An open VFIO device is an enabled one. Unbinding it would wait for its user, for ever. */
-static bool in_use(const struct ae_pci *pci)
-{
-    char path[PATH_SIZE];
-    uint64_t enabled;
-
-    snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/enable", pci->info.address);
-    return !ae_root_read_u64(path, &enabled) && enabled > 0;
-}
-
 static int refuse_in_use(const struct ae_pci *pci, struct ae_error *err)
 {
     char holder[AE_VFIO_HOLDER_TEXT];
@@ -216,9 +207,9 @@ static int release_from_vfio(const struct ae_pci *pci, struct ae_error *err)
 {
     int rc;
 
-    for (unsigned ms = 0; in_use(pci) && ms < release_ms; ms += STEP_MS)
+    for (unsigned ms = 0; ae_vfio_is_enabled(pci->info.address) && ms < release_ms; ms += STEP_MS)
         pause_step();
-    if (in_use(pci))
+    if (ae_vfio_is_enabled(pci->info.address))
         return refuse_in_use(pci, err);
     rc = write_attribute(pci, "driver/unbind", pci->info.address);
     return rc ? ae_error_set(err, rc, "taking %s from vfio-pci: %s", pci->info.address,

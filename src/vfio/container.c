@@ -142,13 +142,15 @@ static int set_iommu(struct ae_dma_space *space, bool no_iommu, struct ae_error 
 }
 
 /* A killed process keeps its group a moment longer than it can be found. */
-static int open_patiently(const char *path, int group, char *holder, size_t size)
+static int open_patiently(const char *path, int group, enum ae_vfio_holding *who, char *holder,
+                          size_t size)
 {
     int fd = ae_root_open(path, O_RDWR);
 
-    holder[0] = '\0';
+    *who = AE_VFIO_NOBODY;
     for (unsigned ms = 0; fd == -EBUSY && ms < RELEASE_MS; ms += STEP_MS) {
-        if (ae_vfio_holder(group, holder, size) == AE_VFIO_HOLDER)
+        *who = ae_vfio_holder(group, holder, size);
+        if (*who == AE_VFIO_HOLDER)
             break;
         nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000 * 1000}, NULL);
         fd = ae_root_open(path, O_RDWR);
@@ -161,10 +163,11 @@ static int open_group(const struct ae_dma_space *space, int group, bool *no_iomm
                       struct ae_error *err)
 {
     char path[64], holder[AE_VFIO_HOLDER_TEXT];
+    enum ae_vfio_holding who;
     int fd;
 
     snprintf(path, sizeof(path), "/dev/vfio/%d", group);
-    fd = open_patiently(path, group, holder, sizeof(holder));
+    fd = open_patiently(path, group, &who, holder, sizeof(holder));
     *no_iommu = false;
     if (fd == -ENOENT) {
         snprintf(path, sizeof(path), "/dev/vfio/noiommu-%d", group);
@@ -176,12 +179,13 @@ static int open_group(const struct ae_dma_space *space, int group, bool *no_iomm
                                     "(--allow-no-iommu)",
                                     path);
             *no_iommu = true;
-            fd = open_patiently(path, group, holder, sizeof(holder));
+            fd = open_patiently(path, group, &who, holder, sizeof(holder));
         }
     }
     if (fd == -EBUSY)
-        return ae_error_set(err, fd, "%s: in use by %s; stop it first", path,
-                            holder[0] ? holder : "another process");
+        return ae_error_set(err, fd, "%s: in use%s by %s; stop it first", path,
+                            who == AE_VFIO_PERHAPS ? ", it seems" : "",
+                            who == AE_VFIO_NOBODY ? "another process" : holder);
     if (fd < 0)
         return ae_error_set(err, fd, "%s: %s; %s", path, strerror(-fd),
                             fd == -ENOENT ? "bind the device to vfio-pci first"

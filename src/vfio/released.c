@@ -17,9 +17,7 @@
 
 #define PATIENCE_MS 1000
 
-/* How many have enabled it; vfio-pci does when it is opened, and undoes it when the last one
- * closes. */
-static bool is_enabled(const char *address)
+bool ae_vfio_is_enabled(const char *address)
 {
     char path[96];
     uint64_t enabled;
@@ -30,13 +28,15 @@ static bool is_enabled(const char *address)
 
 static int name_holder(const char *address, struct ae_error *err)
 {
-    char path[96], group[16], holder[AE_VFIO_HOLDER_TEXT] = "a process";
+    char path[96], group[16], holder[AE_VFIO_HOLDER_TEXT];
+    enum ae_vfio_holding who = AE_VFIO_NOBODY;
 
     snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.32s/iommu_group", address);
-    if (ae_root_link_name(path, group, sizeof(group)) ||
-        ae_vfio_holder(atoi(group), holder, sizeof(holder)) == AE_VFIO_NOBODY)
-        snprintf(holder, sizeof(holder), "a process");
-    return ae_error_set(err, -EBUSY, "%s was closed, and is still in use, by %s", address, holder);
+    if (!ae_root_link_name(path, group, sizeof(group)))
+        who = ae_vfio_holder(atoi(group), holder, sizeof(holder));
+    return ae_error_set(err, -EBUSY, "%s was closed, and is still in use, %sby %s", address,
+                        who == AE_VFIO_PERHAPS ? "it seems " : "",
+                        who == AE_VFIO_NOBODY ? "a process" : holder);
 }
 
 /* Configuration space is little endian; all ones are read from what is not there. */
@@ -60,9 +60,9 @@ int ae_vfio_check_released(const char *address, struct ae_error *err)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
 
-    for (int ms = 0; is_enabled(address) && ms < PATIENCE_MS; ms++)
+    for (int ms = 0; ae_vfio_is_enabled(address) && ms < PATIENCE_MS; ms++)
         nanosleep(&pause, NULL);
-    if (is_enabled(address))
+    if (ae_vfio_is_enabled(address))
         return name_holder(address, err);
     if (masters_the_bus(address))
         return ae_error_set(err, -EIO,

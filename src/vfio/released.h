@@ -2,7 +2,15 @@
 #ifndef AE_VFIO_RELEASED_H
 #define AE_VFIO_RELEASED_H
 
+#include <stdbool.h>
+
 #include <aether/error.h>
+
+/*
+ * Has anybody enabled it? vfio-pci does when it is opened, and undoes it when the last one closes:
+ * unbinding it before would wait for its user, for ever.
+ */
+bool ae_vfio_is_enabled(const char *address);
 
 /*
  * After a device was closed: has everybody closed it, and can it not write to memory any more?

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -712,6 +713,18 @@ static void rings_outside_of_memory(void **state)
     }
 }
 
+/* Whoever sleeps until something happens would not. */
+static bool is_awake(void)
+{
+    struct pollfd fds[AE_PORT_EVENT_FDS];
+    int all[AE_PORT_EVENT_FDS];
+    int count = ae_port_owner_event_fds(ae_port_get_owner(port), all, AE_PORT_EVENT_FDS);
+
+    for (int i = 0; i < count; i++)
+        fds[i] = (struct pollfd){.fd = all[i], .events = POLLIN};
+    return poll(fds, (nfds_t)count, 0) > 0;
+}
+
 static void one_at_a_time(void **state)
 {
     int second, third;
@@ -721,6 +734,7 @@ static void one_at_a_time(void **state)
     second = connect_to(path);
     third = connect_to(path);
     exchange(20);
+    assert_false(is_awake());
     assert_int_equal(statistic("connections"), 1);
     close(second); /* before its turn came */
     close_front();
