@@ -350,6 +350,8 @@ void back_be_quiet(struct back *back)
     back->quiet = true;
     for (unsigned i = 0; i < 10000 && back->passes - passes < 2; i++)
         usleep(1000);
+    if (back->passes - passes < 2)
+        abort(); /* it may still take frames */
 }
 
 static void *run(void *argument)
