@@ -2,8 +2,6 @@
 #include "machine/cmdline.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -83,6 +81,11 @@ static bool same_name(const char *a, size_t a_length, const char *b, size_t b_le
         if (dash(a[i]) != dash(b[i]))
             return false;
     return true;
+}
+
+bool ae_cmdline_same_name(const struct ae_cmdline_word *a, const struct ae_cmdline_word *b)
+{
+    return same_name(a->name, a->name_length, b->name, b->name_length);
 }
 
 bool ae_cmdline_names(const struct ae_cmdline_word *word, const char *name)

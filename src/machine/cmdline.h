@@ -34,6 +34,7 @@ bool ae_cmdline_next(const char **text, struct ae_cmdline_word *word);
 
 /* Is this word's name `name`? */
 bool ae_cmdline_names(const struct ae_cmdline_word *word, const char *name);
+bool ae_cmdline_same_name(const struct ae_cmdline_word *a, const struct ae_cmdline_word *b);
 
 /*
  * The value of the last parameter called `name`: the one that most parameters heed. Returns its

@@ -68,10 +68,7 @@ static bool same_text(const struct ae_cmdline_word *a, const struct ae_cmdline_w
 
 static bool same_name(const struct ae_cmdline_word *a, const struct ae_cmdline_word *b)
 {
-    char name[128];
-
-    snprintf(name, sizeof(name), "%.*s", (int)b->name_length, b->name);
-    return ae_cmdline_names(a, name) && a->page_size == b->page_size;
+    return ae_cmdline_same_name(a, b) && a->page_size == b->page_size;
 }
 
 static bool same_value(const struct ae_cmdline_word *a, const struct ae_cmdline_word *b)

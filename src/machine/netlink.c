@@ -158,34 +158,30 @@ int ae_netlink_add_altname(unsigned index, const char *name)
     return transact(message, NULL, NULL);
 }
 
-int ae_netlink_set_mac(unsigned index, const uint8_t *mac, size_t length)
+/* One property of an interface. */
+static int set_attribute(unsigned index, uint16_t type, size_t length, const void *value)
 {
     char buffer[BUFFER];
     struct nlmsghdr *message = begin(buffer, RTM_SETLINK, NLM_F_ACK);
 
     begin_link(message, index);
-    mnl_attr_put(message, IFLA_ADDRESS, length, mac);
+    mnl_attr_put(message, type, length, value);
     return transact(message, NULL, NULL);
+}
+
+int ae_netlink_set_mac(unsigned index, const uint8_t *mac, size_t length)
+{
+    return set_attribute(index, IFLA_ADDRESS, length, mac);
 }
 
 int ae_netlink_set_queue_length(unsigned index, uint32_t packets)
 {
-    char buffer[BUFFER];
-    struct nlmsghdr *message = begin(buffer, RTM_SETLINK, NLM_F_ACK);
-
-    begin_link(message, index);
-    mnl_attr_put_u32(message, IFLA_TXQLEN, packets);
-    return transact(message, NULL, NULL);
+    return set_attribute(index, IFLA_TXQLEN, sizeof(packets), &packets);
 }
 
 int ae_netlink_set_alias(unsigned index, const char *alias)
 {
-    char buffer[BUFFER];
-    struct nlmsghdr *message = begin(buffer, RTM_SETLINK, NLM_F_ACK);
-
-    begin_link(message, index);
-    mnl_attr_put_str(message, IFLA_IFALIAS, alias);
-    return transact(message, NULL, NULL);
+    return set_attribute(index, IFLA_IFALIAS, strlen(alias), alias);
 }
 
 int ae_netlink_set_flags(unsigned index, uint32_t flags, uint32_t mask)
@@ -241,43 +237,24 @@ int ae_netlink_find_link(const char *parent, unsigned *index)
 
 int ae_netlink_set_namespace(unsigned index, int fd)
 {
-    char buffer[BUFFER];
-    struct nlmsghdr *message = begin(buffer, RTM_SETLINK, NLM_F_ACK);
+    uint32_t namespace = (uint32_t)fd;
 
-    begin_link(message, index);
-    mnl_attr_put_u32(message, IFLA_NET_NS_FD, (uint32_t)fd);
-    return transact(message, NULL, NULL);
+    return set_attribute(index, IFLA_NET_NS_FD, sizeof(namespace), &namespace);
 }
 
 int ae_netlink_set_name(unsigned index, const char *name)
 {
-    char buffer[BUFFER];
-    struct nlmsghdr *message = begin(buffer, RTM_SETLINK, NLM_F_ACK);
-
-    begin_link(message, index);
-    mnl_attr_put_strz(message, IFLA_IFNAME, name);
-    return transact(message, NULL, NULL);
+    return set_attribute(index, IFLA_IFNAME, strlen(name) + 1, name);
 }
 
 int ae_netlink_set_mtu(unsigned index, uint32_t mtu)
 {
-    char buffer[BUFFER];
-    struct nlmsghdr *message = begin(buffer, RTM_SETLINK, NLM_F_ACK);
-
-    begin_link(message, index);
-    mnl_attr_put_u32(message, IFLA_MTU, mtu);
-    return transact(message, NULL, NULL);
+    return set_attribute(index, IFLA_MTU, sizeof(mtu), &mtu);
 }
 
 int ae_netlink_set_up(unsigned index, bool up)
 {
-    char buffer[BUFFER];
-    struct nlmsghdr *message = begin(buffer, RTM_SETLINK, NLM_F_ACK);
-    struct ifinfomsg *body = begin_link(message, index);
-
-    body->ifi_change = IFF_UP;
-    body->ifi_flags = up ? IFF_UP : 0;
-    return transact(message, NULL, NULL);
+    return ae_netlink_set_flags(index, up ? IFF_UP : 0, IFF_UP);
 }
 
 struct addresses {
@@ -407,7 +384,6 @@ struct hop {
 struct hops {
     struct hop *items;
     size_t count, capacity;
-    int rc;
 };
 
 struct routes {

@@ -98,14 +98,15 @@ static const struct {
 static int add_known(struct ae_counters *counters, const char *prefix, const char *name,
                      uint64_t value)
 {
+    const struct ae_counter *known;
     char whole[16];
 
     snprintf(whole, sizeof(whole), "%s:%s", prefix, name);
-    for (size_t i = 0; i < counters->count; i++)
-        if (strcmp(counters->items[i].name, whole) == 0) { /* a second timer */
-            counters->items[i].value += value;
-            return 0;
-        }
+    known = ae_counters_find(counters, whole);
+    if (known) { /* a second timer */
+        counters->items[known - counters->items].value += value;
+        return 0;
+    }
     return add(counters, prefix, name, strlen(name), value);
 }
 

@@ -38,7 +38,7 @@ static bool effective_cpus(const char *target, struct ae_cpus *cpus)
     return ae_cpus_read(cpus, path) == 0;
 }
 
-bool ae_irq_is_elsewhere(const char *target, const struct ae_cpus *quiet)
+static bool is_elsewhere(const char *target, const struct ae_cpus *quiet)
 {
     struct ae_cpus cpus;
 
@@ -112,7 +112,7 @@ const char *ae_irq_immovable(const char *target, const struct ae_cpus *quiet,
              ae_irq_is_managed(target)
                  ? "is managed by the kernel, which lets nobody move it"
                  : "cannot be moved: the kernel manages it, or its chip cannot",
-             ae_irq_is_elsewhere(target, quiet)
+             is_elsewhere(target, quiet)
                  ? "; it goes to a host CPU"
                  : "; it is silent until that CPU submits I/O, and verify counts it");
     return text;

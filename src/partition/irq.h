@@ -14,8 +14,7 @@
 
 bool ae_irq_is_target(const char *target);
 
-/* Does it go to none of these CPUs at present? Does it go to one of them? */
-bool ae_irq_is_elsewhere(const char *target, const struct ae_cpus *quiet);
+/* Does it go to one of these CPUs at present? */
 bool ae_irq_is_here(const char *target, const struct ae_cpus *quiet);
 
 /*

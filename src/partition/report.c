@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "partition/report.h"
 
-#include <stdio.h>
-#include <string.h>
-
 const char *ae_line_state_name(enum ae_line_state state)
 {
     static const char *const names[AE_LINE_STATES] = {

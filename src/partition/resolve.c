@@ -492,13 +492,9 @@ static int find_caches(struct ae_partition *partition)
 
 static bool has_cache(const struct ae_partition *partition, unsigned id)
 {
-    for (int cpu = ae_cpus_next(&partition->quiet, 0); cpu >= 0;
-         cpu = ae_cpus_next(&partition->quiet, (unsigned)cpu + 1)) {
-        unsigned other, ways;
-
-        if (ae_topology_l3((unsigned)cpu, &other, &ways) == 0 && other == id)
+    for (unsigned i = 0; i < partition->cache_count; i++)
+        if (partition->caches[i].id == id)
             return true;
-    }
     return false;
 }
 
@@ -514,10 +510,15 @@ static int check_cache(struct ae_partition **all, size_t count, size_t which, st
         return ae_partition_mistake(partition, line, err,
                                     "'%.100s' is no number of cache ways; write one, such as 4",
                                     partition->l3_ways.value);
-    if (find_caches(partition))
-        return ae_partition_mistake(partition, line, err,
-                                    "this machine tells nothing of a level 3 cache; remove the "
-                                    "line");
+    /* Of each partition once: with many CPUs that is a lot of files. */
+    for (size_t i = 0; i < count; i++) {
+        int rc = all[i]->l3_ways.line ? find_caches(all[i]) : 0;
+
+        if (rc && (i == which || rc == -E2BIG))
+            return ae_partition_mistake(partition, line, err,
+                                        "this machine tells nothing of a level 3 cache; remove the "
+                                        "line");
+    }
     for (unsigned c = 0; c < partition->cache_count; c++) {
         struct ae_partition_cache *cache = &partition->caches[c];
 

@@ -48,6 +48,10 @@ static void the_last_value_counts_and_dashes_are_underscores(void **state)
     assert_int_equal(ae_cmdline_get("a=123", "a", value, 3), -ENOSPC);
 }
 
+/* Longer than any buffer for a name. */
+#define TEN  "0123456789"
+#define LONG TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+
 static void merging_appends_only_what_is_missing(void **state)
 {
     static const struct {
@@ -63,6 +67,8 @@ static void merging_appends_only_what_is_missing(void **state)
         {"a=\"1\"", "a=1", "a=\"1\""},
         {"hugepagesz=1G hugepages=2", "hugepagesz=2M hugepages=2",
          "hugepagesz=1G hugepages=2 hugepagesz=2M hugepages=2"},
+        {"ro " LONG "=1", LONG "=1", "ro " LONG "=1"},
+        {"ro", LONG "=1", "ro " LONG "=1"},
     };
 
     (void)state;
