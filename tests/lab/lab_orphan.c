@@ -6,7 +6,6 @@
  * registers, use them for ever, and say in DIRECTORY/alive that they live.
  */
 
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/vfio.h>
 #include <signal.h>
