@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/now.h"
 
 #define CANNOT_RUN 127
 
@@ -97,23 +98,15 @@ int ae_child_prepare(struct ae_child *child, const struct ae_child_world *world,
     return ae_error_set(err, rc, "starting %s: %s", world->argv[0], strerror(-rc));
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Bytes read; 0: it runs; negative: what ended the wait. */
 static ssize_t take_report(int report, struct ae_error *told, unsigned patience_ms,
                            const volatile sig_atomic_t *stop)
 {
     struct pollfd wait = {.fd = report, .events = POLLIN};
-    int64_t end = now_ms() + patience_ms;
+    int64_t end = ae_now_ms() + patience_ms;
 
     for (;;) {
-        int64_t left = end - now_ms();
+        int64_t left = end - ae_now_ms();
 
         if (stop && *stop)
             return -EINTR;

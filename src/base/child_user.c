@@ -16,10 +16,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/now.h"
 
 #define VARIABLE (PATH_MAX + 16)
 
@@ -88,24 +88,16 @@ static _Noreturn void answer(struct ae_child_user *user, const char *name, int t
     _exit(0);
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Returns the bytes that came before the end, or what ended the wait. */
 static ssize_t take_answer(int from, char *to, size_t size, unsigned patience_ms,
                            const volatile sig_atomic_t *stop)
 {
     struct pollfd wait = {.fd = from, .events = POLLIN};
-    int64_t end = now_ms() + patience_ms;
+    int64_t end = ae_now_ms() + patience_ms;
     size_t got = 0;
 
     while (got < size) {
-        int64_t left = end - now_ms();
+        int64_t left = end - ae_now_ms();
         ssize_t more;
 
         if (stop && *stop)

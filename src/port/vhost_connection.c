@@ -72,7 +72,7 @@ void ae_vhost_front_disconnect(struct ae_vhost_front *front)
     memset(front->running, 0, sizeof(front->running));
     front->dialogue = NULL;
     front->announced = false;
-    front->retry_at = ae_vhost_now_ms() + (front->ran ? AE_VHOST_AGAIN_MS : AE_VHOST_RETRY_MS);
+    front->retry_at = ae_now_ms() + (front->ran ? AE_VHOST_AGAIN_MS : AE_VHOST_RETRY_MS);
     front->ran = false;
 }
 

@@ -275,7 +275,7 @@ void ae_vhost_begin(struct ae_vhost_front *front, const struct ae_vhost_step *di
     front->dialogue = front->step = dialogue;
     front->pair = pair;
     front->awaited = 0;
-    front->deadline = ae_vhost_now_ms() + ae_vhost_patience_ms;
+    front->deadline = ae_now_ms() + ae_vhost_patience_ms;
 }
 
 static const char *name_of(uint32_t request)
@@ -286,7 +286,7 @@ static const char *name_of(uint32_t request)
 /* 0: no room in the socket, or its time has passed. */
 static int overdue(const struct ae_vhost_front *front, const char *what, struct ae_error *err)
 {
-    if (ae_vhost_now_ms() < front->deadline)
+    if (ae_now_ms() < front->deadline)
         return 0;
     return ae_error_set(err, -ETIMEDOUT, "the back end did not %s %s within %d ms", what,
                         name_of(front->step->request), ae_vhost_patience_ms);
@@ -368,7 +368,7 @@ int ae_vhost_converse(struct ae_vhost_front *front, const struct ae_vhost_step *
     for (rc = ae_vhost_advance(front, err); rc == 0; rc = ae_vhost_advance(front, err)) {
         struct pollfd poll_fd = {.fd = front->sent_late ? front->peer.fd : front->peer.relay,
                                  .events = front->sent_late ? POLLOUT : POLLIN};
-        int64_t left = front->deadline - ae_vhost_now_ms();
+        int64_t left = front->deadline - ae_now_ms();
 
         poll(&poll_fd, 1, left > 0 ? (int)left : 0);
     }

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -253,19 +252,11 @@ int ae_vhost_take_fd(struct vhost_user_message *message, unsigned index)
 
 /* ---- The socket ---- */
 
-int64_t ae_vhost_now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Until `deadline`. False: it has passed. */
 static bool wait_for(int fd, short events, int64_t deadline)
 {
     struct pollfd poll_fd = {.fd = fd, .events = events};
-    int64_t left = deadline - ae_vhost_now_ms();
+    int64_t left = deadline - ae_now_ms();
 
     if (left <= 0)
         return false;
@@ -373,7 +364,7 @@ int ae_vhost_stream_read(struct vhost_user_stream *stream, enum vhost_user_kind 
 int ae_vhost_receive(struct vhost_user_stream *stream, enum vhost_user_kind kind, int timeout_ms,
                        struct vhost_user_message *message, struct ae_error *err)
 {
-    int64_t deadline = timeout_ms > 0 ? ae_vhost_now_ms() + timeout_ms : 0;
+    int64_t deadline = timeout_ms > 0 ? ae_now_ms() + timeout_ms : 0;
     int rc;
 
     do
@@ -401,7 +392,7 @@ int ae_vhost_send(int fd, const struct vhost_user_message *message, int timeout_
         {.iov_base = (void *)(uintptr_t)&message->payload, .iov_len = message->size},
     };
     struct msghdr header = {.msg_iov = pieces, .msg_iovlen = 2};
-    int64_t deadline = timeout_ms > 0 ? ae_vhost_now_ms() + timeout_ms : 0;
+    int64_t deadline = timeout_ms > 0 ? ae_now_ms() + timeout_ms : 0;
     ssize_t sent;
 
     if (message->size > sizeof(message->payload) || message->fd_count > VHOST_USER_MAX_FDS)

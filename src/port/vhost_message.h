@@ -17,6 +17,8 @@
 
 #include <aether/error.h>
 
+#include "base/now.h"
+
 #define VHOST_USER_F_PROTOCOL_FEATURES 30
 
 enum vhost_user_protocol_feature {
@@ -238,9 +240,6 @@ struct vhost_user_stream {
     struct vhost_user_message partial;
     int excess[VHOST_USER_SENT_FDS]; /* descriptors that came beyond the message's */
 };
-
-/* By the clock that patience is measured with: CLOCK_MONOTONIC. */
-int64_t ae_vhost_now_ms(void);
 
 void ae_vhost_stream_init(struct vhost_user_stream *stream, int fd);
 

@@ -275,7 +275,7 @@ static int call(struct server *server)
 {
     int rc = connect_peer(server);
 
-    server->retry_at = ae_vhost_now_ms() + AE_VHOST_RETRY_MS;
+    server->retry_at = ae_now_ms() + AE_VHOST_RETRY_MS;
     if (rc)
         server->owner->trouble = server->error;
     else
@@ -294,7 +294,7 @@ static void disconnect(struct server *server)
     server->is_waiting = false;
     ae_vhost_session_reset(&server->session);
     memset(server->ran, 0, sizeof(server->ran));
-    server->retry_at = ae_vhost_now_ms() + (server->was_up ? AE_VHOST_AGAIN_MS : AE_VHOST_RETRY_MS);
+    server->retry_at = ae_now_ms() + (server->was_up ? AE_VHOST_AGAIN_MS : AE_VHOST_RETRY_MS);
     server->was_up = false;
 }
 
@@ -426,7 +426,7 @@ static void look_for_broken(struct server *server)
 /* Nobody is served: until something is heard, or it is time to connect again. */
 static uint64_t await_peer(struct server *server)
 {
-    int64_t left = server->retry_at - ae_vhost_now_ms();
+    int64_t left = server->retry_at - ae_now_ms();
     bool can = ae_vhost_receivers_check(&server->receivers, &server->error) == 0;
 
     if (!can)
@@ -444,7 +444,7 @@ static uint64_t tend(struct ae_port_owner *owner)
 {
     struct server *server = server_of(owner);
 
-    if (server->calls && !has_peer(server) && ae_vhost_now_ms() >= server->retry_at)
+    if (server->calls && !has_peer(server) && ae_now_ms() >= server->retry_at)
         call(server);
     look_for_events(server);
     relay(server);

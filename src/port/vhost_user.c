@@ -220,7 +220,7 @@ static void reconnect(struct ae_vhost_front *front)
     struct ae_error err;
     int rc = ae_vhost_front_connect(front, &err);
 
-    front->retry_at = ae_vhost_now_ms() + AE_VHOST_RETRY_MS;
+    front->retry_at = ae_now_ms() + AE_VHOST_RETRY_MS;
     if (rc) {
         front->owner->trouble = err;
         return;
@@ -284,7 +284,7 @@ static uint64_t tend(struct ae_port_owner *owner)
 
     ae_vhost_front_hear(front);
     if (front->peer.fd < 0) {
-        int64_t left = front->retry_at - ae_vhost_now_ms();
+        int64_t left = front->retry_at - ae_now_ms();
 
         if (left > 0)
             return (uint64_t)left * 1000000;

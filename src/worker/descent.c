@@ -15,6 +15,7 @@
 
 #include "base/child.h"
 #include "base/error.h"
+#include "base/now.h"
 #include "base/root.h"
 #include "base/text.h"
 #include "partition/cgroup.h"
@@ -158,14 +159,6 @@ static bool is_empty(const struct ae_descent *descent)
     return empty;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void rest(void)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
@@ -194,7 +187,7 @@ static int end_group(struct ae_descent *descent, int64_t end, struct ae_error *e
         /* What has ended may take the kernel a moment longer to forget. */
         if (is_empty(descent) && ae_root_remove(descent->path) == 0)
             return 0;
-        if (now_ms() >= end)
+        if (ae_now_ms() >= end)
             break;
         rest();
     }
@@ -222,7 +215,7 @@ static _Noreturn void be_guard(struct ae_descent *descent, int from)
         _exit(1);
     while (read(0, &byte, 1) < 0)
         ;
-    end_group(descent, now_ms() + 60000, &err);
+    end_group(descent, ae_now_ms() + 60000, &err);
     _exit(0);
 }
 
@@ -338,7 +331,7 @@ static int end_by_parents(int64_t end, struct ae_error *err)
 {
     pid_t left;
 
-    while ((left = kill_by_parents()) && now_ms() < end)
+    while ((left = kill_by_parents()) && ae_now_ms() < end)
         rest();
     return left ? left_over(left, err) : 0;
 }
@@ -367,7 +360,7 @@ static int make_group(struct ae_descent *descent, pid_t pid)
     rc = ae_root_make_directory(descent->path);
     /* One of an earlier process of that number holds nothing, or nothing that may go on. */
     if (!rc && !is_empty(descent))
-        rc = end_group(descent, now_ms() + 1000, &none) ? -EBUSY
+        rc = end_group(descent, ae_now_ms() + 1000, &none) ? -EBUSY
                                                         : ae_root_make_directory(descent->path);
     snprintf(id, sizeof(id), "%d", pid);
     if (!rc)
@@ -409,7 +402,7 @@ void ae_descent_kill(const struct ae_descent *descent)
 
 int ae_descent_end(struct ae_descent *descent, unsigned patience_ms, struct ae_error *err)
 {
-    int64_t end = now_ms() + patience_ms;
+    int64_t end = ae_now_ms() + patience_ms;
     int rc = 0;
 
     if (descent->path[0])

@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/fragile.h"
+#include "base/now.h"
 #include "base/text.h"
 #include "machine/topology.h"
 #include "vfio/released.h"
@@ -73,10 +74,7 @@ struct supervisor {
 
 static uint64_t now_ms(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return (uint64_t)ae_now_ms();
 }
 
 /* Of the one supervisor there is. */

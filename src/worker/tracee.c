@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/now.h"
 
 #define SYSCALL_STOP (SIGTRAP | 0x80) /* PTRACE_O_TRACESYSGOOD */
 #define EXEC_STOP    (SIGTRAP | PTRACE_EVENT_EXEC << 8)
@@ -72,14 +73,6 @@ static void set_call(struct user_regs_struct *regs, long number, const uint64_t 
 
 /* ---- Stops ---- */
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Its next stop, in *status. One that has ended is left for who reaps it. */
 static int await_stop(struct ae_tracee *tracee, int *status, struct ae_error *err)
 {
@@ -99,7 +92,7 @@ static int await_stop(struct ae_tracee *tracee, int *status, struct ae_error *er
             return 0;
         if (tracee->stop && *tracee->stop)
             return ae_error_set(err, -EINTR, "asked to stop before it ran");
-        if (now_ms() >= tracee->end_ms)
+        if (ae_now_ms() >= tracee->end_ms)
             return ae_error_set(err, -ETIMEDOUT,
                                 "it did not get to run in time; is its program on a file system "
                                 "that does not answer?");
@@ -131,7 +124,7 @@ static int go_on(struct ae_tracee *tracee, bool waiting, int wanted, struct ae_e
 int ae_tracee_seize(struct ae_tracee *tracee, pid_t pid, unsigned patience_ms,
                     const volatile sig_atomic_t *stop, struct ae_error *err)
 {
-    *tracee = (struct ae_tracee){.pid = pid, .end_ms = now_ms() + patience_ms, .stop = stop};
+    *tracee = (struct ae_tracee){.pid = pid, .end_ms = ae_now_ms() + patience_ms, .stop = stop};
     if (ptrace(PTRACE_SEIZE, pid, 0,
                PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL) == 0)
         return 0;

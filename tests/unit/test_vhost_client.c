@@ -104,7 +104,7 @@ static bool receive_one(struct ae_port *port, struct ae_packet **packet)
 static void exchange(struct ae_port *port, unsigned count)
 {
     struct ae_queue *queue = ae_port_queue(port, 0);
-    int64_t end = ae_vhost_now_ms() + WAIT_S * 1000;
+    int64_t end = ae_now_ms() + WAIT_S * 1000;
 
     for (unsigned i = 0; i < count; i++) {
         struct ae_packet *packet = make_frame(queue, (uint8_t)i);
@@ -112,7 +112,7 @@ static void exchange(struct ae_port *port, unsigned count)
         assert_int_equal(ae_send(queue, &packet, 1), 1);
         while (!receive_one(port, &packet)) {
             ae_port_owner_tend(ae_port_get_owner(port));
-            assert_true(ae_vhost_now_ms() < end);
+            assert_true(ae_now_ms() < end);
         }
         assert_int_equal(packet->length, 60 + (uint8_t)i);
         assert_int_equal(packet->data[59], (uint8_t)i);
@@ -224,9 +224,9 @@ static int listen_there(int backlog)
 
 static void wait_for_trouble(struct ae_port *port, const char *text)
 {
-    for (int64_t end = ae_vhost_now_ms() + WAIT_S * 1000; !strstr(trouble_of(port), text);) {
+    for (int64_t end = ae_now_ms() + WAIT_S * 1000; !strstr(trouble_of(port), text);) {
         turn(port);
-        if (ae_vhost_now_ms() > end)
+        if (ae_now_ms() > end)
             fail_msg("'%s' instead of '%s'", trouble_of(port), text);
     }
 }
@@ -235,10 +235,10 @@ static int wait_for_connection(struct ae_port *port, int listener)
 {
     int fd;
 
-    for (int64_t end = ae_vhost_now_ms() + WAIT_S * 1000;
+    for (int64_t end = ae_now_ms() + WAIT_S * 1000;
          (fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) < 0;) {
         turn(port);
-        assert_true(ae_vhost_now_ms() < end);
+        assert_true(ae_now_ms() < end);
     }
     assert_string_equal(trouble_of(port), "");
     return fd;
@@ -255,7 +255,7 @@ static void is_served(struct ae_port *port, int listener, int fd)
     assert_int_equal(ae_vhost_send(fd, &message, 0, NULL), 0);
     ae_vhost_stream_init(&stream, fd);
     assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-    for (int64_t end = ae_vhost_now_ms() + WAIT_S * 1000; rc == 0 && ae_vhost_now_ms() < end;) {
+    for (int64_t end = ae_now_ms() + WAIT_S * 1000; rc == 0 && ae_now_ms() < end;) {
         turn(port);
         rc = ae_vhost_receive(&stream, VHOST_USER_BACKEND_REPLY, 0, &reply, NULL);
     }
@@ -404,7 +404,7 @@ static void a_front_end_that_is_none(void **state)
 {
     static const char junk[256] = "GET / HTTP/1.1\r\n";
     int listener = listen_there(8), fd;
-    int64_t start = ae_vhost_now_ms();
+    int64_t start = ae_now_ms();
     unsigned fds = 0;
     struct ae_port *port = open_end("vhost-user-server", ",client=on");
 
@@ -417,7 +417,7 @@ static void a_front_end_that_is_none(void **state)
         if (i == 2)
             fds = count_fds();
     }
-    assert_true(ae_vhost_now_ms() - start >= 7 * 100);
+    assert_true(ae_now_ms() - start >= 7 * 100);
     fd = wait_for_connection(port, listener);
     is_served(port, listener, fd);
     assert_in_range(count_fds(), 0, fds + 2);

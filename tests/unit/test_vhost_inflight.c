@@ -25,7 +25,7 @@
 
 static int64_t soon(void)
 {
-    return ae_vhost_now_ms() + WAIT_S * 1000;
+    return ae_now_ms() + WAIT_S * 1000;
 }
 
 /* ---- Numbered frames, each of which must come back once ---- */
@@ -103,21 +103,21 @@ static void turn_and_collect(void)
 static void collect_all(void)
 {
     for (int64_t end = soon(); traffic.received < traffic.sent; collect())
-        if (ae_vhost_now_ms() > end)
+        if (ae_now_ms() > end)
             fail_msg("%u frames of %u came back", traffic.received, traffic.sent);
 }
 
 static void wait_for_count(const atomic_uint *counter, unsigned count)
 {
     for (int64_t end = soon(); *counter < count; usleep(100))
-        if (ae_vhost_now_ms() > end)
+        if (ae_now_ms() > end)
             fail_msg("the back end counted %u of %u", *counter, count);
 }
 
 static void bring_link(bool up)
 {
     for (int64_t end = soon(); link_is_up(traffic.port) != up; turn_and_collect())
-        if (ae_vhost_now_ms() > end)
+        if (ae_now_ms() > end)
             fail_msg("the link did not go %s: %s", up ? "up" : "down",
                      ae_port_owner_trouble(ae_port_get_owner(traffic.port)));
 }
@@ -127,7 +127,7 @@ static void lose_link(void)
 {
     for (int64_t end = soon(); link_is_up(traffic.port);
          turn_owner(ae_port_get_owner(traffic.port)))
-        assert_true(ae_vhost_now_ms() < end);
+        assert_true(ae_now_ms() < end);
 }
 
 /* ---- It dies ---- */
@@ -173,7 +173,7 @@ static void die_with_a_full_ring(struct back *back)
     back->quiet = false;
     for (int64_t end = soon(); !link_is_up(traffic.port); send_one()) {
         turn_owner(ae_port_get_owner(traffic.port));
-        assert_true(ae_vhost_now_ms() < end);
+        assert_true(ae_now_ms() < end);
     }
 }
 
@@ -293,7 +293,7 @@ static void all_pairs_go_on(void **state)
         lose_link();
         /* The other worker polls as well. */
         for (int64_t end = soon(); !link_is_up(port) || back.enabled_pairs < 2;) {
-            assert_true(ae_vhost_now_ms() < end);
+            assert_true(ae_now_ms() < end);
             turn_and_collect();
             assert_int_equal(ae_receive(ae_port_queue(port, (i + 1) % 2), &packet, 1), 0);
         }
@@ -331,7 +331,7 @@ static void a_new_worker_has_a_new_buffer(void **state)
         begin(port, 0, true);
         for (int64_t end = soon(); ae_port_owner_get_link(owner, &link), !link.up; collect()) {
             turn_owner(owner);
-            assert_true(ae_vhost_now_ms() < end);
+            assert_true(ae_now_ms() < end);
         }
         assert_int_not_equal(back.buffer_inode, inode);
         inode = back.buffer_inode;
@@ -388,7 +388,7 @@ static void a_broken_ring_is_not_gone_on_with(void **state)
             __atomic_fetch_or(&ring[10].flags, VIRTQ_DESC_F_USED, __ATOMIC_RELEASE);
         }
         for (int64_t end = soon(); back.buffers_given < 2; turn_and_collect())
-            assert_true(ae_vhost_now_ms() < end);
+            assert_true(ae_now_ms() < end);
         back.quiet = false;
         bring_link(true);
         exchange(100);
@@ -429,10 +429,10 @@ static void one_that_does_not_track_gets_new_rings(void **state)
         back.connections = back.heard = 0;
         back_start(&back);
         for (int64_t end = soon(); !sleeps && !link_is_up(port); turn_and_collect())
-            assert_true(ae_vhost_now_ms() < end);
+            assert_true(ae_now_ms() < end);
         /* The worker may sleep, but the back end knows the memory by its twelfth message. */
         for (int64_t end = soon(); back.heard < 12; turn_owner(ae_port_get_owner(port)))
-            assert_true(ae_vhost_now_ms() < end);
+            assert_true(ae_now_ms() < end);
         for (unsigned i = 0; i < 20; i++)
             turn_owner(ae_port_get_owner(port));
         if (!sleeps) {
@@ -444,7 +444,7 @@ static void one_that_does_not_track_gets_new_rings(void **state)
         back_track(&back);
         back_start(&back);
         for (int64_t end = soon(); back.buffers_given < 2; turn_owner(ae_port_get_owner(port)))
-            assert_true(ae_vhost_now_ms() < end);
+            assert_true(ae_now_ms() < end);
         collect();
         assert_int_equal(traffic.received, sleeps ? 15 : 10); /* what it slept over is good */
         begin(port, 0, true);
@@ -556,7 +556,7 @@ static void a_bad_buffer_later(void **state)
         back.buffers_given = 0;
         back_start(&back);
         for (int64_t end = soon(); back.buffers_given < 2; turn_and_collect())
-            assert_true(ae_vhost_now_ms() < end);
+            assert_true(ae_now_ms() < end);
         back_stop(&back);
         turn_and_collect();
         assert_false(link_is_up(port));

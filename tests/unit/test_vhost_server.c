@@ -52,7 +52,7 @@ static struct front front;
 
 static int64_t patience(void)
 {
-    return ae_vhost_now_ms() + PATIENCE * 1000;
+    return ae_now_ms() + PATIENCE * 1000;
 }
 
 static uint16_t turn(struct ae_packet **packets, uint16_t count)
@@ -85,7 +85,7 @@ static struct ae_link link_now(void)
 
 static void wait_for_link(bool up)
 {
-    for (int64_t end = patience(); ae_vhost_now_ms() < end && link_now().up != up;)
+    for (int64_t end = patience(); ae_now_ms() < end && link_now().up != up;)
         idle(1);
     assert_int_equal(link_now().up, up);
 }
@@ -151,7 +151,7 @@ static int hear(struct vhost_user_message *reply)
 {
     int rc = 0;
 
-    for (int64_t end = patience(); ae_vhost_now_ms() < end && rc == 0;) {
+    for (int64_t end = patience(); ae_now_ms() < end && rc == 0;) {
         idle(1);
         rc = ae_vhost_receive(&front.stream, VHOST_USER_BACKEND_REPLY, 0, reply, NULL);
     }
@@ -279,7 +279,7 @@ static void exchange_one(unsigned pair, unsigned number, uint32_t length)
     memset(front.memory + buffer(1), 0, 2048);
     driver_offer(from, &out, 1);
     driver_offer(to, &in, 1);
-    for (int64_t end = patience(); ae_vhost_now_ms() < end && !got;)
+    for (int64_t end = patience(); ae_now_ms() < end && !got;)
         got = turn(&packet, 1);
     assert_int_equal(got, 1);
     assert_int_equal(packet->length, length);
@@ -495,7 +495,7 @@ static void a_worker_that_stops_polling_tells_first(void **state)
         while (read(front.calls[1], &times, sizeof(times)) > 0)
             ;
         driver_offer(&front.rings[1], &out, 1);
-        for (int64_t end = patience(); ae_vhost_now_ms() < end && !got;)
+        for (int64_t end = patience(); ae_now_ms() < end && !got;)
             got = turn(&packet, 1);
         assert_int_equal(got, 1);
         got = 0;
@@ -541,7 +541,7 @@ static void configuration_and_announcement(void **state)
         assert_int_equal(reply.payload.u64, i);
     }
     say_number(VHOST_USER_SEND_RARP, mac);
-    for (int64_t end = patience(); ae_vhost_now_ms() < end && !got;)
+    for (int64_t end = patience(); ae_now_ms() < end && !got;)
         got = turn(&packet, 1);
     assert_int_equal(got, 1);
     assert_int_equal(packet->length, 60);

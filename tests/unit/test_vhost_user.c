@@ -29,14 +29,14 @@ static unsigned reconnects = 50;
 static void exchange(struct ae_port *port, unsigned index, unsigned count)
 {
     struct ae_queue *queue = ae_port_queue(port, index);
-    int64_t end = ae_vhost_now_ms() + WAIT_S * 1000;
+    int64_t end = ae_now_ms() + WAIT_S * 1000;
 
     for (unsigned i = 0; i < count; i++) {
         struct ae_packet *packet = make_frame(queue, (uint8_t)i);
 
         assert_int_equal(ae_send(queue, &packet, 1), 1);
         while (!ae_receive(queue, &packet, 1))
-            assert_true(ae_vhost_now_ms() < end);
+            assert_true(ae_now_ms() < end);
         assert_int_equal(packet->length, 60 + (uint8_t)i);
         for (uint32_t j = 0; j < packet->length; j++)
             assert_int_equal(packet->data[j], (uint8_t)i);
@@ -207,7 +207,7 @@ static void exchange_until_lost(struct ae_port *port, struct back *back, unsigne
 {
     struct ae_queue *queue = ae_port_queue(port, 0);
 
-    for (int64_t end = ae_vhost_now_ms() + WAIT_S * 1000; back->connections < connections;) {
+    for (int64_t end = ae_now_ms() + WAIT_S * 1000; back->connections < connections;) {
         struct ae_packet *packet = ae_packet_get(queue->pool);
 
         if (packet) {
@@ -216,7 +216,7 @@ static void exchange_until_lost(struct ae_port *port, struct back *back, unsigne
                 ae_packet_put(packet);
         }
         turn(port);
-        if (ae_vhost_now_ms() > end)
+        if (ae_now_ms() > end)
             fail_msg("the back end was kept");
     }
 }
@@ -521,11 +521,11 @@ static void it_returns_badly(void **state)
         back.sin = sins[i];
         back.hang_up = true;
         wait_for_link(port, false);
-        for (int64_t end = ae_vhost_now_ms() + WAIT_S * 1000; !link_is_up(port);) {
-            int64_t start = ae_vhost_now_ms(), took;
+        for (int64_t end = ae_now_ms() + WAIT_S * 1000; !link_is_up(port);) {
+            int64_t start = ae_now_ms(), took;
 
             turn(port);
-            took = ae_vhost_now_ms() - start;
+            took = ae_now_ms() - start;
             slowest = took > slowest ? took : slowest;
             assert_true(start < end);
         }
@@ -611,8 +611,8 @@ static void notifications_are_relayed(void **state)
     usleep(10000);
     assert_int_equal(back.kicks, kicks); /* not by the worker */
     assert_true(ae_port_owner_tend(ae_port_get_owner(port)) <= 100000);
-    for (int64_t end = ae_vhost_now_ms() + WAIT_S * 1000; back.kicks == kicks;)
-        assert_true(ae_vhost_now_ms() < end);
+    for (int64_t end = ae_now_ms() + WAIT_S * 1000; back.kicks == kicks;)
+        assert_true(ae_now_ms() < end);
     ae_port_owner_tend(ae_port_get_owner(port));
     usleep(10000);
     assert_int_equal(back.kicks, kicks + 1);
@@ -644,10 +644,10 @@ static void a_worker_comes_and_another(void **state)
         assert_int_equal(back.enabled_pairs, i);
         ae_port_owner_get_handoff(owner, &handoff);
         assert_int_equal(ae_port_attach(&port, &handoff, &err), 0);
-        end = ae_vhost_now_ms() + WAIT_S * 1000;
+        end = ae_now_ms() + WAIT_S * 1000;
         do
             ae_port_owner_tend(owner);
-        while (ae_port_owner_get_link(owner, &link), !link.up && ae_vhost_now_ms() < end);
+        while (ae_port_owner_get_link(owner, &link), !link.up && ae_now_ms() < end);
         exchange(port, 0, 100);
         packet = make_frame(ae_port_queue(port, 0), 1);
         assert_int_equal(ae_send(ae_port_queue(port, 0), &packet, 1), 1);

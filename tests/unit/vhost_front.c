@@ -64,9 +64,9 @@ bool link_is_up(const struct ae_port *port)
 
 void wait_for_link(struct ae_port *port, bool up)
 {
-    for (int64_t end = ae_vhost_now_ms() + WAIT_S * 1000; link_is_up(port) != up;) {
+    for (int64_t end = ae_now_ms() + WAIT_S * 1000; link_is_up(port) != up;) {
         turn(port);
-        if (ae_vhost_now_ms() > end)
+        if (ae_now_ms() > end)
             fail_msg("the link did not go %s", up ? "up" : "down");
     }
 }
@@ -83,8 +83,8 @@ struct ae_packet *make_frame(struct ae_queue *queue, uint8_t mark)
 
 void wait_for(struct ae_port *port, const atomic_uint *counter, unsigned count)
 {
-    for (int64_t end = ae_vhost_now_ms() + WAIT_S * 1000; *counter < count;) {
+    for (int64_t end = ae_now_ms() + WAIT_S * 1000; *counter < count;) {
         turn(port);
-        assert_true(ae_vhost_now_ms() < end);
+        assert_true(ae_now_ms() < end);
     }
 }
