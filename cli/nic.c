@@ -15,9 +15,9 @@
 #include "json.h"
 #include "machine/iommu.h"
 #include "machine/pci.h"
+#include "nic/record.h"
 #include "port/check.h"
 #include "vfio/holder.h"
-#include "vfio/record.h"
 
 struct arguments {
     const char *action;

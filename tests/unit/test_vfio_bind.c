@@ -15,8 +15,8 @@
 #define ae_netdev_save       made_up_save
 #define ae_netdev_restore    made_up_restore
 #define ae_netdev_check_idle made_up_check_idle
-#include "vfio/bind.c"
-#include "vfio/record.c"
+#include "nic/bind.c"
+#include "nic/record.c"
 
 #define ADDRESS "0000:01:00.0"
 #define CARD    "/sys/bus/pci/devices/" ADDRESS

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_VFIO_RECORD_H
-#define AE_VFIO_RECORD_H
+#ifndef AE_NIC_RECORD_H
+#define AE_NIC_RECORD_H
 
 /*
  * What a card was before it was taken: /run/aether/nic/ADDRESS.json. It is on disk before anything

@@ -15,9 +15,9 @@
 #include "machine/netdev_state.h"
 #include "machine/netns.h"
 #include "machine/pci.h"
+#include "nic/record.h"
 #include "partition/kernel.h"
 #include "vfio/holder.h"
-#include "vfio/record.h"
 #include "vfio/released.h"
 
 #define VFIO_PCI  "vfio-pci"

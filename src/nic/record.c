@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vfio/record.h"
+#include "nic/record.h"
 
 #include <errno.h>
 #include <stdio.h>
