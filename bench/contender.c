@@ -13,8 +13,8 @@
 
 #include <aether/clock.h>
 
+#include "base/checksum.h"
 #include "measure/report.h"
-#include "net/checksum.h"
 
 static const char *const works[] = {"receive", "send", "exchange", "echo", "ping", "pace"};
 

@@ -2,7 +2,7 @@
 
 /* ICMP echo: RFC 792, RFC 1122, 3.2.2.6. */
 
-#include "net/checksum.h"
+#include "base/checksum.h"
 #include "net/net.h"
 
 enum ae_net_verdict ae_icmp_input(struct ae_net *net, struct ae_packet *packet, uint8_t *at,

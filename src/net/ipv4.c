@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "net/checksum.h"
+#include "base/checksum.h"
 #include "net/net.h"
 
 static uint16_t header_length(const struct ipv4 *ip)

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/checksum.h"
 #include "base/error.h"
-#include "net/checksum.h"
 #include "net/net.h"
 
 #define PORT_ECHO 7 /* RFC 862 */

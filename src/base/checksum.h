@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_NET_CHECKSUM_H
-#define AE_NET_CHECKSUM_H
+#ifndef AE_BASE_CHECKSUM_H
+#define AE_BASE_CHECKSUM_H
 
 /* The Internet checksum (RFC 1071), on sums that are not yet folded or complemented. */
 
