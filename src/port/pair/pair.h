@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_PORT_PAIR_H
-#define AE_PORT_PAIR_H
+#ifndef AE_PORT_PAIR_PAIR_H
+#define AE_PORT_PAIR_PAIR_H
 
 /*
  * Two ports of one process, joined by a wire made of memory: what one sends, the other receives.
- * pair.c joins the ends, pair_queue.c moves frames.
+ * pair.c joins the ends, pair/queue.c moves frames.
  *
  * Each end has its pool, and may be polled by a thread of its own; so a frame is copied, from the
  * sender's packet into the wire and from there into a packet of the receiver's.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "port/pair.h"
+#include "port/pair/pair.h"
 
 #include <errno.h>
 #include <stdlib.h>

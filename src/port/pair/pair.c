@@ -2,7 +2,7 @@
 
 /* "pair:NAME": the first port of that name in a process is one end, the second the other. */
 
-#include "port/pair.h"
+#include "port/pair/pair.h"
 
 #include <errno.h>
 #include <pthread.h>
