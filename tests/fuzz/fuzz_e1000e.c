@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "../unit/fake_card.h"
-#include "port/e1000e_queue.h"
+#include "port/intel/e1000e_queue.h"
 
 #define RING    32
 #define PACKETS 96

@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "base/barrier.h"
-#include "port/e1000e_regs.h"
+#include "port/intel/e1000e_regs.h"
 
 #define ICS     0x000C8 /* datasheet, 10.2.4.3: raises the interrupts written */
 #define VECTORS 5       /* of the 82574L's MSI-X table (datasheet, 7.4.2) */

@@ -12,7 +12,7 @@
 
 #include <aether/port.h>
 
-#include "port/e1000e_regs.h"
+#include "port/intel/e1000e_regs.h"
 
 #define FAKE_REGISTERS (128 * 1024)
 #define FAKE_IOVA      UINT64_C(0x7fff00000000)

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "made_registers.h"
-#include "port/e1000e.c"
+#include "port/intel/e1000e.c"
 
 #define BUSY_READS 3 /* reads that a reset and the NVM take */
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "made_function.h"
-#include "port/e1000e_regs.h"
+#include "port/intel/e1000e_regs.h"
 
 struct made_e1000e {
     bool gone; /* reads are all ones */

@@ -11,8 +11,8 @@
 
 #include "base/barrier.h"
 #include "base/error.h"
-#include "port/e1000e_queue.h"
-#include "port/e1000e_regs.h"
+#include "port/intel/e1000e_queue.h"
+#include "port/intel/e1000e_regs.h"
 #include "port/port.h"
 #include "vfio/device.h"
 

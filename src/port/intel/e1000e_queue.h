@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_PORT_E1000E_QUEUE_H
-#define AE_PORT_E1000E_QUEUE_H
+#ifndef AE_PORT_INTEL_E1000E_QUEUE_H
+#define AE_PORT_INTEL_E1000E_QUEUE_H
 
 #include "port/port.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_PORT_E1000E_REGS_H
-#define AE_PORT_E1000E_REGS_H
+#ifndef AE_PORT_INTEL_E1000E_REGS_H
+#define AE_PORT_INTEL_E1000E_REGS_H
 
 /*
  * Registers and descriptors of the Intel 82574L, named as in "Intel 82574 GbE Controller Family

@@ -8,7 +8,7 @@
  * the flags are believed, and a length only after it was checked.
  */
 
-#include "port/e1000e_queue.h"
+#include "port/intel/e1000e_queue.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 
 #include "base/barrier.h"
 #include "base/error.h"
-#include "port/e1000e_regs.h"
+#include "port/intel/e1000e_regs.h"
 #include "port/sendable.h"
 
 #define FRAME_MAX       AE_FRAME_MAX(1500u)
