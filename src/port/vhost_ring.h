@@ -22,7 +22,7 @@
 #include <aether/port.h>
 
 #include "port/sendable.h"
-#include "port/virtio.h"
+#include "port/virtio/virtio.h"
 
 #define AE_VHOST_REGIONS 8
 #define AE_VHOST_BURST   32 /* frames that are looked ahead at */

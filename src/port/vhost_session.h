@@ -9,7 +9,7 @@
 
 #include "port/vhost_handover.h"
 #include "port/vhost_message.h"
-#include "port/virtio.h"
+#include "port/virtio/virtio.h"
 
 #define AE_VHOST_VRINGS (2 * AE_PORT_QUEUES)
 

@@ -33,7 +33,7 @@
 #include "port/vhost_message.h"
 #include "port/vhost_notify.h"
 #include "port/vhost_receiver.h"
-#include "port/virtio_net.h"
+#include "port/virtio/net.h"
 
 #define AE_VHOST_VRINGS (2 * AE_PORT_QUEUES)
 

@@ -11,7 +11,7 @@
 
 struct vhost_queue {
     struct ae_queue base;
-    struct ae_queue *ring; /* virtio_split.c's or virtio_packed.c's */
+    struct ae_queue *ring; /* virtio/split.c's or virtio/packed.c's */
     const struct ae_port_state *port;
     struct ae_queue_state *state;
     uint32_t taken_over; /* generation */

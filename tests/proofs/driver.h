@@ -12,7 +12,7 @@
 #include "shared.h"
 #include "packets.h"
 
-#include "port/virtio_driver.h"
+#include "port/virtio/driver.h"
 
 /* The books see what becomes the driver's. */
 static inline bool books_prepare(const struct ae_sendable *sendable, struct ae_packet *packet,

@@ -2,8 +2,8 @@
 
 #include "driver.h"
 
-#include "port/virtio_packed.c"
-#include "port/virtio_queue.c"
+#include "port/virtio/packed.c"
+#include "port/virtio/queue.c"
 
 #include "virtio.h"
 

@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "made_registers.h"
-#include "port/virtio_control.c"
-#include "port/virtio_pci_places.c"
+#include "port/virtio/control.c"
+#include "port/virtio/pci_places.c"
 #undef of
 #undef has
-#include "port/virtio_pci.c"
+#include "port/virtio/pci.c"
 
 #define BAR 4
 

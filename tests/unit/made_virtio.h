@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 #include "made_function.h"
-#include "port/virtio.h"
-#include "port/virtio_pci_regs.h"
+#include "port/virtio/pci_regs.h"
+#include "port/virtio/virtio.h"
 
 #define MADE_COMMON   0x0000 /* in BAR 4, a page each */
 #define MADE_ISR      0x1000

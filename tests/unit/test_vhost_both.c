@@ -19,7 +19,7 @@
 #include <string.h>
 
 #include "port/vhost_ring.h"
-#include "port/virtio_queue.h"
+#include "port/virtio/queue.h"
 
 #define SIZE    64
 #define FRAMES  20000u

@@ -17,7 +17,7 @@
 #include "virtio_bench.h"
 
 /* The split form itself, to begin with indices of our choice. */
-#include "port/virtio_split.c"
+#include "port/virtio/split.c"
 
 #define STEPS 6
 

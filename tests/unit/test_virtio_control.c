@@ -13,8 +13,8 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "port/virtio_control.h"
-#include "port/virtio_net.h"
+#include "port/virtio/control.h"
+#include "port/virtio/net.h"
 
 #define IOVA 0x10000
 

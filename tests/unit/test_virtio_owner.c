@@ -19,7 +19,7 @@
 #include "made_owner.h"
 #include "made_root.h"
 #include "made_virtio.h"
-#include "port/virtio_net.h"
+#include "port/virtio/net.h"
 
 #define SECOND 1000000000ull
 #define PACKED VIRTIO_FEATURE(VIRTIO_F_RING_PACKED)

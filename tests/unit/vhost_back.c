@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "port/virtio_queue.h"
+#include "port/virtio/queue.h"
 
 void back_init(struct back *back)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "virtio_device.h"
 
-#include "port/virtio_queue.h"
+#include "port/virtio/queue.h"
 
 void device_queue_init(struct device_queue *queue, uint8_t *memory, uint16_t size, bool packed)
 {

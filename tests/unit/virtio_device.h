@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "port/virtio.h"
+#include "port/virtio/virtio.h"
 
 struct device_queue {
     bool packed;

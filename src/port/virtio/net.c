@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include "port/virtio_net.h"
+#include "port/virtio/net.h"
 
 #include <errno.h>
 #include <string.h>

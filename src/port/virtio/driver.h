@@ -15,7 +15,7 @@
 
 #include "base/barrier.h"
 #include "port/sendable.h"
-#include "port/virtio_queue.h"
+#include "port/virtio/queue.h"
 
 #define AE_VIRTIO_HEADER    ((uint32_t)sizeof(struct virtio_net_hdr))
 #define AE_VIRTIO_REFILL    32u /* receive descriptors are given back in as many */

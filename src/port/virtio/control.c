@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include "port/virtio_control.h"
+#include "port/virtio/control.h"
 
 #include <errno.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 
 #include "base/barrier.h"
 #include "base/error.h"
-#include "port/virtio.h"
+#include "port/virtio/virtio.h"
 
 /* Behind the ring: the header, the command's data, the byte for the answer. */
 #define HEADER    2048

@@ -6,12 +6,12 @@
  * A virtio network device (OASIS VIRTIO 1.2, 5.1), whatever its transport: which features to take,
  * what the device says of itself, where the rings of a queue pair are.
  *
- * The two transports are virtio_pci.c (over VFIO) and vhost_user.c (over a socket); both rings are
- * virtio_split.c and virtio_packed.c.
+ * The two transports are virtio/pci.c (over VFIO) and vhost_user.c (over a socket); both rings are
+ * virtio/split.c and virtio/packed.c.
  */
 
 #include "port/port.h"
-#include "port/virtio_queue.h"
+#include "port/virtio/queue.h"
 
 #define AE_VIRTIO_NO_NOTIFY UINT32_MAX
 

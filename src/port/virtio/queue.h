@@ -14,7 +14,7 @@
 
 #include <aether/port.h>
 
-#include "port/virtio.h"
+#include "port/virtio/virtio.h"
 
 /* How the device is told of new buffers: by the flag if there is one, else by mmio or fd where the
  * device does not suppress it. The flag is the cheapest: the worker then never looks at suppression,

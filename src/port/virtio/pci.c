@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "base/error.h"
-#include "port/virtio_pci.h"
+#include "port/virtio/pci.h"
 
 #define TIMEOUT_MS     1000
 #define WAKE_NS        1000000ull

@@ -2,13 +2,13 @@
 
 /* What is rare in the driver's half of a virtio queue pair, whatever the form of its rings. */
 
-#include "port/virtio_queue.h"
+#include "port/virtio/queue.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "port/virtio_driver.h"
+#include "port/virtio/driver.h"
 
 #define LINE 64u
 

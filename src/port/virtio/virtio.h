@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_PORT_VIRTIO_H
-#define AE_PORT_VIRTIO_H
+#ifndef AE_PORT_VIRTIO_VIRTIO_H
+#define AE_PORT_VIRTIO_VIRTIO_H
 
 /*
  * Virtqueues and the network device, named as in "Virtual I/O Device (VIRTIO) Version 1.2" (OASIS,
  * 1 July 2022); the section is given with each. Both sides of a ring use these. The le16, le32 and
  * le64 of the text are plain integers here: every processor that Aether runs on is little-endian.
  *
- * The driver's half of a queue pair is in port/virtio_queue.h, the PCI transport's structures are in
- * port/virtio_pci_regs.h.
+ * The driver's half of a queue pair is in port/virtio/queue.h, the PCI transport's structures are in
+ * port/virtio/pci_regs.h.
  */
 
 #include <stdint.h>

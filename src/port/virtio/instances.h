@@ -2,7 +2,7 @@
 
 /*
  * One burst function for each of what start-up may settle, and the tables to choose from. Included by
- * virtio_split.c and virtio_packed.c behind their own receive_burst and send_burst, so that each instance
+ * virtio/split.c and virtio/packed.c behind their own receive_burst and send_burst, so that each instance
  * is made of the form's code with constants in it. Not a header like others: no guard, once per form.
  */
 

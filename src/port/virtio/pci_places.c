@@ -2,7 +2,7 @@
 
 /* Where the structures of a virtio device over PCI are (OASIS VIRTIO 1.2, 4.1.4). */
 
-#include "port/virtio_pci.h"
+#include "port/virtio/pci.h"
 
 #include <errno.h>
 #include <linux/pci_regs.h>

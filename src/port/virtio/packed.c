@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 #include "base/unset.h"
-#include "port/virtio_driver.h"
+#include "port/virtio/driver.h"
 
 #define WRAP (VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED)
 
@@ -372,7 +372,7 @@ send_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count, co
 }
 
 /* One burst function for each of what start-up may settle. */
-#include "port/virtio_instances.h"
+#include "port/virtio/instances.h"
 
 /* ---- Attach, reset, detach ---- */
 

@@ -15,9 +15,9 @@
 #include <stdint.h>
 
 #include "base/barrier.h"
-#include "port/virtio_control.h"
-#include "port/virtio_net.h"
-#include "port/virtio_pci_regs.h"
+#include "port/virtio/control.h"
+#include "port/virtio/net.h"
+#include "port/virtio/pci_regs.h"
 
 /* A structure of the device's, inside a mapped BAR. */
 struct virtio_structure {
