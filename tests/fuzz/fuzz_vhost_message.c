@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "fuzz_input.h"
-#include "port/vhost_message.h"
+#include "port/vhost/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

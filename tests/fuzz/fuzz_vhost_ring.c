@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "port/vhost_ring.h"
+#include "port/vhost/back/ring.h"
 
 #define SIZE      16
 #define RING      1024 /* bytes: its parts are inside */

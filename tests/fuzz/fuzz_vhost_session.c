@@ -16,7 +16,7 @@
 #include <sys/mman.h>
 
 #include "fuzz_input.h"
-#include "port/vhost_session.h"
+#include "port/vhost/back/session.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

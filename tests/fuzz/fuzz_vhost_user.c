@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "fuzz_input.h"
-#include "port/vhost_user.h"
+#include "port/vhost/front/front.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

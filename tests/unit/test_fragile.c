@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "base/fragile.h"
-#include "port/vhost_user.h"
+#include "port/vhost/front/front.h"
 #include "vhost_back.h"
 #include "vhost_front.h"
 

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "port/vhost_ring.h"
+#include "port/vhost/back/ring.h"
 #include "port/virtio/queue.h"
 
 #define SIZE    64

@@ -16,7 +16,7 @@
 
 #include <aether/clock.h>
 
-#include "port/vhost_user.h"
+#include "port/vhost/front/front.h"
 #include "vhost_back.h"
 #include "descriptors.h"
 #include "vhost_front.h"

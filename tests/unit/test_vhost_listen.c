@@ -18,7 +18,7 @@
 
 #include "base/root.h"
 #include "made_root.h"
-#include "port/vhost_listen.h"
+#include "port/vhost/listen.h"
 
 static struct ae_error error;
 

@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "port/vhost_map.h"
+#include "port/vhost/back/map.h"
 
 #define PAGE  4096u
 #define SIZE  (10 * PAGE)

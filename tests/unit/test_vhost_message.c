@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "descriptors.h"
-#include "port/vhost_message.h"
+#include "port/vhost/message.h"
 
 struct ends {
     int fds[2];

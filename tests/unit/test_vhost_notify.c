@@ -14,7 +14,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "port/vhost_notify.h"
+#include "port/vhost/notify.h"
 
 static struct ae_vhost_notifier notifier;
 

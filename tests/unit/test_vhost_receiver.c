@@ -34,7 +34,7 @@
 
 #include "aether/dma.h"
 #include "descriptors.h"
-#include "port/vhost_listen.h"
+#include "port/vhost/listen.h"
 #include "silent_files.h"
 
 #define MEMORY 65536

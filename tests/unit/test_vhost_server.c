@@ -22,7 +22,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "port/vhost_session.h"
+#include "port/vhost/back/session.h"
 #include "descriptors.h"
 #include "vhost_driver.h"
 

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "port/vhost_message.h"
+#include "port/vhost/message.h"
 #include "vhost_tracker.h"
 
 #define BACK_VRINGS 8

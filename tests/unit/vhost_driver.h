@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "port/vhost_ring.h"
+#include "port/vhost/back/ring.h"
 
 struct driver_piece {
     uint64_t address;

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "port/vhost_user.h"
+#include "port/vhost/front/front.h"
 
 const struct ae_port_options options = {
     .page_size = 4096, .receive_ring = 64, .send_ring = 64, .packets = 64};

@@ -6,7 +6,7 @@
  * A virtio network device (OASIS VIRTIO 1.2, 5.1), whatever its transport: which features to take,
  * what the device says of itself, where the rings of a queue pair are.
  *
- * The two transports are virtio/pci.c (over VFIO) and vhost_user.c (over a socket); both rings are
+ * The two transports are virtio/pci.c (over VFIO) and vhost/front/front.c (over a socket); both rings are
  * virtio/split.c and virtio/packed.c.
  */
 

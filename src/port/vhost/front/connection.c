@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "port/vhost_user.h"
+#include "port/vhost/front/front.h"
 
 #define LISTEN_MS 10000 /* how long opening waits for a back end that connects to us */
 

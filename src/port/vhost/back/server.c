@@ -3,10 +3,10 @@
 /*
  * The owner of a vhost-user back end: serves one front end at a time - a virtual machine's QEMU, a DPDK
  * program, another Aether program - for as long as it stays. It connects to the socket of our name, or, with
- * client=on, we connect to its; the name is vhost_listen.c's.
+ * client=on, we connect to its; the name is vhost/listen.c's.
  *
  * Nothing here waits. A message that needs the rings to stand still is put aside, the workers are told to
- * stop, and it is taken up again once all of them have (vhost_handover.h). Whatever the peer does wrong
+ * stop, and it is taken up again once all of them have (vhost/back/handover.h). Whatever the peer does wrong
  * ends its connection, never the port: the next one finds it as new.
  */
 
@@ -19,10 +19,10 @@
 
 #include "base/error.h"
 #include "port/port.h"
-#include "port/vhost_listen.h"
-#include "port/vhost_notify.h"
-#include "port/vhost_receiver.h"
-#include "port/vhost_session.h"
+#include "port/vhost/back/session.h"
+#include "port/vhost/listen.h"
+#include "port/vhost/notify.h"
+#include "port/vhost/receiver.h"
 
 #define TEND_NS    100000
 #define MESSAGES   64 /* handled at a time, so that a peer that never stops talking has to wait */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "port/vhost_listen.h"
+#include "port/vhost/listen.h"
 
 #include <errno.h>
 #include <limits.h>

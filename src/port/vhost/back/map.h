@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_PORT_VHOST_MAP_H
-#define AE_PORT_VHOST_MAP_H
+#ifndef AE_PORT_VHOST_BACK_MAP_H
+#define AE_PORT_VHOST_BACK_MAP_H
 
 /*
  * A peer's memory, mapped into this process.
@@ -12,8 +12,8 @@
 #include <aether/error.h>
 
 #include "base/fragile.h"
-#include "port/vhost_message.h"
-#include "port/vhost_ring.h"
+#include "port/vhost/back/ring.h"
+#include "port/vhost/message.h"
 
 struct ae_vhost_map {
     struct ae_vhost_memory memory;

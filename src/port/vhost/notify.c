@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "port/vhost_notify.h"
+#include "port/vhost/notify.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "port/vhost_user.h"
+#include "port/vhost/front/front.h"
 
 struct vhost_queue {
     struct ae_queue base;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_PORT_VHOST_HANDOVER_H
-#define AE_PORT_VHOST_HANDOVER_H
+#ifndef AE_PORT_VHOST_BACK_HANDOVER_H
+#define AE_PORT_VHOST_BACK_HANDOVER_H
 
 /*
  * What the owner of a back end, who talks to the peer, tells the worker, who works on the rings: over
@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #include "port/port.h"
-#include "port/vhost_message.h"
+#include "port/vhost/message.h"
 
 /* Of a pair, as the peer counts its virtqueues. */
 enum ae_vhost_direction {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_PORT_VHOST_USER_H
-#define AE_PORT_VHOST_USER_H
+#ifndef AE_PORT_VHOST_FRONT_FRONT_H
+#define AE_PORT_VHOST_FRONT_FRONT_H
 
 /*
  * The front end of vhost-user: the driver's side of virtio rings whose device is another process.
  * The port is "vhost-user:PATH".
  *
- *     vhost_connection.c  how it is connected, and what belongs to one connection
- *     vhost_negotiation.c what is said first on the socket: features, configuration
- *     vhost_dialogue.c    what is said then, of memory and rings, and how dialogues are held
- *     vhost_inflight.c    what a back end keeps of descriptors in flight, for its return
- *     vhost_user.c        the owner: connects, reconnects, lets rings run, relays notifications
- *     vhost_user_queue.c  the worker's half
+ *     vhost/front/connection.c  how it is connected, and what belongs to one connection
+ *     vhost/front/negotiation.c what is said first on the socket: features, configuration
+ *     vhost/front/dialogue.c    what is said then, of memory and rings, and how dialogues are held
+ *     vhost/front/inflight.c    what a back end keeps of descriptors in flight, for its return
+ *     vhost/front/front.c        the owner: connects, reconnects, lets rings run, relays notifications
+ *     vhost/front/queue.c  the worker's half
  *
  * Owner and worker agree through the state page:
  *     generation           written by the owner; odd while a back end is there and knows our memory
@@ -29,10 +29,10 @@
  * one (the "user address") are one here: where the owner has the memory mapped.
  */
 
-#include "port/vhost_listen.h"
-#include "port/vhost_message.h"
-#include "port/vhost_notify.h"
-#include "port/vhost_receiver.h"
+#include "port/vhost/listen.h"
+#include "port/vhost/message.h"
+#include "port/vhost/notify.h"
+#include "port/vhost/receiver.h"
 #include "port/virtio/net.h"
 
 #define AE_VHOST_VRINGS (2 * AE_PORT_QUEUES)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "port/vhost_session.h"
+#include "port/vhost/back/session.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "port/vhost_map.h"
+#include "port/vhost/back/map.h"
 
 static void close_fd(int *fd)
 {

@@ -9,7 +9,7 @@
 
 #include <aether/error.h>
 
-#include "port/vhost_receiver.h"
+#include "port/vhost/receiver.h"
 
 #define AE_VHOST_AGAIN_MS 1   /* before connecting again after one that was of use */
 #define AE_VHOST_RETRY_MS 100 /* between attempts to connect */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "port/vhost_receiver.h"
+#include "port/vhost/receiver.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_PORT_VHOST_RING_H
-#define AE_PORT_VHOST_RING_H
+#ifndef AE_PORT_VHOST_BACK_RING_H
+#define AE_PORT_VHOST_BACK_RING_H
 
 /*
  * The device's half of a virtqueue whose driver is in another process or a virtual machine. Frames

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "port/vhost_message.h"
+#include "port/vhost/message.h"
 
 #include <errno.h>
 #include <poll.h>

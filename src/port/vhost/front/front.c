@@ -4,7 +4,7 @@
  * rings run that the worker has laid out, and tells the back end what the worker cannot: a system
  * call. */
 
-#include "port/vhost_user.h"
+#include "port/vhost/front/front.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -13,9 +13,9 @@
 
 #include "base/error.h"
 #include "base/syscalls.h"
-#include "port/vhost_handover.h"
-#include "port/vhost_map.h"
-#include "port/vhost_ring.h"
+#include "port/vhost/back/handover.h"
+#include "port/vhost/back/map.h"
+#include "port/vhost/back/ring.h"
 
 #define VLAN_ETHERNET 18 /* bytes of header before what counts as MTU */
 

@@ -8,7 +8,7 @@
  * order of the machine.
  *
  * What a message may look like - its size, its flags, how many descriptors come with it - is in one
- * table (vhost_message.c). A message that was received passed it: who gets one checks only what the
+ * table (vhost/message.c). A message that was received passed it: who gets one checks only what the
  * values mean.
  */
 
@@ -258,7 +258,7 @@ int ae_vhost_stream_read(struct vhost_user_stream *stream, enum vhost_user_kind 
  * (close-on-exec). 0: not all of it arrived within timeout_ms (0: do not wait); call again for the
  * rest. Negative: -ECONNRESET the other end is gone, -EPROTO it sent nonsense; then no descriptor
  * stays open and the stream is at its beginning: close it. Closing may wait for the peer; an owner has this
- * done for it (vhost_receiver.h).
+ * done for it (vhost/receiver.h).
  */
 int ae_vhost_receive(struct vhost_user_stream *stream, enum vhost_user_kind kind, int timeout_ms,
                        struct vhost_user_message *message, struct ae_error *err);

@@ -3,7 +3,7 @@
 /* Frames between a peer's memory and packets: what both forms of ring need, off the fast path. */
 
 #include "base/unset.h"
-#include "port/vhost_ring.h"
+#include "port/vhost/back/ring.h"
 
 uint8_t *ae_vhost_find(struct ae_vhost_ring *ring, uint64_t address, uint32_t length)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_PORT_VHOST_SESSION_H
-#define AE_PORT_VHOST_SESSION_H
+#ifndef AE_PORT_VHOST_BACK_SESSION_H
+#define AE_PORT_VHOST_BACK_SESSION_H
 
 /*
  * What a back end and one peer have agreed on so far, message by message. No socket, no mapping, no
- * waiting here: the server around it (vhost_server.c) does these.
+ * waiting here: the server around it (vhost/back/server.c) does these.
  */
 
-#include "port/vhost_handover.h"
-#include "port/vhost_message.h"
+#include "port/vhost/back/handover.h"
+#include "port/vhost/message.h"
 #include "port/virtio/virtio.h"
 
 #define AE_VHOST_VRINGS (2 * AE_PORT_QUEUES)

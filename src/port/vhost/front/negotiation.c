@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "port/vhost_user.h"
+#include "port/vhost/front/front.h"
 
 /* Of the protocol, those that this front end has a use for. */
 #define PROTOCOL_FEATURES                                                                        \

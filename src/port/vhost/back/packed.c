@@ -6,7 +6,7 @@
  */
 
 #include "base/unset.h"
-#include "port/vhost_ring.h"
+#include "port/vhost/back/ring.h"
 
 #define AVAIL_USED (VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED)
 

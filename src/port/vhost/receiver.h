@@ -23,8 +23,8 @@
 
 #include <sys/types.h>
 
-#include "port/vhost_message.h"
-#include "port/vhost_notify.h"
+#include "port/vhost/message.h"
+#include "port/vhost/notify.h"
 
 #define AE_VHOST_RECEIVERS 8
 

@@ -6,7 +6,7 @@
  */
 
 #include "base/unset.h"
-#include "port/vhost_ring.h"
+#include "port/vhost/back/ring.h"
 
 /* What was read of one available entry. */
 struct entry {

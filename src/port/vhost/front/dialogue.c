@@ -5,7 +5,7 @@
  * what takes them one by one without waiting, so that a back end that is slow or silent holds up nobody.
  */
 
-#include "port/vhost_user.h"
+#include "port/vhost/front/front.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "port/vhost_user.h"
+#include "port/vhost/front/front.h"
 
 /* So often may the return to the rings fail: one that trips over what it left is not called back to it
  * for ever. */

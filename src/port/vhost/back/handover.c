@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "port/vhost_handover.h"
+#include "port/vhost/back/handover.h"
 
 #include <errno.h>
 #include <string.h>

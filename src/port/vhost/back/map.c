@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "port/vhost_map.h"
+#include "port/vhost/back/map.h"
 
 #include <errno.h>
 #include <sys/mman.h>
