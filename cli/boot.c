@@ -14,8 +14,8 @@
 #include "base/text.h"
 #include "cli.h"
 #include "json.h"
-#include "partition/boot.h"
-#include "partition/boot_state.h"
+#include "partition/boot/boot.h"
+#include "partition/boot/state.h"
 
 #define VERB "partition boot"
 

@@ -13,7 +13,7 @@
 
 #include "base/root.h"
 #include "made_root.h"
-#include "partition/boot.h"
+#include "partition/boot/boot.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "partition/grub_file.h"
+#include "partition/boot/grub_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

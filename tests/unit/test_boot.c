@@ -15,7 +15,7 @@
 
 #include "base/root.h"
 #include "made_root.h"
-#include "partition/boot.h"
+#include "partition/boot/boot.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "partition/grub_file.h"
+#include "partition/boot/grub_file.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

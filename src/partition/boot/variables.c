@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/root.h"
-#include "partition/boot_writers.h"
+#include "partition/boot/writers.h"
 
 /*
  * Where GRUB's own shell has the variables of a kernel's line from: its script, its environment

@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#include "partition/boot.h"
+#include "partition/boot/boot.h"
 
 int ae_boot_state_save(const struct ae_boot_plan *plan, struct ae_error *err);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "partition/grub_file.h"
+#include "partition/boot/grub_file.h"
 
 #include <ctype.h>
 #include <errno.h>

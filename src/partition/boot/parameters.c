@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/root.h"
 #include "machine/topology.h"
-#include "partition/boot.h"
+#include "partition/boot/boot.h"
 
 struct line {
     char *text;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_PARTITION_BOOT_H
-#define AE_PARTITION_BOOT_H
+#ifndef AE_PARTITION_BOOT_BOOT_H
+#define AE_PARTITION_BOOT_BOOT_H
 
 /*
  * The boot tier: kernel parameters, written where the machine's boot loader takes them from.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "partition/boot_state.h"
+#include "partition/boot/state.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/root.h"
 #include "base/trusted.h"
-#include "partition/boot_writers.h"
+#include "partition/boot/writers.h"
 
 #define STATE_DIRECTORY "/var/lib/aether"
 

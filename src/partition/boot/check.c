@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/root.h"
 #include "machine/isolation.h"
-#include "partition/boot.h"
+#include "partition/boot/boot.h"
 #include "partition/task.h"
 
 static void answer(struct ae_boot_result *result, enum ae_boot_answer what, const char *format, ...)

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/root.h"
-#include "partition/boot_writers.h"
+#include "partition/boot/writers.h"
 
 /* Boot Loader Specification entries (uapi-group.org/specifications), type #1. */
 #define ENTRIES "/boot/loader/entries"

@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 #include "base/root.h"
-#include "partition/boot_writers.h"
-#include "partition/grub_file.h"
+#include "partition/boot/grub_file.h"
+#include "partition/boot/writers.h"
 
 #define DEFAULTS "/etc/default/grub"
 #define DROP_INS "/etc/default/grub.d"

@@ -4,7 +4,7 @@
 
 /* The ways to hand parameters to a boot loader: what each is, to boot.c. */
 
-#include "partition/boot.h"
+#include "partition/boot/boot.h"
 
 struct ae_boot_writer {
     const char *name;
@@ -46,7 +46,7 @@ const char *ae_boot_first_of(const char *const paths[]);
 /* rename(2) is durable once the directory is. */
 int ae_boot_sync_directory(const char *path);
 
-/* boot_grub.c */
+/* boot/grub.c */
 bool ae_boot_grub_is_here(void);
 int ae_boot_grub_plan(struct ae_boot_plan *plan, struct ae_error *err);
 int ae_boot_grub_refresh(const char *parameters, bool removing, ae_boot_runner run,
@@ -55,7 +55,7 @@ int ae_boot_grub_verify(const struct ae_boot_plan *plan, struct ae_error *err);
 int ae_boot_grub_strip(const char *path, const char *now, const char *parameters, char **left,
                        struct ae_error *err);
 
-/* boot_entries.c: entries of the Boot Loader Specification, and grubby */
+/* boot/entries.c: entries of the Boot Loader Specification, and grubby */
 
 /* The kernel's line that an entry makes: all its options, variables replaced. NULL: no memory. */
 char *ae_boot_entry_line(const char *text);
@@ -66,14 +66,14 @@ int ae_boot_grubby_refresh(const char *parameters, bool removing, ae_boot_runner
                            struct ae_error *err);
 int ae_boot_grubby_verify(const struct ae_boot_plan *plan, struct ae_error *err);
 
-/* boot_ostree.c */
+/* boot/ostree.c */
 bool ae_boot_ostree_is_here(void);
 int ae_boot_ostree_plan(struct ae_boot_plan *plan, struct ae_error *err);
 int ae_boot_ostree_refresh(const char *parameters, bool removing, ae_boot_runner run,
                            struct ae_error *err);
 int ae_boot_ostree_verify(const struct ae_boot_plan *plan, struct ae_error *err);
 
-/* boot_install.c */
+/* boot/install.c */
 bool ae_boot_kernel_install_is_here(void);
 int ae_boot_kernel_install_plan(struct ae_boot_plan *plan, struct ae_error *err);
 int ae_boot_kernel_install_refresh(const char *parameters, bool removing, ae_boot_runner run,

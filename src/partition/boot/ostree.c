@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/root.h"
-#include "partition/boot_writers.h"
+#include "partition/boot/writers.h"
 
 #define TOOL    "/usr/bin/rpm-ostree"
 #define ENTRIES "/boot/loader/entries/*.conf"

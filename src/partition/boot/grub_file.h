@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_PARTITION_GRUB_FILE_H
-#define AE_PARTITION_GRUB_FILE_H
+#ifndef AE_PARTITION_BOOT_GRUB_FILE_H
+#define AE_PARTITION_BOOT_GRUB_FILE_H
 
 /*
  * What /etc/default/grub and the drop-ins behind it make of a variable. They are shell scripts that

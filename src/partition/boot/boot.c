@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "partition/boot.h"
+#include "partition/boot/boot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,8 +12,8 @@
 #include "base/command.h"
 #include "base/error.h"
 #include "base/root.h"
-#include "partition/boot_state.h"
-#include "partition/boot_writers.h"
+#include "partition/boot/state.h"
+#include "partition/boot/writers.h"
 
 const struct ae_boot_writer ae_boot_writers[] = {
     {"rpm-ostree", "rpm-ostree on a machine booted by it", ae_boot_ostree_is_here,
