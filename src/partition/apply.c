@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "partition/irq.h"
 #include "partition/journal.h"
-#include "partition/knobs.h"
+#include "partition/knobs/rows.h"
 #include "partition/plan.h"
 #include "partition/report.h"
 #include "partition/revert.h"

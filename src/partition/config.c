@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "machine/pci.h"
-#include "partition/knob.h"
+#include "partition/knobs/knob.h"
 
 /*
  * inih does not tell its handler the line, and has room for 200 characters of one; its source of

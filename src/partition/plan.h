@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "partition/knob.h"
+#include "partition/knobs/knob.h"
 
 /* More than the table has rows. */
 #define AE_PLAN_KNOBS 64

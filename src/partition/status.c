@@ -11,7 +11,7 @@
 #include "partition/irqbalance.h"
 #include "partition/journal.h"
 #include "partition/kernel.h"
-#include "partition/knobs.h"
+#include "partition/knobs/rows.h"
 #include "partition/plan.h"
 #include "partition/report.h"
 

@@ -24,7 +24,7 @@
 #include "partition/cgroup.h"
 #include "partition/counters.h"
 #include "partition/irqbalance.h"
-#include "partition/knob.h"
+#include "partition/knobs/knob.h"
 #include "partition/setting.h"
 #include "partition/task.h"
 

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "machine/pci.h"
 #include "partition/kernel.h"
-#include "partition/knobs.h"
+#include "partition/knobs/rows.h"
 #include "partition/plan.h"
 
 static bool asks_devices(const struct ae_partition *partition)

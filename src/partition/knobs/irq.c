@@ -10,7 +10,7 @@
 #include "partition/irq.h"
 #include "partition/irqbalance.h"
 #include "partition/journal.h"
-#include "partition/knobs.h"
+#include "partition/knobs/rows.h"
 #include "partition/plan.h"
 
 struct sockets {

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/root.h"
-#include "partition/knobs.h"
+#include "partition/knobs/rows.h"
 #include "partition/plan.h"
 
 #include <errno.h>

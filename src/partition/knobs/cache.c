@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/root.h"
 #include "base/text.h"
-#include "partition/knobs.h"
+#include "partition/knobs/rows.h"
 #include "partition/plan.h"
 
 #define RESCTRL "/sys/fs/resctrl"

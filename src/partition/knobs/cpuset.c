@@ -8,7 +8,7 @@
 #include "base/root.h"
 #include "machine/topology.h"
 #include "partition/cgroup.h"
-#include "partition/knobs.h"
+#include "partition/knobs/rows.h"
 #include "partition/plan.h"
 
 /* Adds the setting FILE of the CPU set `set` ("" is the root). */

@@ -5,7 +5,7 @@
 
 #include "base/root.h"
 #include "machine/isolation.h"
-#include "partition/knobs.h"
+#include "partition/knobs/rows.h"
 #include "partition/task.h"
 
 static void parameter_covers(const struct ae_partition *partition, const char *name,

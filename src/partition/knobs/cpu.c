@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "partition/knobs.h"
+#include "partition/knobs/rows.h"
 #include "partition/plan.h"
 #include "partition/task.h"
 

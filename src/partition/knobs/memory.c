@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/root.h"
-#include "partition/knobs.h"
+#include "partition/knobs/rows.h"
 #include "partition/plan.h"
 
 const struct ae_knob ae_knob_vmstat = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_PARTITION_KNOB_H
-#define AE_PARTITION_KNOB_H
+#ifndef AE_PARTITION_KNOBS_KNOB_H
+#define AE_PARTITION_KNOBS_KNOB_H
 
 /*
  * The knob table. A row says what it keeps away from quiet CPUs, which settings it consists of, how

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "partition/knobs.h"
+#include "partition/knobs/rows.h"
 
 #include <errno.h>
 #include <stdarg.h>
