@@ -9,7 +9,7 @@
 #include "cli.h"
 #include "json.h"
 #include "measure/report.h"
-#include "proof/certificate.h"
+#include "proof/certificate/certificate.h"
 
 #define FILE_MOST (4 << 20) /* bytes of what ping printed; it is a hundredth of that */
 

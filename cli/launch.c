@@ -19,7 +19,7 @@
 #include "capture.h"
 #include "cli.h"
 #include "json.h"
-#include "proof/certificate.h"
+#include "proof/certificate/certificate.h"
 
 #define GRACE_MS 10000 /* a worker that prints its results on a loaded host takes its time */
 

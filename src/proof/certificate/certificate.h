@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_PROOF_CERTIFICATE_H
-#define AE_PROOF_CERTIFICATE_H
+#ifndef AE_PROOF_CERTIFICATE_CERTIFICATE_H
+#define AE_PROOF_CERTIFICATE_CERTIFICATE_H
 
 /* The inside of a certificate: one JSON object, written by several files, each its part. */
 

@@ -6,7 +6,7 @@
  * on.
  */
 
-#include "proof/certificate.h"
+#include "proof/certificate/certificate.h"
 
 #include <errno.h>
 #include <stdio.h>

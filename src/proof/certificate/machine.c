@@ -2,7 +2,7 @@
 
 /* What stands still while the worker runs: machine, kernel, and the partition as it was set up. */
 
-#include "proof/certificate.h"
+#include "proof/certificate/certificate.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
  * published is what is in memory.
  */
 
-#include "proof/certificate.h"
+#include "proof/certificate/certificate.h"
 
 #include <errno.h>
 #include <fcntl.h>

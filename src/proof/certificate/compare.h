@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_PROOF_COMPARE_H
-#define AE_PROOF_COMPARE_H
+#ifndef AE_PROOF_CERTIFICATE_COMPARE_H
+#define AE_PROOF_CERTIFICATE_COMPARE_H
 
-/* Two certificates side by side: certificate_compare.c judges, certificate_surroundings.c lists. */
+/* Two certificates side by side: certificate/compare.c judges, certificate/surroundings.c lists. */
 
-#include "proof/certificate.h"
+#include "proof/certificate/certificate.h"
 
 struct ae_compare {
     const json_t *before, *after;

@@ -6,7 +6,7 @@
  * nothing of the supervisor's, and ends with it.
  */
 
-#include "proof/certificate.h"
+#include "proof/certificate/certificate.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,7 +6,7 @@
  * have caused it - kernel, firmware, configuration - is listed, and is neither good nor bad.
  */
 
-#include "proof/compare.h"
+#include "proof/certificate/compare.h"
 
 #include <ctype.h>
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 
 /* What is different about two certificates' surroundings: suspects, for a person. */
 
-#include "proof/compare.h"
+#include "proof/certificate/compare.h"
 
 #include <math.h>
 #include <string.h>

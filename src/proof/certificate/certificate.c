@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "proof/certificate.h"
+#include "proof/certificate/certificate.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -9,7 +9,7 @@
  * that is checked, is in sealed memory, which nobody can write to any more.
  */
 
-#include "proof/certificate.h"
+#include "proof/certificate/certificate.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 
 /* A certificate comes from a file that anybody may have written: its shape is checked once, here. */
 
-#include "proof/certificate.h"
+#include "proof/certificate/certificate.h"
 
 #include <errno.h>
 #include <string.h>

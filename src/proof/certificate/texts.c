@@ -6,7 +6,7 @@
  * plain where they enter, so that file, page, comparison and --json all show the same.
  */
 
-#include "proof/certificate.h"
+#include "proof/certificate/certificate.h"
 
 #include <stdlib.h>
 #include <string.h>

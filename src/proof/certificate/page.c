@@ -2,7 +2,7 @@
 
 /* The page: what a certificate says, for somebody who reads it once and decides. */
 
-#include "proof/certificate.h"
+#include "proof/certificate/certificate.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

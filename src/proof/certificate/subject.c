@@ -3,7 +3,7 @@
 /* What a certificate is about, and whether that is what somebody asked for: a signature says who
  * wrote it, not that it is of this machine, of today, or the answer to this question. */
 
-#include "proof/certificate.h"
+#include "proof/certificate/certificate.h"
 
 #include <ctype.h>
 #include <errno.h>
