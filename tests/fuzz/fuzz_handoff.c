@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (handoff.registers_offset > FAKE_REGISTERS ||
         handoff.registers_size > FAKE_REGISTERS - handoff.registers_offset)
         return 0;
-    /* An address is the supervisor's word, which only it can check (worker/registers.h). */
+    /* An address is the supervisor's word, which only it can check (worker/supervisor/registers.h). */
     handoff.registers_mapped = 0;
     /* Any descriptor but those that the fuzzer itself lives on. */
     if (handoff.memory_fd != card.handoff.memory_fd)

@@ -32,7 +32,7 @@
 
 #include "base/root.h"
 #include "reachable.h"
-#include "worker/descent.h"
+#include "worker/supervisor/descent.h"
 
 static char self[64];
 static struct ae_supervise_result result;

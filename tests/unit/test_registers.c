@@ -30,7 +30,7 @@
 #include <aether/worker.h>
 
 #include "reachable.h"
-#include "worker/launch.h"
+#include "worker/supervisor/launch.h"
 
 #define SIZE   8192
 #define OFFSET 4096

@@ -20,7 +20,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "worker/relay.h"
+#include "worker/supervisor/relay.h"
 
 static int master, slave;
 static struct ae_relay relay;

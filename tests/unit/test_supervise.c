@@ -27,7 +27,7 @@
 
 #include <aether/supervise.h>
 
-#include "worker/launch.h"
+#include "worker/supervisor/launch.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

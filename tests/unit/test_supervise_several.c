@@ -24,8 +24,8 @@
 #include "base/error.h"
 #include "made_cpus.h"
 #include "port/port.h"
-#include "worker/limits.h"
 #include "worker/shared.h"
+#include "worker/supervisor/limits.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define WORKERS      4

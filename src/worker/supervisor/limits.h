@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_WORKER_LIMITS_H
-#define AE_WORKER_LIMITS_H
+#ifndef AE_WORKER_SUPERVISOR_LIMITS_H
+#define AE_WORKER_SUPERVISOR_LIMITS_H
 
 /*
  * When workers are asked to stop, and when they are ended. Nothing that a worker writes moves

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_WORKER_LAUNCH_H
-#define AE_WORKER_LAUNCH_H
+#ifndef AE_WORKER_SUPERVISOR_LAUNCH_H
+#define AE_WORKER_SUPERVISOR_LAUNCH_H
 
 #include "base/child.h"
 #include "worker/shared.h"

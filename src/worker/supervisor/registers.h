@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_WORKER_REGISTERS_H
-#define AE_WORKER_REGISTERS_H
+#ifndef AE_WORKER_SUPERVISOR_REGISTERS_H
+#define AE_WORKER_SUPERVISOR_REGISTERS_H
 
 /*
  * A worker has its device's registers in its memory and never holds the device: with the descriptor
  * it, or whoever it gave it to, could turn bus mastering on, reset the device, and keep it for as
  * long as it likes. VFIO knows no other way to registers than mmap(2) of that descriptor, so the
  * worker is made to call it, and to close it again, before its program's first instruction
- * (worker/tracee.h).
+ * (worker/supervisor/tracee.h).
  *
  * An accomplice of the same user gets nothing meanwhile: the worker is not dumpable while the
  * descriptor is there, so that /proc/PID/fd, pidfd_getfd(2) and ptrace(2) are refused (ptrace(2),

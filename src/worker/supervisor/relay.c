@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/relay.h"
+#include "worker/supervisor/relay.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/registers.h"
+#include "worker/supervisor/registers.h"
 
 #include <errno.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "worker/tracee.h"
+#include "worker/supervisor/tracee.h"
 
 /* A call of the tracee's that must succeed. */
 static int call(struct ae_tracee *tracee, const char *what, int64_t *result, struct ae_error *err,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/descent.h"
+#include "worker/supervisor/descent.h"
 
 #include <errno.h>
 #include <fcntl.h>

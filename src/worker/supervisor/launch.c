@@ -3,7 +3,7 @@
 /* From the supervisor to a program on the quiet CPU, as another user, with descriptors and no more.
  */
 
-#include "worker/launch.h"
+#include "worker/supervisor/launch.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "worker/registers.h"
+#include "worker/supervisor/registers.h"
 
 #define KEEP_MAX (1 + AE_WORKER_PORTS * (2 + AE_PORT_QUEUES))
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/limits.h"
+#include "worker/supervisor/limits.h"
 
 void ae_limits_begin(struct ae_limits *limits, uint64_t now)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_WORKER_RELAY_H
-#define AE_WORKER_RELAY_H
+#ifndef AE_WORKER_SUPERVISOR_RELAY_H
+#define AE_WORKER_SUPERVISOR_RELAY_H
 
 /*
  * What workers print on our terminal goes there by way of a process of its own. They never hold the

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/tracee.h"
+#include "worker/supervisor/tracee.h"
 
 #include <elf.h>
 #include <errno.h>

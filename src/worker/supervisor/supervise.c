@@ -24,10 +24,10 @@
 #include "machine/topology.h"
 #include "vfio/released.h"
 #include "worker/calls.h"
-#include "worker/descent.h"
-#include "worker/launch.h"
-#include "worker/limits.h"
-#include "worker/relay.h"
+#include "worker/supervisor/descent.h"
+#include "worker/supervisor/launch.h"
+#include "worker/supervisor/limits.h"
+#include "worker/supervisor/relay.h"
 
 #define GRACE_MS_DEFAULT 3000
 #define USER_MS          10000

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_WORKER_TRACEE_H
-#define AE_WORKER_TRACEE_H
+#ifndef AE_WORKER_SUPERVISOR_TRACEE_H
+#define AE_WORKER_SUPERVISOR_TRACEE_H
 
 /*
  * Having a child call the kernel before its program's first instruction: ptrace(2). The child is

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AE_WORKER_DESCENT_H
-#define AE_WORKER_DESCENT_H
+#ifndef AE_WORKER_SUPERVISOR_DESCENT_H
+#define AE_WORKER_SUPERVISOR_DESCENT_H
 
 /*
  * All that comes of a worker, however often it forks and whatever session it makes itself: it ends
