@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Aether's own vhost-user back end as the other side of the wire: io sends every frame back as it came,
- * rxonly drops all, txonly sends as many as there is room for. Prints the id of the thread that polls.
- * Ends when its input does.
+ * Aether's own vhost-user back end as the other side of the wire: io sends every frame back as it
+ * came, rxonly drops all, txonly sends as many as there is room for. Prints the id of the thread
+ * that polls. Ends when its input does.
  */
 
 #include <poll.h>
@@ -72,7 +72,8 @@ static const struct {
     void (*turn)(void);
 } modes[] = {{"io", io}, {"rxonly", rxonly}, {"txonly", txonly}};
 
-/* What a supervisor does for a worker; the contenders poll, so nothing has to be relayed to them. */
+/* What a supervisor does for a worker; the contenders poll, so nothing has to be relayed to
+ * them. */
 static void *own(void *unused)
 {
     struct ae_port_owner *owner = ae_port_get_owner(port);
@@ -137,7 +138,8 @@ int main(int argc, char **argv)
             turn = modes[i].turn;
     cpu = strtol(argv[3], &end_cpu, 10);
     bytes = strtol(argv[4], &end_frame, 10);
-    if (!turn || *end_cpu || *end_frame || cpu < 0 || cpu >= CPU_SETSIZE || bytes < 64 || bytes > 1514)
+    if (!turn || *end_cpu || *end_frame || cpu < 0 || cpu >= CPU_SETSIZE || bytes < 64 ||
+        bytes > 1514)
         return usage();
     frame = (uint16_t)bytes;
     contender_header(header, frame);

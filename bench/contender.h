@@ -19,8 +19,8 @@
 enum work {
     WORK_RECEIVE,  /* take frames and drop them */
     WORK_SEND,     /* make frames and send them */
-    WORK_EXCHANGE, /* send back what comes, as it is; some frames of our own are on the way always
-                    */
+    WORK_EXCHANGE, /* send back what comes, as it is; some frames of our own are on the way
+                    * always */
     WORK_ECHO,     /* the same, but check Ethernet, IPv4, UDP and swap the addresses */
     WORK_PING,     /* one frame at a time, there and back */
     WORK_PACE,     /* so many a second, there and back, whether or not they come back */
@@ -86,8 +86,8 @@ bool contender_clean(const struct slice *slice);
 
 void contender_print(const struct contender *contender, const struct slice *slices);
 
-/* The frame that all contenders send: Ethernet, IPv4, UDP, with right lengths and header checksum.
- */
+/* The frame that all contenders send: Ethernet, IPv4, UDP, with right lengths and header
+ * checksum. */
 #define HEADER_BYTES 42
 void contender_header(uint8_t header[HEADER_BYTES], uint16_t frame);
 

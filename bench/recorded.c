@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The driver's burst calls on rings that a device in this process has prepared: nothing is waited for and
- * nothing differs from run to run, so that callgrind counts the same instructions each time. Prints how many
- * frames there were, as JSON.
+ * The driver's burst calls on rings that a device in this process has prepared: nothing is waited
+ * for and nothing differs from run to run, so that callgrind counts the same instructions each
+ * time. Prints how many frames there were, as JSON.
  */
 
 #include <stdio.h>
@@ -112,7 +112,7 @@ int main(int argc, char **argv)
         frames += some;
     }
     bench_close(&bench);
-    printf("{\"received\": %lu, \"calls\": %lu, \"empty\": 0, \"path\": \"recorded ring\"}\n", frames,
-           frames / BURST);
+    printf("{\"received\": %lu, \"calls\": %lu, \"empty\": 0, \"path\": \"recorded ring\"}\n",
+           frames, frames / BURST);
     return 0;
 }

@@ -8,8 +8,8 @@
 
 enum {
     CLI_OK = 0,
-    CLI_FAILED = 1, /* it was tried and did not work; stderr says why */
-    CLI_USAGE = 2,  /* the command line makes no sense */
+    CLI_FAILED = 1,    /* it was tried and did not work; stderr says why */
+    CLI_USAGE = 2,     /* the command line makes no sense */
     CLI_NOT_QUIET = 3, /* it worked, but the proof or the check says no */
 };
 

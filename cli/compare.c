@@ -180,11 +180,11 @@ static void print_rows(const json_t *rows, const char *title, const char *prefix
     json_int_t sum = 0;
     json_t *row;
 
-    json_array_foreach(rows, i, row)
+    json_array_foreach (rows, i, row)
         if (strncmp(text_of(row, "row"), prefix, length) == 0)
             sum += json_integer_value(json_object_get(row, "count"));
     printf("  %-34s %8lld\n", title, (long long)sum);
-    json_array_foreach(rows, i, row) {
+    json_array_foreach (rows, i, row) {
         long long count = json_integer_value(json_object_get(row, "count"));
 
         if (count && strncmp(text_of(row, "row"), prefix, length) == 0)
@@ -206,10 +206,10 @@ static void print_proof(const json_t *proof, const char *title)
     print_rows(rows, "softirqs", "softirq:");
     print_rows(rows, "times a task was put on the CPU", "sched:");
     print_rows(rows, "context switches, faults, moves", "task:");
-    json_array_foreach(json_object_get(proof, "causes"), i, one)
+    json_array_foreach (json_object_get(proof, "causes"), i, one)
         printf("  traced: %-26s %8lld\n", text_of(one, "cause"),
                (long long)json_integer_value(json_object_get(one, "times")));
-    json_array_foreach(json_object_get(proof, "not_seen"), i, one)
+    json_array_foreach (json_object_get(proof, "not_seen"), i, one)
         printf("  not seen: %s\n", json_string_value(one) ? json_string_value(one) : "?");
 }
 

@@ -29,8 +29,8 @@ void cli_json_because(const char *text);
  * and without --json, it is dropped. */
 void cli_json_add(const char *name, json_t *value);
 
-/* Takes the object. `flags`: of json_dumpf. Printed when this process ends, or at once in a worker.
- */
+/* Takes the object. `flags`: of json_dumpf. Printed when this process ends, or at once in a
+ * worker. */
 void cli_json_print(json_t *object, size_t flags);
 
 #endif

@@ -33,7 +33,7 @@ struct cli_launch {
     const char *user;
     const char *environment[CLI_LAUNCH_VARIABLES + 1]; /* names of variables that are passed on */
     unsigned environment_count;
-    bool input; /* our standard input is the worker's */
+    bool input;     /* our standard input is the worker's */
     uint32_t allow; /* enum ae_quiet_allow */
     enum ae_quiet_calls calls;
     unsigned seconds;
@@ -54,9 +54,9 @@ void cli_launch_allow_text(const struct cli_launch *launch, char *text, size_t s
 
 /*
  * Starts argv under a supervisor, waits for its end, prints link changes, counters and the proof.
- * With json, what the program prints is parsed and becomes the member `verb` of the one object that is
- * printed. Returns an exit status of the CLI's: the program's own, or CLI_NOT_QUIET when only the proof
- * failed.
+ * With json, what the program prints is parsed and becomes the member `verb` of the one object that
+ * is printed. Returns an exit status of the CLI's: the program's own, or CLI_NOT_QUIET when only
+ * the proof failed.
  */
 int cli_launch_run(const struct cli_launch *launch, const char *verb, char *const *argv);
 

@@ -66,9 +66,10 @@ static json_t *describe(const struct ae_pci *pci)
         holder[0] = '\0';
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:b, s:s}", "address",
                      pci->info.address, "ids", ids, "name", AE_TEXT(name), "driver",
-                     AE_TEXT(pci->driver), "interface", AE_TEXT(pci->netdev), "link", link_of(pci, link, sizeof(link)), "state",
-                     taken ? "taken" : "kernel", "iommu_group", pci->iommu_group, "numa_node",
-                     pci->info.numa_node, "user", holder, "usable", (int)!why[0], "obstacle", why);
+                     AE_TEXT(pci->driver), "interface", AE_TEXT(pci->netdev), "link",
+                     link_of(pci, link, sizeof(link)), "state", taken ? "taken" : "kernel",
+                     "iommu_group", pci->iommu_group, "numa_node", pci->info.numa_node, "user",
+                     holder, "usable", (int)!why[0], "obstacle", why);
 }
 
 static int add_card(const struct ae_pci *pci, void *context)
@@ -131,7 +132,7 @@ static int list(const struct arguments *arguments)
     else
         printf("%-13s %-10s %-10s %-7s %5s %4s  %s\n", "ADDRESS", "DRIVER", "INTERFACE", "LINK",
                "GROUP", "NODE", "CARD");
-    json_array_foreach(cards, index, card)
+    json_array_foreach (cards, index, card)
         print_card(card);
     json_decref(cards);
     return CLI_OK;

@@ -24,7 +24,7 @@ struct cli_prove {
     const char *show, *verify;
     struct ae_certificate_demand demand; /* of --verify; the nonce goes into what is issued, too */
     bool signature_only;                 /* whatever the verdict */
-    char **program; /* NULL: the gap loop is the worker */
+    char **program;                      /* NULL: the gap loop is the worker */
     int program_count;
 };
 

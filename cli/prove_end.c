@@ -168,8 +168,8 @@ static void print_subject(const char *file, const struct ae_certificate *certifi
     printf("  nonce    %s\n", *subject.nonce ? subject.nonce : "none");
 }
 
-/* What was read says no, or nobody whom we trust says anything: that is an answer, not a failure.
- */
+/* What was read says no, or nobody whom we trust says anything: that is an answer, not a
+ * failure. */
 static bool is_refusal(int code)
 {
     return code == -EBADMSG || code == -ENOKEY || code == -ENODATA || code == -ESTALE;

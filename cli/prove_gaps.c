@@ -94,7 +94,8 @@ void cli_prove_gaps_before(const struct cli_prove *prove, struct ae_certificate 
         return;
     }
     if (run.records[0].cpu_end != run.records[0].cpu) {
-        add_not_measured(certificate, "the loop that measures them was moved to another CPU meanwhile");
+        add_not_measured(certificate,
+                         "the loop that measures them was moved to another CPU meanwhile");
         ae_gap_run_free(&run);
         return;
     }

@@ -58,8 +58,8 @@ static void on_quiet(void *context, pid_t pid)
     struct ae_error err;
 
     own->quiet_ticks = ae_clock_ticks();
-    if (ae_certificate_watch(own->certificate, pid,
-                             cli_prove_window_ms(own->prove->launch.seconds), &err))
+    if (ae_certificate_watch(own->certificate, pid, cli_prove_window_ms(own->prove->launch.seconds),
+                             &err))
         fprintf(stderr, "aether prove: %s\n", err.text);
 }
 
@@ -79,10 +79,11 @@ static void say_if_short(const struct own *own, const struct ae_proof *proof)
     uint64_t ms = end > own->quiet_ticks ? ae_clock_to_ns(end - own->quiet_ticks) / 1000000 : 0;
 
     if (!own->prove->launch.asked && ms + 10 < (uint64_t)own->prove->launch.seconds * 1000)
-        ae_certificate_limit(own->certificate,
-                             "the duration: the worker ended before the %u s that it is given unless "
-                             "--seconds says otherwise",
-                             own->prove->launch.seconds);
+        ae_certificate_limit(
+            own->certificate,
+            "the duration: the worker ended before the %u s that it is given unless "
+            "--seconds says otherwise",
+            own->prove->launch.seconds);
 }
 
 static int on_done(void *context, const struct ae_proof *proof, json_t *ports, json_t *output,
@@ -272,7 +273,8 @@ static void say_what_is_open(const struct cli_prove *prove, struct ae_certificat
                        "would disturb it\"}");
 }
 
-/* Held from before anything is asked of the process: while it is, its number is nobody else's unseen. */
+/* Held from before anything is asked of the process: while it is, its number is nobody else's
+ * unseen. */
 static int open_process(pid_t pid, struct ae_error *err)
 {
     int fd = (int)syscall(SYS_pidfd_open, pid, 0);

@@ -35,12 +35,17 @@ int cli_run(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&cli_launch_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
-        NULL, parse, "PROGRAM [ARGUMENT...]",
+        NULL,
+        parse,
+        "PROGRAM [ARGUMENT...]",
         "Runs a program on a quiet CPU, under a supervisor that stays on the others.\v"
-        "The supervisor opens the ports, hands them to the program (ae_worker_start), and, however it "
+        "The supervisor opens the ports, hands them to the program (ae_worker_start), and, however "
+        "it "
         "ends, stops and resets the devices. When the program has been quiet (ae_quiet_enter), the "
         "proof is printed. Exit status: the program's; 3 when only the proof failed.",
-        children, NULL, NULL};
+        children,
+        NULL,
+        NULL};
     struct arguments arguments = {0};
 
     cli_launch_init(&arguments.launch);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The far end of the wire, outside the emulated server: a host with one IPv4 address that answers ARP
- * and ICMP echo and sends every UDP datagram straight back. Frames of the local experimental
+ * The far end of the wire, outside the emulated server: a host with one IPv4 address that answers
+ * ARP and ICMP echo and sends every UDP datagram straight back. Frames of the local experimental
  * EtherType 0x88B5 (IEEE 802, 9.2.3) come back whole, only their MAC addresses swapped.
  *
  *     reflector FAR-SOCKET NEAR-SOCKET ADDRESS
  *
- * Each frame is one datagram of a Unix socket, as QEMU's "-netdev dgram" sends it. Sending waits when
- * the other side is busy, so nothing is lost.
+ * Each frame is one datagram of a Unix socket, as QEMU's "-netdev dgram" sends it. Sending waits
+ * when the other side is busy, so nothing is lost.
  */
 
 #include <arpa/inet.h>

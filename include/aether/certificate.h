@@ -37,15 +37,17 @@ extern "C" {
 struct ae_certificate;
 
 /*
- * Notes the machine, the kernel and the partition as they are before the worker runs. partition: NULL
- * takes the applied one that has the CPU; there may be none. -ENOENT: there is no such partition.
+ * Notes the machine, the kernel and the partition as they are before the worker runs. partition:
+ * NULL takes the applied one that has the CPU; there may be none. -ENOENT: there is no such
+ * partition.
  */
 int ae_certificate_begin(struct ae_certificate **certificate, int cpu, const char *partition,
                          struct ae_error *err);
 
 /*
  * Starts to gather, beside the worker and in a process of its own, who the worker is and, over
- * `window_ms`, the evidence of every knob. That process stays on the caller's CPUs and ends with it.
+ * `window_ms`, the evidence of every knob. That process stays on the caller's CPUs and ends with
+ * it.
  */
 int ae_certificate_watch(struct ae_certificate *certificate, pid_t worker, unsigned window_ms,
                          struct ae_error *err);
@@ -64,7 +66,8 @@ int ae_certificate_add(struct ae_certificate *certificate, const char *name, con
 void ae_certificate_limit(struct ae_certificate *certificate, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Something that should have been looked at and could not be: it makes the certificate incomplete. */
+/* Something that should have been looked at and could not be: it makes the certificate
+ * incomplete. */
 void ae_certificate_miss(struct ae_certificate *certificate, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -110,8 +113,8 @@ enum ae_certificate_change {
 
 /* What may differ without being worse. */
 struct ae_certificate_tolerance {
-    double percent;   /* of rates and gap lengths; 0: 20 */
-    double gap_us;    /* gap lengths closer than this are equal; 0: 1 */
+    double percent; /* of rates and gap lengths; 0: 20 */
+    double gap_us;  /* gap lengths closer than this are equal; 0: 1 */
 };
 
 /* Calls report for every difference; returns how many are worse. */

@@ -51,13 +51,14 @@ struct ae_bar {
 
 /*
  * Takes the function at `address`, which must be bound to vfio-pci already (ae_nic_bind, or
- * `aether nic bind`). Puts its group into the space, resets the function, turns memory decoding on and
- * bus mastering off.
+ * `aether nic bind`). Puts its group into the space, resets the function, turns memory decoding on
+ * and bus mastering off.
  *
  * Functions of one group may be opened together, in one space.
  *
- * -ENODEV no such function; -EBUSY held by someone else, or its group is not viable (the error names
- * the siblings and their drivers); -EXDEV bound to another driver; -EPERM no access, or no IOMMU.
+ * -ENODEV no such function; -EBUSY held by someone else, or its group is not viable (the error
+ * names the siblings and their drivers); -EXDEV bound to another driver; -EPERM no access, or no
+ * IOMMU.
  */
 int ae_device_open(struct ae_device **device, struct ae_dma_space *space, const char *address,
                    struct ae_error *err);
@@ -78,8 +79,8 @@ int ae_device_fd(const struct ae_device *device);
 int ae_device_map_bar(struct ae_device *device, unsigned bar, struct ae_bar *mapped,
                       struct ae_error *err);
 
-/* Configuration space. width is 1, 2 or 4 bytes, offset a multiple of it. -ENODEV: the device is gone
- * (everything reads as all ones). */
+/* Configuration space. width is 1, 2 or 4 bytes, offset a multiple of it. -ENODEV: the device is
+ * gone (everything reads as all ones). */
 int ae_device_config_read(struct ae_device *device, unsigned offset, unsigned width,
                           uint32_t *value, struct ae_error *err);
 int ae_device_config_write(struct ae_device *device, unsigned offset, unsigned width,
@@ -99,16 +100,16 @@ int ae_device_reset(struct ae_device *device, struct ae_error *err);
 int ae_device_bus_master(struct ae_device *device, bool on, struct ae_error *err);
 
 /*
- * Routes `count` MSI-X vectors, or MSI where there are not so many of those, to new eventfds, written
- * to fds; non-blocking, owned by the device. -ERANGE: more than it has, or more than 64. INTx is never
- * used: its line is shared, and VFIO masks it after each interrupt.
+ * Routes `count` MSI-X vectors, or MSI where there are not so many of those, to new eventfds,
+ * written to fds; non-blocking, owned by the device. -ERANGE: more than it has, or more than 64.
+ * INTx is never used: its line is shared, and VFIO masks it after each interrupt.
  */
 int ae_device_enable_interrupts(struct ae_device *device, unsigned count, int *fds,
                                 struct ae_error *err);
 int ae_device_disable_interrupts(struct ae_device *device, struct ae_error *err);
 
-/* An eventfd that becomes readable when the kernel wants the device back (it is being unplugged), or
- * when the function reports an uncorrectable PCI Express error. Either way: close the device. */
+/* An eventfd that becomes readable when the kernel wants the device back (it is being unplugged),
+ * or when the function reports an uncorrectable PCI Express error. Either way: close the device. */
 int ae_device_request_fd(struct ae_device *device, struct ae_error *err);
 
 #ifdef __cplusplus

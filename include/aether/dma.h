@@ -6,8 +6,9 @@
  * Memory that devices may reach, and the address spaces they reach it through.
  *
  * ae_memory is huge-page memory in a memfd: pinned by nature, shareable with another process by its
- * descriptor; it is not mapped in a child of fork(2). ae_dma_space is an IOMMU address space: devices in it see exactly what was mapped into
- * it and nothing else. Both are used from one thread at a time.
+ * descriptor; it is not mapped in a child of fork(2). ae_dma_space is an IOMMU address space:
+ * devices in it see exactly what was mapped into it and nothing else. Both are used from one thread
+ * at a time.
  */
 
 #include <stddef.h>
@@ -36,17 +37,17 @@ struct ae_dma_space;
 
 /*
  * Creates `size` bytes (rounded up to whole pages) of huge-page memory, zeroed, faulted in and
- * writable. page_size: bytes, a size the kernel offers (2 MiB, 1 GiB), or 0 for its default. The size
- * of an ordinary page (4096) may be asked for by name, for memory that no device reaches: a peer's
- * process may share it, but it costs TLB misses.
- * -ENOMEM says how many huge pages are missing and how to get them.
+ * writable. page_size: bytes, a size the kernel offers (2 MiB, 1 GiB), or 0 for its default. The
+ * size of an ordinary page (4096) may be asked for by name, for memory that no device reaches: a
+ * peer's process may share it, but it costs TLB misses. -ENOMEM says how many huge pages are
+ * missing and how to get them.
  */
 int ae_memory_create(struct ae_memory **memory, size_t size, size_t page_size,
                      struct ae_error *err);
 
 /*
- * The same, on a memory node as far as it has pages; -1: wherever the kernel likes. What of it is on
- * other nodes, in bytes; 0 where the kernel does not tell.
+ * The same, on a memory node as far as it has pages; -1: wherever the kernel likes. What of it is
+ * on other nodes, in bytes; 0 where the kernel does not tell.
  */
 int ae_memory_create_on(struct ae_memory **memory, size_t size, size_t page_size, int node,
                         struct ae_error *err);
@@ -83,10 +84,10 @@ void ae_dma_space_close(struct ae_dma_space *space);
 
 /*
  * Makes the whole of `memory` readable and writable to every device of the space, at one address
- * chosen from the ranges that the IOMMU reports, aligned to the memory's page size. A device must be
- * in the space already; when the last one is closed, all mappings are gone. -ENOMEM names
- * RLIMIT_MEMLOCK when that is what stood in the way; -EEXIST: it is mapped already; -EOPNOTSUPP: there
- * is no IOMMU, so there is no one address.
+ * chosen from the ranges that the IOMMU reports, aligned to the memory's page size. A device must
+ * be in the space already; when the last one is closed, all mappings are gone. -ENOMEM names
+ * RLIMIT_MEMLOCK when that is what stood in the way; -EEXIST: it is mapped already; -EOPNOTSUPP:
+ * there is no IOMMU, so there is no one address.
  */
 int ae_dma_map(struct ae_dma_space *space, struct ae_memory *memory, ae_iova_t *iova,
                struct ae_error *err);

@@ -4,15 +4,15 @@
 
 /*
  * Latencies from 1 ns to 10 s with three significant digits, in fixed memory: values below 2048 are
- * exact, above that each power of two is cut into 1024 equal parts (the scheme of HdrHistogram), so a
- * reported value is never more than 0.1 % above the true one, and never below.
+ * exact, above that each power of two is cut into 1024 equal parts (the scheme of HdrHistogram), so
+ * a reported value is never more than 0.1 % above the true one, and never below.
  *
- * Recording is a few instructions, no branch on data but the range check; no lock, no system call. The
- * struct holds no pointer: one process may write it in shared memory and another read it, which then
- * sees counts that are a moment apart.
+ * Recording is a few instructions, no branch on data but the range check; no lock, no system call.
+ * The struct holds no pointer: one process may write it in shared memory and another read it, which
+ * then sees counts that are a moment apart.
  *
- * Coordinated omission: record the time since a request was *meant* to be sent, not since it was, or
- * the requests that a stall held back vanish from the tail (see ae_pace).
+ * Coordinated omission: record the time since a request was *meant* to be sent, not since it was,
+ * or the requests that a stall held back vanish from the tail (see ae_pace).
  */
 
 #include <stdint.h>

@@ -5,11 +5,11 @@
 /*
  * The least network that is useful: Ethernet, ARP, IPv4, ICMP echo, UDP. One struct ae_net is one
  * host on one wire. Packets go in and come out in place: nothing is copied, allocated (after
- * ae_net_create), locked or asked of the kernel, and there is no state outside the struct, so it works
- * in any process. One thread at a time.
+ * ae_net_create), locked or asked of the kernel, and there is no state outside the struct, so it
+ * works in any process. One thread at a time.
  *
- * Everything is verified before it is used. Not supported, and dropped with a count: VLAN tags, IPv4
- * fragments (there is no reassembly), IPv6. IPv4 options are skipped.
+ * Everything is verified before it is used. Not supported, and dropped with a count: VLAN tags,
+ * IPv4 fragments (there is no reassembly), IPv6. IPv4 options are skipped.
  *
  * Times are nanoseconds of one monotonic clock, the caller's.
  */
@@ -44,9 +44,9 @@ struct ae_net;
 struct ae_net_options {
     uint8_t mac[6];
     ae_ipv4_t address;
-    uint8_t prefix;     /* bits, 1 to 32 */
-    ae_ipv4_t gateway;  /* 0: none */
-    uint16_t mtu;       /* bytes of IPv4 packet, 68 to 9000; 0: 1500 */
+    uint8_t prefix;             /* bits, 1 to 32 */
+    ae_ipv4_t gateway;          /* 0: none */
+    uint16_t mtu;               /* bytes of IPv4 packet, 68 to 9000; 0: 1500 */
     bool offload_ipv4_checksum; /* the port fills in what we send (enum ae_port_feature) */
     bool offload_udp_checksum;
 };
@@ -60,14 +60,15 @@ struct ae_datagram {
     ae_ipv4_t destination;
     uint16_t source_port; /* host byte order */
     uint16_t destination_port;
-    uint16_t length;      /* bytes of payload */
+    uint16_t length; /* bytes of payload */
     uint8_t *payload;
 };
 
 /*
- * May one who returns datagrams return this one? Not what was sent to everybody (RFC 1122, 3.2.1.3: no host
- * answers from such an address), not what has no port to go to, and not what another that returns them
- * has sent: from the port to which it came, or from echo's own, 7 (RFC 862), which would never end.
+ * May one who returns datagrams return this one? Not what was sent to everybody (RFC 1122, 3.2.1.3:
+ * no host answers from such an address), not what has no port to go to, and not what another that
+ * returns them has sent: from the port to which it came, or from echo's own, 7 (RFC 862), which
+ * would never end.
  */
 bool ae_net_may_return(const struct ae_net *net, const struct ae_datagram *datagram);
 
@@ -80,17 +81,18 @@ enum ae_net_verdict {
 enum ae_net_verdict ae_net_input(struct ae_net *net, struct ae_packet *packet, uint64_t now,
                                  struct ae_datagram *datagram);
 
-/* Turns a received datagram around: addresses and ports swapped, payload as it is. Send the packet. */
+/* Turns a received datagram around: addresses and ports swapped, payload as it is. Send the
+ * packet. */
 void ae_net_udp_reply(struct ae_net *net, struct ae_packet *packet,
                       const struct ae_datagram *datagram);
 
 /*
  * Finds the MAC address behind an IPv4 address: its own if on our subnet, else the gateway's.
- * 0: known. -EAGAIN: not yet. Whatever the result: if request->length is not 0, it is an ARP request to
- * send now. Requests go out once a second; after three without an answer the result is -EHOSTUNREACH for
- * 20 s. What has been known for a minute is asked for anew, and stays known meanwhile, for 20 s more at
- * most: call this now and then, and make the flow anew after it. -ENETUNREACH: not on our subnet, and
- * there is no gateway.
+ * 0: known. -EAGAIN: not yet. Whatever the result: if request->length is not 0, it is an ARP
+ * request to send now. Requests go out once a second; after three without an answer the result is
+ * -EHOSTUNREACH for 20 s. What has been known for a minute is asked for anew, and stays known
+ * meanwhile, for 20 s more at most: call this now and then, and make the flow anew after it.
+ * -ENETUNREACH: not on our subnet, and there is no gateway.
  */
 int ae_net_resolve(struct ae_net *net, ae_ipv4_t to, struct ae_packet *request, uint64_t now);
 
@@ -98,11 +100,12 @@ int ae_net_resolve(struct ae_net *net, ae_ipv4_t to, struct ae_packet *request, 
 struct ae_udp_flow {
     uint8_t header[42]; /* Ethernet, IPv4, UDP */
     uint16_t reserved;
-    uint32_t ipv4_sum;  /* of the header without length, identification */
-    uint32_t udp_sum;   /* of addresses, protocol and ports */
+    uint32_t ipv4_sum; /* of the header without length, identification */
+    uint32_t udp_sum;  /* of addresses, protocol and ports */
 };
 
-/* The next hop must be resolved (else -EHOSTUNREACH). Make it anew when the peer's MAC may change. */
+/* The next hop must be resolved (else -EHOSTUNREACH). Make it anew when the peer's MAC may
+ * change. */
 int ae_net_flow(struct ae_net *net, struct ae_udp_flow *flow, ae_ipv4_t to, uint16_t to_port,
                 uint16_t from_port, struct ae_error *err);
 

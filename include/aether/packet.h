@@ -6,16 +6,17 @@
  * Packets and pools.
  *
  * A pool is a fixed set of equal buffers in memory that devices can reach. What describes a buffer,
- * and which buffers are free, is kept in ordinary memory that they cannot: a hostile device can spoil
- * the bytes of a frame, never the bookkeeping.
+ * and which buffers are free, is kept in ordinary memory that they cannot: a hostile device can
+ * spoil the bytes of a frame, never the bookkeeping.
  *
- * A pool and its packets belong to one process and one thread; get and put are O(1), take no lock and
- * never enter the kernel. Running out is counted.
+ * A pool and its packets belong to one process and one thread; get and put are O(1), take no lock
+ * and never enter the kernel. Running out is counted.
  *
- * The free packets are two stacks, one half of the packets being at home in each: ae_packet_get takes
- * from one, receive rings are filled from the other, and either helps out when the other is empty. So
- * frames that are made here and frames that are received do not change places, ring slots tend to get
- * the packet that they had, and descriptors that say what they said stay in both CPUs' caches.
+ * The free packets are two stacks, one half of the packets being at home in each: ae_packet_get
+ * takes from one, receive rings are filled from the other, and either helps out when the other is
+ * empty. So frames that are made here and frames that are received do not change places, ring slots
+ * tend to get the packet that they had, and descriptors that say what they said stay in both CPUs'
+ * caches.
  */
 
 #include <stdbool.h>
@@ -43,9 +44,9 @@ enum ae_packet_flag {
     /* Receive: the device verified this checksum and found it wrong. */
     AE_PACKET_IPV4_BAD = 1 << 2,
     AE_PACKET_L4_BAD = 1 << 3,
-    /* Send: let the device fill in this checksum. Only for ports with the matching feature; UDP or TCP,
-     * not both. The L4 field must hold the pseudo-header sum (not complemented); l3_offset and l4_offset
-     * be set, headers of at least 20 bytes (UDP: 8) apart and inside the frame. */
+    /* Send: let the device fill in this checksum. Only for ports with the matching feature; UDP or
+     * TCP, not both. The L4 field must hold the pseudo-header sum (not complemented); l3_offset and
+     * l4_offset be set, headers of at least 20 bytes (UDP: 8) apart and inside the frame. */
     AE_PACKET_SEND_IPV4_CHECKSUM = 1 << 4,
     AE_PACKET_SEND_UDP_CHECKSUM = 1 << 5,
     AE_PACKET_SEND_TCP_CHECKSUM = 1 << 6,
@@ -55,31 +56,31 @@ struct ae_pool;
 
 /* One frame in one buffer. One cache line. */
 struct ae_packet {
-    uint8_t *data;          /* first byte of the frame, Ethernet header first */
-    uint32_t length;        /* bytes of the frame, without its FCS */
-    uint32_t buffer_size;   /* bytes; fixed */
-    uint32_t flags;         /* enum ae_packet_flag */
-    bool in_pool;           /* it is not the caller's: in the pool, or in a port's ring. A port does not
-                             * send it, and a put of it is counted as misuse */
-    uint8_t l3_offset;      /* send offload: bytes from data to the IP header */
-    uint8_t l4_offset;      /* send offload: bytes from data to the UDP or TCP header */
+    uint8_t *data;        /* first byte of the frame, Ethernet header first */
+    uint32_t length;      /* bytes of the frame, without its FCS */
+    uint32_t buffer_size; /* bytes; fixed */
+    uint32_t flags;       /* enum ae_packet_flag */
+    bool in_pool;      /* it is not the caller's: in the pool, or in a port's ring. A port does not
+                        * send it, and a put of it is counted as misuse */
+    uint8_t l3_offset; /* send offload: bytes from data to the IP header */
+    uint8_t l4_offset; /* send offload: bytes from data to the UDP or TCP header */
     uint8_t reserved;
-    uint8_t *buffer;        /* first byte of the buffer; fixed */
-    ae_iova_t buffer_iova;  /* what a device calls it; fixed */
-    struct ae_pool *pool;   /* where it goes back to; fixed */
-    uint32_t index;         /* its place in the pool; fixed */
+    uint8_t *buffer;       /* first byte of the buffer; fixed */
+    ae_iova_t buffer_iova; /* what a device calls it; fixed */
+    struct ae_pool *pool;  /* where it goes back to; fixed */
+    uint32_t index;        /* its place in the pool; fixed */
 } __attribute__((aligned(64)));
 
 /* Fields of a pool are private to this header and src/packet. */
 struct ae_pool {
-    struct ae_packet **free;  /* both stacks: one grows up from the start, one down from the end */
-    uint32_t for_receive;     /* packets on the lower stack */
-    uint32_t for_send;        /* packets on the upper stack */
+    struct ae_packet **free; /* both stacks: one grows up from the start, one down from the end */
+    uint32_t for_receive;    /* packets on the lower stack */
+    uint32_t for_send;       /* packets on the upper stack */
     uint32_t count;
     struct ae_packet *packets;
     struct ae_packet *border; /* packets before it are at home on the lower stack */
     uint64_t exhausted;       /* gets that found the pool empty */
-    uint64_t misuse;          /* puts of a packet that was there or in a ring: a bug in the caller */
+    uint64_t misuse; /* puts of a packet that was there or in a ring: a bug in the caller */
 };
 
 struct ae_pool_options {
@@ -173,11 +174,12 @@ static inline void ae_packet_put_burst(struct ae_packet **packets, uint32_t coun
 }
 
 /*
- * For drivers, whose rings hold packets by the burst. What is in a ring counts as in_pool, so its line
- * need not be touched on the way in or out, and a put by a caller who no longer has it is caught.
+ * For drivers, whose rings hold packets by the burst. What is in a ring counts as in_pool, so its
+ * line need not be touched on the way in or out, and a put by a caller who no longer has it is
+ * caught.
  *
- * The upper `count` of the packets for receiving, lowest first, as they are; so many must be available.
- * They can be read there until the next put. ae_packet_renew makes one the caller's.
+ * The upper `count` of the packets for receiving, lowest first, as they are; so many must be
+ * available. They can be read there until the next put. ae_packet_renew makes one the caller's.
  */
 static inline struct ae_packet **ae_pool_take(struct ae_pool *pool, uint32_t count)
 {

@@ -5,10 +5,11 @@
 /*
  * Ports: ways to a wire.
  *
- * A port has two halves. The *owner* holds the device: it resets it, maps memory for it, programs its
- * rings, turns bus mastering on and off, hears its interrupts. The *port* is the data half: queues
- * that a quiet worker polls, without a system call. `aether run` keeps the owner in the supervisor and
- * hands the worker what it needs (struct ae_port_handoff); ae_port_open is both halves in one process.
+ * A port has two halves. The *owner* holds the device: it resets it, maps memory for it, programs
+ * its rings, turns bus mastering on and off, hears its interrupts. The *port* is the data half:
+ * queues that a quiet worker polls, without a system call. `aether run` keeps the owner in the
+ * supervisor and hands the worker what it needs (struct ae_port_handoff); ae_port_open is both
+ * halves in one process.
  *
  * An owner and a port are each used by one thread at a time; the two may be in different processes.
  */
@@ -62,19 +63,20 @@ struct ae_port_info {
     char driver[16];
     enum ae_path path;
     uint8_t mac[6];
-    uint16_t mtu;       /* largest frame without the 14-byte Ethernet header, bytes */
+    uint16_t mtu; /* largest frame without the 14-byte Ethernet header, bytes */
     uint16_t queues;
-    uint32_t features;  /* enum ae_port_feature */
+    uint32_t features; /* enum ae_port_feature */
 };
 
 /* Last known state of the link; the owner updates it on an interrupt, the worker only reads it. */
 struct ae_link {
     bool up;
     bool full_duplex;
-    bool device_gone;   /* reads of its registers return all ones, or the kernel wants it back */
-    uint32_t mbps;      /* 0: not known */
-    uint32_t changes;   /* since the port was opened */
-    uint32_t announces; /* how often the device asked us to announce ourselves: after a migration, say */
+    bool device_gone; /* reads of its registers return all ones, or the kernel wants it back */
+    uint32_t mbps;    /* 0: not known */
+    uint32_t changes; /* since the port was opened */
+    /* How often the device asked us to announce ourselves: after a migration, say. */
+    uint32_t announces;
 };
 
 /* Counted by a queue in software, since it was attached. */
@@ -83,17 +85,17 @@ struct ae_queue_counters {
     uint64_t received_bytes;
     uint64_t sent_frames;
     uint64_t sent_bytes;
-    uint64_t receive_errors;      /* the device marked the frame bad (CRC, length, ...) */
+    uint64_t receive_errors;          /* the device marked the frame bad (CRC, length, ...) */
     uint64_t receive_bad_descriptors; /* the device wrote something that cannot be: dropped */
-    uint64_t receive_no_buffer;   /* no free packet to refill the ring with */
-    uint64_t send_full;           /* frames refused because the ring was full */
-    uint64_t send_bad;            /* calls that ended at a frame which this port cannot send: see ae_send */
+    uint64_t receive_no_buffer;       /* no free packet to refill the ring with */
+    uint64_t send_full;               /* frames refused because the ring was full */
+    uint64_t send_bad; /* calls that ended at a frame which this port cannot send: see ae_send */
     uint64_t send_bad_descriptors; /* completions that cannot be */
 };
 
 /* One of the device's own statistics registers, accumulated over its clear-on-read. */
 struct ae_port_statistic {
-    const char *name;        /* as in the device's datasheet */
+    const char *name; /* as in the device's datasheet */
     const char *description;
     uint64_t value;
 };
@@ -123,12 +125,12 @@ static inline uint16_t ae_receive(struct ae_queue *queue, struct ae_packet **pac
 /*
  * Queues frames for sending and tells the device once. Returns how many were accepted, from the
  * first; those are the port's and go back to their pool once sent. The rest are still the caller's:
- * either the ring is full (send_full), or the first of them cannot be sent on this port (send_bad). Every
- * port asks the same of a frame:
+ * either the ring is full (send_full), or the first of them cannot be sent on this port (send_bad).
+ * Every port asks the same of a frame:
  *   - it is in a packet of the queue's own pool, which no other queue shares, and the packet is the
  *     caller's: neither in the pool nor in a ring, so not one that was sent already;
- *   - 14 bytes to MTU + 18 (the Ethernet header and one VLAN tag), all of them inside the buffer, and
- *     AE_PACKET_SEND_HEADROOM bytes of the buffer before them;
+ *   - 14 bytes to MTU + 18 (the Ethernet header and one VLAN tag), all of them inside the buffer,
+ * and AE_PACKET_SEND_HEADROOM bytes of the buffer before them;
  *   - it wants no offload that the port does not have, and no impossible one (enum ae_packet_flag).
  */
 static inline uint16_t ae_send(struct ae_queue *queue, struct ae_packet **packets, uint16_t count)
@@ -139,17 +141,17 @@ static inline uint16_t ae_send(struct ae_queue *queue, struct ae_packet **packet
 /* ---- One process, both halves ---- */
 
 /*
- * spec: a PCI address ("0000:01:00.0") or a scheme and what it needs ("vhost-user:/run/switch.sock");
- * behind either, what the driver lets one choose: ",packed=off". ae_port_describe lists all of it.
- * options may be NULL. A slower path than options->slowest is -EOPNOTSUPP; an unknown device is
- * -ENODEV and names the devices that have a driver.
+ * spec: a PCI address ("0000:01:00.0") or a scheme and what it needs
+ * ("vhost-user:/run/switch.sock"); behind either, what the driver lets one choose: ",packed=off".
+ * ae_port_describe lists all of it. options may be NULL. A slower path than options->slowest is
+ * -EOPNOTSUPP; an unknown device is -ENODEV and names the devices that have a driver.
  */
 int ae_port_open(struct ae_port **port, const char *spec, const struct ae_port_options *options,
                  struct ae_error *err);
 void ae_port_close(struct ae_port *port); /* NULL is allowed */
 
-/* The PCI address that a spec begins with, in its long form (AE_PCI_ADDRESS_TEXT bytes); -EINVAL: it
- * names no PCI function. */
+/* The PCI address that a spec begins with, in its long form (AE_PCI_ADDRESS_TEXT bytes); -EINVAL:
+ * it names no PCI function. */
 int ae_port_pci_address(const char *spec, char *address);
 
 /* What a spec may be, for a person: each scheme and PCI device, separated by "; ", in buffer. */
@@ -175,12 +177,12 @@ struct ae_port_owner *ae_port_get_owner(struct ae_port *port);
  */
 struct ae_port_handoff {
     struct ae_port_info info;
-    int32_t memory_fd;   /* DMA memory: rings, then buffers; -1: none */
-    int32_t device_fd;   /* for mmap of registers; -1: none, or they are mapped already */
-    int32_t state_fd;    /* memfd of the state page: link and counters */
+    int32_t memory_fd; /* DMA memory: rings, then buffers; -1: none */
+    int32_t device_fd; /* for mmap of registers; -1: none, or they are mapped already */
+    int32_t state_fd;  /* memfd of the state page: link and counters */
     int32_t control_fds[AE_PORT_QUEUES]; /* per queue, to its owner; -1: none */
-    uint16_t queue_first; /* this worker's part of the queues: receive/transmit pair to start with */
-    uint16_t queue_count; /* and how many */
+    /* This worker's part of the queues: the receive/transmit pair to start with, and how many. */
+    uint16_t queue_first, queue_count;
     uint64_t memory_size;
     uint64_t memory_iova;
     uint64_t registers_offset; /* in device_fd */
@@ -195,7 +197,8 @@ struct ae_port_handoff {
     uint8_t driver_private[AE_PORT_PRIVATE] __attribute__((aligned(8))); /* settled at start-up */
 };
 
-/* The memory node that the port's memory should be on, -1: any; and how much of it is on others, bytes. */
+/* The memory node that the port's memory should be on, -1: any; and how much of it is on others,
+ * bytes. */
 int ae_port_owner_node(const struct ae_port_owner *owner, size_t *elsewhere);
 
 int ae_port_owner_open(struct ae_port_owner **owner, const char *spec,
@@ -228,8 +231,8 @@ void ae_port_owner_event(struct ae_port_owner *owner, int fd);
 
 /*
  * Work that comes up without a descriptor becoming readable: notifications that a worker wants
- * relayed, a peer that is to be connected to again. Returns after how many nanoseconds to call again;
- * 0: never, this port has no such work.
+ * relayed, a peer that is to be connected to again. Returns after how many nanoseconds to call
+ * again; 0: never, this port has no such work.
  */
 uint64_t ae_port_owner_tend(struct ae_port_owner *owner);
 
@@ -240,7 +243,8 @@ const char *ae_port_owner_trouble(const struct ae_port_owner *owner);
 /* Makes the device as it was right after ae_port_owner_open: for a new worker after one died. */
 int ae_port_owner_restart(struct ae_port_owner *owner, struct ae_error *err);
 
-/* The data half, from a handoff. Descriptors are not taken: the caller may close them afterwards. */
+/* The data half, from a handoff. Descriptors are not taken: the caller may close them
+ * afterwards. */
 int ae_port_attach(struct ae_port **port, const struct ae_port_handoff *handoff,
                    struct ae_error *err);
 

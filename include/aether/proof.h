@@ -4,18 +4,19 @@
 
 /*
  * Proof that a CPU was quiet: every per-CPU row of /proc/interrupts and /proc/softirqs, context
- * switches and faults of the worker, read from another CPU before and after, without touching the one
- * in question; and, where the kernel can be traced, what each disturbance was.
+ * switches and faults of the worker, read from another CPU before and after, without touching the
+ * one in question; and, where the kernel can be traced, what each disturbance was.
  *
- *     ae_proof_prepare(&proof, cpu, &err);   arms the trace; this itself disturbs every CPU a little
- *     ae_proof_expect(proof, ns);            how long it was asked to be quiet, if anybody did
+ *     ae_proof_prepare(&proof, cpu, &err);   arms the trace; this itself disturbs every CPU a
+ * little ae_proof_expect(proof, ns);            how long it was asked to be quiet, if anybody did
  *     ae_proof_begin(proof, pid, &err);      the worker spins at its gate
  *     ae_proof_end(proof, &err);             it spins again
  *     ae_proof_finish(proof);                disarms, compares
  *
- * What it counts is evidence of quiet only if it is about the worker, there and then. So the proof looks
- * at both ends where the worker is and where it may run, that it is the same process and had the CPU,
- * and that the trace is still aimed as it was. What does not hold is "not seen", and then it is not quiet.
+ * What it counts is evidence of quiet only if it is about the worker, there and then. So the proof
+ * looks at both ends where the worker is and where it may run, that it is the same process and had
+ * the CPU, and that the trace is still aimed as it was. What does not hold is "not seen", and then
+ * it is not quiet.
  *
  * Call it from another CPU. One thread at a time per proof; several proofs may exist.
  */
@@ -42,19 +43,21 @@ struct ae_proof;
 int ae_proof_prepare(struct ae_proof **proof, int cpu, struct ae_error *err);
 
 /*
- * Nanoseconds of quiet that were asked for; 0: nobody did. Less is AE_PROOF_INCOMPLETE, as is, whatever was
- * asked for, less than AE_PROOF_NS_MIN. Before ae_proof_finish.
+ * Nanoseconds of quiet that were asked for; 0: nobody did. Less is AE_PROOF_INCOMPLETE, as is,
+ * whatever was asked for, less than AE_PROOF_NS_MIN. Before ae_proof_finish.
  */
 #define AE_PROOF_NS_MIN 100000000
 void ae_proof_expect(struct ae_proof *proof, uint64_t ns);
 
 /*
- * The first snapshot. pid: the worker. -ESRCH: it is gone. -EALREADY: it has begun; a proof is about one
- * stretch of quiet, so one that was to begin again stays with the first, and says that there were more.
+ * The first snapshot. pid: the worker. -ESRCH: it is gone. -EALREADY: it has begun; a proof is
+ * about one stretch of quiet, so one that was to begin again stays with the first, and says that
+ * there were more.
  */
 int ae_proof_begin(struct ae_proof *proof, pid_t pid, struct ae_error *err);
 
-/* The second snapshot. The worker may be a zombie by now, but not reaped. -EALREADY: it was taken. */
+/* The second snapshot. The worker may be a zombie by now, but not reaped. -EALREADY: it was
+ * taken. */
 int ae_proof_end(struct ae_proof *proof, struct ae_error *err);
 
 /* A disturbance that somebody else than the kernel's counters and trace saw; before

@@ -34,8 +34,8 @@ extern "C" {
 
 #define AE_SUPERVISE_WORKERS AE_PORT_QUEUES
 
-/* Called by ae_supervise, all optional; worker: its number, from 0. The quiet pair brackets the time
- * without kernel entries. */
+/* Called by ae_supervise, all optional; worker: its number, from 0. The quiet pair brackets the
+ * time without kernel entries. */
 struct ae_supervise_hooks {
     void *context;
     /* The worker exists and has not run yet. A negative result ends the run with it. */
@@ -52,22 +52,23 @@ struct ae_supervise_hooks {
 };
 
 struct ae_supervise_options {
-    const int *cpus;     /* the quiet CPUs, a worker each */
-    unsigned cpu_count;  /* 1 to AE_SUPERVISE_WORKERS */
+    const int *cpus;    /* the quiet CPUs, a worker each */
+    unsigned cpu_count; /* 1 to AE_SUPERVISE_WORKERS */
     const char *const *ports;
-    unsigned port_count; /* at most AE_WORKER_PORTS */
+    unsigned port_count;         /* at most AE_WORKER_PORTS */
     struct ae_port_options port; /* its `queues` is cpu_count here */
     /*
-     * Who the workers are. They have a session of their own without a terminal, no capability, whoever
-     * they are, and of our variables PATH, LANG, LC_*, TERM, AETHER_* and those named in `environment`.
+     * Who the workers are. They have a session of their own without a terminal, no capability,
+     * whoever they are, and of our variables PATH, LANG, LC_*, TERM, AETHER_* and those named in
+     * `environment`.
      */
     const char *user;               /* NULL: stay who we are */
     const char *const *environment; /* names; NULL at the end, or NULL */
     bool input;                     /* our standard input is theirs; false: they have none */
-    uint32_t allow;      /* enum ae_quiet_allow: for ae_quiet_enter, besides what the program allows */
+    uint32_t allow; /* enum ae_quiet_allow: for ae_quiet_enter, besides what the program allows */
     enum ae_quiet_calls calls; /* what becomes of system calls made while quiet, at least */
-    char *const *argv;   /* program (looked up in PATH) and arguments, NULL at the end */
-    uint32_t grace_ms;   /* between asking and killing; 0: 3000 */
+    char *const *argv;         /* program (looked up in PATH) and arguments, NULL at the end */
+    uint32_t grace_ms;         /* between asking and killing; 0: 3000 */
     /* Ask the workers to stop after this long; 0: never. Counted from when the last of them became
      * quiet, but from 30 s after the start at the latest. */
     uint64_t stop_after_ms;
@@ -82,8 +83,8 @@ struct ae_supervise_counter {
 struct ae_supervise_worker {
     int status; /* as waitpid(2) gives it */
     bool was_quiet;
-    bool asked_again;   /* for a second quiet time, and was refused */
-    bool stopped_by_us; /* SIGKILL from here, after the grace time */
+    bool asked_again;                   /* for a second quiet time, and was refused */
+    bool stopped_by_us;                 /* SIGKILL from here, after the grace time */
     enum ae_quiet_calls calls_in_force; /* as the worker says, who can undo it, but no trace */
     unsigned call_count; /* kinds of system calls made while quiet, of which it says so itself */
     struct ae_quiet_call calls[AE_QUIET_CALLS];
@@ -96,7 +97,7 @@ struct ae_supervise_result {
     struct ae_supervise_worker workers[AE_SUPERVISE_WORKERS];
     struct ae_link links[AE_WORKER_PORTS];
     /* For a person, "" when there is nothing to tell; also when ae_supervise fails. */
-    char memory_notice[256];     /* a port's memory is on another node than it should be; "": none is */
+    char memory_notice[256]; /* a port's memory is on another node than it should be; "": none is */
     char notice[AE_ERROR_TEXT];  /* why descendants of workers are not held in control groups */
     char trouble[AE_ERROR_TEXT]; /* what could not be taken down at the end */
 };

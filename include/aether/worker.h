@@ -47,8 +47,8 @@ bool ae_worker_supervised(void);
 
 /*
  * Takes what the supervisor handed over, or, without one, does as options say (NULL: no port, stay
- * on this CPU). Fails, and takes nothing, when any port cannot be had. -ENXIO: the supervisor mapped a
- * card's registers into the program that it started, which executed this one.
+ * on this CPU). Fails, and takes nothing, when any port cannot be had. -ENXIO: the supervisor
+ * mapped a card's registers into the program that it started, which executed this one.
  */
 int ae_worker_start(struct ae_worker **worker, const struct ae_worker_options *options,
                     struct ae_error *err);
@@ -62,12 +62,13 @@ struct ae_port *ae_worker_port(struct ae_worker *worker, unsigned index); /* NUL
 /* The CPU it runs on, or -1 when it is not tied to one. */
 int ae_worker_cpu(const struct ae_worker *worker);
 
-/* False once somebody wants the worker to stop: the supervisor, or SIGINT and SIGTERM without one. */
+/* False once somebody wants the worker to stop: the supervisor, or SIGINT and SIGTERM without
+ * one. */
 static inline bool ae_worker_running(const struct ae_worker *worker);
 
 /*
- * A number of the worker's own that host processes may watch while it runs; writing it is one store.
- * Returns its place, or NULL when AE_WORKER_COUNTERS are taken. The name is cut to fit
+ * A number of the worker's own that host processes may watch while it runs; writing it is one
+ * store. Returns its place, or NULL when AE_WORKER_COUNTERS are taken. The name is cut to fit
  * AE_WORKER_NAME. Not after ae_quiet_enter.
  */
 uint64_t *ae_worker_counter(struct ae_worker *worker, const char *name);
@@ -122,7 +123,8 @@ enum ae_call_fate {
 };
 
 struct ae_quiet_call {
-    char name[AE_WORKER_NAME]; /* or its number, where the kernel's headers have none; or "others" */
+    /* Or its number, where the kernel's headers have none; or "others". */
+    char name[AE_WORKER_NAME];
     enum ae_call_fate fate;
     uint64_t times;
 };

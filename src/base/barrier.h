@@ -6,9 +6,9 @@
  * Ordering between this CPU, devices that write to memory, and device registers.
  *
  * x86-64 keeps loads in order and stores in order, and a store to an uncached register behind
- * earlier stores to memory (Intel SDM Vol. 3A, 9.2.2 "Memory Ordering in P6 and More Recent Processor
- * Families"), so the compiler alone has to be held. arm64 needs the outer-shareable barriers
- * (Arm ARM, B2.3.12 "Memory barriers").
+ * earlier stores to memory (Intel SDM Vol. 3A, 9.2.2 "Memory Ordering in P6 and More Recent
+ * Processor Families"), so the compiler alone has to be held. arm64 needs the outer-shareable
+ * barriers (Arm ARM, B2.3.12 "Memory barriers").
  */
 
 #include <stdint.h>

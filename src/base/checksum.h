@@ -22,8 +22,7 @@ static inline uint16_t ae_sum_fold(uint64_t sum)
 static inline uint64_t ae_sum_pseudo(uint32_t source, uint32_t destination, uint8_t protocol,
                                      uint16_t length)
 {
-    return (uint64_t)source + destination + __builtin_bswap16(protocol) +
-           __builtin_bswap16(length);
+    return (uint64_t)source + destination + __builtin_bswap16(protocol) + __builtin_bswap16(length);
 }
 
 #endif

@@ -33,8 +33,8 @@ static _Noreturn void be_child(const struct ae_child_world *world, char *const *
 
     /* Not among the numbers of the standard streams, which may have been free. */
     report = fcntl(report, F_DUPFD_CLOEXEC, 3);
-    /* Another child that waits may hold our parent's end of `go`, too: its end would not be seen.
-     */
+    /* Another child that waits may hold our parent's end of `go`, too: its end would not be
+     * seen. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || getppid() != parent)
         _exit(CANNOT_RUN);
     if (report < 0 || read(go, &byte, 1) != 1)

@@ -53,8 +53,7 @@ int ae_clock_calibrate(struct ae_error *err)
                             "calibrating the clock: the CPU's time counter went from %llu to %llu "
                             "in 20 ms; Aether needs a counter that runs (on x86, a TSC)",
                             (unsigned long long)first.ticks, (unsigned long long)last.ticks);
-    hz = (uint64_t)((__uint128_t)(last.ticks - first.ticks) * NS_PER_SECOND /
-                    (last.ns - first.ns));
+    hz = (uint64_t)((__uint128_t)(last.ticks - first.ticks) * NS_PER_SECOND / (last.ns - first.ns));
     return 0;
 }
 

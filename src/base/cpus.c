@@ -96,8 +96,8 @@ struct list {
     int last;
 };
 
-/* Numbers of the range FIRST-LAST:OF/EACH, as the kernel calls them: of each group the first `of`.
- */
+/* Numbers of the range FIRST-LAST:OF/EACH, as the kernel calls them: of each group the first
+ * `of`. */
 struct region {
     unsigned first, last, of, each;
 };

@@ -26,8 +26,8 @@ unsigned ae_cpus_count(const struct ae_cpus *cpus);
 bool ae_cpus_intersect(const struct ae_cpus *a, const struct ae_cpus *b);
 bool ae_cpus_equal(const struct ae_cpus *a, const struct ae_cpus *b);
 
-/* Takes the members of b out of a; keeps in a only the members of b; puts the members of b into a.
- */
+/* Takes the members of b out of a; keeps in a only the members of b; puts the members of b into
+ * a. */
 void ae_cpus_subtract(struct ae_cpus *a, const struct ae_cpus *b);
 void ae_cpus_keep(struct ae_cpus *a, const struct ae_cpus *b);
 void ae_cpus_join(struct ae_cpus *a, const struct ae_cpus *b);

@@ -8,7 +8,8 @@
 int ae_error_set(struct ae_error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts "TEXT: " before what is already there: the caller's part of the story. Returns err's code. */
+/* Puts "TEXT: " before what is already there: the caller's part of the story. Returns err's
+ * code. */
 int ae_error_prefix(struct ae_error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

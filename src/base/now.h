@@ -5,7 +5,8 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Milliseconds of CLOCK_MONOTONIC, for what may take a while. May be called from a signal handler. */
+/* Milliseconds of CLOCK_MONOTONIC, for what may take a while. May be called from a signal
+ * handler. */
 static inline int64_t ae_now_ms(void)
 {
     struct timespec now;

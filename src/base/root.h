@@ -24,10 +24,12 @@ bool ae_root_is_real(void);
 /* Writes the full path of a path below the root. -ENAMETOOLONG if it does not fit. */
 int ae_root_path(char *full, size_t size, const char *path);
 
-/* open(2) below the root of what is there, close-on-exec always set. A descriptor or a negative errno. */
+/* open(2) below the root of what is there, close-on-exec always set. A descriptor or a negative
+ * errno. */
 int ae_root_open(const char *path, int flags);
 
-/* The same, and makes the file, of this mode, if it is not there. A link is not followed (-ELOOP). */
+/* The same, and makes the file, of this mode, if it is not there. A link is not followed
+ * (-ELOOP). */
 int ae_root_create(const char *path, int flags, mode_t mode);
 
 bool ae_root_exists(const char *path);
@@ -48,10 +50,11 @@ int ae_root_read_u64(const char *path, uint64_t *value);
 int ae_root_write(const char *path, const char *text);
 
 /*
- * Gives a file, somebody else's perhaps, a new text whole (temporary file, fsync, rename). All that is
- * not text stays: mode, owner, access control list, label, other attributes; through a symbolic link it
- * is the file behind it that is replaced, found below the root. A new file has mode 0644. Refused: what
- * has other names by hard links (-EMLINK), a link to nothing (-ELOOP), what is no regular file.
+ * Gives a file, somebody else's perhaps, a new text whole (temporary file, fsync, rename). All that
+ * is not text stays: mode, owner, access control list, label, other attributes; through a symbolic
+ * link it is the file behind it that is replaced, found below the root. A new file has mode 0644.
+ * Refused: what has other names by hard links (-EMLINK), a link to nothing (-ELOOP), what is no
+ * regular file.
  */
 int ae_root_replace(const char *path, const char *text);
 
@@ -67,7 +70,8 @@ int ae_root_make_directory(const char *path);
  */
 int ae_root_make_private(const char *path);
 
-/* Creates a directory that must not be there yet, not even as a link: -EEXIST. Its parent must be. */
+/* Creates a directory that must not be there yet, not even as a link: -EEXIST. Its parent must
+ * be. */
 int ae_root_create_directory(const char *path);
 
 /* Removes a file or an empty directory. A missing one is no error. */
@@ -83,9 +87,9 @@ int ae_root_link_name(const char *path, char *name, size_t size);
 int ae_root_list(const char *path, int (*each)(const char *name, void *context), void *context);
 
 /*
- * Calls each(path, context) for every existing path that matches a pattern, whose components may hold
- * the wildcards of fnmatch(3); in strcmp order ("10" before "2"). Stops at, and returns, the first
- * non-zero result. A pattern that matches nothing is no error.
+ * Calls each(path, context) for every existing path that matches a pattern, whose components may
+ * hold the wildcards of fnmatch(3); in strcmp order ("10" before "2"). Stops at, and returns, the
+ * first non-zero result. A pattern that matches nothing is no error.
  */
 int ae_root_glob(const char *pattern, int (*each)(const char *path, void *context), void *context);
 

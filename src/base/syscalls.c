@@ -4,8 +4,7 @@
 #include <stddef.h>
 #include <sys/syscall.h>
 
-_Thread_local volatile sig_atomic_t ae_own_calls
-    __attribute__((tls_model("initial-exec")));
+_Thread_local volatile sig_atomic_t ae_own_calls __attribute__((tls_model("initial-exec")));
 
 #define NAME(name) {__NR_##name, #name},
 

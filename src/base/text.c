@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Characters that do something other than appear. Unicode 15, general categories Cc, Zl, Zp and Cf.
- */
+/* Characters that do something other than appear. Unicode 15, general categories Cc, Zl, Zp and
+ * Cf. */
 static const struct {
     uint32_t first, last;
 } unseen[] = {

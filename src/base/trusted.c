@@ -48,8 +48,8 @@ static int step(int *fd, const char *name, const char *path, bool last, struct a
     return check_owner(next, path, !last, err);
 }
 
-/* From the root to the file, each step looked at by the descriptor that the next one starts from.
- */
+/* From the root to the file, each step looked at by the descriptor that the next one starts
+ * from. */
 static int walk(const char *top, char *path, struct ae_error *err)
 {
     char *name = path + strlen(top), *slash;

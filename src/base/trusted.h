@@ -11,9 +11,10 @@
 
 /*
  * Reads a file below the root on whose word things are done to the machine. It is opened once, and
- * believed only if nobody but root and the caller may have written it: it and every directory on the
- * way to it from the root, behind links as well, belong to one of the two and are writable by no group
- * and no others (a directory with the sticky bit may be). *text is NUL-terminated; the caller frees it.
+ * believed only if nobody but root and the caller may have written it: it and every directory on
+ * the way to it from the root, behind links as well, belong to one of the two and are writable by
+ * no group and no others (a directory with the sticky bit may be). *text is NUL-terminated; the
+ * caller frees it.
  *
  * Returns its length. -ENOENT, without touching err: it is not there. -EPERM: others may write it;
  * -EFBIG: it is longer than AE_TRUSTED_MAX; -EINVAL: no regular file; or what reading failed with.

@@ -57,8 +57,9 @@ void ae_check_ptrace(struct ae_finding *finding)
     else if (ae_root_read_u64(PTRACE_SCOPE, &scope))
         ae_finding_set(finding, AE_CHECK_UNSEEN, "%s cannot be read", PTRACE_SCOPE);
     else if (scope > 2)
-        ae_finding_set(finding, AE_CHECK_LACKS, "nobody may trace, until the next boot (%s is %llu)",
-                       PTRACE_SCOPE, (unsigned long long)scope);
+        ae_finding_set(finding, AE_CHECK_LACKS,
+                       "nobody may trace, until the next boot (%s is %llu)", PTRACE_SCOPE,
+                       (unsigned long long)scope);
     else
         ae_finding_set(finding, AE_CHECK_OK, "the supervisor may trace (ptrace_scope %llu)",
                        (unsigned long long)scope);

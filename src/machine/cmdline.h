@@ -14,8 +14,8 @@
 
 #include <aether/error.h>
 
-/* Bytes the kernel keeps of its command line on x86-64 and arm64, NUL included (COMMAND_LINE_SIZE).
- */
+/* Bytes the kernel keeps of its command line on x86-64 and arm64, NUL included
+ * (COMMAND_LINE_SIZE). */
 #define AE_CMDLINE_SIZE 2048
 
 /* One parameter, as stretches of the text it was found in. */

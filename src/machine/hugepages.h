@@ -14,9 +14,10 @@ size_t ae_hugepages_default_size(void);
 int ae_hugepages_free(size_t page_size, uint64_t *pages);
 
 /*
- * How many of them this process may have, and what stands in its way: a limit of its control group or of
- * one above (hugetlb.SIZE.max, hugetlb.SIZE.rsvd.max; Documentation/admin-guide/cgroup-v2.rst), or memory
- * nodes that its CPU set leaves out. UINT64_MAX and "": nothing does.
+ * How many of them this process may have, and what stands in its way: a limit of its control group
+ * or of one above (hugetlb.SIZE.max, hugetlb.SIZE.rsvd.max;
+ * Documentation/admin-guide/cgroup-v2.rst), or memory nodes that its CPU set leaves out. UINT64_MAX
+ * and "": nothing does.
  */
 uint64_t ae_hugepages_allowed(size_t page_size, char *why, size_t size);
 

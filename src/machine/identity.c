@@ -15,7 +15,8 @@ struct source {
     const char *key; /* of /proc/cpuinfo's first processor; NULL: the whole file */
 };
 
-/* Documentation/ABI/stable/sysfs-class-dmi-id, proc(5), Documentation/admin-guide/cputopology.rst. */
+/* Documentation/ABI/stable/sysfs-class-dmi-id, proc(5),
+ * Documentation/admin-guide/cputopology.rst. */
 static const struct source sources[] = {
     {{"machine", "host", "host name"}, "/proc/sys/kernel/hostname", NULL},
     {{"machine", "vendor", "vendor"}, "/sys/class/dmi/id/sys_vendor", NULL},

@@ -27,10 +27,10 @@ int ae_identity_describe(size_t index, struct ae_identity_fact *fact);
 int ae_identity_read(size_t index, char *text, size_t size);
 
 /*
- * Which machine this is, for one purpose: HMAC-SHA256 of the purpose, keyed with /etc/machine-id, as
- * sd_id128_get_machine_app_specific(3) and `systemd-id128 machine-id --app-specific=PURPOSE` compute it.
- * It gives neither the machine's number away nor its name for another purpose. -ENOENT: this machine
- * has none; -EINVAL: what stands there is none.
+ * Which machine this is, for one purpose: HMAC-SHA256 of the purpose, keyed with /etc/machine-id,
+ * as sd_id128_get_machine_app_specific(3) and `systemd-id128 machine-id --app-specific=PURPOSE`
+ * compute it. It gives neither the machine's number away nor its name for another purpose. -ENOENT:
+ * this machine has none; -EINVAL: what stands there is none.
  */
 int ae_identity_hashed(const uint8_t purpose[16], char text[AE_IDENTITY_HASHED]);
 

@@ -82,8 +82,8 @@ static bool understand(const struct ae_cmdline_word *word, unsigned last, struct
     return true;
 }
 
-/* rcu_nocbs= and irqaffinity= overwrite what an earlier one said; the others share what they say.
- */
+/* rcu_nocbs= and irqaffinity= overwrite what an earlier one said; the others share what they
+ * say. */
 static bool is_overwritten(unsigned kinds)
 {
     return kinds & (BIT(AE_ISOLATION_RCU_NOCBS) | BIT(AE_ISOLATION_IRQAFFINITY));

@@ -29,8 +29,8 @@ struct ae_isolation {
     unsigned refused; /* kinds that it names again with other CPUs, which are thrown away, by bit */
 };
 
-/* cmdline: to its end, or to "--". last: the number that N stands for, the highest possible CPU's.
- */
+/* cmdline: to its end, or to "--". last: the number that N stands for, the highest possible
+ * CPU's. */
 void ae_isolation_parse(struct ae_isolation *isolation, const char *cmdline, unsigned last);
 
 /* What this machine was started with. -errno: /proc/cmdline cannot be read. */

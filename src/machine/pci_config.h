@@ -21,8 +21,8 @@ struct ae_pci_config {
 
 void ae_pci_config_read(struct ae_pci_config *config, const struct ae_pci *pci);
 
-/* Where capability `id` is; `from` is 0, or where one was found before. -ENOENT: there is no more.
- */
+/* Where capability `id` is; `from` is 0, or where one was found before. -ENOENT: there is no
+ * more. */
 int ae_pci_config_find(const struct ae_pci_config *config, uint8_t id, int from);
 
 /* How many message-signalled interrupts it has, MSI-X or MSI; 0: only those with a wire. */

@@ -115,8 +115,8 @@ static void run_open_loop(struct run *run)
         receive_all(run);
 }
 
-/* One probe, there and back. False: it could not be sent, or no answer came, in the time for one.
- */
+/* One probe, there and back. False: it could not be sent, or no answer came, in the time for
+ * one. */
 static bool exchange(struct run *run)
 {
     uint64_t span = ae_clock_from_ns(run->options->timeout_ns), since = ae_clock_ticks();

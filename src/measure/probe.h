@@ -29,12 +29,12 @@ struct ae_probe_wire {
 };
 
 struct ae_probe_options {
-    uint64_t count;     /* probes that are recorded; 0: until the time is over */
-    uint64_t warm_up;   /* probes before them that are not */
-    uint64_t rate;      /* per second; 0: back to back, one at a time */
+    uint64_t count;       /* probes that are recorded; 0: until the time is over */
+    uint64_t warm_up;     /* probes before them that are not */
+    uint64_t rate;        /* per second; 0: back to back, one at a time */
     uint64_t duration_ns; /* 0: until the count is reached */
     uint64_t timeout_ns;  /* for an answer; 0: one second */
-    uint16_t payload;   /* bytes */
+    uint16_t payload;     /* bytes */
     const uint32_t *stop; /* the run ends when this is not 0; NULL: it does not */
 };
 
@@ -52,7 +52,7 @@ struct ae_probe_result {
     uint64_t strange;    /* datagrams that are no answer of this run, or were altered */
     uint64_t late_sends; /* sent more than a microsecond after they were meant to be */
     uint64_t elapsed_ns;
-    bool gave_up; /* nobody answered any more */
+    bool gave_up;                   /* nobody answered any more */
     struct ae_histogram round_trip; /* ns, from when it was meant to be sent */
     struct ae_sequence sequence;
 };
@@ -81,10 +81,10 @@ void ae_probe_port_wire(struct ae_probe_port *probe, struct ae_probe_wire *wire)
 /* ---- Through a socket of the kernel's ---- */
 
 /*
- * A connected UDP socket. busy_poll_us, 0 to AE_PROBE_BUSY_POLL_MAX: while it waits for a datagram the
- * kernel polls the card itself for this long, and would rather be polled than interrupted (socket(7),
- * SO_BUSY_POLL, SO_PREFER_BUSY_POLL). More than net.core.busy_read takes CAP_NET_ADMIN: -EPERM. The
- * descriptor is the caller's.
+ * A connected UDP socket. busy_poll_us, 0 to AE_PROBE_BUSY_POLL_MAX: while it waits for a datagram
+ * the kernel polls the card itself for this long, and would rather be polled than interrupted
+ * (socket(7), SO_BUSY_POLL, SO_PREFER_BUSY_POLL). More than net.core.busy_read takes CAP_NET_ADMIN:
+ * -EPERM. The descriptor is the caller's.
  */
 #define AE_PROBE_BUSY_POLL_MAX 1000000
 int ae_probe_socket_open(int *fd, ae_ipv4_t to, uint16_t to_port, uint32_t busy_poll_us,

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 
 const struct ae_rung ae_ladder[AE_LADDER] = {
-    {"min", "min", 0},       {"P50", "p50", 50},           {"P90", "p90", 90}, {"P99", "p99", 99},
+    {"min", "min", 0},        {"P50", "p50", 50},          {"P90", "p90", 90},  {"P99", "p99", 99},
     {"P99.9", "p99_9", 99.9}, {"P99.99", "p99_99", 99.99}, {"max", "max", 100},
 };
 
@@ -43,8 +43,8 @@ json_t *ae_report_json(const struct ae_histogram *histogram)
                                (json_int_t)histogram->above);
 
     for (unsigned i = 0; i < AE_LADDER; i++)
-        json_object_set_new(object, ae_ladder[i].key,
-                            json_integer((json_int_t)ae_histogram_percentile(
-                                histogram, ae_ladder[i].percent)));
+        json_object_set_new(
+            object, ae_ladder[i].key,
+            json_integer((json_int_t)ae_histogram_percentile(histogram, ae_ladder[i].percent)));
     return object;
 }

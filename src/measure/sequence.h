@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define AE_SEQUENCE_WINDOW 65536 /* how far behind the newest an answer is still told from a copy */
+/* How far behind the newest an answer is still told from a copy. */
+#define AE_SEQUENCE_WINDOW 65536
 
 struct ae_sequence {
     uint64_t next; /* one more than the highest that came */

@@ -9,32 +9,32 @@
 #include "net/headers.h"
 
 /* X(name, description): what is counted; drops first. */
-#define AE_NET_COUNTERS(X)                                                                         \
-    X(ethernet_short, "shorter than an Ethernet header")                                           \
-    X(ethernet_other_host, "for another MAC address")                                              \
-    X(ethernet_bad_source, "from a multicast or zero MAC address")                                 \
-    X(ethernet_vlan, "VLAN tag other than 0")                                                                   \
-    X(ethernet_unknown_type, "neither ARP nor IPv4")                                               \
-    X(arp_malformed, "ARP: lengths, types or operation")                                           \
-    X(arp_bad_sender, "ARP: impossible sender")                                                    \
-    X(arp_not_for_us, "ARP: about another host")                                                   \
-    X(arp_conflict, "ARP: another host uses our address")                                          \
-    X(ipv4_malformed, "IPv4: version, header length or total length")                              \
-    X(ipv4_bad_checksum, "IPv4: header checksum")                                                  \
-    X(ipv4_fragment, "IPv4: fragment, not reassembled")                                            \
-    X(ipv4_bad_source, "IPv4: impossible source address")                                          \
-    X(ipv4_not_for_us, "IPv4: for another host")                                                   \
-    X(ipv4_unknown_protocol, "IPv4: neither ICMP nor UDP")                                         \
-    X(icmp_malformed, "ICMP: too short")                                                           \
-    X(icmp_bad_checksum, "ICMP: checksum")                                                         \
-    X(icmp_ignored, "ICMP: not an echo request to our address")                                    \
-    X(udp_malformed, "UDP: length")                                                                \
-    X(udp_bad_checksum, "UDP: checksum")                                                           \
-    X(arp_replies_sent, "ARP requests answered")                                                   \
-    X(arp_requests_sent, "ARP requests made")                                                      \
-    X(arp_learnt, "ARP entries made or renewed")                                                   \
-    X(icmp_echoes, "ICMP echo requests answered")                                                  \
-    X(udp_received, "UDP datagrams delivered")                                                     \
+#define AE_NET_COUNTERS(X)                                            \
+    X(ethernet_short, "shorter than an Ethernet header")              \
+    X(ethernet_other_host, "for another MAC address")                 \
+    X(ethernet_bad_source, "from a multicast or zero MAC address")    \
+    X(ethernet_vlan, "VLAN tag other than 0")                         \
+    X(ethernet_unknown_type, "neither ARP nor IPv4")                  \
+    X(arp_malformed, "ARP: lengths, types or operation")              \
+    X(arp_bad_sender, "ARP: impossible sender")                       \
+    X(arp_not_for_us, "ARP: about another host")                      \
+    X(arp_conflict, "ARP: another host uses our address")             \
+    X(ipv4_malformed, "IPv4: version, header length or total length") \
+    X(ipv4_bad_checksum, "IPv4: header checksum")                     \
+    X(ipv4_fragment, "IPv4: fragment, not reassembled")               \
+    X(ipv4_bad_source, "IPv4: impossible source address")             \
+    X(ipv4_not_for_us, "IPv4: for another host")                      \
+    X(ipv4_unknown_protocol, "IPv4: neither ICMP nor UDP")            \
+    X(icmp_malformed, "ICMP: too short")                              \
+    X(icmp_bad_checksum, "ICMP: checksum")                            \
+    X(icmp_ignored, "ICMP: not an echo request to our address")       \
+    X(udp_malformed, "UDP: length")                                   \
+    X(udp_bad_checksum, "UDP: checksum")                              \
+    X(arp_replies_sent, "ARP requests answered")                      \
+    X(arp_requests_sent, "ARP requests made")                         \
+    X(arp_learnt, "ARP entries made or renewed")                      \
+    X(icmp_echoes, "ICMP echo requests answered")                     \
+    X(udp_received, "UDP datagrams delivered")                        \
     X(udp_sent, "UDP datagrams made")
 
 struct ae_net_counts {
@@ -83,8 +83,8 @@ enum ae_net_verdict ae_udp_input(struct ae_net *net, struct ae_packet *packet,
                                  struct ae_datagram *datagram);
 
 /*
- * Reads a header once, whole: a buffer may be shared with a peer who writes to it still, and what was
- * checked must be what is used.
+ * Reads a header once, whole: a buffer may be shared with a peer who writes to it still, and what
+ * was checked must be what is used.
  */
 static inline void ae_net_read(void *header, const void *from, size_t size)
 {

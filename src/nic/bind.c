@@ -75,8 +75,8 @@ static int check_iommu(const struct ae_pci *pci, bool allow_no_iommu, struct ae_
                         pci->info.address, UNSAFE);
 }
 
-/* sysfs shows an interface to its own network namespace only: no interface is not nothing to lose.
- */
+/* sysfs shows an interface to its own network namespace only: no interface is not nothing to
+ * lose. */
 static int check_elsewhere(const struct ae_pci *pci, struct ae_error *err)
 {
     struct ae_netns found;
@@ -264,8 +264,8 @@ static int wait_for_interface(const struct ae_pci *pci, unsigned *index, struct 
                         pci->info.address, now.driver);
 }
 
-/* In the namespace it was in; where that is no more, the kernel would have brought it here as well.
- */
+/* In the namespace it was in; where that is no more, the kernel would have brought it here as
+ * well. */
 static int restore_interface(unsigned index, const json_t *record, struct ae_error *err)
 {
     const json_t *namespace = json_object_get(record, "namespace");

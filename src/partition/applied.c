@@ -20,8 +20,8 @@ static int look(const char *name, void *context)
 
     if (ae_journal_read(&journal, name, NULL))
         return 0;
-    here = journal.quiet && !ae_cpus_parse(&quiet, journal.quiet) &&
-           ae_cpus_has(&quiet, search->cpu);
+    here =
+        journal.quiet && !ae_cpus_parse(&quiet, journal.quiet) && ae_cpus_has(&quiet, search->cpu);
     ae_journal_close(&journal);
     if (!here)
         return 0;

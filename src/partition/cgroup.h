@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
-/* What the group of a run is called, of one worker and all that came of it: this and the worker's number
- * (src/worker/supervisor/descent.h). It is below the partition's on version 2. */
+/* What the group of a run is called, of one worker and all that came of it: this and the worker's
+ * number (src/worker/supervisor/descent.h). It is below the partition's on version 2. */
 #define AE_CGROUP_RUN "aether-run-"
 
 struct ae_cgroup {

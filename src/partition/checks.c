@@ -14,10 +14,11 @@ static void look_at_cpusets(struct ae_finding *finding)
     if (ae_cgroup_find(&cgroup))
         ae_finding_set(finding, AE_CHECK_LACKS, "no cgroup hierarchy offers CPU sets");
     else if (cgroup.version == 1)
-        ae_finding_set(finding, AE_CHECK_LACKS,
-                       "on cgroup v1 (%s): a partition switches load balancing off for the root set "
-                       "and takes the quiet CPUs from every other",
-                       cgroup.path);
+        ae_finding_set(
+            finding, AE_CHECK_LACKS,
+            "on cgroup v1 (%s): a partition switches load balancing off for the root set "
+            "and takes the quiet CPUs from every other",
+            cgroup.path);
     else
         ae_finding_set(finding, AE_CHECK_OK, "cgroup v2 at %s", cgroup.path);
 }

@@ -407,7 +407,8 @@ int ae_journal_lock(struct ae_error *err)
     int fd, rc = ae_root_make_private(AE_PARTITION_LOCKS);
 
     if (rc)
-        return ae_error_set(err, rc, "making %s, which root alone may enter, failed: %s; run as root",
+        return ae_error_set(err, rc,
+                            "making %s, which root alone may enter, failed: %s; run as root",
                             AE_PARTITION_LOCKS, strerror(-rc));
     fd = ae_root_create(AE_PARTITION_LOCKS "/apply", O_RDWR, 0600);
     if (fd < 0)

@@ -23,7 +23,8 @@ struct removal {
     const char *directory;
 };
 
-/* Empty groups of runs whose supervisor and guard were both killed (src/worker/supervisor/descent.h). */
+/* Empty groups of runs whose supervisor and guard were both killed
+ * (src/worker/supervisor/descent.h). */
 static int remove_run(const char *name, void *context)
 {
     const struct removal *removal = context;

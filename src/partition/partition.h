@@ -77,8 +77,8 @@ struct ae_partition {
     struct ae_cpus offline; /* siblings to switch off */
     enum ae_partition_smt smt_policy;
     bool keep_power;
-    int memory_node;      /* -1: this machine has no nodes */
-    unsigned ways; /* of each level 3 cache that a quiet CPU has; 0: none asked for */
+    int memory_node; /* -1: this machine has no nodes */
+    unsigned ways;   /* of each level 3 cache that a quiet CPU has; 0: none asked for */
     struct ae_partition_cache caches[AE_PARTITION_CACHES];
     unsigned cache_count;
 };

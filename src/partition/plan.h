@@ -41,8 +41,8 @@ void ae_plan_free(struct ae_plan *plan);
 int ae_plan_add(struct ae_plan *plan, enum ae_setting_kind kind, const char *target,
                 const char *wanted);
 
-/* Adds the tasks that may run on quiet CPUs and can be moved; also those that have appeared since.
- */
+/* Adds the tasks that may run on quiet CPUs and can be moved; also those that have appeared
+ * since. */
 int ae_plan_add_tasks(struct ae_plan *plan, const struct ae_partition *partition);
 
 /* A list or mask without the partitions' quiet CPUs; the host's when nothing would be left. Written

@@ -67,8 +67,8 @@ static bool somebody_elses(const struct revert *revert, const struct ae_journal_
            !(entry->left && is_same(entry, now, entry->left));
 }
 
-/* Looks once, before the first undo, which itself changes values; a second revert trusts the first.
- */
+/* Looks once, before the first undo, which itself changes values; a second revert trusts the
+ * first. */
 static int find_conflicts(struct revert *revert)
 {
     struct ae_journal *journal = &revert->journal;

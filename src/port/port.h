@@ -45,7 +45,7 @@ struct ae_queue_state {
 } __attribute__((aligned(64)));
 
 struct ae_port_state {
-    uint64_t link; /* in one word, so that a reader never sees half of a change */
+    uint64_t link;     /* in one word, so that a reader never sees half of a change */
     uint32_t announce; /* how often the device asked us to announce ourselves (gratuitous ARP) */
     /* Counts how often the peer came (odd) and went (even), for ports whose peer may. */
     uint32_t generation __attribute__((aligned(64)));
@@ -125,8 +125,8 @@ struct ae_port_ops {
     int (*attach)(struct ae_port *port, unsigned index, struct ae_queue **queue,
                   struct ae_error *err);
     void (*detach)(struct ae_queue *queue);
-    /* The worker may not poll again for long: what it would do at its next poll for somebody who waits. May be
-     * NULL. */
+    /* The worker may not poll again for long: what it would do at its next poll for somebody who
+     * waits. May be NULL. */
     void (*pause)(struct ae_queue *queue);
 };
 
@@ -146,8 +146,8 @@ struct ae_port_owner {
     struct ae_port_handoff handoff;
     struct ae_port_options options; /* with defaults where nothing was asked for */
     struct ae_port_options asked;   /* as given */
-    char base[AE_PORT_SPEC];    /* the spec without its scheme and its keys */
-    char choices[AE_PORT_SPEC]; /* ",key=value,..." */
+    char base[AE_PORT_SPEC];        /* the spec without its scheme and its keys */
+    char choices[AE_PORT_SPEC];     /* ",key=value,..." */
     struct ae_memory *memory;
     struct ae_port_state *state;
     struct ae_error trouble; /* ae_port_owner_trouble */
@@ -156,7 +156,7 @@ struct ae_port_owner {
     /* A worker, or a peer that has the memory, can take its pages away under us. */
     struct ae_fragile fragile_memory, fragile_state;
     volatile sig_atomic_t lost;
-    void *driver;          /* the driver's or transport's own; freed (free) with the owner */
+    void *driver; /* the driver's or transport's own; freed (free) with the owner */
     uint64_t statistics[AE_STATISTICS_MAX]; /* sums of clear-on-read registers */
 
     /* PCI's */

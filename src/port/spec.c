@@ -176,13 +176,13 @@ void ae_port_describe(char *buffer, size_t size)
 
         if (ops->scheme) {
             used += (size_t)snprintf(buffer + used, size - used, "%s%s%s%s%s", used ? "; " : "",
-                                     ops->description, chosen ? " (choices: " : "", keys, chosen ? ")" : "");
+                                     ops->description, chosen ? " (choices: " : "", keys,
+                                     chosen ? ")" : "");
             continue;
         }
         for (const struct ae_pci_id *id = ops->pci->ids; id->vendor && used < size; id++)
-            used +=
-                (size_t)snprintf(buffer + used, size - used,
-                                 "%sa PCI address such as 0000:01:00.0 of a %s%s%s%s",
-                                 used ? "; " : "", id->name, chosen ? " (choices: " : "", keys, chosen ? ")" : "");
+            used += (size_t)snprintf(
+                buffer + used, size - used, "%sa PCI address such as 0000:01:00.0 of a %s%s%s%s",
+                used ? "; " : "", id->name, chosen ? " (choices: " : "", keys, chosen ? ")" : "");
     }
 }

@@ -23,8 +23,8 @@ struct ae_attribution_event {
 
 enum ae_attribution {
     AE_ATTRIBUTED,   /* events lie in the gap */
-    AE_UNATTRIBUTED, /* the trace is whole there and shows nothing: firmware, hypervisor, hardware
-                      */
+    AE_UNATTRIBUTED, /* the trace is whole there and shows nothing: firmware, hypervisor,
+                      * hardware */
     AE_UNTRACED,     /* nobody looked, or the trace lost events */
 };
 

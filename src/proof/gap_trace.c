@@ -129,7 +129,8 @@ static int enable(const struct ae_gap_trace *trace, const char *event)
     return write_file(trace, name, "1");
 }
 
-/* Does a file that keeps events from us name any, however many? One that is not there keeps none. */
+/* Does a file that keeps events from us name any, however many? One that is not there keeps
+ * none. */
 static bool restricts(const struct ae_gap_trace *trace, const char *name, const char *none)
 {
     char text[64];

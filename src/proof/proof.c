@@ -197,8 +197,8 @@ static bool numbers_are_ours(void)
            (stat("/proc/self/ns/pid", &status) == 0 && status.st_ino == 0xEFFFFFFCU);
 }
 
-/* The last switch before the beginning tells who had the CPU then, if the trace goes back that far.
- */
+/* The last switch before the beginning tells who had the CPU then, if the trace goes back that
+ * far. */
 static void check_owner(struct ae_proof *proof, const struct ae_attribution_event *last)
 {
     long pid = last ? ae_attribution_switched_to(last) : proof->pid;

@@ -40,8 +40,8 @@ struct ae_device {
  * outside of it, in a hole that faults, or where the MSI-X table or its pending bits are, so that
  * touching them would change where interrupts go.
  */
-int ae_device_check_registers(struct ae_device *device, unsigned bar, uint64_t offset, uint64_t length,
-                              const char *what, struct ae_error *err);
+int ae_device_check_registers(struct ae_device *device, unsigned bar, uint64_t offset,
+                              uint64_t length, const char *what, struct ae_error *err);
 
 /* Undo of ae_device_map_bar for all BARs. */
 void ae_device_unmap_bars(struct ae_device *device);

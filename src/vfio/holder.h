@@ -14,8 +14,8 @@
 
 enum ae_vfio_holding {
     AE_VFIO_NOBODY,  /* nobody has it, or this user may not look */
-    AE_VFIO_PERHAPS, /* one has a device by VFIO; the kernel does not tell which (before Linux 6.16)
-                      */
+    AE_VFIO_PERHAPS, /* one has a device by VFIO; the kernel does not tell which (before Linux
+                      * 6.16) */
     AE_VFIO_HOLDER,
 };
 

@@ -68,8 +68,8 @@ extern const struct ae_iommu_ops ae_iommu_container;
 int ae_dma_space_join(struct ae_dma_space *space, int group, struct ae_error *err);
 void ae_dma_space_leave(struct ae_dma_space *space, int group);
 
-/* Finds room for size bytes: in a range, behind every mapping in the way. -ENOSPC: there is none.
- */
+/* Finds room for size bytes: in a range, behind every mapping in the way. -ENOSPC: there is
+ * none. */
 int ae_iova_find(const struct ae_dma_space *space, uint64_t size, uint64_t alignment,
                  uint64_t *iova);
 

@@ -47,10 +47,11 @@ static int open_side(struct ae_channel *channel, void *memory, size_t size, stru
     slot_size = __atomic_load_n(&shared->slot_size, __ATOMIC_RELAXED);
     if (shared->magic != AE_CHANNEL_MAGIC || !ae_channel_size(slots, slot_size) ||
         ae_channel_size(slots, slot_size) > size)
-        return ae_error_set(err, -EPROTO,
-                            "opening a channel: %u slots of %u bytes in %zu bytes of memory make no "
-                            "sense",
-                            slots, slot_size, size);
+        return ae_error_set(
+            err, -EPROTO,
+            "opening a channel: %u slots of %u bytes in %zu bytes of memory make no "
+            "sense",
+            slots, slot_size, size);
     *channel = (struct ae_channel){
         .shared = shared,
         .slot = (uint8_t *)memory + sizeof(*shared),

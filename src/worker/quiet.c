@@ -20,9 +20,10 @@
 #include "worker/calls.h"
 #include "worker/shared.h"
 
-#define STACK_DEFAULT    (256 * 1024)
-#define STACK_MAX        (4 * 1024 * 1024)
-/* A supervisor on a loaded host CPU may take seconds; one that has died takes this process with it. */
+#define STACK_DEFAULT (256 * 1024)
+#define STACK_MAX     (4 * 1024 * 1024)
+/* A supervisor on a loaded host CPU may take seconds; one that has died takes this process with
+ * it. */
 #define PROOF_MS_DEFAULT 30000
 #define FINDING          160
 
@@ -108,8 +109,10 @@ static void find_sharing(unsigned cpu, char text[FINDING])
     }
     ae_root_list("/proc", look_at_process, &tasks);
     if (tasks.count)
-        snprintf(text, FINDING, "%u other tasks may run on CPU %u, the first is %s "
-                 "(isolcpus=domain,%u)", tasks.count, cpu, tasks.first, cpu);
+        snprintf(text, FINDING,
+                 "%u other tasks may run on CPU %u, the first is %s "
+                 "(isolcpus=domain,%u)",
+                 tasks.count, cpu, tasks.first, cpu);
 }
 
 struct irqs {
@@ -140,9 +143,10 @@ static void find_irqs(unsigned cpu, char text[FINDING])
 
     ae_root_list("/proc/irq", look_at_irq, &irqs);
     if (irqs.count)
-        snprintf(text, FINDING, "%u interrupts are routed to CPU %u, the first is IRQ %s "
-                 "(irqaffinity=, /proc/irq/%s/smp_affinity_list)", irqs.count, cpu, irqs.first,
-                 irqs.first);
+        snprintf(text, FINDING,
+                 "%u interrupts are routed to CPU %u, the first is IRQ %s "
+                 "(irqaffinity=, /proc/irq/%s/smp_affinity_list)",
+                 irqs.count, cpu, irqs.first, irqs.first);
 }
 
 static void find_unlocked(unsigned cpu, char text[FINDING])
@@ -201,8 +205,10 @@ static int check_all(uint32_t allow, struct ae_error *err)
     }
     if (!used)
         return 0;
-    return ae_error_set(err, -EPERM, "cannot be quiet: %s; each can be allowed by the name in "
-                                     "brackets", all);
+    return ae_error_set(err, -EPERM,
+                        "cannot be quiet: %s; each can be allowed by the name in "
+                        "brackets",
+                        all);
 }
 
 /* Touches the stack below us, so that no later call faults on it. */
@@ -227,8 +233,8 @@ int ae_quiet_enter(struct ae_worker *worker, const struct ae_quiet_options *opti
                    struct ae_error *err)
 {
     size_t stack = options && options->stack ? options->stack : STACK_DEFAULT;
-    uint32_t allow = (options ? options->allow : 0) |
-                     (worker->supervised ? worker->shared->allow : 0);
+    uint32_t allow =
+        (options ? options->allow : 0) | (worker->supervised ? worker->shared->allow : 0);
     uint32_t patience = options && options->proof_ms ? options->proof_ms : PROOF_MS_DEFAULT;
     enum ae_quiet_calls calls = options ? options->calls : AE_QUIET_TRACE;
     int rc;

@@ -75,7 +75,7 @@ struct ae_worker {
     struct ae_shared *shared;
     bool supervised;
     bool quiet;
-    uint64_t proof_ticks; /* patience at the gate */
+    uint64_t proof_ticks;                  /* patience at the gate */
     struct sigaction interrupt, terminate; /* as they were, without a supervisor */
     unsigned port_count;
     struct ae_port *ports[AE_WORKER_PORTS];

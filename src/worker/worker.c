@@ -40,13 +40,14 @@ static int check_mark(const struct ae_shared *shared, struct ae_error *err)
     struct iovec to = {&mark, sizeof(mark)},
                  from = {(void *)(uintptr_t)shared->mark_address, sizeof(mark)};
 
-    if (!shared->mark_address || (process_vm_readv(getpid(), &to, 1, &from, 1, 0) == sizeof(mark) &&
-                                  mark == shared->mark))
+    if (!shared->mark_address ||
+        (process_vm_readv(getpid(), &to, 1, &from, 1, 0) == sizeof(mark) && mark == shared->mark))
         return 0;
-    return ae_error_set(err, -ENXIO,
-                        "the registers of its devices are mapped in the program that 'aether run' "
-                        "started, and this one was executed by that one (a shell, env, a debugger); "
-                        "give 'aether run' the program itself");
+    return ae_error_set(
+        err, -ENXIO,
+        "the registers of its devices are mapped in the program that 'aether run' "
+        "started, and this one was executed by that one (a shell, env, a debugger); "
+        "give 'aether run' the program itself");
 }
 
 static int attach_shared(struct ae_worker *worker, struct ae_error *err)
@@ -70,10 +71,11 @@ static int attach_shared(struct ae_worker *worker, struct ae_error *err)
     worker->supervised = true;
     if (worker->shared->magic != AE_SHARED_MAGIC || worker->shared->version != AE_SHARED_VERSION ||
         worker->shared->port_count > AE_WORKER_PORTS)
-        return ae_error_set(err, -EPROTO,
-                            "the supervisor speaks version %u of the protocol, this program %u; use "
-                            "an 'aether run' of the same version",
-                            worker->shared->version, AE_SHARED_VERSION);
+        return ae_error_set(
+            err, -EPROTO,
+            "the supervisor speaks version %u of the protocol, this program %u; use "
+            "an 'aether run' of the same version",
+            worker->shared->version, AE_SHARED_VERSION);
     return check_mark(worker->shared, err);
 }
 

@@ -91,8 +91,8 @@ static void ask(const struct ae_certificate *certificate)
     }
 }
 
-/* Whatever it is: it is shown in one line, within its bounds, and what was shown is shown as it is.
- */
+/* Whatever it is: it is shown in one line, within its bounds, and what was shown is shown as it
+ * is. */
 static void show(const uint8_t *data, size_t size)
 {
     char text[SHOWN_MOST], shown[SHOWN_MOST], again[SHOWN_MOST];

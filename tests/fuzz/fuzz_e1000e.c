@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * An 82574L that writes what it likes to its descriptors, whenever it likes, while a worker receives
- * and sends. Each step is an operation, a byte of choice, and what the operation needs. Whatever
- * comes: a frame given to the worker is one of the pool's, of a legal length and nobody else's, and in
- * the end no packet is lost or there twice.
+ * An 82574L that writes what it likes to its descriptors, whenever it likes, while a worker
+ * receives and sends. Each step is an operation, a byte of choice, and what the operation needs.
+ * Whatever comes: a frame given to the worker is one of the pool's, of a legal length and nobody
+ * else's, and in the end no packet is lost or there twice.
  */
 
 #include <stdint.h>

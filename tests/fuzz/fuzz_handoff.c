@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What a worker is handed. The input is laid over a good handoff: pairs of an offset (two bytes) and a
- * value of eight bytes. A handoff is refused with a reason, or the port works.
+ * What a worker is handed. The input is laid over a good handoff: pairs of an offset (two bytes)
+ * and a value of eight bytes. A handoff is refused with a reason, or the port works.
  *
  * The kernel refuses to map more of a card's registers than there are; a memfd does not, so such
  * inputs are left out here.
@@ -64,7 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (handoff.registers_offset > FAKE_REGISTERS ||
         handoff.registers_size > FAKE_REGISTERS - handoff.registers_offset)
         return 0;
-    /* An address is the supervisor's word, which only it can check (worker/supervisor/registers.h). */
+    /* An address is the supervisor's word, which only it can check
+     * (worker/supervisor/registers.h). */
     handoff.registers_mapped = 0;
     /* Any descriptor but those that the fuzzer itself lives on. */
     if (handoff.memory_fd != card.handoff.memory_fd)

@@ -47,12 +47,13 @@ static const char *choose(unsigned index)
     return index < count ? path : more[index - count];
 }
 
-/* The imitation of the kernel reads these itself, and more simply than a kernel does; the last is of a
- * card's driver, and is made anew when the driver has the card again. */
+/* The imitation of the kernel reads these itself, and more simply than a kernel does; the last is
+ * of a card's driver, and is made anew when the driver has the card again. */
 static bool imitated(const char *path)
 {
-    static const char *const ends[] = {"subtree_control", "schemata", "/enabled", "/status",
-                                       "/queues", "effective_affinity_list", "/irq/28/"};
+    static const char *const ends[] = {"subtree_control", "schemata", "/enabled",
+                                       "/status",         "/queues",  "effective_affinity_list",
+                                       "/irq/28/"};
 
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
         if (strstr(path, ends[i]))

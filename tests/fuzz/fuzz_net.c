@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Frames off the wire. The first byte is what the card said of the checksums and how the host is set
- * up, the rest is a frame; it is given in a buffer of its own size, so that a step outside is seen.
- * A reply must come from us to one host and fit, and a datagram lie inside its frame.
+ * Frames off the wire. The first byte is what the card said of the checksums and how the host is
+ * set up, the rest is a frame; it is given in a buffer of its own size, so that a step outside is
+ * seen. A reply must come from us to one host and fit, and a datagram lie inside its frame.
  */
 
 #include <stdint.h>

@@ -114,7 +114,8 @@ static bool answer(int fd, uint32_t awaited, struct input *input)
 /* What is a process of its own otherwise. */
 static struct ae_vhost_receiver receiver;
 
-/* Passes on what is there, or says that it is over: in both cases the front end has something to read. */
+/* Passes on what is there, or says that it is over: in both cases the front end has something to
+ * read. */
 static void receive(void)
 {
     struct pollfd there = {.fd = receiver.stream.fd, .events = POLLIN};

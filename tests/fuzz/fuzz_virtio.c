@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A hostile device: it writes what it likes where it likes in the rings and buffers, between all that
- * the driver does, and now and then goes on as a device should, so that its lies find the driver in
- * the middle of its work. No packet may get lost or be given out twice, none may be of a length that
- * cannot be.
+ * A hostile device: it writes what it likes where it likes in the rings and buffers, between all
+ * that the driver does, and now and then goes on as a device should, so that its lies find the
+ * driver in the middle of its work. No packet may get lost or be given out twice, none may be of a
+ * length that cannot be.
  *
  * Input: a byte of features, a byte of ring size, then operations of four bytes.
  */
@@ -12,10 +12,10 @@
 #include "../unit/virtio_bench.h"
 #include "../unit/virtio_device.c"
 
-#define CHECK(condition)        \
-    do {                        \
-        if (!(condition))       \
-            __builtin_trap();   \
+#define CHECK(condition)      \
+    do {                      \
+        if (!(condition))     \
+            __builtin_trap(); \
     } while (0)
 
 #define PACKETS 64
@@ -125,22 +125,33 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size < 2)
         return 0;
-    features = (data[0] & 1 ? PACKED : 0) | (data[0] & 2 ? ORDER : 0) |
-               (data[0] & 4 ? MERGE : 0) | (data[0] & 8 ? SUM_IN : 0) |
-               (data[0] & 16 ? SUM_OUT : 0);
+    features = (data[0] & 1 ? PACKED : 0) | (data[0] & 2 ? ORDER : 0) | (data[0] & 4 ? MERGE : 0) |
+               (data[0] & 8 ? SUM_IN : 0) | (data[0] & 16 ? SUM_OUT : 0);
     ring = features & PACKED ? 2 + data[1] % 20 : (uint16_t)(2u << data[1] % 4);
     CHECK(bench_open(&bench, features, ring, PACKETS) == 0);
     for (size_t at = 2; at + 4 <= size; at += 4) {
         const uint8_t *op = data + at;
 
         switch (op[0] % 8) {
-        case 0: receive(&bench, op[1] % 64); break;
-        case 1: send(&bench, op[1] % 64, op[2]); break;
-        case 2: put_all(); break;
-        case 3: behave(&bench, &bench.receive, op[1], op[2]); break;
-        case 4: behave(&bench, &bench.send, op[1], op[2]); break;
+        case 0:
+            receive(&bench, op[1] % 64);
+            break;
+        case 1:
+            send(&bench, op[1] % 64, op[2]);
+            break;
+        case 2:
+            put_all();
+            break;
+        case 3:
+            behave(&bench, &bench.receive, op[1], op[2]);
+            break;
+        case 4:
+            behave(&bench, &bench.send, op[1], op[2]);
+            break;
         case 5:
-        case 6: lie(&bench, (uint16_t)(op[1] | op[2] << 8), op[3]); break;
+        case 6:
+            lie(&bench, (uint16_t)(op[1] | op[2] << 8), op[3]);
+            break;
         default:
             /* Broken or not: as new afterwards. */
             if (op[1] < 32) {

@@ -5,8 +5,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What the device has in its configuration, and what it writes into the rings that are the owner's.
- */
+/* What the device has in its configuration, and what it writes into the rings that are the
+ * owner's. */
 static void spoil(uint32_t at, uint32_t value)
 {
     const struct made_queue *control = &made_virtio.queues[made_virtio.control];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Sends UDP datagrams of every length from 0 to 1472 to a host that returns them, and checks what comes
- * back. Checksums are the card's, or made and checked in software.
+ * Sends UDP datagrams of every length from 0 to 1472 to a host that returns them, and checks what
+ * comes back. Checksums are the card's, or made and checked in software.
  *
  *     lab_agree PORT ADDRESS/PREFIX PEER UDP-PORT offload|software
  */
@@ -27,8 +27,8 @@ struct run {
     struct ae_net *net;
     struct ae_udp_flow flow;
     bool software;
-    uint16_t length;   /* the one that is out */
-    bool returned;     /* it came back */
+    uint16_t length; /* the one that is out */
+    bool returned;   /* it came back */
     unsigned good, bad;
 };
 
@@ -129,7 +129,8 @@ static void exchange(struct run *run)
     }
 }
 
-static int open_net(struct run *run, struct ae_port *port, const char *address, struct ae_error *err)
+static int open_net(struct run *run, struct ae_port *port, const char *address,
+                    struct ae_error *err)
 {
     struct ae_net_options options = {0};
     struct ae_port_info info;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Joins ports two by two: what comes in at one goes out at the other. A frame of EtherType 0x88b5 (for
- * local experiments) ends it as SIGKILL would: that is how the guest kills its own network.
+ * Joins ports two by two: what comes in at one goes out at the other. A frame of EtherType 0x88b5
+ * (for local experiments) ends it as SIGKILL would: that is how the guest kills its own network.
  *
  * lab_bridge SPEC SPEC [SPEC SPEC]...
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A worker for `aether run` that would like to be called quiet without being so. It passes the gate by
- * hand, for the library would not.
+ * A worker for `aether run` that would like to be called quiet without being so. It passes the gate
+ * by hand, for the library would not.
  *
  *     lab_elsewhere moved CPU    runs on CPU, while its own idles
  *     lab_elsewhere loose CPU    stays where it is, but may run on CPU as well

@@ -15,13 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WINDOW    200 /* in flight, below what the emulated wire holds */
-#define BURST     16
-#define IDLE_NS   UINT64_C(5000000000)
-#define HEADER    14
-#define SHORTEST  60
-#define LONGEST   1514
-#define NOISE     (1 << 20)
+#define WINDOW   200 /* in flight, below what the emulated wire holds */
+#define BURST    16
+#define IDLE_NS  UINT64_C(5000000000)
+#define HEADER   14
+#define SHORTEST 60
+#define LONGEST  1514
+#define NOISE    (1 << 20)
 
 static const uint8_t far_mac[6] = {0x52, 0x54, 0x00, 0x77, 0xff, 0x01};
 
@@ -45,8 +45,8 @@ static void make_noise(uint64_t seed)
 }
 
 /*
- * What frame n carries depends on n and the seed only: its number, then a random window of the noise.
- * Returns the frame's length.
+ * What frame n carries depends on n and the seed only: its number, then a random window of the
+ * noise. Returns the frame's length.
  */
 static uint32_t choose(uint64_t frame, uint64_t seed, const uint8_t **window)
 {

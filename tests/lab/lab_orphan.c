@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * lab_orphan DIRECTORY [stay|SECONDS]: a hostile worker on a real card. It looks for the device wherever it could be,
- * and writes what it found into DIRECTORY/found; it leaves two processes behind that have the card's
- * registers, use them for ever, and say in DIRECTORY/alive that they live.
+ * lab_orphan DIRECTORY [stay|SECONDS]: a hostile worker on a real card. It looks for the device
+ * wherever it could be, and writes what it found into DIRECTORY/found; it leaves two processes
+ * behind that have the card's registers, use them for ever, and say in DIRECTORY/alive that they
+ * live.
  */
 
 #include <fcntl.h>

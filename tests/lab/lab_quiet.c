@@ -10,8 +10,8 @@
  *     lab_quiet PAGE-FILE timer     left a timer running
  *     lab_quiet PAGE-FILE stray     gives its card the address of memory that is not mapped for it
  *
- * Words of the page: it is quiet; do it; it is done; frames that came back. With a third argument, "each",
- * those of the worker on CPU N begin at word 16 N.
+ * Words of the page: it is quiet; do it; it is done; frames that came back. With a third argument,
+ * "each", those of the worker on CPU N begin at word 16 N.
  */
 
 #include <fcntl.h>
@@ -27,12 +27,12 @@
 #include <aether/clock.h>
 #include <aether/worker.h>
 
-#define PAGE      4096
-#define EACH      64 /* bytes a worker */
-#define FRAME     200
-#define EVERY_NS  UINT64_C(1000000)
-#define NOWHERE   UINT64_C(0x00007fff00000000)
-#define DEEP      (1024 * 1024) /* below what ae_quiet_enter faults in */
+#define PAGE     4096
+#define EACH     64 /* bytes a worker */
+#define FRAME    200
+#define EVERY_NS UINT64_C(1000000)
+#define NOWHERE  UINT64_C(0x00007fff00000000)
+#define DEEP     (1024 * 1024) /* below what ae_quiet_enter faults in */
 
 struct page {
     volatile uint32_t quiet, go, done, returned;
@@ -53,7 +53,8 @@ static __attribute__((noinline)) void go_deep(void)
         stack[i - 1] = 0;
 }
 
-/* One frame to the far end; from nowhere, the card is told the address of memory that is not its. */
+/* One frame to the far end; from nowhere, the card is told the address of memory that is not
+ * its. */
 static void send_frame(struct ae_queue *queue, const uint8_t *mac, bool from_nowhere)
 {
     struct ae_packet *packet = ae_packet_get(queue->pool);

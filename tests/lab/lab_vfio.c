@@ -285,8 +285,8 @@ static volatile uint8_t *virtio_status(struct ae_device *device)
     return NULL;
 }
 
-/* QEMU's 82574L takes no notice of a reset through D3hot; its virtio cards have one of their own.
- */
+/* QEMU's 82574L takes no notice of a reset through D3hot; its virtio cards have one of their
+ * own. */
 static int reset(struct ae_dma_space *space, const char *address)
 {
     struct ae_device *device;

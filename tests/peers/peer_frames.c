@@ -9,15 +9,16 @@
  *     peer_frames PORT returns=1 [queues=N] [seconds=N]
  *     peer_frames PORT visits=N [frames=N] [queues=N]
  *
- * frames: how many have to come back on each queue. seconds: what all may take of a CPU. losses: how
- * often the peer will be restarted; so many frames have to come back after the last time. Some may
- * be missing then, none may be altered or out of order. Says "# running" once frames come back, and
+ * frames: how many have to come back on each queue. seconds: what all may take of a CPU. losses:
+ * how often the peer will be restarted; so many frames have to come back after the last time. Some
+ * may be missing then, none may be altered or out of order. Says "# running" once frames come back,
+ * and
  * "# lost" and "# back" as the link goes and returns. whole=1: none may be missing even so.
  *
  * switch=1: there is a switch between, which drops frames until its other port has a peer. Until
  * the first comes back, at the start and after each loss, they are given up and others sent.
- * returns=1: is that peer. visits=N: opens the port so many times, each time until all frames are back,
- * and has no more descriptors and memory at the end than after the first few.
+ * returns=1: is that peer. visits=N: opens the port so many times, each time until all frames are
+ * back, and has no more descriptors and memory at the end than after the first few.
  */
 
 #include <aether/clock.h>
@@ -219,7 +220,8 @@ static bool done(const struct run *run)
     return true;
 }
 
-/* It polls all the time, so what it used of a CPU is what it could have used: a busy machine costs it nothing. */
+/* It polls all the time, so what it used of a CPU is what it could have used: a busy machine costs
+ * it nothing. */
 static uint64_t seconds_used(void)
 {
     struct timespec used;
@@ -346,7 +348,8 @@ static int visit(struct run *model, const char *spec, const struct ae_port_optio
             before = what_is_held();
     }
     after = what_is_held();
-    printf("# held after a tenth of %" PRIu64 " visits and after all: descriptors %u, %u; KiB %ld, %ld\n",
+    printf("# held after a tenth of %" PRIu64
+           " visits and after all: descriptors %u, %u; KiB %ld, %ld\n",
            visits, before.descriptors, after.descriptors, before.kib, after.kib);
     return after.descriptors > before.descriptors || after.kib > before.kib + LEAK_KIB;
 }

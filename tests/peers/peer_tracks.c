@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A back end on DPDK's vhost library that tracks what it has in flight, which net_vhost does not: returns
- * every frame of split rings. Told so (SIGUSR1), it takes some without using them, and kills itself; a new
- * one is given them again.
+ * A back end on DPDK's vhost library that tracks what it has in flight, which net_vhost does not:
+ * returns every frame of split rings. Told so (SIGUSR1), it takes some without using them, and
+ * kills itself; a new one is given them again.
  *
  *     peer_tracks SOCKET [EAL OPTION...]
  */
@@ -170,7 +170,8 @@ int main(int argc, char **argv)
         rte_vhost_driver_callback_register(path, &ops) ||
         pthread_create(&thread, NULL, serve, NULL) || rte_vhost_driver_start(path))
         fail("the library cannot be started");
-    printf("# listening; net_vhost's own protocol features: 0x%llx\n", (unsigned long long)protocol);
+    printf("# listening; net_vhost's own protocol features: 0x%llx\n",
+           (unsigned long long)protocol);
     fflush(stdout);
     pthread_join(thread, NULL);
 }

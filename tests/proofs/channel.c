@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The channel. Each message is its own number, so that what comes out says whether one was lost, came
- * twice or was overwritten. A call on any channel leaves a channel, whatever the other side does before
- * each load, copy and store of it: so it holds for any number of calls of both sides at once.
+ * The channel. Each message is its own number, so that what comes out says whether one was lost,
+ * came twice or was overwritten. A call on any channel leaves a channel, whatever the other side
+ * does before each load, copy and store of it: so it holds for any number of calls of both sides at
+ * once.
  */
 
 #include <stddef.h>

@@ -4,13 +4,13 @@
 
 /* The world around the driver's half: before a form's source. */
 
-#define MTU     2u
+#define MTU 2u
 
 /* First: what it reads of packets is not shared with anybody. */
 #include "port/sendable.c"
 
-#include "shared.h"
 #include "packets.h"
+#include "shared.h"
 
 #include "port/virtio/driver.h"
 
@@ -28,6 +28,6 @@ static inline bool books_prepare(const struct ae_sendable *sendable, struct ae_p
 }
 
 #define ae_virtio_prepare(sendable, packet, checksum) books_prepare(sendable, packet, checksum)
-#define ae_virtio_receive_address(driver, packet) nondet_u64()
+#define ae_virtio_receive_address(driver, packet)     nondet_u64()
 
 #endif

@@ -3,10 +3,10 @@
 #define PACKETS_H
 
 /*
- * Packets, and a pool that does what pool.c proves of the real one: it keeps books of who has a packet,
- * and hands out any of those it has. Each packet is an object of its own, which cbmc deals with far
- * faster than with an array of them; the addresses that are made from places in such an array are
- * therefore any. PACKETS is 4 to 7.
+ * Packets, and a pool that does what pool.c proves of the real one: it keeps books of who has a
+ * packet, and hands out any of those it has. Each packet is an object of its own, which cbmc deals
+ * with far faster than with an array of them; the addresses that are made from places in such an
+ * array are therefore any. PACKETS is 4 to 7.
  */
 
 #include <aether/packet.h>
@@ -104,10 +104,10 @@ static void books_put(struct ae_packet *packet)
     whose[packet->index] = POOL;
 }
 
-#define ae_pool_available(pool)       books_available()
-#define ae_pool_take(pool, count)     books_take(count)
-#define ae_pool_return(pool, packet)  books_return(packet)
-#define ae_packet_renew(packet)       books_renew(packet)
-#define ae_packet_put(packet)         books_put(packet)
+#define ae_pool_available(pool)      books_available()
+#define ae_pool_take(pool, count)    books_take(count)
+#define ae_pool_return(pool, packet) books_return(packet)
+#define ae_packet_renew(packet)      books_renew(packet)
+#define ae_packet_put(packet)        books_put(packet)
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Faults of each kind that the proofs look for, and one that is none: if cbmc does not tell them apart,
- * the proofs are worth nothing. */
+/* Faults of each kind that the proofs look for, and one that is none: if cbmc does not tell them
+ * apart, the proofs are worth nothing. */
 
 #include "any.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A pool: each call on any pool that is whole leaves it whole, so any number of calls does. Whole means
- * that a packet is once on the stacks, or a driver's, or the caller's. `whose` keeps the books, by what
- * the calls returned; what is on the stacks is then looked at.
+ * A pool: each call on any pool that is whole leaves it whole, so any number of calls does. Whole
+ * means that a packet is once on the stacks, or a driver's, or the caller's. `whose` keeps the
+ * books, by what the calls returned; what is on the stacks is then looked at.
  */
 
 #include "any.h"

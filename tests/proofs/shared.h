@@ -3,9 +3,10 @@
 #define SHARED_H
 
 /*
- * Memory shared with a device or a peer holds whatever that likes at the moment we look. The sources read
- * it through the atomic builtins and memcpy, so these give any value here, another one each time: what
- * was checked and is then read again counts as unchecked. What is written there is not kept, but where.
+ * Memory shared with a device or a peer holds whatever that likes at the moment we look. The
+ * sources read it through the atomic builtins and memcpy, so these give any value here, another one
+ * each time: what was checked and is then read again counts as unchecked. What is written there is
+ * not kept, but where.
  */
 
 #include <stddef.h>
@@ -39,7 +40,7 @@ static inline void fill_bytes(void *to, size_t size)
 #define __atomic_load_n(from, order) ((__typeof__(*(from)))load(from, sizeof(*(from))))
 /* Copied as bytes are frames and headers, in words what decisions are made of. */
 #define memcpy(to, from, size) \
-    _Generic((to), uint8_t *: copy_bytes, default: copy_words)(to, from, size)
+    _Generic((to), uint8_t * : copy_bytes, default : copy_words)(to, from, size)
 #define memset(to, value, size) fill_bytes(to, size)
 
 #endif

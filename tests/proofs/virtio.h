@@ -3,12 +3,13 @@
 #define VIRTIO_PROOFS_H
 
 /*
- * The driver's half of a queue pair against a device that writes whatever it likes, by induction: each
- * call on any queue that is whole leaves it whole. So it stays whole, however often it is called. Whole
- * means:
+ * The driver's half of a queue pair against a device that writes whatever it likes, by induction:
+ * each call on any queue that is whole leaves it whole. So it stays whole, however often it is
+ * called. Whole means:
  *
  * - a packet is in the pool, or once in a ring, or the caller's;
- * - no more is in flight than the ring has descriptors; each of them is with the device or free, once;
+ * - no more is in flight than the ring has descriptors; each of them is with the device or free,
+ * once;
  * - what was seen of the device's progress is not beyond what it was given.
  *
  * Included behind a form's source. IN_ORDER says which of its instances is looked at.
@@ -38,8 +39,8 @@ static uint32_t count_away(const struct ring *ring)
 
 /* ---- Any queue that is whole ---- */
 
-/* One packet is like another: those in flight are numbered as they lie in the rings. A slot that is not
- * away still has what it had last. */
+/* One packet is like another: those in flight are numbered as they lie in the rings. A slot that is
+ * not away still has what it had last. */
 static uint32_t set_ring(struct ring *ring, unsigned which, uint32_t next)
 {
     static struct ae_packet *slots[2][SIZE];

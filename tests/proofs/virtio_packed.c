@@ -40,7 +40,8 @@ static bool gives_free(const struct ring *ring)
     return true;
 }
 
-/* The wrap counters are one bit each, and differ if the end of the ring lies between the two places. */
+/* The wrap counters are one bit each, and differ if the end of the ring lies between the two
+ * places. */
 static bool wraps_agree(const struct ring *ring)
 {
     bool next = ring->next.flags == VIRTQ_DESC_F_AVAIL, look = ring->look.flags == WRAP;

@@ -2,8 +2,8 @@
 
 #include "driver.h"
 
-#include "port/virtio/split.c"
 #include "port/virtio/queue.c"
+#include "port/virtio/split.c"
 
 #include "virtio.h"
 

@@ -3,8 +3,8 @@
 #define AE_TESTS_FRAME_H
 
 /*
- * Frames put together byte by byte, and checksums added up the slow way: nothing here is shared with
- * src/net, so that no mistake is.
+ * Frames put together byte by byte, and checksums added up the slow way: nothing here is shared
+ * with src/net, so that no mistake is.
  */
 
 #include <stdbool.h>
@@ -34,7 +34,7 @@ uint32_t frame_sum(const uint8_t *bytes, size_t length, uint32_t before);
 
 /* Each from peer to host, with right checksums; returns the length of the frame. */
 size_t frame_udp(uint8_t *frame, const uint8_t *payload, size_t length); /* port 4000 to 5000 */
-size_t frame_echo(uint8_t *frame, size_t length);                       /* 8 bytes and more */
+size_t frame_echo(uint8_t *frame, size_t length);                        /* 8 bytes and more */
 size_t frame_arp(uint8_t *frame, unsigned operation, uint32_t sender, uint32_t target);
 
 /* Puts `words` no-operation options in; the new length. */

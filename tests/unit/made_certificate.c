@@ -26,16 +26,17 @@ json_t *made_certificate(void)
                             "machine_identity", "00112233445546778899aabbccddeeff");
 
     json_object_set_new(all, "machine",
-                        json_pack("{s:s, s:s, s:s, s:b}", "cpu", "Imaginary 9000", "firmware", "1.0",
-                                  "microcode", "0x11", "virtual", 0));
+                        json_pack("{s:s, s:s, s:s, s:b}", "cpu", "Imaginary 9000", "firmware",
+                                  "1.0", "microcode", "0x11", "virtual", 0));
     json_object_set_new(all, "kernel",
                         json_pack("{s:s, s:s, s:s}", "release", "6.1.0-1", "command_line",
                                   "quiet nohz_full=3 isolcpus=3", "boot_id", "a"));
     json_object_set_new(all, "partition",
                         json_pack("{s:s, s:s, s:s, s:s, s:s, s:[{s:s, s:s, s:s, s:s}]}", "name",
                                   "fast", "file", "/etc/fast.conf", "quiet_cpus", "3", "config",
-                                  "[partition]\ncpus = 3\n", "level", "boot tier", "journal", "knob",
-                                  "thp", "target", "/sys/thp", "old", "always", "new", "never"));
+                                  "[partition]\ncpus = 3\n", "level", "boot tier", "journal",
+                                  "knob", "thp", "target", "/sys/thp", "old", "always", "new",
+                                  "never"));
     json_object_set_new(all, "worker",
                         json_pack("{s:i, s:s, s:s, s:[s]}", "pid", 4242, "program", "/bin/worker",
                                   "sha256", "00", "arguments", "worker"));

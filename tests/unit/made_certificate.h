@@ -9,7 +9,8 @@
 /* A whole certificate of a quiet CPU, for tests to change. */
 json_t *made_certificate(void);
 
-/* Replaces what is at a path such as "rows/1/count" or "gaps/longest_ns"; value NULL: removes it. */
+/* Replaces what is at a path such as "rows/1/count" or "gaps/longest_ns"; value NULL: removes
+ * it. */
 void made_change(json_t *certificate, const char *path, json_t *value);
 
 /* Reads it as if from a file; takes over json. */

@@ -2,8 +2,8 @@
 #ifndef AE_TESTS_MADE_E1000E_H
 #define AE_TESTS_MADE_E1000E_H
 
-/* The registers of an 82574L that its owner uses, as the datasheet has them, on a made-up function.
- */
+/* The registers of an 82574L that its owner uses, as the datasheet has them, on a made-up
+ * function. */
 
 #include <stdbool.h>
 #include <stdint.h>

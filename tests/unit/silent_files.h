@@ -3,8 +3,8 @@
 #define SILENT_FILES_H
 
 /*
- * A file system in this program's hands (FUSE) that answers until it is told not to: then everybody waits
- * who asks one of its files anything, or closes it. In a mount namespace of its own.
+ * A file system in this program's hands (FUSE) that answers until it is told not to: then everybody
+ * waits who asks one of its files anything, or closes it. In a mount namespace of its own.
  */
 
 #include <stdbool.h>
@@ -22,7 +22,8 @@ bool silent_files_start(struct silent_files *files, const char **why);
 /* Another of its files at each call, open to read and write. -1: none. */
 int silent_files_open(const struct silent_files *files);
 
-/* From now on it does not answer, and `fd`, one of its files, has a page that waits to be written back. */
+/* From now on it does not answer, and `fd`, one of its files, has a page that waits to be written
+ * back. */
 void silent_files_be_silent(const struct silent_files *files, int fd);
 
 /* Whoever waits gets an error. */

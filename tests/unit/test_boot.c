@@ -342,8 +342,8 @@ static struct stat look(const char *path)
     return status;
 }
 
-/* A file that few may read and that is a link: whether all went well or not, it is so afterwards.
- */
+/* A file that few may read and that is a link: whether all went well or not, it is so
+ * afterwards. */
 static void what_is_not_text_stays(void **state)
 {
     char full[4096];

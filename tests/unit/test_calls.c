@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* System calls of a quiet worker: left alone, observed, refused. Each case in a process of its own.
- */
+/* System calls of a quiet worker: left alone, observed, refused. Each case in a process of its
+ * own. */
 
 #include <setjmp.h>
 #include <stdarg.h>

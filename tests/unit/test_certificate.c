@@ -18,8 +18,8 @@
 #include "made_root.h"
 #include "repeated.h"
 
-#define CPU   1000 /* no machine that runs this test has it */
-#define PID   4242
+#define CPU 1000 /* no machine that runs this test has it */
+#define PID 4242
 
 static struct ae_error error;
 
@@ -46,11 +46,29 @@ static void refused(json_t *json, const char *text)
 
 static void what_is_missing_is_named(void **state)
 {
-    static const char *const needed[] = {
-        "certificate", "issued", "verdict", "statement", "cpu",    "pid",    "seconds",  "long_enough",
-        "machine",     "kernel", "partition", "rows",    "causes", "gaps",   "limits",   "not_seen",
-        "rows/0/row",  "rows/0/count", "knobs/1/quiet", "knobs/0/accepted/answer", "gaps/measured",
-        "partition/journal/0/old", "worker/arguments"};
+    static const char *const needed[] = {"certificate",
+                                         "issued",
+                                         "verdict",
+                                         "statement",
+                                         "cpu",
+                                         "pid",
+                                         "seconds",
+                                         "long_enough",
+                                         "machine",
+                                         "kernel",
+                                         "partition",
+                                         "rows",
+                                         "causes",
+                                         "gaps",
+                                         "limits",
+                                         "not_seen",
+                                         "rows/0/row",
+                                         "rows/0/count",
+                                         "knobs/1/quiet",
+                                         "knobs/0/accepted/answer",
+                                         "gaps/measured",
+                                         "partition/journal/0/old",
+                                         "worker/arguments"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
@@ -66,11 +84,21 @@ static void what_is_missing_is_named(void **state)
 
 static void a_wrong_type_is_named(void **state)
 {
-    static const char *const numbers[] = {"issued", "machine", "rows", "causes", "limits", "knobs",
-                                          "gaps", "long_enough", "rows/0/row", "worker/arguments",
-                                          "machine/cpu", "knobs/0/quiet", "partition/journal"};
-    static const char *const texts[] = {"cpu", "seconds", "pid", "rows/0/count", "gaps/p99_ns",
-                                        "gaps/histogram/0/gaps"};
+    static const char *const numbers[] = {"issued",
+                                          "machine",
+                                          "rows",
+                                          "causes",
+                                          "limits",
+                                          "knobs",
+                                          "gaps",
+                                          "long_enough",
+                                          "rows/0/row",
+                                          "worker/arguments",
+                                          "machine/cpu",
+                                          "knobs/0/quiet",
+                                          "partition/journal"};
+    static const char *const texts[] = {"cpu",          "seconds",     "pid",
+                                        "rows/0/count", "gaps/p99_ns", "gaps/histogram/0/gaps"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
@@ -203,10 +231,18 @@ static void one_of_an_earlier_format_has_the_same_page(void **state)
 
 static void the_page_says_what_matters(void **state)
 {
-    static const char *const texts[] = {
-        "AETHER CERTIFICATE: QUIET\n", "Imaginary 9000", "0x11", "nohz_full=3", "PARTITION fast",
-        "level: boot tier", "cpus = 3", "thp /sys/thp: always -> never", "/bin/worker",
-        "longest 10.000 us", "prove 12 hours or more", "  softirqs "};
+    static const char *const texts[] = {"AETHER CERTIFICATE: QUIET\n",
+                                        "Imaginary 9000",
+                                        "0x11",
+                                        "nohz_full=3",
+                                        "PARTITION fast",
+                                        "level: boot tier",
+                                        "cpus = 3",
+                                        "thp /sys/thp: always -> never",
+                                        "/bin/worker",
+                                        "longest 10.000 us",
+                                        "prove 12 hours or more",
+                                        "  softirqs "};
 
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -437,8 +473,8 @@ static void put_worker(char run_state, unsigned cpu_time, unsigned faults)
 {
     char text[512];
 
-    snprintf(text, sizeof(text), "%d (worker) %c 1 1 1 0 -1 0 %u 0 0 0 %u 0 0 0 20 0 1 0 1 0 0\n", PID,
-             run_state, faults, cpu_time);
+    snprintf(text, sizeof(text), "%d (worker) %c 1 1 1 0 -1 0 %u 0 0 0 %u 0 0 0 20 0 1 0 1 0 0\n",
+             PID, run_state, faults, cpu_time);
     made_root_put("/proc/4242/stat", text);
     made_root_put("/proc/4242/status", "Name:\tworker\nvoluntary_ctxt_switches:\t5\n"
                                        "nonvoluntary_ctxt_switches:\t6\n");
@@ -448,7 +484,8 @@ static void put_counters(unsigned timer)
 {
     char text[256];
 
-    snprintf(text, sizeof(text), "      CPU0  CPU1000\nLOC:  9 %u  Local timer interrupts\n", timer);
+    snprintf(text, sizeof(text), "      CPU0  CPU1000\nLOC:  9 %u  Local timer interrupts\n",
+             timer);
     made_root_put("/proc/interrupts", text);
     made_root_put("/proc/softirqs", "      CPU0  CPU1000\nTIMER:  9 9\n");
     made_root_put("/proc/schedstat", "version 15\ntimestamp 1\ncpu1000 0 0 0 0 0 0 1 2 3\n");
@@ -456,9 +493,10 @@ static void put_counters(unsigned timer)
 
 static void put_machine(void)
 {
-    made_root_put("/proc/cpuinfo", "processor\t: 0\nvendor_id\t: Nobody\nmodel\t\t: 7\n"
-                                   "model name\t: Imaginary 9000\nmicrocode\t: 0x42\nflags\t\t: fpu\n\n"
-                                   "processor\t: 1\nmodel name\t: Another\n");
+    made_root_put("/proc/cpuinfo",
+                  "processor\t: 0\nvendor_id\t: Nobody\nmodel\t\t: 7\n"
+                  "model name\t: Imaginary 9000\nmicrocode\t: 0x42\nflags\t\t: fpu\n\n"
+                  "processor\t: 1\nmodel name\t: Another\n");
     made_root_put("/sys/class/dmi/id/bios_version", "2.71\n");
     made_root_put("/proc/sys/kernel/osrelease", "6.12.1-test\n");
     made_root_put("/proc/cmdline", "root=/dev/nothing nohz_full=1000\n");
@@ -502,7 +540,7 @@ static bool list_has(const json_t *json, const char *list, const char *text)
     const json_t *item;
     size_t i;
 
-    json_array_foreach(json_object_get(json, list), i, item)
+    json_array_foreach (json_object_get(json, list), i, item)
         if (strstr(json_string_value(item), text))
             return true;
     return false;
@@ -553,7 +591,8 @@ static void a_row_says_why_it_counted(void **state)
     json = certify(the_timer_fires);
     row = json_array_get(json_object_get(json, "rows"), 0);
     assert_int_equal(json_integer_value(json_object_get(row, "count")), 2);
-    assert_string_equal(json_string_value(json_object_get(row, "because")), "this CPU keeps its tick");
+    assert_string_equal(json_string_value(json_object_get(row, "because")),
+                        "this CPU keeps its tick");
     json_decref(json);
 
     put_machine();

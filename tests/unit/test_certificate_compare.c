@@ -127,9 +127,9 @@ static void each_change_is_told(void **state)
 /* The other way round nothing is worse but what differs without an order. */
 static void what_got_better_is_not_worse(void **state)
 {
-    static const char *const paths[] = {"rows/0/count", "causes/+", "not_seen/+", "limits/+",
-                                        "knobs/0/effective/answer", "partition/level",
-                                        "gaps/p99_ns"};
+    static const char *const paths[] = {
+        "rows/0/count",    "causes/+",   "not_seen/+", "limits/+", "knobs/0/effective/answer",
+        "partition/level", "gaps/p99_ns"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)

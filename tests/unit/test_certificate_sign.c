@@ -373,13 +373,11 @@ static void change_all(const json_t *at, const char *path, json_t *whole)
     json_t *value;
     size_t i;
 
-    json_object_foreach((json_t *)(size_t)at, name, value)
-    {
+    json_object_foreach ((json_t *)(size_t)at, name, value) {
         snprintf(step, sizeof(step), "%s%s%s", path, *path ? "/" : "", name);
         change_one(value, step, whole);
     }
-    json_array_foreach(at, i, value)
-    {
+    json_array_foreach (at, i, value) {
         snprintf(step, sizeof(step), "%s/%zu", path, i);
         change_one(value, step, whole);
     }

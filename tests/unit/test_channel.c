@@ -195,8 +195,8 @@ static void a_shape_that_changes_later_is_not_believed(void **state)
 
 static void shapes_without_sense_are_refused(void **state)
 {
-    static const uint32_t shapes[][2] = {{0, 8},     {1, 8},      {3, 8},  {1u << 21, 8},
-                                         {16, 0},    {16, 4},     {16, 9}, {16, 65544},
+    static const uint32_t shapes[][2] = {{0, 8},        {1, 8},        {3, 8},  {1u << 21, 8},
+                                         {16, 0},       {16, 4},       {16, 9}, {16, 65544},
                                          {1u << 31, 8}, {16, 1u << 31}};
     struct ae_channel channel;
     struct ae_error err;

@@ -418,8 +418,8 @@ static void a_user_is_found_or_named(void **state)
     assert_non_null(strstr(err.text, "no-such-user"));
 }
 
-/* A name service that does not answer, a program that cannot be reached: both cost a bounded time.
- */
+/* A name service that does not answer, a program that cannot be reached: both cost a bounded
+ * time. */
 static void waiting_has_an_end(void **state)
 {
     volatile sig_atomic_t stop = 1;

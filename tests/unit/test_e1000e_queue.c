@@ -82,8 +82,7 @@ static void the_ring_is_filled_when_attached(void **state)
         assert_true(offset >= card.handoff.buffers_offset + AE_PACKET_HEADROOM);
         assert_true(offset + 2048 <= card.handoff.memory_size);
         for (unsigned j = 0; j < i; j++)
-            assert_true(card.receive[i].read.buffer_address !=
-                        card.receive[j].read.buffer_address);
+            assert_true(card.receive[i].read.buffer_address != card.receive[j].read.buffer_address);
     }
 }
 
@@ -461,9 +460,12 @@ static void a_new_request_makes_a_new_context(void **state)
         uint8_t l3, l4;
         unsigned contexts;
     } cases[] = {
-        {AE_PACKET_SEND_UDP_CHECKSUM, 14, 34, 1}, {0, 0, 0, 1},
-        {AE_PACKET_SEND_IPV4_CHECKSUM, 14, 34, 1}, {AE_PACKET_SEND_UDP_CHECKSUM, 14, 38, 2},
-        {AE_PACKET_SEND_UDP_CHECKSUM, 18, 38, 3}, {AE_PACKET_SEND_TCP_CHECKSUM, 18, 38, 4},
+        {AE_PACKET_SEND_UDP_CHECKSUM, 14, 34, 1},
+        {0, 0, 0, 1},
+        {AE_PACKET_SEND_IPV4_CHECKSUM, 14, 34, 1},
+        {AE_PACKET_SEND_UDP_CHECKSUM, 14, 38, 2},
+        {AE_PACKET_SEND_UDP_CHECKSUM, 18, 38, 3},
+        {AE_PACKET_SEND_TCP_CHECKSUM, 18, 38, 4},
         {AE_PACKET_SEND_TCP_CHECKSUM | AE_PACKET_SEND_IPV4_CHECKSUM, 18, 38, 4},
     };
     uint8_t frame[4096];
@@ -490,12 +492,11 @@ static void offloads_outside_of_the_frame_are_refused(void **state)
         uint8_t l3, l4;
         uint32_t length;
     } cases[] = {
-        {AE_PACKET_SEND_UDP_CHECKSUM, 0, 34, 100},  {AE_PACKET_SEND_UDP_CHECKSUM, 14, 0, 100},
-        {AE_PACKET_SEND_UDP_CHECKSUM, 14, 33, 100}, {AE_PACKET_SEND_UDP_CHECKSUM, 14, 34, 41},
-        {AE_PACKET_SEND_TCP_CHECKSUM, 14, 34, 53},  {AE_PACKET_SEND_IPV4_CHECKSUM, 14, 34, 33},
-        {AE_PACKET_SEND_IPV4_CHECKSUM, 14, 74, 60}, {AE_PACKET_SEND_IPV4_CHECKSUM, 14, 255, 100},
-        {AE_PACKET_SEND_UDP_CHECKSUM, 255, 255, 300},
-        {AE_PACKET_SEND_TCP_CHECKSUM, 14, 255, 270},
+        {AE_PACKET_SEND_UDP_CHECKSUM, 0, 34, 100},    {AE_PACKET_SEND_UDP_CHECKSUM, 14, 0, 100},
+        {AE_PACKET_SEND_UDP_CHECKSUM, 14, 33, 100},   {AE_PACKET_SEND_UDP_CHECKSUM, 14, 34, 41},
+        {AE_PACKET_SEND_TCP_CHECKSUM, 14, 34, 53},    {AE_PACKET_SEND_IPV4_CHECKSUM, 14, 34, 33},
+        {AE_PACKET_SEND_IPV4_CHECKSUM, 14, 74, 60},   {AE_PACKET_SEND_IPV4_CHECKSUM, 14, 255, 100},
+        {AE_PACKET_SEND_UDP_CHECKSUM, 255, 255, 300}, {AE_PACKET_SEND_TCP_CHECKSUM, 14, 255, 270},
     };
 
     (void)state;

@@ -51,8 +51,8 @@ static _Noreturn void be_stopped(struct injection *shared)
 /* The kernel itself takes the CPU away: a handler of our own may be put off, by a sanitizer say. */
 static void the_loop_sees_an_injected_gap(void **state)
 {
-    struct injection *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-                                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct injection *shared =
+        mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     const struct ae_gap_record *record = &shared->record;
     uint64_t from, to;
     bool seen = false;

@@ -181,9 +181,12 @@ static void times_are_put_in_ten_columns(void **state)
     static const struct {
         uint64_t ns;
         const char *text;
-    } cases[] = {{0, "      0 ns"},           {9999, "   9999 ns"},
-                 {10000, "  10.00 us"},       {9999999, "10000.00 us"},
-                 {10000000, "  10.00 ms"},    {UINT64_C(12345678901), "  12.35 s "},
+    } cases[] = {{0, "      0 ns"},
+                 {9999, "   9999 ns"},
+                 {10000, "  10.00 us"},
+                 {9999999, "10000.00 us"},
+                 {10000000, "  10.00 ms"},
+                 {UINT64_C(12345678901), "  12.35 s "},
                  {UINT64_MAX, "18446744073.71"}};
     char text[16];
 

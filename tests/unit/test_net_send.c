@@ -172,7 +172,8 @@ static void a_host_that_answers_no_more_is_used_for_a_while(void **state)
     assert_true(known());
 }
 
-/* Nobody asked: the flow of whoever follows the header stays good, however long ago it was learnt. */
+/* Nobody asked: the flow of whoever follows the header stays good, however long ago it was
+ * learnt. */
 static void what_nobody_asks_for_stays_known(void **state)
 {
     (void)state;
@@ -188,16 +189,14 @@ static void what_nobody_asks_for_stays_known(void **state)
 
 static void far_hosts_are_reached_through_the_gateway(void **state)
 {
-    const struct ae_net_options options = {.address = frame_address(FRAME_HOST),
-                                           .prefix = 24,
-                                           .gateway = frame_address(0x0a4d00fe)};
+    const struct ae_net_options options = {
+        .address = frame_address(FRAME_HOST), .prefix = 24, .gateway = frame_address(0x0a4d00fe)};
     struct ae_error err;
 
     (void)state;
     assert_int_equal(resolve(0x08080808, 0), -ENETUNREACH);
     assert_int_equal(packet->length, 0);
-    assert_int_equal(ae_net_flow(net, &flow, frame_address(0x08080808), 1, 2, &err),
-                     -EHOSTUNREACH);
+    assert_int_equal(ae_net_flow(net, &flow, frame_address(0x08080808), 1, 2, &err), -EHOSTUNREACH);
     ae_net_destroy(net);
     net = frame_net(&options);
     assert_int_equal(resolve(0x08080808, 0), -EAGAIN);
@@ -229,12 +228,10 @@ static void no_flow_without_an_address(void **state)
     struct ae_error err;
 
     (void)state;
-    assert_int_equal(ae_net_flow(net, &flow, frame_address(FRAME_PEER), 1, 2, &err),
-                     -EHOSTUNREACH);
+    assert_int_equal(ae_net_flow(net, &flow, frame_address(FRAME_PEER), 1, 2, &err), -EHOSTUNREACH);
     assert_non_null(strstr(err.text, "10.77.0.1"));
     resolve(FRAME_PEER, 0);
-    assert_int_equal(ae_net_flow(net, &flow, frame_address(FRAME_PEER), 1, 2, NULL),
-                     -EHOSTUNREACH);
+    assert_int_equal(ae_net_flow(net, &flow, frame_address(FRAME_PEER), 1, 2, NULL), -EHOSTUNREACH);
 }
 
 /* ---- Sending ---- */
@@ -306,8 +303,7 @@ static void what_the_card_fills_in_is_prepared(void **state)
 
         put_payload(pattern, length);
         assert_int_equal(ae_net_udp_send(net, &flow, packet), 0);
-        assert_int_equal(packet->flags,
-                         AE_PACKET_SEND_IPV4_CHECKSUM | AE_PACKET_SEND_UDP_CHECKSUM);
+        assert_int_equal(packet->flags, AE_PACKET_SEND_IPV4_CHECKSUM | AE_PACKET_SEND_UDP_CHECKSUM);
         assert_int_equal(packet->l3_offset, AT_IP);
         assert_int_equal(packet->l4_offset, AT_L4);
         assert_int_equal(frame_get16(packet->data + AT_IP + 10), 0);
@@ -325,8 +321,8 @@ static void too_long_a_datagram_is_left_alone(void **state)
     static const struct {
         uint32_t length;
         uint32_t headroom;
-    } cases[] = {{1473, 42}, {1 << 20, 42}, {UINT32_MAX - 27, 42}, {UINT32_MAX, 42}, {10, 41},
-                 {10, 0}};
+    } cases[] = {{1473, 42},       {1 << 20, 42}, {UINT32_MAX - 27, 42},
+                 {UINT32_MAX, 42}, {10, 41},      {10, 0}};
 
     (void)state;
     make_flow();
@@ -343,8 +339,7 @@ static void too_long_a_datagram_is_left_alone(void **state)
 
 static void the_mtu_is_the_largest_packet(void **state)
 {
-    struct ae_net_options options = {
-        .address = frame_address(FRAME_HOST), .prefix = 24, .mtu = 68};
+    struct ae_net_options options = {.address = frame_address(FRAME_HOST), .prefix = 24, .mtu = 68};
 
     (void)state;
     ae_net_destroy(net);
@@ -391,7 +386,7 @@ static void a_datagram_is_turned_around(void **state)
 
 static void addresses_are_read_and_written(void **state)
 {
-    static const char *const bad[] = {"",          "10.77.0",     "10.77.0.256", "10.77.0.1 ",
+    static const char *const bad[] = {"",           "10.77.0",     "10.77.0.256", "10.77.0.1 ",
                                       "10.77.0.1.", "10.77.0.1/8", "::1",         "host"};
     char text[AE_IPV4_TEXT];
     ae_ipv4_t address;
@@ -409,11 +404,19 @@ static void addresses_are_read_and_written(void **state)
 
 static void prefixes_are_read(void **state)
 {
-    static const char *const bad[] = {
-        "",            "10.77.0.2",    "10.77.0.2/",    "10.77.0.2/0",
-        "10.77.0.2/33", "10.77.0.2/-8", "10.77.0.2/ 8",  "10.77.0.2/8x",
-        "/8",          "10.77.0/8",    "10.77.0.2/4294967304", "10.77.0.2222222222/8",
-        "10.77.0.2/99999999999999999999999"};
+    static const char *const bad[] = {"",
+                                      "10.77.0.2",
+                                      "10.77.0.2/",
+                                      "10.77.0.2/0",
+                                      "10.77.0.2/33",
+                                      "10.77.0.2/-8",
+                                      "10.77.0.2/ 8",
+                                      "10.77.0.2/8x",
+                                      "/8",
+                                      "10.77.0/8",
+                                      "10.77.0.2/4294967304",
+                                      "10.77.0.2222222222/8",
+                                      "10.77.0.2/99999999999999999999999"};
     ae_ipv4_t address;
     uint8_t prefix = 0;
 

@@ -611,10 +611,10 @@ static void tasks_are_read_whatever_their_name(void **state)
     assert_int_equal(task.start, 99);
     assert_true(task.kernel);
     /* Its owner chose the name. */
-    assert_int_equal(ae_task_parse_stat(&task,
-                                        "7 (\x1b[2J\n\xc2\x9bx) S 3 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 "
-                                        "1 0 99 0 0"),
-                     0);
+    assert_int_equal(
+        ae_task_parse_stat(&task, "7 (\x1b[2J\n\xc2\x9bx) S 3 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 "
+                                  "1 0 99 0 0"),
+        0);
     assert_string_equal(task.name, "?[2J ?x");
     assert_int_equal(ae_task_parse_stat(&task, "7 (a S 3"), -EINVAL);
     assert_int_equal(ae_task_parse_status(&task, "Name:\tx\n"), -EINVAL);

@@ -363,7 +363,8 @@ static int option_of(int fd, int option)
     return value;
 }
 
-/* What it costs to poll a card is not everybody's to spend: without the right it is told, not left out. */
+/* What it costs to poll a card is not everybody's to spend: without the right it is told, not left
+ * out. */
 static void a_socket_polls_its_card_where_it_may(void **state)
 {
     struct ae_error err = {0};

@@ -17,8 +17,8 @@
 
 #include <aether/proof.h>
 
-#include "made_root.h"
 #include "base/root.h"
+#include "made_root.h"
 #include "proof/task.h"
 #include "proof_told.h"
 
@@ -106,7 +106,7 @@ static long row(const char *name)
     json_t *one;
     size_t i;
 
-    json_array_foreach(json_object_get(json, "rows"), i, one)
+    json_array_foreach (json_object_get(json, "rows"), i, one)
         if (strcmp(json_string_value(json_object_get(one, "row")), name) == 0)
             return (long)json_integer_value(json_object_get(one, "count"));
     return -1;
@@ -227,10 +227,14 @@ static void missing_evidence_is_named(void **state)
         void (*lose)(void);
         const char *what;
     } cases[] = {
-        {lose_a_row, "irq:24"},           {lose_the_column, "/proc/interrupts"},
-        {lose_the_column, "/proc/softirqs"}, {lose_interrupts, "/proc/interrupts"},
-        {lose_softirqs, "/proc/softirqs"}, {lose_schedstat, "/proc/schedstat"},
-        {lose_status, "context switches"}, {lose_stat, "page faults"},
+        {lose_a_row, "irq:24"},
+        {lose_the_column, "/proc/interrupts"},
+        {lose_the_column, "/proc/softirqs"},
+        {lose_interrupts, "/proc/interrupts"},
+        {lose_softirqs, "/proc/softirqs"},
+        {lose_schedstat, "/proc/schedstat"},
+        {lose_status, "context switches"},
+        {lose_stat, "page faults"},
         {lose_the_worker, "it is gone"},
     };
 
@@ -309,14 +313,10 @@ static void numbers_of_a_task_are_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(without_a_trace_nothing_is_proven),
-        TEST(every_row_that_grows_is_named),
-        TEST(a_row_that_comes_meanwhile_counts),
-        TEST(missing_evidence_is_named),
-        TEST(a_proof_that_never_ended_is_none),
-        TEST(a_caller_on_the_cpu_is_refused),
-        TEST(a_broken_tracefs_is_no_evidence),
-        TEST(numbers_of_a_task_are_found),
+        TEST(without_a_trace_nothing_is_proven), TEST(every_row_that_grows_is_named),
+        TEST(a_row_that_comes_meanwhile_counts), TEST(missing_evidence_is_named),
+        TEST(a_proof_that_never_ended_is_none),  TEST(a_caller_on_the_cpu_is_refused),
+        TEST(a_broken_tracefs_is_no_evidence),   TEST(numbers_of_a_task_are_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -149,9 +149,9 @@ static json_int_t times(const char *cause)
     json_t *one;
     size_t i;
 
-    json_array_foreach(json_object_get(json, "causes"), i,
-                       one) if (strcmp(json_string_value(json_object_get(one, "cause")), cause) ==
-                                0) return json_integer_value(json_object_get(one, "times"));
+    json_array_foreach (json_object_get(json, "causes"), i, one)
+        if (strcmp(json_string_value(json_object_get(one, "cause")), cause) == 0)
+            return json_integer_value(json_object_get(one, "times"));
     return 0;
 }
 
@@ -639,8 +639,8 @@ static void more_causes_than_are_told_apart(void **state)
             made_tracefs_event(made_tracefs_count() - 1, 900, "w", PID, ae_clock_ticks(), event);
         }
         assert_int_equal(end_it(proof), AE_PROOF_DISTURBED);
-        json_array_foreach(json_object_get(json, "causes"), j, one) sum +=
-            json_integer_value(json_object_get(one, "times"));
+        json_array_foreach (json_object_get(json, "causes"), j, one)
+            sum += json_integer_value(json_object_get(one, "times"));
         assert_int_equal(sum, counts[i]);
         assert_true(j <= 64);
         assert_int_equal(times("other causes") > 0, counts[i] > 61);

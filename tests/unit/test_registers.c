@@ -323,8 +323,8 @@ static void what_cannot_be_started_says_why(void **state)
     end_scene(&scene);
 }
 
-/* All that the same user can do, as fast as it can, all the while from before the start to the end.
- */
+/* All that the same user can do, as fast as it can, all the while from before the start to the
+ * end. */
 static void an_accomplice_gets_nothing(void **state)
 {
     char *argv[] = {self, (char[]){"look"}, NULL};

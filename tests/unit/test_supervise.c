@@ -162,13 +162,12 @@ static int begin(void **state)
 
 static struct ae_supervise_options options_for(char **argv)
 {
-    return (struct ae_supervise_options){.cpus = &cpu,
-                                         .cpu_count = 1,
-                                         .argv = argv,
-                                         .grace_ms = 20000,
-                                         .hooks = {.started = started,
-                                                   .quiet = quiet,
-                                                   .left = left}};
+    return (struct ae_supervise_options){
+        .cpus = &cpu,
+        .cpu_count = 1,
+        .argv = argv,
+        .grace_ms = 20000,
+        .hooks = {.started = started, .quiet = quiet, .left = left}};
 }
 
 static int supervise(const char *what, uint64_t stop_after_ms, uint32_t grace_ms)
@@ -393,15 +392,16 @@ static void a_worker_is_a_user_on_its_cpu(void **state)
     if (getuid() != 0)
         skip();
     options.user = "nobody";
-    snprintf(script, sizeof(script),
-             "[ $(id -un) = nobody ] || exit 1; [ $(id -G) = $(id -g) ] || exit 2;"
-             "grep -q '^NoNewPrivs:.1' /proc/$$/status || exit 3;"
-             "grep -q '^CapEff:.0*$' /proc/$$/status || exit 4;"
-             "grep -q '^Cpus_allowed_list:.%d$' /proc/$$/status || exit 5;"
-             "[ -e /proc/$$/fd/$" AE_SHARED_ENVIRONMENT " ] || exit 6;"
-             "n=0; for f in /proc/$$/fd/*; do [ -L $f ] && n=$((n + 1)); done; [ $n = 4 ] || exit 7;"
-             "set -- $(cat /proc/$$/stat); [ $6 = $$ ] || exit 8",
-             cpu);
+    snprintf(
+        script, sizeof(script),
+        "[ $(id -un) = nobody ] || exit 1; [ $(id -G) = $(id -g) ] || exit 2;"
+        "grep -q '^NoNewPrivs:.1' /proc/$$/status || exit 3;"
+        "grep -q '^CapEff:.0*$' /proc/$$/status || exit 4;"
+        "grep -q '^Cpus_allowed_list:.%d$' /proc/$$/status || exit 5;"
+        "[ -e /proc/$$/fd/$" AE_SHARED_ENVIRONMENT " ] || exit 6;"
+        "n=0; for f in /proc/$$/fd/*; do [ -L $f ] && n=$((n + 1)); done; [ $n = 4 ] || exit 7;"
+        "set -- $(cat /proc/$$/stat); [ $6 = $$ ] || exit 8",
+        cpu);
     assert_int_equal(ae_supervise(&options, &result, &err), 0);
     assert_int_equal(result.workers[0].status, 0);
 }
@@ -432,7 +432,7 @@ static void a_worker_has_no_part_of_the_terminal(void **state)
         ioctl(slave, TIOCSCTTY, 0);
         for (int i = 0; i < 3; i++)
             dup2(slave, i);
-        _exit(ae_supervise(&options, &result, &err)  ? 90
+        _exit(ae_supervise(&options, &result, &err) ? 90
               : WIFEXITED(result.workers[0].status) ? WEXITSTATUS(result.workers[0].status)
                                                     : 91);
     }
@@ -519,8 +519,13 @@ static void a_cancelled_launch_runs_nothing(void **state)
 {
     static struct ae_shared shared;
     char *argv[] = {(char[]){"/bin/false"}, NULL};
-    const struct ae_launch_plan plan = {
-        .cpu = cpu, .argv = argv, .input = -1, .output = 1, .errors = 2, .shared_fd = -1, .shared = &shared};
+    const struct ae_launch_plan plan = {.cpu = cpu,
+                                        .argv = argv,
+                                        .input = -1,
+                                        .output = 1,
+                                        .errors = 2,
+                                        .shared_fd = -1,
+                                        .shared = &shared};
     struct ae_child launch;
 
     (void)state;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Both halves of our virtqueues against each other, each in a thread of its own, as in two programs: the
- * driver sends numbered frames, the device sends them back. Under the thread sanitizer this shows that
- * every word that both touch is ordered.
+ * Both halves of our virtqueues against each other, each in a thread of its own, as in two
+ * programs: the driver sends numbered frames, the device sends them back. Under the thread
+ * sanitizer this shows that every word that both touch is ordered.
  */
 
 #include <setjmp.h>
@@ -97,15 +97,15 @@ static void set_up(struct both *both, uint64_t features)
     both->driver_pool = make_pool(both->memory + 2 * RINGS, IOVA + 2 * RINGS);
     both->device_pool = make_pool(both->device_buffers, 0);
     assert_int_equal(
-        ae_virtio_attach(&both->driver,
-                         &(struct ae_virtio_pair){
-                             .receive = {both->memory, {IOVA}, SIZE, doorbell},
-                             .send = {both->memory + RINGS, {IOVA + RINGS}, SIZE, doorbell},
-                             .features = both->features,
-                             .pool = both->driver_pool,
-                             .counters = &both->driver_counters,
-                             .mtu = 1500},
-                         NULL),
+        ae_virtio_attach(
+            &both->driver,
+            &(struct ae_virtio_pair){.receive = {both->memory, {IOVA}, SIZE, doorbell},
+                                     .send = {both->memory + RINGS, {IOVA + RINGS}, SIZE, doorbell},
+                                     .features = both->features,
+                                     .pool = both->driver_pool,
+                                     .counters = &both->driver_counters,
+                                     .mtu = 1500},
+            NULL),
         0);
     both->to = connect_ring(both, both->memory);
     both->from = connect_ring(both, both->memory + RINGS);
@@ -127,8 +127,7 @@ static void tear_down(struct both *both)
 static void *echo(void *context)
 {
     struct both *both = context;
-    ae_vhost_receive_t *receive =
-        packed(both) ? ae_vhost_packed_receive : ae_vhost_split_receive;
+    ae_vhost_receive_t *receive = packed(both) ? ae_vhost_packed_receive : ae_vhost_split_receive;
     ae_vhost_send_t *send = packed(both) ? ae_vhost_packed_send : ae_vhost_split_send;
     struct ae_packet *packets[BURST];
     uint16_t held = 0;

@@ -16,9 +16,9 @@
 
 #include <aether/clock.h>
 
+#include "descriptors.h"
 #include "port/vhost/front/front.h"
 #include "vhost_back.h"
-#include "descriptors.h"
 #include "vhost_front.h"
 
 #define INFLIGHT_BIT (UINT64_C(1) << VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD)
@@ -33,7 +33,7 @@ static int64_t soon(void)
 struct traffic {
     struct ae_port *port;
     struct ae_queue *queue;
-    uint32_t sent;     /* frames, numbered from 0 */
+    uint32_t sent; /* frames, numbered from 0 */
     uint32_t received;
     uint8_t back[1u << 18]; /* how often, by number */
     bool in_order;
@@ -251,7 +251,8 @@ static void no_frame_is_lost_and_none_comes_twice(void **state)
     survive(",mrg_rxbuf=on", 50, 4);
 }
 
-/* Indices of split rings run over 16 bits; places of packed ones over the ring, at each of its ends. */
+/* Indices of split rings run over 16 bits; places of packed ones over the ring, at each of its
+ * ends. */
 static void over_the_wrap(void **state)
 {
     (void)state;
@@ -400,7 +401,8 @@ static void a_broken_ring_is_not_gone_on_with(void **state)
     }
 }
 
-/* One that no longer tracks, then one that does, with a worker that sleeps through both or does not. */
+/* One that no longer tracks, then one that does, with a worker that sleeps through both or does
+ * not. */
 static void one_that_does_not_track_gets_new_rings(void **state)
 {
     struct ae_port *port;

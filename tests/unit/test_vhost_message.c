@@ -97,9 +97,8 @@ static void what_is_sent_arrives(void **state)
     assert_int_equal(pipe(pipe_fds), 0);
     ae_vhost_init(&sent, VHOST_USER_FRONTEND_REQUEST, VHOST_USER_SET_MEM_TABLE);
     sent.payload.memory.num_regions = 2;
-    sent.payload.memory.regions[1] =
-        (struct vhost_user_region){.guest_address = 1, .size = 2, .user_address = 3,
-                                   .mmap_offset = 4};
+    sent.payload.memory.regions[1] = (struct vhost_user_region){
+        .guest_address = 1, .size = 2, .user_address = 3, .mmap_offset = 4};
     sent.size = 8 + 2 * 32;
     sent.fd_count = 2;
     sent.fds[0] = pipe_fds[0];
@@ -164,26 +163,26 @@ static void nonsense_is_refused_and_its_descriptors_closed(void **state)
         uint32_t request, flags, size;
         unsigned fds;
     } bad[] = {
-        {0, 1, 0, 0},                                 /* no such message */
-        {1000, 1, 0, 1},                              /* nor this */
-        {UINT32_MAX, 1, 0, 0},                        /* nor this */
-        {VHOST_USER_SET_OWNER, 0, 0, 0},              /* version */
-        {VHOST_USER_SET_OWNER, 2, 0, 1},              /* version */
-        {VHOST_USER_SET_OWNER, 1 | 4, 0, 0},          /* a reply to nothing */
-        {VHOST_USER_SET_OWNER, 1 | 16, 0, 0},         /* a flag that is none */
-        {VHOST_USER_SET_OWNER, 1, 0, 1},              /* a descriptor it has not */
-        {VHOST_USER_SET_OWNER, 1, 8, 0},              /* a payload it has not */
-        {VHOST_USER_SET_FEATURES, 1, 7, 0},           /* too short */
-        {VHOST_USER_SET_FEATURES, 1, 9, 0},           /* too long */
-        {VHOST_USER_SET_FEATURES, 1, UINT32_MAX, 1},  /* far too long */
-        {VHOST_USER_SET_VRING_KICK, 1, 8, 0},         /* neither a descriptor nor "none" */
-        {VHOST_USER_SET_VRING_CALL, 1, 8, 2},         /* two */
-        {VHOST_USER_SET_MEM_TABLE, 1, 264, 3},        /* three for no region */
-        {VHOST_USER_SET_MEM_TABLE, 1, 264, 9},        /* more than any message has */
-        {VHOST_USER_SET_MEM_TABLE, 1, 264, 60},       /* far more */
-        {VHOST_USER_ADD_MEM_REG, 1, 40, 0},           /* memory without a descriptor */
-        {VHOST_USER_SET_CONFIG, 1, 20, 0},            /* its own size is another */
-        {VHOST_USER_SET_BACKEND_REQ_FD, 1, 0, 0},     /* nothing to set it to */
+        {0, 1, 0, 0},                                /* no such message */
+        {1000, 1, 0, 1},                             /* nor this */
+        {UINT32_MAX, 1, 0, 0},                       /* nor this */
+        {VHOST_USER_SET_OWNER, 0, 0, 0},             /* version */
+        {VHOST_USER_SET_OWNER, 2, 0, 1},             /* version */
+        {VHOST_USER_SET_OWNER, 1 | 4, 0, 0},         /* a reply to nothing */
+        {VHOST_USER_SET_OWNER, 1 | 16, 0, 0},        /* a flag that is none */
+        {VHOST_USER_SET_OWNER, 1, 0, 1},             /* a descriptor it has not */
+        {VHOST_USER_SET_OWNER, 1, 8, 0},             /* a payload it has not */
+        {VHOST_USER_SET_FEATURES, 1, 7, 0},          /* too short */
+        {VHOST_USER_SET_FEATURES, 1, 9, 0},          /* too long */
+        {VHOST_USER_SET_FEATURES, 1, UINT32_MAX, 1}, /* far too long */
+        {VHOST_USER_SET_VRING_KICK, 1, 8, 0},        /* neither a descriptor nor "none" */
+        {VHOST_USER_SET_VRING_CALL, 1, 8, 2},        /* two */
+        {VHOST_USER_SET_MEM_TABLE, 1, 264, 3},       /* three for no region */
+        {VHOST_USER_SET_MEM_TABLE, 1, 264, 9},       /* more than any message has */
+        {VHOST_USER_SET_MEM_TABLE, 1, 264, 60},      /* far more */
+        {VHOST_USER_ADD_MEM_REG, 1, 40, 0},          /* memory without a descriptor */
+        {VHOST_USER_SET_CONFIG, 1, 20, 0},           /* its own size is another */
+        {VHOST_USER_SET_BACKEND_REQ_FD, 1, 0, 0},    /* nothing to set it to */
     };
     struct ends *ends = *state;
     struct vhost_user_message got;
@@ -231,8 +230,7 @@ static void the_other_end_may_go_at_any_point(void **state)
     assert_int_equal(receive(ends, &got), 0);
     close(ends->fds[0]);
     ends->fds[0] = -1;
-    assert_int_equal(ae_vhost_receive(&ends->stream, VHOST_USER_FRONTEND_REQUEST, 1000, &got,
-                                        &err),
+    assert_int_equal(ae_vhost_receive(&ends->stream, VHOST_USER_FRONTEND_REQUEST, 1000, &got, &err),
                      -ECONNRESET);
     assert_non_null(strstr(err.text, "in the middle"));
 }
@@ -243,8 +241,7 @@ static void waiting_ends(void **state)
     struct vhost_user_message got, message;
     int sent = 0, rc;
 
-    assert_int_equal(ae_vhost_receive(&ends->stream, VHOST_USER_FRONTEND_REQUEST, 20, &got,
-                                        NULL),
+    assert_int_equal(ae_vhost_receive(&ends->stream, VHOST_USER_FRONTEND_REQUEST, 20, &got, NULL),
                      0);
     ae_vhost_init(&message, VHOST_USER_FRONTEND_REQUEST, VHOST_USER_SET_FEATURES);
     message.size = 8;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The device's side of a virtqueue against a driver that does as the standard says, and against drivers
- * that do not. Every test runs over both forms of ring, in order and not. */
+/* The device's side of a virtqueue against a driver that does as the standard says, and against
+ * drivers that do not. Every test runs over both forms of ring, in order and not. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,12 +16,12 @@
 #include "sendable.h"
 #include "vhost_driver.h"
 
-#define SIZE     64
-#define GUEST    0x100000000ull
-#define MEMORY   (1u << 18)
-#define BUFFERS  65536u /* offset of buffers behind the ring */
-#define PACKETS  128
-#define MTU_MAX  1518
+#define SIZE    64
+#define GUEST   0x100000000ull
+#define MEMORY  (1u << 18)
+#define BUFFERS 65536u /* offset of buffers behind the ring */
+#define PACKETS 128
+#define MTU_MAX 1518
 
 struct bench {
     struct driver driver;
@@ -217,7 +217,7 @@ static void chains_from_the_driver(struct form form)
     set_up(form, false);
     for (uint32_t number = 0; number < 300; number++) {
         /* Header alone, header cut in two, a piece of nothing, frame in three. */
-        struct driver_piece pieces[] = {{address(0), 5, false},    {address(0) + 5, 7, false},
+        struct driver_piece pieces[] = {{address(0), 5, false},      {address(0) + 5, 7, false},
                                         {address(0) + 12, 0, false}, {address(0) + 12, 40, false},
                                         {address(0) + 52, 1, false}, {address(0) + 53, 59, false}};
         struct ae_packet *packet;
@@ -367,20 +367,20 @@ static void bad_buffers_are_given_back(struct form form)
 {
     const uint64_t end = GUEST + MEMORY;
     const struct driver_piece bad[] = {
-        {end, 100, false},              /* behind the memory */
-        {end - 10, 100, false},         /* over its end */
-        {GUEST - 1, 100, false},        /* before it */
-        {UINT64_MAX - 10, 100, false},  /* over the end of everything */
-        {0, UINT32_MAX, false},         /* all of the address space */
-        {GUEST, UINT32_MAX, false},     /* more than there is */
-        {0x1000, 1, false},             /* in a region of nothing */
-        {GUEST + BUFFERS, 112, true},   /* to be written, where it should be read */
+        {end, 100, false},             /* behind the memory */
+        {end - 10, 100, false},        /* over its end */
+        {GUEST - 1, 100, false},       /* before it */
+        {UINT64_MAX - 10, 100, false}, /* over the end of everything */
+        {0, UINT32_MAX, false},        /* all of the address space */
+        {GUEST, UINT32_MAX, false},    /* more than there is */
+        {0x1000, 1, false},            /* in a region of nothing */
+        {GUEST + BUFFERS, 112, true},  /* to be written, where it should be read */
     };
     const struct driver_piece chain[] = {{address(0), 12, false}, {end - 1, 2, false}};
     const struct driver_piece wrong[] = {
-        {address(0), 12, false},         /* a header and no frame */
-        {address(0), 11, false},         /* half a header */
-        {address(0), 12 + 13, false},    /* shorter than Ethernet's own header */
+        {address(0), 12, false},               /* a header and no frame */
+        {address(0), 11, false},               /* half a header */
+        {address(0), 12 + 13, false},          /* shorter than Ethernet's own header */
         {address(0), 12 + MTU_MAX + 1, false}, /* too long */
     };
 
@@ -410,10 +410,10 @@ static void segments_and_partial_checksums_were_not_agreed_on(struct form form)
 static void buffers_no_frame_fits_into_go_back_empty(struct form form)
 {
     const struct driver_piece bad[] = {
-        {address(0), 11, true},          /* no room for a header */
-        {address(0), 111, true},         /* one byte short, and not mergeable */
-        {address(0), 2048, false},       /* not to be written */
-        {GUEST + MEMORY - 1, 12, true},  /* over the end */
+        {address(0), 11, true},         /* no room for a header */
+        {address(0), 111, true},        /* one byte short, and not mergeable */
+        {address(0), 2048, false},      /* not to be written */
+        {GUEST + MEMORY - 1, 12, true}, /* over the end */
     };
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -520,7 +520,8 @@ static void an_empty_pool_loses_nothing(struct form form)
     tear_down();
 }
 
-/* Split: an index that names no descriptor, more entries than there are, a chain that bites its tail. */
+/* Split: an index that names no descriptor, more entries than there are, a chain that bites its
+ * tail. */
 static void split_rings_break_where_the_place_is_lost(void **state)
 {
     const struct form form = {false, false};
@@ -576,11 +577,11 @@ static void packed_chains_without_an_end_break_the_ring(void **state)
         set_up(form, true);
         ring = (struct pvirtq_desc *)(void *)bench.memory;
         for (unsigned i = 0; i < SIZE; i++)
-            ring[i] = (struct pvirtq_desc){
-                .addr = address(0),
-                .len = 20,
-                .flags = (uint16_t)(VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_AVAIL |
-                                    (sending ? VIRTQ_DESC_F_WRITE : 0))};
+            ring[i] =
+                (struct pvirtq_desc){.addr = address(0),
+                                     .len = 20,
+                                     .flags = (uint16_t)(VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_AVAIL |
+                                                         (sending ? VIRTQ_DESC_F_WRITE : 0))};
         if (sending) {
             packet = make_packet(1, 100);
             assert_int_equal(send(&packet, 1), 0);
@@ -616,12 +617,12 @@ static void split_goes_on_where_an_earlier_device_stopped(void **state)
     tear_down();
 }
 
-#define OVER_ALL_FORMS(test)                                                                       \
-    static void test##_(void **state)                                                              \
-    {                                                                                              \
-        (void)state;                                                                               \
-        for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)                              \
-            test(forms[i]);                                                                        \
+#define OVER_ALL_FORMS(test)                                          \
+    static void test##_(void **state)                                 \
+    {                                                                 \
+        (void)state;                                                  \
+        for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) \
+            test(forms[i]);                                           \
     }
 
 OVER_ALL_FORMS(frames_from_the_driver)

@@ -22,17 +22,17 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "port/vhost/back/session.h"
 #include "descriptors.h"
+#include "port/vhost/back/session.h"
 #include "vhost_driver.h"
 
-#define SIZE      128
-#define GUEST     0x100000000ull
-#define USER      0x7f0000000000ull
-#define PAIR      (2u * DRIVER_RING_BYTES) /* bytes of a pair's rings */
-#define BUFFERS   (4u * PAIR)              /* offset; 2048 each */
-#define MEMORY    (4u << 20)
-#define PATIENCE  20 /* seconds, for what must come: who receives is another process */
+#define SIZE     128
+#define GUEST    0x100000000ull
+#define USER     0x7f0000000000ull
+#define PAIR     (2u * DRIVER_RING_BYTES) /* bytes of a pair's rings */
+#define BUFFERS  (4u * PAIR)              /* offset; 2048 each */
+#define MEMORY   (4u << 20)
+#define PATIENCE 20 /* seconds, for what must come: who receives is another process */
 
 struct front {
     int fd;
@@ -230,8 +230,7 @@ static void negotiate(uint64_t features)
     front.features = features | VIRTIO_FEATURE(VIRTIO_F_VERSION_1) |
                      VIRTIO_FEATURE(VHOST_USER_F_PROTOCOL_FEATURES);
     assert_int_equal(ask_number(VHOST_USER_GET_FEATURES) & front.features, front.features);
-    say_number(VHOST_USER_SET_PROTOCOL_FEATURES,
-               ask_number(VHOST_USER_GET_PROTOCOL_FEATURES));
+    say_number(VHOST_USER_SET_PROTOCOL_FEATURES, ask_number(VHOST_USER_GET_PROTOCOL_FEATURES));
     say(VHOST_USER_SET_OWNER, NULL, 0, -1);
     say_number(VHOST_USER_SET_FEATURES, front.features);
 }
@@ -478,7 +477,8 @@ static void the_driver_is_notified_when_it_wants_to_be(void **state)
     close_front();
 }
 
-/* The driver turns its interrupts on after the last poll there is: it hears at the latest when we stop. */
+/* The driver turns its interrupts on after the last poll there is: it hears at the latest when we
+ * stop. */
 static void a_worker_that_stops_polling_tells_first(void **state)
 {
     struct driver_piece out = {GUEST + buffer(0), 12 + 60, false};
@@ -616,20 +616,20 @@ static void messages_that_ask_for_the_impossible(void **state)
         uint32_t request;
         uint64_t payload;
     } bad[] = {
-        {VHOST_USER_SET_VRING_NUM, 0},                        /* no descriptor */
-        {VHOST_USER_SET_VRING_NUM, 3ull << 32},               /* no power of two */
-        {VHOST_USER_SET_VRING_NUM, 65536ull << 32},           /* too many */
-        {VHOST_USER_SET_VRING_NUM, 128ull << 32 | 4},         /* no such virtqueue */
-        {VHOST_USER_SET_VRING_NUM, 128ull << 32 | 32},        /* nor this */
-        {VHOST_USER_GET_VRING_BASE, UINT32_MAX},              /* nor this */
+        {VHOST_USER_SET_VRING_NUM, 0},                          /* no descriptor */
+        {VHOST_USER_SET_VRING_NUM, 3ull << 32},                 /* no power of two */
+        {VHOST_USER_SET_VRING_NUM, 65536ull << 32},             /* too many */
+        {VHOST_USER_SET_VRING_NUM, 128ull << 32 | 4},           /* no such virtqueue */
+        {VHOST_USER_SET_VRING_NUM, 128ull << 32 | 32},          /* nor this */
+        {VHOST_USER_GET_VRING_BASE, UINT32_MAX},                /* nor this */
         {VHOST_USER_SET_VRING_ENABLE, 1ull << 32 | 0x80000000}, /* nor this */
-        {VHOST_USER_SET_VRING_CALL, 0x1ff},                   /* nor this */
-        {VHOST_USER_SET_VRING_BASE, 65536ull << 32},          /* no such place */
-        {VHOST_USER_SET_FEATURES, 0},                         /* legacy */
-        {VHOST_USER_SET_FEATURES, UINT64_MAX},                /* more than there is */
-        {VHOST_USER_SET_PROTOCOL_FEATURES, UINT64_MAX},       /* likewise */
-        {VHOST_USER_SET_LOG_BASE, 0},                         /* not offered */
-        {VHOST_USER_SET_VRING_ENDIAN, 0},                     /* not offered */
+        {VHOST_USER_SET_VRING_CALL, 0x1ff},                     /* nor this */
+        {VHOST_USER_SET_VRING_BASE, 65536ull << 32},            /* no such place */
+        {VHOST_USER_SET_FEATURES, 0},                           /* legacy */
+        {VHOST_USER_SET_FEATURES, UINT64_MAX},                  /* more than there is */
+        {VHOST_USER_SET_PROTOCOL_FEATURES, UINT64_MAX},         /* likewise */
+        {VHOST_USER_SET_LOG_BASE, 0},                           /* not offered */
+        {VHOST_USER_SET_VRING_ENDIAN, 0},                       /* not offered */
     };
     struct vhost_user_message message;
 
@@ -650,13 +650,13 @@ static void memory_that_cannot_be(void **state)
 {
     const struct vhost_user_region good = {GUEST, 4096, USER, 0};
     const struct vhost_user_region bad[][2] = {
-        {{GUEST, 0, USER, 0}, good},                           /* nothing */
-        {{GUEST, MEMORY + 1, USER, 0}, {0, 4096, 0, 0}},       /* more than the file */
-        {{GUEST, 4096, USER, MEMORY}, {0, 4096, 0, 0}},        /* behind its end */
+        {{GUEST, 0, USER, 0}, good},                     /* nothing */
+        {{GUEST, MEMORY + 1, USER, 0}, {0, 4096, 0, 0}}, /* more than the file */
+        {{GUEST, 4096, USER, MEMORY}, {0, 4096, 0, 0}},  /* behind its end */
         {{GUEST, 4096, USER, UINT64_MAX - 4095}, {0, 4096, 0, 0}},
         {{UINT64_MAX - 4095, 4096, USER, 0}, {0, 4096, 0, 0}}, /* over the end of everything */
         {{GUEST, 4096, UINT64_MAX - 4095, 0}, {0, 4096, 0, 0}},
-        {good, {GUEST + 4095, 4096, 0, 0}},                    /* one over the other */
+        {good, {GUEST + 4095, 4096, 0, 0}}, /* one over the other */
         {good, {0, 4096, USER - 4095, 0}},
     };
     int memory = memfd_create("guest", MFD_CLOEXEC), disk, device = open("/dev/zero", O_RDWR);

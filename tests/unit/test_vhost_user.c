@@ -15,9 +15,9 @@
 
 #include <aether/clock.h>
 
+#include "descriptors.h"
 #include "port/vhost/front/front.h"
 #include "vhost_back.h"
-#include "descriptors.h"
 #include "vhost_front.h"
 
 #define PATIENCE_MS 4000 /* of the front end, in most of these tests */
@@ -71,8 +71,8 @@ static void good(const char *choices, uint64_t expected)
     assert_int_equal(back.rarp, 0);
 }
 
-/* Offered, but not for a front end: ACCESS_PLATFORM, NOTIFICATION_DATA, MQ without a second pair.
- */
+/* Offered, but not for a front end: ACCESS_PLATFORM, NOTIFICATION_DATA, MQ without a second
+ * pair. */
 #define COMMON                                                                \
     (VIRTIO_FEATURE(VIRTIO_F_VERSION_1) | VIRTIO_FEATURE(VIRTIO_NET_F_MTU) |  \
      VIRTIO_FEATURE(VIRTIO_NET_F_MAC) | VIRTIO_FEATURE(VIRTIO_NET_F_STATUS) | \

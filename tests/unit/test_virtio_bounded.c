@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Every order of a few steps of both sides, for the smallest rings and from index values next to the
- * wrap. That nothing goes wrong whatever a device does is proved in tests/proofs; this is about what goes
- * right with one that does as it should: every frame comes, in order, as soon as it can. What the steps
- * must do is kept in plain counters that never wrap.
+ * Every order of a few steps of both sides, for the smallest rings and from index values next to
+ * the wrap. That nothing goes wrong whatever a device does is proved in tests/proofs; this is about
+ * what goes right with one that does as it should: every frame comes, in order, as soon as it can.
+ * What the steps must do is kept in plain counters that never wrap.
  */
 
 #include <setjmp.h>
@@ -24,15 +24,15 @@
 enum step {
     SEND_ONE,
     SEND_TWO,
-    DEVICE_TAKES,   /* one frame, and uses it */
-    DEVICE_FILLS,   /* one buffer */
+    DEVICE_TAKES, /* one frame, and uses it */
+    DEVICE_FILLS, /* one buffer */
     RECEIVE_ONE,
     RECEIVE_ALL,
     STEP_KINDS,
 };
 
 struct counts {
-    uint32_t sent, taken;     /* by the driver, by the device */
+    uint32_t sent, taken;             /* by the driver, by the device */
     uint32_t given, filled, received; /* by the driver, by the device, by the driver */
 };
 
@@ -113,12 +113,24 @@ static void receive(struct bench *bench, struct counts *counts, uint16_t wanted)
 static void take_step(struct bench *bench, struct counts *counts, enum step step)
 {
     switch (step) {
-    case SEND_ONE: send(bench, counts, 1); break;
-    case SEND_TWO: send(bench, counts, 2); break;
-    case DEVICE_TAKES: device_takes(bench, counts); break;
-    case DEVICE_FILLS: device_fills(bench, counts); break;
-    case RECEIVE_ONE: receive(bench, counts, 1); break;
-    default: receive(bench, counts, 8); break;
+    case SEND_ONE:
+        send(bench, counts, 1);
+        break;
+    case SEND_TWO:
+        send(bench, counts, 2);
+        break;
+    case DEVICE_TAKES:
+        device_takes(bench, counts);
+        break;
+    case DEVICE_FILLS:
+        device_fills(bench, counts);
+        break;
+    case RECEIVE_ONE:
+        receive(bench, counts, 1);
+        break;
+    default:
+        receive(bench, counts, 8);
+        break;
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What the driver's half of virtqueues does about devices that do what no device should, or what few
- * do: every packet is there in the end, and the caller can see what happened. */
+/* What the driver's half of virtqueues does about devices that do what no device should, or what
+ * few do: every packet is there in the end, and the caller can see what happened. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -77,8 +77,8 @@ static void assert_works_after_reset(struct bench *bench)
 
 static void impossible_lengths_are_dropped_and_counted(void **state)
 {
-    static const uint32_t lengths[] = {0, 1, 11, 12, 12 + 13, 12 + BENCH_FRAME + 1,
-                                       BENCH_BUFFER, 0x80000000, UINT32_MAX};
+    static const uint32_t lengths[] = {
+        0, 1, 11, 12, 12 + 13, 12 + BENCH_FRAME + 1, BENCH_BUFFER, 0x80000000, UINT32_MAX};
     enum { COUNT = sizeof(lengths) / sizeof(lengths[0]) };
 
     (void)state;
@@ -354,9 +354,9 @@ static void frames_in_several_buffers_are_dropped_whole(void **state)
 /* ---- Checksums ---- */
 
 static const uint8_t udp_frame[] = {
-    2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0,                            /* Ethernet */
-    0x45, 0, 0, 33, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,  /* IPv4 */
-    0, 7, 0, 9, 0, 13, 0, 0, 'h', 'e', 'l', 'l', 'o',                    /* UDP */
+    2,    0, 0, 0,  0, 1,  2, 0, 0,   0,   0,   2,   8,   0,                    /* Ethernet */
+    0x45, 0, 0, 33, 0, 0,  0, 0, 64,  17,  0,   0,   10,  0, 0, 1, 10, 0, 0, 2, /* IPv4 */
+    0,    7, 0, 9,  0, 13, 0, 0, 'h', 'e', 'l', 'l', 'o',                       /* UDP */
 };
 
 /* Ones' complement sum of big-endian words, folded; RFC 1071 as it stands. */
@@ -456,10 +456,9 @@ static void checksums_are_asked_of_the_device(void **state)
         packet = make(&bench);
         for (int kind = 0; kind < 4; kind++) {
             packet->l4_offset = kind == 0 ? 13 : kind == 1 ? 53 : 34;
-            packet->flags = kind == 2 ? AE_PACKET_SEND_IPV4_CHECKSUM
-                            : kind == 3
-                                ? AE_PACKET_SEND_TCP_CHECKSUM | AE_PACKET_SEND_UDP_CHECKSUM
-                                : AE_PACKET_SEND_UDP_CHECKSUM;
+            packet->flags = kind == 2   ? AE_PACKET_SEND_IPV4_CHECKSUM
+                            : kind == 3 ? AE_PACKET_SEND_TCP_CHECKSUM | AE_PACKET_SEND_UDP_CHECKSUM
+                                        : AE_PACKET_SEND_UDP_CHECKSUM;
             assert_int_equal(ae_send(bench.queue, &packet, 1), 0);
             assert_int_equal(bench.counters.send_bad, kind + 1);
         }

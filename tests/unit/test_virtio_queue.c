@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The driver's half of virtqueues against a device that does as the text of virtio says. What devices
- * do that do not is in test_virtio_hostile.c. */
+/* The driver's half of virtqueues against a device that does as the text of virtio says. What
+ * devices do that do not is in test_virtio_hostile.c. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -337,10 +337,10 @@ static void what_every_port_refuses_is_refused(void **state)
 
             assert_int_equal(bench_open(&bench, shapes[shape] | (checksum ? SUM_OUT : 0), 16, 64),
                              0);
-            sendable_assert_rules(bench.queue, BENCH_FRAME,
-                                  checksum ? (uint32_t)(AE_PACKET_SEND_UDP_CHECKSUM |
-                                                        AE_PACKET_SEND_TCP_CHECKSUM)
-                                           : 0);
+            sendable_assert_rules(
+                bench.queue, BENCH_FRAME,
+                checksum ? (uint32_t)(AE_PACKET_SEND_UDP_CHECKSUM | AE_PACKET_SEND_TCP_CHECKSUM)
+                         : 0);
             ae_virtio_reset(bench.queue);
             assert_int_equal(bench.packets - ae_pool_available(bench.pair.pool) - 16, 0);
             assert_int_equal(bench_close(&bench), 0);
@@ -421,7 +421,7 @@ static void a_reset_makes_all_as_new(void **state)
 
 static void suppress(struct bench *bench, bool on)
 {
-    bench->send.used->flags = on; /* RING_EVENT_FLAGS_DISABLE is 1 as well ... */
+    bench->send.used->flags = on;  /* RING_EVENT_FLAGS_DISABLE is 1 as well ... */
     bench->send.event->flags = on; /* ... but in another place: the forms do not overlap */
 }
 

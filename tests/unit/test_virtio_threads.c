@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The driver's half and a device in two threads, which send each other's frames back: for the thread
- * sanitizer, and for whatever only goes wrong when both sides are at it at once. */
+/* The driver's half and a device in two threads, which send each other's frames back: for the
+ * thread sanitizer, and for whatever only goes wrong when both sides are at it at once. */
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -100,20 +100,18 @@ static void impossible_options_are_refused(void **state)
     struct ae_worker *worker = NULL;
 
     (void)state;
-    assert_int_equal(
-        ae_worker_start(&worker, &(struct ae_worker_options){.cpu = 5000}, &err), -EINVAL);
+    assert_int_equal(ae_worker_start(&worker, &(struct ae_worker_options){.cpu = 5000}, &err),
+                     -EINVAL);
     assert_non_null(strstr(err.text, "CPU 5000"));
-    assert_int_equal(ae_worker_start(&worker,
-                                     &(struct ae_worker_options){
-                                         .cpu = -1, .ports = &port, .port_count = 9},
-                                     &err),
-                     -EINVAL);
+    assert_int_equal(
+        ae_worker_start(
+            &worker, &(struct ae_worker_options){.cpu = -1, .ports = &port, .port_count = 9}, &err),
+        -EINVAL);
     assert_non_null(strstr(err.text, "9 ports"));
-    assert_int_equal(ae_worker_start(&worker,
-                                     &(struct ae_worker_options){
-                                         .cpu = -1, .ports = &port, .port_count = 1},
-                                     &err),
-                     -EINVAL);
+    assert_int_equal(
+        ae_worker_start(
+            &worker, &(struct ae_worker_options){.cpu = -1, .ports = &port, .port_count = 1}, &err),
+        -EINVAL);
     assert_non_null(strstr(err.text, "no such port"));
     assert_null(worker);
 }
@@ -131,8 +129,7 @@ static int make_page(size_t size, int seals)
 
 static struct ae_shared *map_page(int fd)
 {
-    struct ae_shared *page =
-        mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    struct ae_shared *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
     assert_ptr_not_equal(page, MAP_FAILED);
     return page;
@@ -291,9 +288,9 @@ static void quiet_is_entered_once(void **state)
     gated.shared->granted = AE_GATE_LEFT;
     ae_quiet_leave(&gated);
     assert_int_equal(gated.shared->wanted, AE_GATE_LEFT);
-    assert_int_equal(ae_quiet_enter(
-                         &gated, &(struct ae_quiet_options){.stack = 4 * 1024 * 1024 + 1}, &err),
-                     -EINVAL);
+    assert_int_equal(
+        ae_quiet_enter(&gated, &(struct ae_quiet_options){.stack = 4 * 1024 * 1024 + 1}, &err),
+        -EINVAL);
     assert_non_null(strstr(err.text, "4194305"));
 }
 
@@ -435,9 +432,9 @@ static void memory_that_cannot_be_locked_is_named(void **state)
             _exit(1);
         if (mlockall(MCL_CURRENT) == 0)
             _exit(77); /* a sanitizer's, which does nothing */
-        if (ae_quiet_enter(&alone, &(struct ae_quiet_options){.allow = AE_QUIET_ALLOW_ALL &
-                                                                      ~(uint32_t)
-                                                                          AE_QUIET_ALLOW_UNLOCKED},
+        if (ae_quiet_enter(&alone,
+                           &(struct ae_quiet_options){.allow = AE_QUIET_ALLOW_ALL &
+                                                               ~(uint32_t)AE_QUIET_ALLOW_UNLOCKED},
                            &err) != -EPERM ||
             !strstr(err.text, "[unlocked]") || !strstr(err.text, "RLIMIT_MEMLOCK is 0 kB"))
             _exit(2);

@@ -79,8 +79,8 @@ struct back {
 
     /* With VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD in `protocol` only. */
     enum back_buffer buffer_kind;
-    atomic_uint hold;     /* frames to take and not to use; it takes no others then */
-    atomic_uint use_last; /* of these, to use nevertheless, the last one first */
+    atomic_uint hold;                  /* frames to take and not to use; it takes no others then */
+    atomic_uint use_last;              /* of these, to use nevertheless, the last one first */
     _Atomic(enum tracker_death) death; /* early: in the receive ring, late: in the send ring */
 
     /* What was seen. */

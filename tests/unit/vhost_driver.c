@@ -155,8 +155,8 @@ static bool collect_packed(struct driver *driver, uint16_t *id, uint32_t *length
     *length = descriptor->len;
     if (driver->in_order) {
         /* The last of a batch is named, in the place of the first. */
-        driver->skip = (uint16_t)((*id + driver->size - driver->oldest_id % driver->size) %
-                                  driver->size);
+        driver->skip =
+            (uint16_t)((*id + driver->size - driver->oldest_id % driver->size) % driver->size);
         *id = driver->oldest_id % driver->size;
     }
     pass(driver, *id);
@@ -165,8 +165,7 @@ static bool collect_packed(struct driver *driver, uint16_t *id, uint32_t *length
 
 bool driver_collect(struct driver *driver, uint16_t *id, uint32_t *length)
 {
-    return driver->packed ? collect_packed(driver, id, length)
-                          : collect_split(driver, id, length);
+    return driver->packed ? collect_packed(driver, id, length) : collect_split(driver, id, length);
 }
 
 void driver_want_interrupts(struct driver *driver, bool want)

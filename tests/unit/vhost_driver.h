@@ -2,8 +2,8 @@
 #ifndef VHOST_DRIVER_H
 #define VHOST_DRIVER_H
 
-/* The driver's side of a virtqueue in its plainest form, to test the device's side with: one buffer at a
- * time, nothing remembered that the standard does not ask for. */
+/* The driver's side of a virtqueue in its plainest form, to test the device's side with: one buffer
+ * at a time, nothing remembered that the standard does not ask for. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,17 +20,17 @@ struct driver {
     bool packed;
     bool in_order;
     uint16_t size;
-    uint8_t *at;         /* of the ring; the parts below are behind each other */
-    uint32_t available;  /* offsets */
+    uint8_t *at;        /* of the ring; the parts below are behind each other */
+    uint32_t available; /* offsets */
     uint32_t used;
-    uint16_t next;       /* place of the next descriptor, free-running for split */
-    uint16_t next_free;  /* split: descriptor to use next */
+    uint16_t next;      /* place of the next descriptor, free-running for split */
+    uint16_t next_free; /* split: descriptor to use next */
     uint16_t next_used;
     bool wrap, used_wrap;
     uint16_t counts[1024]; /* descriptors of buffer `id`; packed */
     uint16_t next_id;      /* packed: ids go round */
     uint16_t oldest_id;
-    uint16_t skip;         /* in order: buffers used by the last report, still to be told of */
+    uint16_t skip; /* in order: buffers used by the last report, still to be told of */
 };
 
 #define DRIVER_RING_BYTES 65536

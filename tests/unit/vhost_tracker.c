@@ -100,8 +100,8 @@ static uint16_t recover_split(struct tracker *tracker)
         struct virtq_desc *desc = &device->desc[i];
 
         if (region->desc[i].inflight)
-            tracker->again[tracker->count++] = (struct tracked){
-                {i, desc->addr, desc->len, desc->flags & VIRTQ_DESC_F_WRITE}, i};
+            tracker->again[tracker->count++] =
+                (struct tracked){{i, desc->addr, desc->len, desc->flags & VIRTQ_DESC_F_WRITE}, i};
     }
     device->used_idx = used;
     device->avail_seen = (uint16_t)(used + tracker->count);

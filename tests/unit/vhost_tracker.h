@@ -3,9 +3,9 @@
 #define VHOST_TRACKER_H
 
 /*
- * What a back end has taken from one vring and not yet used, kept in the buffer that the front end holds
- * for it: "Inflight I/O tracking" of the vhost-user text, step by step, and from nothing of the front
- * end's. Every buffer is one descriptor here.
+ * What a back end has taken from one vring and not yet used, kept in the buffer that the front end
+ * holds for it: "Inflight I/O tracking" of the vhost-user text, step by step, and from nothing of
+ * the front end's. Every buffer is one descriptor here.
  */
 
 #include "virtio_device.h"

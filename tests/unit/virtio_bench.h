@@ -16,11 +16,11 @@
 #define BENCH_FRAME  (BENCH_MTU + 18u) /* the longest */
 #define HEADER       ((uint32_t)sizeof(struct virtio_net_hdr))
 
-#define ALWAYS VIRTIO_FEATURE(VIRTIO_F_VERSION_1)
-#define PACKED VIRTIO_FEATURE(VIRTIO_F_RING_PACKED)
-#define ORDER  VIRTIO_FEATURE(VIRTIO_F_IN_ORDER)
-#define MERGE  VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF)
-#define SUM_IN VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM)
+#define ALWAYS  VIRTIO_FEATURE(VIRTIO_F_VERSION_1)
+#define PACKED  VIRTIO_FEATURE(VIRTIO_F_RING_PACKED)
+#define ORDER   VIRTIO_FEATURE(VIRTIO_F_IN_ORDER)
+#define MERGE   VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF)
+#define SUM_IN  VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM)
 #define SUM_OUT VIRTIO_FEATURE(VIRTIO_NET_F_CSUM)
 
 struct bench {
@@ -38,7 +38,8 @@ static inline void bench_devices(struct bench *bench)
 {
     bool packed = bench->features & PACKED;
 
-    device_queue_init(&bench->receive, bench->pair.receive.memory, bench->pair.receive.size, packed);
+    device_queue_init(&bench->receive, bench->pair.receive.memory, bench->pair.receive.size,
+                      packed);
     device_queue_init(&bench->send, bench->pair.send.memory, bench->pair.send.size, packed);
 }
 
@@ -47,8 +48,8 @@ static inline int bench_open(struct bench *bench, uint64_t features, uint16_t si
                              uint32_t packets)
 {
     struct ae_virtio_layout layout = ae_virtio_ring_layout(size, features & PACKED);
-    struct ae_pool_options options = {.count = packets, .buffer_size = BENCH_BUFFER,
-                                      .iova = {BENCH_IOVA}};
+    struct ae_pool_options options = {
+        .count = packets, .buffer_size = BENCH_BUFFER, .iova = {BENCH_IOVA}};
     size_t buffers = (size_t)packets * BENCH_BUFFER;
 
     *bench = (struct bench){.features = features | ALWAYS, .packets = packets};
@@ -61,7 +62,8 @@ static inline int bench_open(struct bench *bench, uint64_t features, uint16_t si
     options.memory_size = buffers;
     bench->pair = (struct ae_virtio_pair){
         .receive = {.memory = bench->memory + buffers, .size = size, .doorbell = {.fd = -1}},
-        .send = {.memory = bench->memory + buffers + layout.size, .size = size,
+        .send = {.memory = bench->memory + buffers + layout.size,
+                 .size = size,
                  .doorbell = {.fd = -1}},
         .features = bench->features,
         .counters = &bench->counters,

@@ -82,8 +82,7 @@ void device_use(struct device_queue *queue, uint16_t id, uint32_t len, uint16_t 
     }
     desc->id = id;
     desc->len = len;
-    __atomic_store_n(&desc->flags,
-                     queue->used_wrap ? VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED : 0,
+    __atomic_store_n(&desc->flags, queue->used_wrap ? VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED : 0,
                      __ATOMIC_RELEASE);
     for (int i = 0; i <= skip; i++)
         if (++queue->next_used == queue->size) {

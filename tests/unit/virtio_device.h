@@ -3,9 +3,9 @@
 #define VIRTIO_DEVICE_H
 
 /*
- * A virtio device in memory, for tests of the driver: one virtqueue, written from the text of virtio
- * 1.2 and from nothing of the driver's but the struct definitions. Slow and plain: one buffer at a
- * time, and everything that the driver must do is asserted.
+ * A virtio device in memory, for tests of the driver: one virtqueue, written from the text of
+ * virtio 1.2 and from nothing of the driver's but the struct definitions. Slow and plain: one
+ * buffer at a time, and everything that the driver must do is asserted.
  */
 
 #include <stdbool.h>

@@ -264,8 +264,8 @@ static int run_program(const char *const argv[], struct ae_error *err)
     rc = ae_command_run_in(&world, NULL, 0, err);
     if (rc < 0)
         return ae_error_prefix(err, rc, "boot parameters");
-    return rc ? ae_error_set(err, -ECHILD,
-                             "boot parameters: %s failed (exit status %d); see above", argv[0], rc)
+    return rc ? ae_error_set(err, -ECHILD, "boot parameters: %s failed (exit status %d); see above",
+                             argv[0], rc)
               : 0;
 }
 

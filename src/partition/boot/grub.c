@@ -339,8 +339,8 @@ int ae_boot_grub_verify(const struct ae_boot_plan *plan, struct ae_error *err)
     return 0;
 }
 
-/* Ours is ours to take away; what somebody wrote into it is kept beside, where grub does not look.
- */
+/* Ours is ours to take away; what somebody wrote into it is kept beside, where grub does not
+ * look. */
 int ae_boot_grub_strip(const char *path, const char *now, const char *parameters, char **left,
                        struct ae_error *err)
 {

@@ -23,8 +23,8 @@ struct ae_grub_variable {
 struct ae_grub_variables {
     struct ae_grub_variable items[AE_GRUB_VARIABLES];
     unsigned count;
-    unsigned strange_line;  /* the first line that is no assignment, in the last text run; 0: none */
-    const char *unclosed;   /* in the text being run */
+    unsigned strange_line; /* the first line that is no assignment, in the last text run; 0: none */
+    const char *unclosed;  /* in the text being run */
     unsigned unclosed_line; /* where a quote is opened that is never closed; 0: all are */
 };
 

@@ -266,8 +266,8 @@ static int look_at_entry(const char *path, void *context)
     return 0;
 }
 
-/* The line is in a section of the image, as text (uapi-group.org, Unified Kernel Image, .cmdline).
- */
+/* The line is in a section of the image, as text (uapi-group.org, Unified Kernel Image,
+ * .cmdline). */
 static int look_at_image(const char *path, void *context)
 {
     struct looking *looking = context;

@@ -2,8 +2,8 @@
 #ifndef AE_PARTITION_BOOT_STATE_H
 #define AE_PARTITION_BOOT_STATE_H
 
-/* What the boot loader's files were before, and what was made of them: /var/lib/aether/boot.json.
- */
+/* What the boot loader's files were before, and what was made of them:
+ * /var/lib/aether/boot.json. */
 
 #include <jansson.h>
 

@@ -32,8 +32,8 @@ static size_t name_length(const char *text)
     return isdigit((unsigned char)*text) ? 0 : length;
 }
 
-/* The value on a line `BEFORE NAME=value`, quotes around it taken off; NULL: the line is another.
- */
+/* The value on a line `BEFORE NAME=value`, quotes around it taken off; NULL: the line is
+ * another. */
 static const char *value_on(const char *line, const char *before, const char *name, size_t length,
                             size_t *value_length)
 {

@@ -35,8 +35,9 @@ int ae_boot_add_change(struct ae_boot_plan *plan, const char *path, char *before
 int ae_boot_read(const char *path, char **text, struct ae_error *err);
 
 /*
- * A kernel's line with the variables of GRUB's own shell ($tuned_params, $kernelopts) replaced by all
- * values that they are given anywhere, in a new string; what nobody sets is nothing. NULL: no memory.
+ * A kernel's line with the variables of GRUB's own shell ($tuned_params, $kernelopts) replaced by
+ * all values that they are given anywhere, in a new string; what nobody sets is nothing. NULL: no
+ * memory.
  */
 char *ae_boot_expand(const char *line);
 

@@ -8,9 +8,9 @@
 
 /*
  * The order of applying. What takes CPUs away comes first, for it changes where everything else may
- * run; cards are taken and queues closed before interrupts are moved; irqbalance is told before interrupts
- * are moved, or it would move them back; the governor comes behind the energy preference, which it
- * would otherwise hold fast when reverting.
+ * run; cards are taken and queues closed before interrupts are moved; irqbalance is told before
+ * interrupts are moved, or it would move them back; the governor comes behind the energy
+ * preference, which it would otherwise hold fast when reverting.
  */
 static const struct ae_knob *const table[] = {
     &ae_knob_cpus,

@@ -46,8 +46,9 @@ static int wait_for(struct ae_port_owner *owner, uint32_t offset, uint32_t mask,
 static int failed(const struct ae_port_owner *owner, int rc, const char *what, struct ae_error *err)
 {
     if (get(owner, STATUS) == UINT32_MAX)
-        return ae_error_set(err, -ENODEV, "82574L: %s: its registers read as all ones, the device "
-                                          "is gone",
+        return ae_error_set(err, -ENODEV,
+                            "82574L: %s: its registers read as all ones, the device "
+                            "is gone",
                             what);
     return ae_error_set(err, rc, "82574L: %s: no answer in %d ms", what, TIMEOUT_MS);
 }
@@ -103,8 +104,8 @@ static void update_link(struct ae_port_owner *owner)
 /* 4.6.5.1 Receive: rings stay empty (RDH = RDT) until a worker fills them. */
 static void init_receive(struct ae_port_owner *owner)
 {
-    uint64_t ring = owner->handoff.memory_iova +
-                    ae_port_receive_ring_offset(owner->ops, &owner->handoff, 0);
+    uint64_t ring =
+        owner->handoff.memory_iova + ae_port_receive_ring_offset(owner->ops, &owner->handoff, 0);
 
     for (uint32_t i = 0; i < MTA_COUNT; i++)
         set(owner, MTA + 4 * i, 0);
@@ -124,8 +125,8 @@ static void init_receive(struct ae_port_owner *owner)
 /* 4.6.6 Transmit. Collision distances matter at half duplex only; values are the datasheet's. */
 static void init_send(struct ae_port_owner *owner)
 {
-    uint64_t ring = owner->handoff.memory_iova +
-                    ae_port_send_ring_offset(owner->ops, &owner->handoff, 0);
+    uint64_t ring =
+        owner->handoff.memory_iova + ae_port_send_ring_offset(owner->ops, &owner->handoff, 0);
 
     set(owner, TDBAL, (uint32_t)ring);
     set(owner, TDBAH, (uint32_t)(ring >> 32));
@@ -143,7 +144,8 @@ static int probe(struct ae_port_owner *owner, struct ae_error *err)
     int rc = ae_device_map_bar(owner->device, 0, &owner->registers, err);
 
     if (!rc)
-        rc = ae_device_check_registers(owner->device, 0, 0, E1000E_REGISTERS, "82574L: registers", err);
+        rc = ae_device_check_registers(owner->device, 0, 0, E1000E_REGISTERS, "82574L: registers",
+                                       err);
     /* Nothing is to be stopped where nothing may be touched. */
     if (rc)
         owner->registers.base = NULL;
@@ -187,7 +189,8 @@ static int enable(struct ae_port_owner *owner, struct ae_error *err)
     return 0;
 }
 
-/* 5.2.3: no more requests of its own, and those under way are done, before bus mastering goes off. */
+/* 5.2.3: no more requests of its own, and those under way are done, before bus mastering goes
+ * off. */
 static void disable(struct ae_port_owner *owner)
 {
     set(owner, IMC, UINT32_MAX);

@@ -19,9 +19,9 @@
 #include "port/intel/e1000e_regs.h"
 #include "port/sendable.h"
 
-#define FRAME_MAX       AE_FRAME_MAX(1500u)
-#define FRAME_SHORTEST  60   /* on the wire, without its CRC; TCTL.PSP pads to it, QEMU's does not */
-#define RECEIVE_ERRORS  (RXD_CE | RXD_SE | RXD_SEQ | RXD_CXE | RXD_RXE)
+#define FRAME_MAX      AE_FRAME_MAX(1500u)
+#define FRAME_SHORTEST 60 /* on the wire, without its CRC; TCTL.PSP pads to it, QEMU's does not */
+#define RECEIVE_ERRORS (RXD_CE | RXD_SE | RXD_SEQ | RXD_CXE | RXD_RXE)
 
 struct receive_ring {
     volatile union e1000e_receive *ring;
@@ -201,7 +201,8 @@ static inline void fill_context(struct send_ring *ring, const struct ae_packet *
     ring->context = context_of(packet);
 }
 
-/* With checksums by the card: padding is the card's as well then, for to it ours would be payload. */
+/* With checksums by the card: padding is the card's as well then, for to it ours would be
+ * payload. */
 static inline void fill_offloaded(struct send_ring *ring, struct ae_packet *packet)
 {
     uint32_t options = 0;
@@ -293,8 +294,7 @@ static void set_up_rings(struct queue *queue, struct ae_port *port, unsigned ind
     uint8_t *memory = ae_memory_base(port->memory);
     const struct ae_port_handoff *handoff = &port->handoff;
 
-    queue->receive.ring =
-        (void *)(memory + ae_port_receive_ring_offset(port->ops, handoff, index));
+    queue->receive.ring = (void *)(memory + ae_port_receive_ring_offset(port->ops, handoff, index));
     queue->receive.mask = handoff->receive_ring - 1u;
     queue->receive.tail = port->registers + RDT;
     queue->send.ring = (void *)(memory + ae_port_send_ring_offset(port->ops, handoff, index));

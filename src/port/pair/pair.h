@@ -52,8 +52,8 @@ struct pair_handoff {
     uint32_t end;
 };
 
-/* The pair with this id and one more reference to it, or NULL: it is in another process, or gone.
- */
+/* The pair with this id and one more reference to it, or NULL: it is in another process, or
+ * gone. */
 struct pair *ae_pair_hold(uint64_t id);
 void ae_pair_release(struct pair *pair);
 

@@ -31,9 +31,9 @@ static int make_room(const struct sockaddr_un *address, struct ae_error *err)
     int fd, rc;
 
     if (lstat(address->sun_path, &status))
-        return errno == ENOENT ? 0
-                               : ae_error_set(err, -errno, "%s: %s", address->sun_path,
-                                              strerror(errno));
+        return errno == ENOENT
+                   ? 0
+                   : ae_error_set(err, -errno, "%s: %s", address->sun_path, strerror(errno));
     if (!S_ISSOCK(status.st_mode))
         return ae_error_set(err, -EEXIST, "%s is there already, and is no socket",
                             address->sun_path);

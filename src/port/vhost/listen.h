@@ -15,7 +15,7 @@
 #define AE_VHOST_RETRY_MS 100 /* between attempts to connect */
 
 struct ae_vhost_listener {
-    int fd; /* -1: none */
+    int fd;       /* -1: none */
     dev_t device; /* of its name, to know it again */
     ino_t inode;
     struct sockaddr_un address;

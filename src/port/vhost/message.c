@@ -29,31 +29,32 @@ struct shape {
 };
 
 #define PART(size_least, size_most) ((struct part){(size_least), (size_most), 0, 0, 0})
-#define WITH(size_least, size_most, fds_least, fds_most, what)                                     \
+#define WITH(size_least, size_most, fds_least, fds_most, what) \
     ((struct part){(size_least), (size_most), (fds_least), (fds_most), VHOST_USER_TAKES_##what})
-#define OF(member)                                                                                 \
-    PART(sizeof(((union vhost_user_payload *)0)->member),                                          \
+#define OF(member)                                        \
+    PART(sizeof(((union vhost_user_payload *)0)->member), \
          sizeof(((union vhost_user_payload *)0)->member))
 #define NOTHING       PART(0, 0)
 #define MAYBE_EVENTFD WITH(8, 8, 0, 1, EVENTFD)
 #define CONFIG        PART(VHOST_USER_CONFIG_HEADER_SIZE, sizeof(struct vhost_user_config))
 
 #define SAY(id, what) [VHOST_USER_##id] = {.name = "VHOST_USER_" #id, .request = what}
-#define ASK(id, question, answer)                                                                  \
-    [VHOST_USER_##id] = {.name = "VHOST_USER_" #id, .request = question, .has_reply = true,        \
-                         .reply = answer}
+#define ASK(id, question, answer) \
+    [VHOST_USER_##                \
+        id] = {.name = "VHOST_USER_" #id, .request = question, .has_reply = true, .reply = answer}
 
 /*
  * Sizes that may differ are those that programs in use send differently: the inflight description
- * with and without its padding, a memory table with and without its empty places, an empty payload or
- * an unused number beside a descriptor.
+ * with and without its padding, a memory table with and without its empty places, an empty payload
+ * or an unused number beside a descriptor.
  */
 static const struct shape frontend[] = {
     ASK(GET_FEATURES, NOTHING, OF(u64)),
     SAY(SET_FEATURES, OF(u64)),
     SAY(SET_OWNER, NOTHING),
     SAY(RESET_OWNER, NOTHING),
-    SAY(SET_MEM_TABLE, WITH(8, sizeof(struct vhost_user_memory), 0, VHOST_USER_MAX_REGIONS, MEMORY)),
+    SAY(SET_MEM_TABLE,
+        WITH(8, sizeof(struct vhost_user_memory), 0, VHOST_USER_MAX_REGIONS, MEMORY)),
     SAY(SET_LOG_BASE, WITH(8, sizeof(struct vhost_user_log), 0, 1, MEMORY)),
     SAY(SET_LOG_FD, WITH(0, 8, 1, 1, EVENTFD)),
     SAY(SET_VRING_NUM, OF(state)),
@@ -152,8 +153,7 @@ static int check_header(const struct vhost_user_message *message, enum vhost_use
     if (!shape)
         return ae_error_set(err, -EPROTO, "vhost-user: message %u is not known", message->request);
     if ((message->flags & VHOST_USER_VERSION_MASK) != VHOST_USER_VERSION ||
-        (message->flags & ~known) ||
-        !(message->flags & VHOST_USER_REPLY_MASK) != !is_reply(kind))
+        (message->flags & ~known) || !(message->flags & VHOST_USER_REPLY_MASK) != !is_reply(kind))
         return ae_error_set(err, -EPROTO, "vhost-user: %s with flags 0x%x", shape->name,
                             message->flags);
     part = part_of(shape, kind);
@@ -188,9 +188,9 @@ static int check_payload(const struct vhost_user_message *message, enum vhost_us
         if (payload->memory.num_regions > VHOST_USER_MAX_REGIONS ||
             payload->memory.num_regions != message->fd_count ||
             message->size < 8 + payload->memory.num_regions * sizeof(struct vhost_user_region))
-            return ae_error_set(err, -EPROTO,
-                                "vhost-user: %s of %u regions in %u bytes with %u descriptors", name,
-                                payload->memory.num_regions, message->size, message->fd_count);
+            return ae_error_set(
+                err, -EPROTO, "vhost-user: %s of %u regions in %u bytes with %u descriptors", name,
+                payload->memory.num_regions, message->size, message->fd_count);
         return 0;
     case VHOST_USER_SET_VRING_KICK:
     case VHOST_USER_SET_VRING_CALL:
@@ -207,7 +207,7 @@ static int check_payload(const struct vhost_user_message *message, enum vhost_us
 }
 
 int ae_vhost_check(const struct vhost_user_message *message, enum vhost_user_kind kind,
-                     struct ae_error *err)
+                   struct ae_error *err)
 {
     const struct part *part;
     int rc = check_header(message, kind, err);
@@ -216,15 +216,13 @@ int ae_vhost_check(const struct vhost_user_message *message, enum vhost_user_kin
         return rc;
     part = part_of(shape_of(kind, message->request), kind);
     if (message->fd_count < part->fds_min || message->fd_count > part->fds_max)
-        return ae_error_set(err, -EPROTO,
-                            "vhost-user: %s with %u descriptors; %u to %u are possible",
-                            ae_vhost_name(kind, message->request), message->fd_count,
-                            part->fds_min, part->fds_max);
+        return ae_error_set(
+            err, -EPROTO, "vhost-user: %s with %u descriptors; %u to %u are possible",
+            ae_vhost_name(kind, message->request), message->fd_count, part->fds_min, part->fds_max);
     return check_payload(message, kind, err);
 }
 
-void ae_vhost_init(struct vhost_user_message *message, enum vhost_user_kind kind,
-                     uint32_t request)
+void ae_vhost_init(struct vhost_user_message *message, enum vhost_user_kind kind, uint32_t request)
 {
     memset(message, 0, sizeof(*message));
     message->request = request;
@@ -278,8 +276,8 @@ void ae_vhost_stream_drop(struct vhost_user_stream *stream)
 }
 
 /*
- * Takes over what came with some bytes. None is closed here, those that are too many neither: who closes
- * one may have to wait, and has to say first that it is no good.
+ * Takes over what came with some bytes. None is closed here, those that are too many neither: who
+ * closes one may have to wait, and has to say first that it is no good.
  */
 static int take_fds(struct vhost_user_stream *stream, struct msghdr *header, struct ae_error *err)
 {
@@ -319,7 +317,9 @@ static int read_some(struct vhost_user_stream *stream, void *to, size_t want, st
         uint8_t bytes[CMSG_SPACE(VHOST_USER_SENT_FDS * sizeof(int))];
     } control;
     struct iovec piece = {.iov_base = to, .iov_len = want};
-    struct msghdr header = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control,
+    struct msghdr header = {.msg_iov = &piece,
+                            .msg_iovlen = 1,
+                            .msg_control = &control,
                             .msg_controllen = sizeof(control)};
     ssize_t got = recvmsg(stream->fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
@@ -362,7 +362,7 @@ int ae_vhost_stream_read(struct vhost_user_stream *stream, enum vhost_user_kind 
 }
 
 int ae_vhost_receive(struct vhost_user_stream *stream, enum vhost_user_kind kind, int timeout_ms,
-                       struct vhost_user_message *message, struct ae_error *err)
+                     struct vhost_user_message *message, struct ae_error *err)
 {
     int64_t deadline = timeout_ms > 0 ? ae_now_ms() + timeout_ms : 0;
     int rc;
@@ -379,9 +379,10 @@ int ae_vhost_receive(struct vhost_user_stream *stream, enum vhost_user_kind kind
     return rc;
 }
 
-/* A message is far smaller than the socket's buffer, so that the kernel takes all of it or nothing. */
+/* A message is far smaller than the socket's buffer, so that the kernel takes all of it or
+ * nothing. */
 int ae_vhost_send(int fd, const struct vhost_user_message *message, int timeout_ms,
-                    struct ae_error *err)
+                  struct ae_error *err)
 {
     union {
         struct cmsghdr align;
@@ -413,7 +414,8 @@ int ae_vhost_send(int fd, const struct vhost_user_message *message, int timeout_
            wait_for(fd, POLLOUT, deadline));
     if (sent < 0)
         return ae_error_set(err, errno == EINTR ? -EAGAIN : -errno,
-                            "vhost-user: sending message %u: %s", message->request, strerror(errno));
+                            "vhost-user: sending message %u: %s", message->request,
+                            strerror(errno));
     if ((size_t)sent != VHOST_USER_HEADER_SIZE + message->size)
         return ae_error_set(err, -EIO, "vhost-user: message %u was sent in part", message->request);
     return 0;

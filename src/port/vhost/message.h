@@ -3,9 +3,9 @@
 #define AE_PORT_VHOST_MESSAGE_H
 
 /*
- * Messages of the vhost-user protocol, as both ends of the socket see them. Names, numbers and layouts
- * are those of "Vhost-user Protocol" (docs/interop/vhost-user.rst in QEMU); numbers are in the byte
- * order of the machine.
+ * Messages of the vhost-user protocol, as both ends of the socket see them. Names, numbers and
+ * layouts are those of "Vhost-user Protocol" (docs/interop/vhost-user.rst in QEMU); numbers are in
+ * the byte order of the machine.
  *
  * What a message may look like - its size, its flags, how many descriptors come with it - is in one
  * table (vhost/message.c). A message that was received passed it: who gets one checks only what the
@@ -199,9 +199,9 @@ struct vhost_user_message {
 /* Who says it, and is it an answer? */
 enum vhost_user_kind {
     VHOST_USER_FRONTEND_REQUEST,
-    VHOST_USER_BACKEND_REPLY,    /* to a front-end's request */
+    VHOST_USER_BACKEND_REPLY, /* to a front-end's request */
     VHOST_USER_BACKEND_REQUEST,
-    VHOST_USER_FRONTEND_REPLY,   /* to a back-end's request */
+    VHOST_USER_FRONTEND_REPLY, /* to a back-end's request */
 };
 
 /* "VHOST_USER_SET_OWNER"; "unknown" for a number that is not in the table. */
@@ -220,11 +220,10 @@ bool ae_vhost_has_reply(uint32_t request);
 
 /* Is it one of the table, with a size, flags and descriptors as there? -EPROTO says what is not. */
 int ae_vhost_check(const struct vhost_user_message *message, enum vhost_user_kind kind,
-                     struct ae_error *err);
+                   struct ae_error *err);
 
 /* Makes an empty one: no payload, no descriptors. */
-void ae_vhost_init(struct vhost_user_message *message, enum vhost_user_kind kind,
-                     uint32_t request);
+void ae_vhost_init(struct vhost_user_message *message, enum vhost_user_kind kind, uint32_t request);
 
 /* Closes the descriptors that are still in it. To keep one, take it: ae_vhost_take_fd. */
 void ae_vhost_close_fds(struct vhost_user_message *message);
@@ -247,28 +246,29 @@ void ae_vhost_stream_init(struct vhost_user_stream *stream, int fd);
 void ae_vhost_stream_drop(struct vhost_user_stream *stream);
 
 /*
- * Reads on as far as the bytes that are there go. 1: `partial` is a whole message, checked. 0: not yet.
- * Negative: as of ae_vhost_receive, and nothing was closed. No descriptor of the peer's is, ever.
+ * Reads on as far as the bytes that are there go. 1: `partial` is a whole message, checked. 0: not
+ * yet. Negative: as of ae_vhost_receive, and nothing was closed. No descriptor of the peer's is,
+ * ever.
  */
 int ae_vhost_stream_read(struct vhost_user_stream *stream, enum vhost_user_kind kind,
                          struct ae_error *err);
 
 /*
- * Receives one message; never reads past its end. 1: here it is, checked, its descriptors the caller's
- * (close-on-exec). 0: not all of it arrived within timeout_ms (0: do not wait); call again for the
- * rest. Negative: -ECONNRESET the other end is gone, -EPROTO it sent nonsense; then no descriptor
- * stays open and the stream is at its beginning: close it. Closing may wait for the peer; an owner has this
- * done for it (vhost/receiver.h).
+ * Receives one message; never reads past its end. 1: here it is, checked, its descriptors the
+ * caller's (close-on-exec). 0: not all of it arrived within timeout_ms (0: do not wait); call again
+ * for the rest. Negative: -ECONNRESET the other end is gone, -EPROTO it sent nonsense; then no
+ * descriptor stays open and the stream is at its beginning: close it. Closing may wait for the
+ * peer; an owner has this done for it (vhost/receiver.h).
  */
 int ae_vhost_receive(struct vhost_user_stream *stream, enum vhost_user_kind kind, int timeout_ms,
-                       struct vhost_user_message *message, struct ae_error *err);
+                     struct vhost_user_message *message, struct ae_error *err);
 
 /*
  * Sends one message whole, with its descriptors, which stay the caller's. -EAGAIN: no room within
  * timeout_ms; nothing was sent. Never raises SIGPIPE.
  */
 int ae_vhost_send(int fd, const struct vhost_user_message *message, int timeout_ms,
-                    struct ae_error *err);
+                  struct ae_error *err);
 
 _Static_assert(sizeof(struct vhost_user_region) == 32, "a region");
 _Static_assert(sizeof(struct vhost_user_vring_addr) == 40, "a vring address description");

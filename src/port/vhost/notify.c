@@ -53,8 +53,9 @@ static long submit(const struct ae_vhost_notifier *notifier, uint64_t buffer, in
 
 bool ae_vhost_is_eventfd(const struct ae_vhost_notifier *notifier, int fd)
 {
-    /* What is to be signalled is looked up first: EINVAL, it is no eventfd; EBADF, it is but a name (O_PATH).
-     * Then what is to be done is found impossible: reading to where no program has memory. */
+    /* What is to be signalled is looked up first: EINVAL, it is no eventfd; EBADF, it is but a name
+     * (O_PATH). Then what is to be done is found impossible: reading to where no program has
+     * memory. */
     return submit(notifier, UINT64_MAX, fd) < 0 && errno == EFAULT;
 }
 

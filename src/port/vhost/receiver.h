@@ -62,8 +62,8 @@ int ae_vhost_peer_open(struct ae_vhost_peer *peer, struct ae_vhost_receivers *re
 int ae_vhost_peer_receive(const struct ae_vhost_peer *peer, struct vhost_user_message *message,
                           struct ae_error *err);
 
-/* Has the other end hung up? Known sooner than by receiving, and what it said last may be unread.
- */
+/* Has the other end hung up? Known sooner than by receiving, and what it said last may be
+ * unread. */
 bool ae_vhost_peer_gone(const struct ae_vhost_peer *peer);
 
 /* Hangs up, whatever lies in the connection. */
@@ -82,8 +82,8 @@ struct ae_vhost_receiver {
     struct ae_vhost_notifier notifier;
 };
 
-/* Are its descriptors what the message is for? Sets file_sizes. -EPROTO names the one that is not.
- */
+/* Are its descriptors what the message is for? Sets file_sizes. -EPROTO names the one that is
+ * not. */
 int ae_vhost_vet(struct vhost_user_message *message, enum vhost_user_kind kind,
                  const struct ae_vhost_notifier *notifier, struct ae_error *err);
 

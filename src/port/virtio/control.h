@@ -3,8 +3,8 @@
 #define AE_PORT_VIRTIO_CONTROL_H
 
 /*
- * The control virtqueue (OASIS VIRTIO 1.2, 5.1.6.5), the owner's: one command at a time. Either form
- * of ring, in AE_VIRTIO_CONTROL_BYTES of memory that the device reaches, and no worker.
+ * The control virtqueue (OASIS VIRTIO 1.2, 5.1.6.5), the owner's: one command at a time. Either
+ * form of ring, in AE_VIRTIO_CONTROL_BYTES of memory that the device reaches, and no worker.
  */
 
 #include "port/port.h"
@@ -24,9 +24,10 @@ struct ae_virtio_control {
     void (*notify)(void *context);
     void *context;
     unsigned timeout_ms;
-    bool busy;         /* a command is under way */
-    bool lost;         /* one was never answered: the queue must be reset */
-    uint16_t head;     /* packed: the slot of the command under way, and the wrap counter it was given */
+    bool busy; /* a command is under way */
+    bool lost; /* one was never answered: the queue must be reset */
+    /* Packed: the slot of the command under way, and the wrap counter it was given. */
+    uint16_t head;
     bool head_wrap;
 };
 
@@ -35,19 +36,20 @@ struct ae_virtio_control {
 #define AE_VIRTIO_CONTROL_DRIVER      1024
 #define AE_VIRTIO_CONTROL_DEVICE      1280
 
-/* Sends a command. -EMSGSIZE: longer than AE_VIRTIO_CONTROL_DATA; -EBUSY: one is under way; -ENOLINK: the
- * queue is lost. */
+/* Sends a command. -EMSGSIZE: longer than AE_VIRTIO_CONTROL_DATA; -EBUSY: one is under way;
+ * -ENOLINK: the queue is lost. */
 int ae_virtio_control_begin(struct ae_virtio_control *control, uint8_t class, uint8_t command,
                             const void *data, size_t length, struct ae_error *err);
 
-/* Whether it is answered, without waiting. -EAGAIN: not yet; -EIO: the device answered VIRTIO_NET_ERR. */
+/* Whether it is answered, without waiting. -EAGAIN: not yet; -EIO: the device answered
+ * VIRTIO_NET_ERR. */
 int ae_virtio_control_look(struct ae_virtio_control *control, struct ae_error *err);
 
 /* No answer is waited for any more: the queue is lost until it is reset. */
 void ae_virtio_control_give_up(struct ae_virtio_control *control);
 
-/* Sends a command and waits for its answer, timeout_ms at most: only while a port starts. -ETIMEDOUT: none
- * came, and the queue is lost; else as the calls above. */
+/* Sends a command and waits for its answer, timeout_ms at most: only while a port starts.
+ * -ETIMEDOUT: none came, and the queue is lost; else as the calls above. */
 int ae_virtio_control_send(struct ae_virtio_control *control, uint8_t class, uint8_t command,
                            const void *data, size_t length, struct ae_error *err);
 

@@ -3,12 +3,12 @@
 #define AE_PORT_VIRTIO_DRIVER_H
 
 /*
- * What the split and the packed form of the driver's half share: the network header before each frame
- * and what is believed of it.
+ * What the split and the packed form of the driver's half share: the network header before each
+ * frame and what is believed of it.
  *
  * Header and frame are one descriptor: the header lies in the packet's headroom, right before the
- * frame. The functions are inline and take what start-up settled as constants, so that each instance
- * of a burst function has only the tests that it needs.
+ * frame. The functions are inline and take what start-up settled as constants, so that each
+ * instance of a burst function has only the tests that it needs.
  */
 
 #include <string.h>
@@ -17,8 +17,8 @@
 #include "port/sendable.h"
 #include "port/virtio/queue.h"
 
-#define AE_VIRTIO_HEADER    ((uint32_t)sizeof(struct virtio_net_hdr))
-#define AE_VIRTIO_REFILL    32u /* receive descriptors are given back in as many */
+#define AE_VIRTIO_HEADER ((uint32_t)sizeof(struct virtio_net_hdr))
+#define AE_VIRTIO_REFILL 32u /* receive descriptors are given back in as many */
 
 #define AE_VIRTIO_SEND_CHECKSUM \
     ((uint32_t)(AE_PACKET_SEND_UDP_CHECKSUM | AE_PACKET_SEND_TCP_CHECKSUM))
@@ -40,11 +40,11 @@ struct ae_virtio_driver {
     void (*free)(struct ae_virtio_driver *driver);
     void (*stand)(struct ae_virtio_driver *driver, uint16_t positions[2]); /* ae_virtio_positions */
     struct ae_sendable sendable;
-    uint32_t stride;     /* from one packet's buffer to the next one's */
+    uint32_t stride;        /* from one packet's buffer to the next one's */
     uint64_t first_address; /* where the pool's first packet is received into */
-    uint32_t space;      /* bytes from there: header and frame */
-    uint32_t pieces;     /* of a frame in several buffers, still to be dropped */
-    uint32_t starved;    /* receive descriptors that the pool has no packet for */
+    uint32_t space;         /* bytes from there: header and frame */
+    uint32_t pieces;        /* of a frame in several buffers, still to be dropped */
+    uint32_t starved;       /* receive descriptors that the pool has no packet for */
     bool in_order;
     bool broken;
 };
@@ -66,8 +66,7 @@ _Static_assert(VIRTQ_USED_F_NO_NOTIFY == RING_EVENT_FLAGS_DISABLE, "one test for
 
 /* After the new entries were published. suppression: the flags of the device's part of the ring. */
 static inline void ae_virtio_tell(const struct ae_virtio_doorbell *doorbell,
-                                  const uint16_t *suppression, uint16_t next_off,
-                                  bool next_wrap)
+                                  const uint16_t *suppression, uint16_t next_off, bool next_wrap)
 {
     /* Always stored, never tested: pairs with the exchange of the owner, who must see the entries
      * that were published before. The owner reads the suppression word in our place. */
@@ -87,19 +86,21 @@ static inline void ae_virtio_starve(struct ae_virtio_driver *driver, uint32_t co
     driver->starved = count;
 }
 
-/* What the header says of the checksum; false: what it says cannot be. Completes one that the device
- * left to us (5.1.6.4.1), so that the frame is good wherever it goes next. */
+/* What the header says of the checksum; false: what it says cannot be. Completes one that the
+ * device left to us (5.1.6.4.1), so that the frame is good wherever it goes next. */
 bool ae_virtio_checksum_in(struct ae_packet *packet);
 
 /* A frame of several buffers, or a count that cannot be: counted. */
 void ae_virtio_pieces(struct ae_virtio_driver *driver, uint16_t num_buffers);
 
 /* A buffer in which the device says it wrote `written` bytes: is it one whole good frame, then the
- * caller's? If not, it is counted and back in the pool. Ports' buffers hold the longest frame of the
- * MTU, so one in several buffers is too long. */
-static inline __attribute__((always_inline)) bool
-ae_virtio_take(struct ae_virtio_driver *driver, struct ae_packet *packet, uint32_t written,
-               const bool mergeable, const bool checksum)
+ * caller's? If not, it is counted and back in the pool. Ports' buffers hold the longest frame of
+ * the MTU, so one in several buffers is too long. */
+static inline __attribute__((always_inline)) bool ae_virtio_take(struct ae_virtio_driver *driver,
+                                                                 struct ae_packet *packet,
+                                                                 uint32_t written,
+                                                                 const bool mergeable,
+                                                                 const bool checksum)
 {
     uint32_t length = written - AE_VIRTIO_HEADER;
     bool good;
@@ -132,8 +133,8 @@ ae_virtio_take(struct ae_virtio_driver *driver, struct ae_packet *packet, uint32
 /* Writes a header that asks for a checksum; false: the request cannot be. */
 bool ae_virtio_checksum_out(struct ae_packet *packet);
 
-/* Writes the header; false: this frame cannot be sent. A header that is zero already stays as it is,
- * so that its cache line stays with whoever reads it. The packet is the driver's afterwards. */
+/* Writes the header; false: this frame cannot be sent. A header that is zero already stays as it
+ * is, so that its cache line stays with whoever reads it. The packet is the driver's afterwards. */
 static inline bool ae_virtio_prepare(const struct ae_sendable *sendable, struct ae_packet *packet,
                                      const bool checksum)
 {
@@ -158,8 +159,7 @@ static inline bool ae_virtio_prepare(const struct ae_sendable *sendable, struct 
 /* What the device calls the header before a frame. */
 static inline uint64_t ae_virtio_send_address(const struct ae_packet *packet)
 {
-    return packet->buffer_iova.value + (uint64_t)(packet->data - packet->buffer) -
-           AE_VIRTIO_HEADER;
+    return packet->buffer_iova.value + (uint64_t)(packet->data - packet->buffer) - AE_VIRTIO_HEADER;
 }
 
 /* Where a packet is received into: by its place in the pool, so that it need not be looked at. */

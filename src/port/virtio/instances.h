@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * One burst function for each of what start-up may settle, and the tables to choose from. Included by
- * virtio/split.c and virtio/packed.c behind their own receive_burst and send_burst, so that each instance
- * is made of the form's code with constants in it. Not a header like others: no guard, once per form.
+ * One burst function for each of what start-up may settle, and the tables to choose from. Included
+ * by virtio/split.c and virtio/packed.c behind their own receive_burst and send_burst, so that each
+ * instance is made of the form's code with constants in it. Not a header like others: no guard,
+ * once per form.
  */
 
-#define RECEIVE(name, in_order, mergeable, checksum)                                    \
+#define RECEIVE(name, in_order, mergeable, checksum)                                        \
     static uint16_t name(struct ae_queue *base, struct ae_packet **packets, uint16_t count) \
-    {                                                                                   \
-        return receive_burst(base, packets, count, in_order, mergeable, checksum);      \
+    {                                                                                       \
+        return receive_burst(base, packets, count, in_order, mergeable, checksum);          \
     }
-#define SEND(name, in_order, checksum)                                                  \
+#define SEND(name, in_order, checksum)                                                      \
     static uint16_t name(struct ae_queue *base, struct ae_packet **packets, uint16_t count) \
-    {                                                                                   \
-        return send_burst(base, packets, count, in_order, checksum);                    \
+    {                                                                                       \
+        return send_burst(base, packets, count, in_order, checksum);                        \
     }
 
 RECEIVE(receive_plain, false, false, false)

@@ -6,8 +6,8 @@
  * A virtio network device (OASIS VIRTIO 1.2, 5.1), whatever its transport: which features to take,
  * what the device says of itself, where the rings of a queue pair are.
  *
- * The two transports are virtio/pci.c (over VFIO) and vhost/front/front.c (over a socket); both rings are
- * virtio/split.c and virtio/packed.c.
+ * The two transports are virtio/pci.c (over VFIO) and vhost/front/front.c (over a socket); both
+ * rings are virtio/split.c and virtio/packed.c.
  */
 
 #include "port/port.h"
@@ -32,8 +32,9 @@ static inline struct ae_virtio_handoff *ae_virtio_handoff(struct ae_port_handoff
     return (struct ae_virtio_handoff *)handoff->driver_private;
 }
 
-/* The choices that a spec may make: packed, in_order, mrg_rxbuf, csum, rss; on or off, without a choice
- * whatever the device offers, but for mrg_rxbuf. And vlan, a number: the one whose tagged frames are let in. */
+/* The choices that a spec may make: packed, in_order, mrg_rxbuf, csum, rss; on or off, without a
+ * choice whatever the device offers, but for mrg_rxbuf. And vlan, a number: the one whose tagged
+ * frames are let in. */
 extern const char *const ae_virtio_keys[];
 
 /*

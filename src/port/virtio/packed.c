@@ -3,10 +3,11 @@
 /*
  * The driver's half of a pair of packed virtqueues (virtio 1.2, 2.8), polled.
  *
- * One ring, which both sides write. A burst is written from its last descriptor down to its first, so
- * the device sees nothing of it before the first one's flags, and the line that it polls is written
- * last and left alone from then on. A buffer id becomes free at the place where it came back, and is
- * given again at that place one round later: while the device works in order, id and place are one.
+ * One ring, which both sides write. A burst is written from its last descriptor down to its first,
+ * so the device sees nothing of it before the first one's flags, and the line that it polls is
+ * written last and left alone from then on. A buffer id becomes free at the place where it came
+ * back, and is given again at that place one round later: while the device works in order, id and
+ * place are one.
  */
 
 #include <errno.h>
@@ -111,7 +112,8 @@ static uint32_t batch_up_to(struct queue *queue, const struct ring *ring, struct
     return length;
 }
 
-/* Not in order: takes back the buffer that the device says it is done with; false: it never had it. */
+/* Not in order: takes back the buffer that the device says it is done with; false: it never had
+ * it. */
 static inline bool come_back(struct ring *ring, struct place place, uint32_t id)
 {
     if (ae_unlikely(id >= ring->size || !ring->away[id]))
@@ -123,10 +125,11 @@ static inline bool come_back(struct ring *ring, struct place place, uint32_t id)
 
 /* ---- Making descriptors available ---- */
 
-/* Gives the descriptor at this place. The burst's first one is given last: it makes all available. */
+/* Gives the descriptor at this place. The burst's first one is given last: it makes all
+ * available. */
 static inline void give(const struct ring *ring, struct place place, bool first,
-                        struct ae_packet *packet, uint64_t address, uint32_t length,
-                        uint32_t flags, const bool in_order)
+                        struct ae_packet *packet, uint64_t address, uint32_t length, uint32_t flags,
+                        const bool in_order)
 {
     uint32_t id = in_order ? place.index : ring->order[place.index];
     struct pvirtq_desc *desc = &ring->desc[place.index];
@@ -159,10 +162,9 @@ static inline void given(struct ring *ring, uint32_t count)
 
 /* ---- Receive ---- */
 
-/* Gives every free descriptor a packet, as far as there are any: what the caller put last to what was
- * received last. */
-static inline __attribute__((always_inline)) void refill(struct queue *queue,
-                                                         const bool in_order)
+/* Gives every free descriptor a packet, as far as there are any: what the caller put last to what
+ * was received last. */
+static inline __attribute__((always_inline)) void refill(struct queue *queue, const bool in_order)
 {
     struct ring *ring = &queue->receive;
     struct ae_pool *pool = queue->driver.base.pool;
@@ -180,16 +182,15 @@ static inline __attribute__((always_inline)) void refill(struct queue *queue,
     for (uint32_t step = count; step-- > 0;) {
         place = before(place, view.size);
         give(&view, place, step == 0, packets[step],
-             ae_virtio_receive_address(&driver, packets[step]), driver.space,
-             VIRTQ_DESC_F_WRITE, in_order);
+             ae_virtio_receive_address(&driver, packets[step]), driver.space, VIRTQ_DESC_F_WRITE,
+             in_order);
     }
     given(ring, count);
 }
 
 /* A batch of which only the last buffer is told of: those skipped are full to the brim, longer than
  * any frame of this port. Dropped whole. Returns its length; 0: the ring is broken. */
-static uint32_t drop_batch(struct queue *queue, struct place place, uint32_t id,
-                           uint32_t possible)
+static uint32_t drop_batch(struct queue *queue, struct place place, uint32_t id, uint32_t possible)
 {
     struct ring *ring = &queue->receive;
     uint64_t *bad = &queue->driver.base.counters->receive_bad_descriptors;
@@ -197,14 +198,13 @@ static uint32_t drop_batch(struct queue *queue, struct place place, uint32_t id,
 
     *bad += length;
     for (uint32_t i = 0; i < length; i++)
-        ae_pool_return(queue->driver.base.pool,
-                       ring->slots[after(place, i, ring->size).index]);
+        ae_pool_return(queue->driver.base.pool, ring->slots[after(place, i, ring->size).index]);
     return length;
 }
 
-static inline __attribute__((always_inline)) uint16_t
-receive_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count,
-              const bool in_order, const bool mergeable, const bool checksum)
+static inline __attribute__((always_inline)) uint16_t receive_burst(
+    struct ae_queue *base, struct ae_packet **packets, uint16_t count, const bool in_order,
+    const bool mergeable, const bool checksum)
 {
     struct queue *queue = (struct queue *)base;
     struct ring *ring = &queue->receive;
@@ -257,8 +257,7 @@ static void learn(struct queue *queue, uint32_t wanted)
     struct ring *ring = &queue->send;
 
     while (ring->used < wanted && ring->used < in_flight(ring) && is_used(ring->desc, ring->look)) {
-        uint32_t length = batch_up_to(queue, ring, ring->look,
-                                      used_here(ring->desc, ring->look).id,
+        uint32_t length = batch_up_to(queue, ring, ring->look, used_here(ring->desc, ring->look).id,
                                       in_flight(ring) - ring->used,
                                       &queue->driver.base.counters->send_bad_descriptors);
 
@@ -269,8 +268,8 @@ static void learn(struct queue *queue, uint32_t wanted)
     }
 }
 
-/* Puts `count` sent packets back, the oldest on top: so the next ones got from the pool are those of
- * the slots that are filled next. */
+/* Puts `count` sent packets back, the oldest on top: so the next ones got from the pool are those
+ * of the slots that are filled next. */
 static inline void put_in_order(struct queue *queue, uint32_t count)
 {
     struct ring *ring = &queue->send;
@@ -297,8 +296,7 @@ static void put_as_told(struct queue *queue, uint32_t wanted)
             uint32_t id = used_here(ring->desc, ring->look).id;
 
             if (ae_unlikely(!come_back(ring, ring->look, id))) {
-                ae_virtio_break(&queue->driver,
-                                &queue->driver.base.counters->send_bad_descriptors);
+                ae_virtio_break(&queue->driver, &queue->driver.base.counters->send_bad_descriptors);
                 wanted = found;
                 break;
             }
@@ -325,9 +323,11 @@ static void reclaim(struct queue *queue, uint32_t wanted, const bool in_order)
     put_in_order(queue, ring->used < wanted ? ring->used : wanted);
 }
 
-static inline __attribute__((always_inline)) uint16_t
-send_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count, const bool in_order,
-           const bool checksum)
+static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue *base,
+                                                                 struct ae_packet **packets,
+                                                                 uint16_t count,
+                                                                 const bool in_order,
+                                                                 const bool checksum)
 {
     struct queue *queue = (struct queue *)base;
     struct ring *ring = &queue->send;
@@ -429,7 +429,8 @@ static uint16_t stand_in(struct queue *queue, const struct ring *ring, uint64_t 
 
     for (; left && is_used(ring->desc, place); left -= length) {
         if (queue->driver.in_order)
-            length = batch_up_to(queue, ring, place, used_here(ring->desc, place).id, left, counter);
+            length =
+                batch_up_to(queue, ring, place, used_here(ring->desc, place).id, left, counter);
         if (length == 0)
             return 0;
         place = after(place, length, ring->size);

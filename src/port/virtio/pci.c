@@ -224,8 +224,8 @@ static int probe(struct ae_port_owner *owner, struct ae_error *err)
         rc = reset(virtio, err);
     if (!rc)
         rc = ae_virtio_choose(owner, offered(virtio), own, &virtio->features, err);
-    /* Without it the device takes what we give it for physical addresses (6.1), and ours never are.
-     */
+    /* Without it the device takes what we give it for physical addresses (6.1), and ours never
+     * are. */
     if (!rc && !has(virtio, VIRTIO_F_ACCESS_PLATFORM))
         rc = ae_error_set(err, -EPERM,
                           "virtio: the device does not offer VIRTIO_F_ACCESS_PLATFORM: it would "

@@ -66,8 +66,8 @@ int ae_virtio_pci_check(const struct ae_pci *pci, const struct ae_pci_config *co
 int ae_virtio_pci_select(struct virtio_pci *virtio, uint16_t queue, uint16_t *size,
                          struct ae_error *err);
 
-/* Where a queue is notified, in owner->registers: with VIRTIO_F_NOTIFICATION_DATA 4 bytes, else 2.
- */
+/* Where a queue is notified, in owner->registers: with VIRTIO_F_NOTIFICATION_DATA 4 bytes, else
+ * 2. */
 int ae_virtio_pci_notify_place(struct virtio_pci *virtio, uint16_t queue, uint32_t *offset,
                                struct ae_error *err);
 

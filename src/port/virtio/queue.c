@@ -29,9 +29,9 @@ struct ae_virtio_layout ae_virtio_ring_layout(uint16_t size, bool packed)
         /* The last two bytes of each are there for devices that write event indices unasked. */
         layout.device = layout.driver +
                         whole_lines(sizeof(struct virtq_avail) + (size + 1u) * sizeof(uint16_t));
-        layout.size = layout.device +
-                      whole_lines(sizeof(struct virtq_used) +
-                                  size * sizeof(struct virtq_used_elem) + sizeof(uint16_t));
+        layout.size =
+            layout.device + whole_lines(sizeof(struct virtq_used) +
+                                        size * sizeof(struct virtq_used_elem) + sizeof(uint16_t));
     }
     return layout;
 }
@@ -44,13 +44,14 @@ static int check_ring(const struct ae_virtio_ring *ring, const char *name, bool 
     bool power = !(ring->size & (ring->size - 1));
 
     if (ring->size < 2 || ring->size > VIRTQ_SIZE_MAX || (!packed && !power))
-        return ae_error_set(err, -EINVAL,
-                            "virtio: %s queue of %u descriptors; %s from 2 to %d are possible", name,
-                            ring->size, packed ? "any number" : "a power of two",
-                            VIRTQ_SIZE_MAX);
+        return ae_error_set(
+            err, -EINVAL, "virtio: %s queue of %u descriptors; %s from 2 to %d are possible", name,
+            ring->size, packed ? "any number" : "a power of two", VIRTQ_SIZE_MAX);
     if (!ring->memory || (uintptr_t)ring->memory % LINE)
-        return ae_error_set(err, -EINVAL, "virtio: memory of the %s queue at %p; it must be there, "
-                            "aligned to %u bytes", name, (void *)ring->memory, LINE);
+        return ae_error_set(err, -EINVAL,
+                            "virtio: memory of the %s queue at %p; it must be there, "
+                            "aligned to %u bytes",
+                            name, (void *)ring->memory, LINE);
     return 0;
 }
 
@@ -68,16 +69,15 @@ int ae_virtio_check_pair(const struct ae_virtio_pair *pair, bool packed, struct 
         return ae_error_set(err, -EINVAL,
                             "virtio: features 0x%llx do not go with %s rings of version 1",
                             (unsigned long long)pair->features, packed ? "packed" : "split");
-    if (pair->features & (VIRTIO_FEATURE(VIRTIO_F_EVENT_IDX) |
-                          VIRTIO_FEATURE(VIRTIO_NET_F_HASH_REPORT)))
+    if (pair->features &
+        (VIRTIO_FEATURE(VIRTIO_F_EVENT_IDX) | VIRTIO_FEATURE(VIRTIO_NET_F_HASH_REPORT)))
         return ae_error_set(err, -EINVAL,
                             "virtio: features 0x%llx: EVENT_IDX and HASH_REPORT are not served",
                             (unsigned long long)pair->features);
     if (pair->pool->packets[0].buffer_size < AE_PACKET_HEADROOM + longest)
-        return ae_error_set(err, -EINVAL,
-                            "virtio: buffers of %u bytes for an MTU of %u; they must hold %u",
-                            pair->pool->packets[0].buffer_size, pair->mtu,
-                            AE_PACKET_HEADROOM + longest);
+        return ae_error_set(
+            err, -EINVAL, "virtio: buffers of %u bytes for an MTU of %u; they must hold %u",
+            pair->pool->packets[0].buffer_size, pair->mtu, AE_PACKET_HEADROOM + longest);
     return 0;
 }
 

@@ -17,8 +17,8 @@
 #include "port/virtio/virtio.h"
 
 /* How the device is told of new buffers: by the flag if there is one, else by mmio or fd where the
- * device does not suppress it. The flag is the cheapest: the worker then never looks at suppression,
- * which is on a line that the device writes. */
+ * device does not suppress it. The flag is the cheapest: the worker then never looks at
+ * suppression, which is on a line that the device writes. */
 struct ae_virtio_doorbell {
     volatile uint8_t *mmio; /* PCI: the queue's notify address; NULL: none */
     int fd;                 /* an eventfd; -1: none. A system call: never in a quiet worker */
@@ -53,15 +53,14 @@ struct ae_virtio_pair {
     uint16_t mtu;
 };
 
-/* Features of the ring and of frames that both forms serve; a transport negotiates a subset of these
- * and of its own. */
-#define AE_VIRTIO_QUEUE_FEATURES                                                        \
-    (VIRTIO_FEATURE(VIRTIO_F_VERSION_1) | VIRTIO_FEATURE(VIRTIO_F_RING_PACKED) |        \
-     VIRTIO_FEATURE(VIRTIO_F_IN_ORDER) | VIRTIO_FEATURE(VIRTIO_F_ACCESS_PLATFORM) |     \
-     VIRTIO_FEATURE(VIRTIO_F_ORDER_PLATFORM) |                                          \
-     VIRTIO_FEATURE(VIRTIO_F_NOTIFICATION_DATA) | VIRTIO_FEATURE(VIRTIO_NET_F_CSUM) |   \
-     VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM) | VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF) | \
-     VIRTIO_FEATURE(VIRTIO_NET_F_MTU))
+/* Features of the ring and of frames that both forms serve; a transport negotiates a subset of
+ * these and of its own. */
+#define AE_VIRTIO_QUEUE_FEATURES                                                            \
+    (VIRTIO_FEATURE(VIRTIO_F_VERSION_1) | VIRTIO_FEATURE(VIRTIO_F_RING_PACKED) |            \
+     VIRTIO_FEATURE(VIRTIO_F_IN_ORDER) | VIRTIO_FEATURE(VIRTIO_F_ACCESS_PLATFORM) |         \
+     VIRTIO_FEATURE(VIRTIO_F_ORDER_PLATFORM) | VIRTIO_FEATURE(VIRTIO_F_NOTIFICATION_DATA) | \
+     VIRTIO_FEATURE(VIRTIO_NET_F_CSUM) | VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM) |          \
+     VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF) | VIRTIO_FEATURE(VIRTIO_NET_F_MTU))
 
 /*
  * Makes the rings new and fills the receive ring from the pool. Sets base.pool to the pool given,
@@ -82,14 +81,15 @@ void ae_virtio_detach(struct ae_queue *queue);
 
 /*
  * The rings as new, for a device that begins again: packets in flight are back in the pool, the
- * receive ring is full. Frames that were not yet sent are lost. The device must not look at the rings.
+ * receive ring is full. Frames that were not yet sent are lost. The device must not look at the
+ * rings.
  */
 void ae_virtio_reset(struct ae_queue *queue);
 
 /*
- * Where the used buffers end in the receive and in the send ring, for a device that goes on where another
- * stopped: split the used ring's idx, packed the place with the wrap counter in bit 15. False: the
- * ring is broken. The device must not look at the rings.
+ * Where the used buffers end in the receive and in the send ring, for a device that goes on where
+ * another stopped: split the used ring's idx, packed the place with the wrap counter in bit 15.
+ * False: the ring is broken. The device must not look at the rings.
  */
 bool ae_virtio_positions(struct ae_queue *queue, uint16_t positions[2]);
 

@@ -3,12 +3,12 @@
 /*
  * The driver's half of a pair of split virtqueues (virtio 1.2, 2.7), polled.
  *
- * Places in the two rings run freely over 16 bits. A descriptor becomes free at the place of the used
- * ring where it came back, and is given again at the same place of the available ring one round later;
- * so the available ring stays as it was while the device works in order, and only its index is
- * written. The same holds of descriptors: the pool is a stack, and packets are put on it and taken off
- * it such that a slot tends to get the packet that it had. A line that is not written stays in both
- * CPUs' caches.
+ * Places in the two rings run freely over 16 bits. A descriptor becomes free at the place of the
+ * used ring where it came back, and is given again at the same place of the available ring one
+ * round later; so the available ring stays as it was while the device works in order, and only its
+ * index is written. The same holds of descriptors: the pool is a stack, and packets are put on it
+ * and taken off it such that a slot tends to get the packet that it had. A line that is not written
+ * stays in both CPUs' caches.
  */
 
 #include <errno.h>
@@ -109,10 +109,9 @@ static inline bool come_back(struct ring *ring, uint32_t place, uint32_t id)
 
 /* ---- Receive ---- */
 
-/* Gives every free descriptor a packet, as far as there are any: what the caller put last to what was
- * received last. */
-static inline __attribute__((always_inline)) void refill(struct queue *queue,
-                                                         const bool in_order)
+/* Gives every free descriptor a packet, as far as there are any: what the caller put last to what
+ * was received last. */
+static inline __attribute__((always_inline)) void refill(struct queue *queue, const bool in_order)
 {
     struct ring *ring = &queue->receive;
     struct ae_pool *pool = queue->driver.base.pool;
@@ -135,8 +134,8 @@ static inline __attribute__((always_inline)) void refill(struct queue *queue,
     publish(ring);
 }
 
-/* A batch of which only the last entry was written (2.7.9): those skipped are full to the brim, longer
- * than any frame of this port. Dropped whole. Returns its length; 0: the ring is broken. */
+/* A batch of which only the last entry was written (2.7.9): those skipped are full to the brim,
+ * longer than any frame of this port. Dropped whole. Returns its length; 0: the ring is broken. */
 static uint32_t drop_batch(struct queue *queue, uint32_t place, uint32_t id, uint32_t ready)
 {
     struct ring *ring = &queue->receive;
@@ -151,9 +150,9 @@ static uint32_t drop_batch(struct queue *queue, uint32_t place, uint32_t id, uin
     return length;
 }
 
-static inline __attribute__((always_inline)) uint16_t
-receive_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count,
-              const bool in_order, const bool mergeable, const bool checksum)
+static inline __attribute__((always_inline)) uint16_t receive_burst(
+    struct ae_queue *base, struct ae_packet **packets, uint16_t count, const bool in_order,
+    const bool mergeable, const bool checksum)
 {
     struct queue *queue = (struct queue *)base;
     struct ring *ring = &queue->receive;
@@ -177,8 +176,8 @@ receive_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count,
         struct virtq_used_elem elem = used_at(ring, place);
 
         if (in_order && ae_unlikely(elem.id != place)) {
-            uint32_t batch = drop_batch(queue, place, elem.id,
-                                        (uint16_t)(ring->seen - first - done));
+            uint32_t batch =
+                drop_batch(queue, place, elem.id, (uint16_t)(ring->seen - first - done));
 
             if (batch == 0)
                 break;
@@ -202,8 +201,8 @@ receive_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count,
 
 /* ---- Send ---- */
 
-/* Puts `count` sent packets back, the oldest on top: so the next ones got from the pool are those of
- * the slots that are filled next. In order, where the index says it all, no entry is read. */
+/* Puts `count` sent packets back, the oldest on top: so the next ones got from the pool are those
+ * of the slots that are filled next. In order, where the index says it all, no entry is read. */
 static inline void put_in_order(struct queue *queue, uint32_t count)
 {
     struct ring *ring = &queue->send;
@@ -226,8 +225,7 @@ static void put_as_told(struct queue *queue, uint32_t count)
             uint32_t place = ring->done & ring->mask, id = used_at(ring, place).id;
 
             if (ae_unlikely(!come_back(ring, place, id))) {
-                ae_virtio_break(&queue->driver,
-                                &queue->driver.base.counters->send_bad_descriptors);
+                ae_virtio_break(&queue->driver, &queue->driver.base.counters->send_bad_descriptors);
                 count = found;
                 break;
             }
@@ -270,9 +268,11 @@ static inline void fill(struct ring *ring, uint32_t id, struct ae_packet *packet
         desc->len = length;
 }
 
-static inline __attribute__((always_inline)) uint16_t
-send_burst(struct ae_queue *base, struct ae_packet **packets, uint16_t count, const bool in_order,
-           const bool checksum)
+static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue *base,
+                                                                 struct ae_packet **packets,
+                                                                 uint16_t count,
+                                                                 const bool in_order,
+                                                                 const bool checksum)
 {
     struct queue *queue = (struct queue *)base;
     struct ring *ring = &queue->send;
@@ -392,8 +392,8 @@ static int make_ring(struct ring *ring, const struct ae_virtio_ring *from, struc
     ring->avail = (void *)(from->memory + layout.driver);
     ring->used = (void *)(from->memory + layout.device);
     ring->mask = (uint16_t)(from->size - 1);
-    ring->batch = from->size / 4u < AE_VIRTIO_REFILL ? (uint16_t)((from->size + 3) / 4)
-                                                     : AE_VIRTIO_REFILL;
+    ring->batch =
+        from->size / 4u < AE_VIRTIO_REFILL ? (uint16_t)((from->size + 3) / 4) : AE_VIRTIO_REFILL;
     ring->doorbell = from->doorbell;
     ring->slots = calloc(from->size, sizeof(*ring->slots));
     ring->order = calloc(from->size, sizeof(*ring->order));

@@ -7,8 +7,8 @@
  * 1 July 2022); the section is given with each. Both sides of a ring use these. The le16, le32 and
  * le64 of the text are plain integers here: every processor that Aether runs on is little-endian.
  *
- * The driver's half of a queue pair is in port/virtio/queue.h, the PCI transport's structures are in
- * port/virtio/pci_regs.h.
+ * The driver's half of a queue pair is in port/virtio/queue.h, the PCI transport's structures are
+ * in port/virtio/pci_regs.h.
  */
 
 #include <stdint.h>
@@ -64,8 +64,8 @@ struct virtq_avail {
 
 #define VIRTQ_AVAIL_F_NO_INTERRUPT 1u
 
-/* 2.7.8 The Virtqueue Used Ring: written by the device. With VIRTIO_F_EVENT_IDX, avail_event follows
- * ring[Queue Size]. */
+/* 2.7.8 The Virtqueue Used Ring: written by the device. With VIRTIO_F_EVENT_IDX, avail_event
+ * follows ring[Queue Size]. */
 struct virtq_used_elem {
     uint32_t id;
     uint32_t len;
@@ -105,9 +105,9 @@ struct pvirtq_event_suppress {
 #define RING_EVENT_FLAGS_DESC    2u
 
 /* 2.7, 2.8.10.1: what the parts have to be aligned to at least */
-#define VIRTQ_DESC_ALIGN  16
-#define VIRTQ_AVAIL_ALIGN 2
-#define VIRTQ_USED_ALIGN  4
+#define VIRTQ_DESC_ALIGN   16
+#define VIRTQ_AVAIL_ALIGN  2
+#define VIRTQ_USED_ALIGN   4
 #define PVIRTQ_EVENT_ALIGN 4
 
 _Static_assert(sizeof(struct virtq_desc) == 16, "2.7.5");
@@ -223,7 +223,8 @@ struct virtio_net_ctrl {
 #define VIRTIO_NET_CTRL_RX_NOUNI    4
 #define VIRTIO_NET_CTRL_RX_NOBCAST  5
 
-/* 5.1.6.5.2 Setting MAC Address Filtering: TABLE_SET is two of virtio_net_ctrl_mac, unicast first */
+/* 5.1.6.5.2 Setting MAC Address Filtering: TABLE_SET is two of virtio_net_ctrl_mac, unicast
+ * first */
 #define VIRTIO_NET_CTRL_MAC           1
 #define VIRTIO_NET_CTRL_MAC_TABLE_SET 0
 #define VIRTIO_NET_CTRL_MAC_ADDR_SET  1

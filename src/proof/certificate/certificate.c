@@ -11,8 +11,8 @@
 #include "base/error.h"
 #include "base/text.h"
 
-/* Of what the caller adds, so that all of it stays below AE_CERTIFICATE_MOST and can be read again.
- */
+/* Of what the caller adds, so that all of it stays below AE_CERTIFICATE_MOST and can be read
+ * again. */
 #define ADDED_MOST  (1 << 20)
 #define ADDED_DEPTH 32
 
@@ -105,13 +105,11 @@ static size_t depth_of(const json_t *value)
     const char *name;
     json_t *item;
 
-    json_array_foreach(value, i, item)
-    {
+    json_array_foreach (value, i, item) {
         depth = depth_of(item);
         deepest = depth > deepest ? depth : deepest;
     }
-    json_object_foreach((json_t *)(size_t)value, name, item)
-    {
+    json_object_foreach ((json_t *)(size_t)value, name, item) {
         depth = depth_of(item);
         deepest = depth > deepest ? depth : deepest;
     }
@@ -214,7 +212,7 @@ static void add_sum(char *text, size_t size, const json_t *all, const char *titl
     uint64_t sum = 0;
     json_t *row;
 
-    json_array_foreach(json_object_get(all, "rows"), i, row) {
+    json_array_foreach (json_object_get(all, "rows"), i, row) {
         if (strncmp(ae_certificate_text(row, "row"), prefix, strlen(prefix)) != 0)
             continue;
         seen++;
@@ -243,7 +241,8 @@ static void add_statement(struct ae_certificate *certificate, enum ae_proof_verd
         add_sum(text, sizeof(text), all, "interrupts", "irq:");
         add_sum(text, sizeof(text), all, ", softirqs", "softirq:");
         add_sum(text, sizeof(text), all, ", tasks put on the CPU", "sched:");
-        add_sum(text, sizeof(text), all, ", switches, faults and migrations of the worker", "task:");
+        add_sum(text, sizeof(text), all, ", switches, faults and migrations of the worker",
+                "task:");
     } else {
         snprintf(text, sizeof(text),
                  "This does not say that CPU %d was quiet: nothing was seen that disturbed it in "
@@ -279,7 +278,8 @@ enum ae_proof_verdict ae_certificate_finish(struct ae_certificate *certificate,
                              "no applied partition has CPU %d, so there is no evidence per knob",
                              certificate->cpu);
     if (!json_object_get(certificate->all, "gaps"))
-        ae_certificate_add(certificate, "gaps", "{\"measured\": false, \"why\": \"not asked for\"}");
+        ae_certificate_add(certificate, "gaps",
+                           "{\"measured\": false, \"why\": \"not asked for\"}");
     ae_certificate_add_reasons(certificate);
     verdict = ae_certificate_judge(certificate->all);
     json_object_set_new(certificate->all, "verdict", json_string(verdicts[verdict]));
@@ -296,7 +296,7 @@ enum ae_proof_verdict ae_certificate_judge(const json_t *all)
     json_t *row;
     size_t i;
 
-    json_array_foreach(json_object_get(all, "rows"), i, row)
+    json_array_foreach (json_object_get(all, "rows"), i, row)
         if (json_integer_value(json_object_get(row, "count")) != 0)
             return AE_PROOF_DISTURBED;
     if (json_array_size(json_object_get(all, "causes")))

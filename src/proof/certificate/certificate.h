@@ -63,8 +63,8 @@ struct ae_certificate_bytes {
     size_t length;
 };
 
-/* A regular file of at most `most` bytes, opened once. -EBADMSG: it is something else, or bigger.
- */
+/* A regular file of at most `most` bytes, opened once. -EBADMSG: it is something else, or
+ * bigger. */
 int ae_certificate_take(struct ae_certificate_bytes *bytes, const char *file, size_t most,
                         struct ae_error *err);
 

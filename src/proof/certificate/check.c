@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* A certificate comes from a file that anybody may have written: its shape is checked once, here. */
+/* A certificate comes from a file that anybody may have written: its shape is checked once,
+ * here. */
 
 #include "proof/certificate/certificate.h"
 
@@ -22,13 +23,12 @@ struct member {
 static const struct member answer_members[] = {
     {"answer", TEXT, true, NULL}, {"detail", TEXT, true, NULL}, {0}};
 
-static const struct member knob_members[] = {
-    {"knob", NAME, true, NULL},
-    {"tier", TEXT, true, NULL},
-    {"accepted", OBJECT, true, answer_members},
-    {"effective", OBJECT, true, answer_members},
-    {"quiet", OBJECT, true, answer_members},
-    {0}};
+static const struct member knob_members[] = {{"knob", NAME, true, NULL},
+                                             {"tier", TEXT, true, NULL},
+                                             {"accepted", OBJECT, true, answer_members},
+                                             {"effective", OBJECT, true, answer_members},
+                                             {"quiet", OBJECT, true, answer_members},
+                                             {0}};
 
 static const struct member row_members[] = {{"row", NAME, true, NULL},
                                             {"count", COUNT, true, NULL},
@@ -45,14 +45,19 @@ static const struct member journal_members[] = {{"knob", TEXT, true, NULL},
                                                 {"new", TEXT, true, NULL},
                                                 {0}};
 
-static const struct member partition_members[] = {
-    {"name", TEXT, true, NULL},    {"file", TEXT, true, NULL},   {"quiet_cpus", TEXT, true, NULL},
-    {"config", TEXT, false, NULL}, {"level", TEXT, false, NULL}, {"journal", OBJECTS, false, journal_members},
-    {0}};
+static const struct member partition_members[] = {{"name", TEXT, true, NULL},
+                                                  {"file", TEXT, true, NULL},
+                                                  {"quiet_cpus", TEXT, true, NULL},
+                                                  {"config", TEXT, false, NULL},
+                                                  {"level", TEXT, false, NULL},
+                                                  {"journal", OBJECTS, false, journal_members},
+                                                  {0}};
 
-static const struct member worker_members[] = {
-    {"pid", COUNT, true, NULL},      {"program", TEXT, false, NULL}, {"sha256", TEXT, false, NULL},
-    {"arguments", TEXTS, true, NULL}, {0}};
+static const struct member worker_members[] = {{"pid", COUNT, true, NULL},
+                                               {"program", TEXT, false, NULL},
+                                               {"sha256", TEXT, false, NULL},
+                                               {"arguments", TEXTS, true, NULL},
+                                               {0}};
 
 static const struct member call_members[] = {
     {"call", TEXT, true, NULL}, {"times", COUNT, true, NULL}, {"fate", TEXT, true, NULL}, {0}};
@@ -120,7 +125,7 @@ static int check_texts(const json_t *value, const struct member *member, const c
 
     if (!json_is_array(value))
         return wrong(where, member->name, "not a list", err);
-    json_array_foreach(value, i, text)
+    json_array_foreach (value, i, text)
         if (!json_is_string(text))
             return wrong(where, member->name, "not a list of texts", err);
     return 0;
@@ -135,7 +140,7 @@ static int check_names(const json_t *list, const struct member *member, const ch
     int rc = 0;
     size_t i;
 
-    json_array_foreach(list, i, object) {
+    json_array_foreach (list, i, object) {
         const char *name = ae_certificate_text(object, member->name);
 
         if (!rc && json_object_get(seen, name))
@@ -157,7 +162,7 @@ static int check_objects(const json_t *value, const struct member *member, const
     if (!json_is_array(value))
         return wrong(where, member->name, "not a list", err);
     snprintf(path, sizeof(path), "%s, ", member->name);
-    json_array_foreach(value, i, object)
+    json_array_foreach (value, i, object)
         if (!rc)
             rc = check_members(object, member->inside, path, err);
     if (!rc && member->inside->kind == NAME)
@@ -174,7 +179,7 @@ static int check_facts(const json_t *value, const struct member *member, const c
 
     if (!json_is_object(value))
         return wrong(where, member->name, "not an object", err);
-    json_object_foreach((json_t *)(size_t)value, name, fact)
+    json_object_foreach ((json_t *)(size_t)value, name, fact)
         if (!json_is_string(fact) && !json_is_boolean(fact))
             return wrong(where, member->name, "not made of texts", err);
     return 0;
@@ -204,7 +209,8 @@ static int check_member(const json_t *value, const struct member *member, const 
                    ? 0
                    : wrong(where, member->name, "no whole number from 0 on", err);
     case TRUTH:
-        return json_is_boolean(value) ? 0 : wrong(where, member->name, "neither true nor false", err);
+        return json_is_boolean(value) ? 0
+                                      : wrong(where, member->name, "neither true nor false", err);
     case TEXTS:
         return check_texts(value, member, where, err);
     case OBJECTS:

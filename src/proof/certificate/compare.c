@@ -35,7 +35,7 @@ const json_t *ae_compare_find(const json_t *list, const char *key, const char *v
     const json_t *item;
     size_t i;
 
-    json_array_foreach(list, i, item)
+    json_array_foreach (list, i, item)
         if (strcmp(ae_certificate_text(item, key), value) == 0)
             return item;
     return NULL;
@@ -55,7 +55,8 @@ static double seconds(const json_t *all)
 
 /* ---- Counters ---- */
 
-/* An interrupt with a number comes and goes with its device; the other rows belong to the kernel. */
+/* An interrupt with a number comes and goes with its device; the other rows belong to the
+ * kernel. */
 static bool belongs_to_device(const char *row)
 {
     return strncmp(row, "irq:", 4) == 0 && isdigit((unsigned char)row[4]);
@@ -71,8 +72,9 @@ static void compare_row(struct ae_compare *compare, const char *name, const json
     double chance = COUNTS_APART / seconds(compare->after);
 
     if (was == 0 && is > 0)
-        ae_compare_tell(compare, AE_CERTIFICATE_WORSE, "%s stood still%s, and now counts %" PRIu64
-                        " (%.3g a second)", name, before ? "" : " or was not there", is, is_rate);
+        ae_compare_tell(compare, AE_CERTIFICATE_WORSE,
+                        "%s stood still%s, and now counts %" PRIu64 " (%.3g a second)", name,
+                        before ? "" : " or was not there", is, is_rate);
     else if (is_rate > was_rate * factor + chance)
         ae_compare_tell(compare, AE_CERTIFICATE_WORSE, "%s: %.3g a second, was %.3g", name, is_rate,
                         was_rate);
@@ -80,8 +82,8 @@ static void compare_row(struct ae_compare *compare, const char *name, const json
         ae_compare_tell(compare, AE_CERTIFICATE_BETTER, "%s stands still, and counted %" PRIu64,
                         name, was);
     else if (was_rate > is_rate * factor + COUNTS_APART / seconds(compare->before))
-        ae_compare_tell(compare, AE_CERTIFICATE_BETTER, "%s: %.3g a second, was %.3g", name, is_rate,
-                        was_rate);
+        ae_compare_tell(compare, AE_CERTIFICATE_BETTER, "%s: %.3g a second, was %.3g", name,
+                        is_rate, was_rate);
 }
 
 static void compare_rows(struct ae_compare *compare)
@@ -90,13 +92,14 @@ static void compare_rows(struct ae_compare *compare)
     const json_t *after = json_object_get(compare->after, "rows");
     size_t i;
 
-    json_array_foreach(before, i, row) {
+    json_array_foreach (before, i, row) {
         const char *name = ae_certificate_text(row, "row");
 
         if (!ae_compare_find(after, "row", name) && !belongs_to_device(name))
-            ae_compare_tell(compare, AE_CERTIFICATE_WORSE, "evidence missing: the counter %s", name);
+            ae_compare_tell(compare, AE_CERTIFICATE_WORSE, "evidence missing: the counter %s",
+                            name);
     }
-    json_array_foreach(after, i, row) {
+    json_array_foreach (after, i, row) {
         const char *name = ae_certificate_text(row, "row");
 
         compare_row(compare, name, ae_compare_find(before, "row", name), row);
@@ -108,10 +111,11 @@ static void compare_causes(struct ae_compare *compare)
     const json_t *before = json_object_get(compare->before, "causes"), *cause;
     size_t i;
 
-    json_array_foreach(json_object_get(compare->after, "causes"), i, cause)
+    json_array_foreach (json_object_get(compare->after, "causes"), i, cause)
         if (!ae_compare_find(before, "cause", ae_certificate_text(cause, "cause")))
-            ae_compare_tell(compare, AE_CERTIFICATE_WORSE, "a cause that was not there: %s, %" PRIu64
-                            " times", ae_certificate_text(cause, "cause"), count(cause, "times"));
+            ae_compare_tell(compare, AE_CERTIFICATE_WORSE,
+                            "a cause that was not there: %s, %" PRIu64 " times",
+                            ae_certificate_text(cause, "cause"), count(cause, "times"));
 }
 
 /* ---- Evidence ---- */
@@ -122,7 +126,7 @@ static bool has_what(const json_t *list, const char *text)
     size_t length = strcspn(text, ":"), i;
     const json_t *item;
 
-    json_array_foreach(list, i, item) {
+    json_array_foreach (list, i, item) {
         const char *other = json_string_value(item);
 
         if (strcspn(other, ":") == length && strncmp(other, text, length) == 0)
@@ -137,10 +141,11 @@ static void compare_lacks(struct ae_compare *compare, const char *list, const ch
     const json_t *after = json_object_get(compare->after, list);
     size_t i;
 
-    json_array_foreach(after, i, text)
+    json_array_foreach (after, i, text)
         if (!has_what(before, json_string_value(text)))
-            ae_compare_tell(compare, AE_CERTIFICATE_WORSE, "%s: %s", title, json_string_value(text));
-    json_array_foreach(before, i, text)
+            ae_compare_tell(compare, AE_CERTIFICATE_WORSE, "%s: %s", title,
+                            json_string_value(text));
+    json_array_foreach (before, i, text)
         if (!has_what(after, json_string_value(text)))
             ae_compare_tell(compare, AE_CERTIFICATE_BETTER, "no longer %s: %s", title,
                             json_string_value(text));
@@ -169,7 +174,7 @@ static void compare_knobs(struct ae_compare *compare)
     const json_t *after = json_object_get(compare->after, "knobs"), *knob;
     size_t i;
 
-    json_array_foreach(json_object_get(compare->before, "knobs"), i, knob) {
+    json_array_foreach (json_object_get(compare->before, "knobs"), i, knob) {
         const char *name = ae_certificate_text(knob, "knob");
         const json_t *now = ae_compare_find(after, "knob", name);
 
@@ -190,15 +195,13 @@ static unsigned rank(const char *level)
 
 static void compare_level(struct ae_compare *compare)
 {
-    const char *was =
-        ae_certificate_text(json_object_get(compare->before, "partition"), "level");
+    const char *was = ae_certificate_text(json_object_get(compare->before, "partition"), "level");
     const char *is = ae_certificate_text(json_object_get(compare->after, "partition"), "level");
 
     if (rank(was) != rank(is))
-        ae_compare_tell(compare,
-                        rank(is) < rank(was) ? AE_CERTIFICATE_WORSE : AE_CERTIFICATE_BETTER,
-                        "the partition's level: %s, was %s", *is ? is : "not seen",
-                        *was ? was : "not seen");
+        ae_compare_tell(
+            compare, rank(is) < rank(was) ? AE_CERTIFICATE_WORSE : AE_CERTIFICATE_BETTER,
+            "the partition's level: %s, was %s", *is ? is : "not seen", *was ? was : "not seen");
 }
 
 /* ---- Gaps ---- */
@@ -224,15 +227,16 @@ static void compare_gaps(struct ae_compare *compare)
     if (!json_is_true(json_object_get(before, "measured")))
         return;
     if (!json_is_true(json_object_get(after, "measured"))) {
-        ae_compare_tell(compare, AE_CERTIFICATE_WORSE, "evidence missing: gaps are not measured: %s",
+        ae_compare_tell(compare, AE_CERTIFICATE_WORSE,
+                        "evidence missing: gaps are not measured: %s",
                         ae_certificate_text(after, "why"));
     } else if (count(before, "threshold_ns") != count(after, "threshold_ns") ||
                strcmp(ae_certificate_text(before, "how"), ae_certificate_text(after, "how")) != 0) {
         ae_compare_tell(compare, AE_CERTIFICATE_CHANGED,
-                        "gaps are measured in another way (%s, over %" PRIu64 " ns; was %s, over %"
-                        PRIu64 " ns), and not compared", ae_certificate_text(after, "how"),
-                        count(after, "threshold_ns"), ae_certificate_text(before, "how"),
-                        count(before, "threshold_ns"));
+                        "gaps are measured in another way (%s, over %" PRIu64
+                        " ns; was %s, over %" PRIu64 " ns), and not compared",
+                        ae_certificate_text(after, "how"), count(after, "threshold_ns"),
+                        ae_certificate_text(before, "how"), count(before, "threshold_ns"));
     } else {
         compare_length(compare, "half of the gaps are up to", "p50_ns");
         compare_length(compare, "99% of the gaps are up to", "p99_ns");

@@ -24,8 +24,9 @@ static void add_hypervisor(struct ae_certificate *certificate, json_t *machine)
     if (finding.answer != AE_CHECK_UNSEEN)
         json_object_set_new(machine, "virtual", json_boolean(finding.answer == AE_CHECK_LACKS));
     if (finding.answer == AE_CHECK_LACKS)
-        ae_certificate_limit(certificate, "a virtual machine: when its hypervisor takes the CPU away "
-                                          "no counter of this kernel tells");
+        ae_certificate_limit(certificate,
+                             "a virtual machine: when its hypervisor takes the CPU away "
+                             "no counter of this kernel tells");
 }
 
 void ae_certificate_add_machine(struct ae_certificate *certificate)

@@ -40,7 +40,7 @@ static void print_list(FILE *out, const json_t *list, const char *title)
 
     if (json_array_size(list))
         fprintf(out, "\n%s\n", title);
-    json_array_foreach(list, i, text)
+    json_array_foreach (list, i, text)
         fprintf(out, "  - %s\n", json_string_value(text));
 }
 
@@ -64,8 +64,9 @@ static void print_head(const struct ae_certificate *certificate, FILE *out)
     if (get(all, "nonce"))
         fprintf(out, "Nonce %s\n", ae_certificate_text(all, "nonce"));
     if (!json_is_true(get(all, "long_enough")))
-        fprintf(out, "%.0f s are a check. Rare causes come hours apart: for a statement about this "
-                     "machine, prove %d hours or more.\n",
+        fprintf(out,
+                "%.0f s are a check. Rare causes come hours apart: for a statement about this "
+                "machine, prove %d hours or more.\n",
                 seconds, AE_CERTIFICATE_SECONDS / 3600);
 }
 
@@ -76,7 +77,7 @@ static void print_group(FILE *out, const json_t *rows, const char *title, const 
     uint64_t sum = 0;
     const json_t *row;
 
-    json_array_foreach(rows, i, row) {
+    json_array_foreach (rows, i, row) {
         if (strncmp(ae_certificate_text(row, "row"), prefix, strlen(prefix)) != 0)
             continue;
         seen++;
@@ -87,7 +88,7 @@ static void print_group(FILE *out, const json_t *rows, const char *title, const 
         return;
     }
     fprintf(out, "  %-36s %10" PRIu64 "   in %zu rows\n", title, sum, seen);
-    json_array_foreach(rows, i, row) {
+    json_array_foreach (rows, i, row) {
         const char *name = ae_certificate_text(row, "row");
         const char *because = ae_certificate_text(row, "because");
 
@@ -111,7 +112,7 @@ static void print_counts(const struct ae_certificate *certificate, FILE *out)
     print_group(out, rows, "switches, faults, migrations", "task:");
     if (json_array_size(causes))
         fprintf(out, "\nWHAT THE KERNEL'S TRACE SAYS OF IT\n");
-    json_array_foreach(causes, i, cause)
+    json_array_foreach (causes, i, cause)
         fprintf(out, "  %-36s %10" PRIu64 "\n", ae_certificate_text(cause, "cause"),
                 count(cause, "times"));
 }
@@ -135,7 +136,7 @@ static void print_gaps(const struct ae_certificate *certificate, FILE *out)
                 (double)count(gaps, "p50_ns") / 1000, (double)count(gaps, "p99_ns") / 1000,
                 (double)count(gaps, "p99_9_ns") / 1000, (double)count(gaps, "longest_ns") / 1000);
     fprintf(out, "\n");
-    json_array_foreach(get(gaps, "histogram"), i, length)
+    json_array_foreach (get(gaps, "histogram"), i, length)
         fprintf(out, "  %12" PRIu64 " ns and more %12" PRIu64 "\n", count(length, "from_ns"),
                 count(length, "gaps"));
 }
@@ -154,7 +155,7 @@ static void print_knobs(const struct ae_certificate *certificate, FILE *out)
     if (!json_array_size(knobs))
         return;
     fprintf(out, "\nKNOBS                    accepted   effective  quiet\n");
-    json_array_foreach(knobs, i, knob) {
+    json_array_foreach (knobs, i, knob) {
         fprintf(out, "  %-22s %-10s %-10s %s\n", ae_certificate_text(knob, "knob"),
                 answer(knob, "accepted"), answer(knob, "effective"), answer(knob, "quiet"));
         for (size_t j = 0; j < sizeof(questions) / sizeof(questions[0]); j++)
@@ -180,7 +181,7 @@ static void print_partition(const struct ae_certificate *certificate, FILE *out)
     for (const char *line = config; *line; line += strcspn(line, "\n"), line += *line == '\n')
         if (*line != '#' && *line != '\n')
             fprintf(out, "  %.*s\n", (int)strcspn(line, "\n"), line);
-    json_array_foreach(get(partition, "journal"), i, entry)
+    json_array_foreach (get(partition, "journal"), i, entry)
         if (strcmp(ae_certificate_text(entry, "old"), ae_certificate_text(entry, "new")) != 0)
             fprintf(out, "  %s %s: %s -> %s\n", ae_certificate_text(entry, "knob"),
                     ae_certificate_text(entry, "target"), ae_certificate_text(entry, "old"),
@@ -201,7 +202,7 @@ static void print_worker(const struct ae_certificate *certificate, FILE *out)
     fprintf(out, ", %s\n  SHA-256 %s\n  arguments:", ae_certificate_text(worker, "program"),
             *ae_certificate_text(worker, "sha256") ? ae_certificate_text(worker, "sha256")
                                                    : "not seen");
-    json_array_foreach(get(worker, "arguments"), i, word)
+    json_array_foreach (get(worker, "arguments"), i, word)
         fprintf(out, " %s", json_string_value(word));
     fprintf(out, "\n");
     if (json_is_object(calls))

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Why a row counted, and what this kernel cannot do, as far as its files tell. A disturbed CPU without
- * a reason sends people to search; a wrong reason sends them the wrong way, so each says what it rests
- * on.
+ * Why a row counted, and what this kernel cannot do, as far as its files tell. A disturbed CPU
+ * without a reason sends people to search; a wrong reason sends them the wrong way, so each says
+ * what it rests on.
  */
 
 #include "proof/certificate/certificate.h"
@@ -16,15 +16,15 @@
 #include "base/root.h"
 
 struct kernel {
-    bool tick_free;      /* the CPU is in nohz_full */
-    bool tick_asked;     /* the command line says nohz_full= */
-    bool server_unseen;  /* a deadline server may run, but its file cannot be read */
-    bool server;         /* it has a runtime */
+    bool tick_free;     /* the CPU is in nohz_full */
+    bool tick_asked;    /* the command line says nohz_full= */
+    bool server_unseen; /* a deadline server may run, but its file cannot be read */
+    bool server;        /* it has a runtime */
 };
 
 /*
- * From Linux 6.12 on (kernel/sched/deadline.c, dl_server) a reservation for ordinary tasks is enforced
- * on every CPU with a timer, and a CPU whose timer is armed keeps or regains its tick.
+ * From Linux 6.12 on (kernel/sched/deadline.c, dl_server) a reservation for ordinary tasks is
+ * enforced on every CPU with a timer, and a CPU whose timer is armed keeps or regains its tick.
  */
 static void look_at_server(struct kernel *kernel, const char *release, int cpu)
 {
@@ -64,7 +64,8 @@ static const char *why(const struct kernel *kernel, const char *row)
     if (kernel->server)
         return "this CPU has no tick of its own; the scheduler's deadline server brings it back";
     if (kernel->server_unseen)
-        return "this CPU has no tick of its own; this kernel has a deadline server, which may bring "
+        return "this CPU has no tick of its own; this kernel has a deadline server, which may "
+               "bring "
                "it back, and which cannot be seen";
     return NULL;
 }
@@ -72,8 +73,10 @@ static const char *why(const struct kernel *kernel, const char *row)
 static void add_limits(struct ae_certificate *certificate, const struct kernel *kernel)
 {
     if (!kernel->tick_free && kernel->tick_asked)
-        ae_certificate_limit(certificate, "the tick: this kernel was started with nohz_full= and has "
-                                          "not taken CPU %d into it", certificate->cpu);
+        ae_certificate_limit(certificate,
+                             "the tick: this kernel was started with nohz_full= and has "
+                             "not taken CPU %d into it",
+                             certificate->cpu);
     else if (!kernel->tick_free)
         ae_certificate_limit(certificate,
                              "the tick: CPU %d keeps it, for the kernel was not started with "
@@ -83,10 +86,13 @@ static void add_limits(struct ae_certificate *certificate, const struct kernel *
         ae_certificate_limit(certificate,
                              "the deadline server: this kernel reserves time for ordinary tasks on "
                              "CPU %d and may bring its tick back for it (knob fair-server = on in "
-                             "the partition's file stops it)", certificate->cpu);
+                             "the partition's file stops it)",
+                             certificate->cpu);
     if (kernel->server_unseen)
-        ae_certificate_limit(certificate, "the deadline server: this kernel has one, and what it does "
-                                          "on CPU %d cannot be seen (debugfs)", certificate->cpu);
+        ae_certificate_limit(certificate,
+                             "the deadline server: this kernel has one, and what it does "
+                             "on CPU %d cannot be seen (debugfs)",
+                             certificate->cpu);
 }
 
 void ae_certificate_add_reasons(struct ae_certificate *certificate)
@@ -97,7 +103,7 @@ void ae_certificate_add_reasons(struct ae_certificate *certificate)
 
     look(&kernel, certificate);
     add_limits(certificate, &kernel);
-    json_array_foreach(json_object_get(certificate->all, "rows"), i, row) {
+    json_array_foreach (json_object_get(certificate->all, "rows"), i, row) {
         const char *reason = why(&kernel, ae_certificate_text(row, "row"));
 
         if (reason && json_integer_value(json_object_get(row, "count")) > 0)

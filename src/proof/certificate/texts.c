@@ -51,8 +51,7 @@ static void make_names_plain(json_t *object)
     const char *name;
     void *next;
 
-    json_object_foreach_safe(object, next, name, value)
-    {
+    json_object_foreach_safe (object, next, name, value) {
         char *copy;
 
         make_plain(value);
@@ -77,7 +76,8 @@ static void make_plain(json_t *value)
     if (json_is_object(value)) {
         make_names_plain(value);
     } else if (json_is_array(value)) {
-        json_array_foreach(value, i, item) make_plain(item);
+        json_array_foreach (value, i, item)
+            make_plain(item);
     } else if (json_is_string(value)) {
         char *copy = plain_copy(json_string_value(value));
 

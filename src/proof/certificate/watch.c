@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What is gathered while the worker runs: who it is, and the evidence of the knobs over the very time
- * that is proved. A process of its own does it, for the supervisor has devices to tend. It holds
- * nothing of the supervisor's, and ends with it.
+ * What is gathered while the worker runs: who it is, and the evidence of the knobs over the very
+ * time that is proved. A process of its own does it, for the supervisor has devices to tend. It
+ * holds nothing of the supervisor's, and ends with it.
  */
 
 #include "proof/certificate/certificate.h"
@@ -70,7 +70,8 @@ static void add_digest(json_t *worker, int program)
         json_object_set_new(worker, "sha256", json_string(digest));
 }
 
-/* What is quickly told. *program stays open: the file outlives the worker, its /proc entry does not. */
+/* What is quickly told. *program stays open: the file outlives the worker, its /proc entry does
+ * not. */
 static json_t *describe_worker(pid_t pid, int *program)
 {
     json_t *worker = json_object();
@@ -113,11 +114,11 @@ static void add_knob(const struct ae_knob_evidence *evidence, void *context)
 
     if (!knobs->counted)
         knobs->counted = ae_clock_ticks();
-    json_array_append_new(knobs->list, json_pack("{s:s, s:s, s:o, s:o, s:o}", "knob", evidence->knob,
-                                             "tier", evidence->tier, "accepted",
-                                             answer_json(&evidence->accepted), "effective",
-                                             answer_json(&evidence->effective), "quiet",
-                                             answer_json(&evidence->quiet)));
+    json_array_append_new(knobs->list,
+                          json_pack("{s:s, s:s, s:o, s:o, s:o}", "knob", evidence->knob, "tier",
+                                    evidence->tier, "accepted", answer_json(&evidence->accepted),
+                                    "effective", answer_json(&evidence->effective), "quiet",
+                                    answer_json(&evidence->quiet)));
 }
 
 static void gather_knobs(json_t *found, const char *name, unsigned window_ms)
@@ -173,7 +174,8 @@ int ae_certificate_watch(struct ae_certificate *certificate, pid_t worker, unsig
     pid_t self = getpid();
 
     if (certificate->watch_fd >= 0)
-        return ae_error_set(err, -EALREADY, "gathering evidence: it is being gathered; a certificate is "
+        return ae_error_set(err, -EALREADY,
+                            "gathering evidence: it is being gathered; a certificate is "
                             "about one stretch of quiet");
     certificate->watch_fd = memfd_create("evidence", MFD_CLOEXEC);
     if (certificate->watch_fd < 0)
@@ -188,7 +190,8 @@ int ae_certificate_watch(struct ae_certificate *certificate, pid_t worker, unsig
     return 0;
 }
 
-/* It has to put its answers together after the time that it watched, on a host that may be loaded. */
+/* It has to put its answers together after the time that it watched, on a host that may be
+ * loaded. */
 static bool wait_for_watcher(struct ae_certificate *certificate, unsigned patience_ms)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
@@ -232,7 +235,8 @@ void ae_certificate_watched(struct ae_certificate *certificate, uint64_t end)
 {
     json_t *found = NULL, *worker;
 
-    if (wait_for_watcher(certificate, PATIENCE_MS) && lseek(certificate->watch_fd, 0, SEEK_SET) == 0)
+    if (wait_for_watcher(certificate, PATIENCE_MS) &&
+        lseek(certificate->watch_fd, 0, SEEK_SET) == 0)
         found = json_loadfd(certificate->watch_fd, 0, NULL);
     worker = json_object_get(found, "worker");
     json_object_set(certificate->all, "worker", worker);
@@ -241,8 +245,10 @@ void ae_certificate_watched(struct ae_certificate *certificate, uint64_t end)
     if (certificate->partition[0] && found)
         take_knobs(certificate, found, end);
     else if (certificate->partition[0])
-        ae_certificate_miss(certificate, "the evidence of the knobs: the process that gathers it "
-                                         "was not ready %d s after the end", PATIENCE_MS / 1000);
+        ae_certificate_miss(certificate,
+                            "the evidence of the knobs: the process that gathers it "
+                            "was not ready %d s after the end",
+                            PATIENCE_MS / 1000);
     json_decref(found);
 }
 

@@ -273,8 +273,9 @@ struct search {
 };
 
 /*
- * A worker begins a session of its own, and nobody can join ours: what is in ours (who receives for a
- * port, who passes output on) is ours. What a worker starts has new privileges forbidden for ever.
+ * A worker begins a session of its own, and nobody can join ours: what is in ours (who receives for
+ * a port, who passes output on) is ours. What a worker starts has new privileges forbidden for
+ * ever.
  */
 static bool is_a_workers(pid_t pid)
 {
@@ -361,7 +362,7 @@ static int make_group(struct ae_descent *descent, pid_t pid)
     /* One of an earlier process of that number holds nothing, or nothing that may go on. */
     if (!rc && !is_empty(descent))
         rc = end_group(descent, ae_now_ms() + 1000, &none) ? -EBUSY
-                                                        : ae_root_make_directory(descent->path);
+                                                           : ae_root_make_directory(descent->path);
     snprintf(id, sizeof(id), "%d", pid);
     if (!rc)
         rc = move_in(descent, id);

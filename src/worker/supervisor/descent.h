@@ -41,16 +41,16 @@ void ae_descent_kill(const struct ae_descent *descent);
  */
 int ae_descent_end(struct ae_descent *descent, unsigned patience_ms, struct ae_error *err);
 
-/* From here on what is left behind becomes ours, to be found by parents; until ae_descent_settle.
- */
+/* From here on what is left behind becomes ours, to be found by parents; until
+ * ae_descent_settle. */
 int ae_descent_adopt(void); /* 0, or -1 and errno */
 void ae_descent_settle(void);
 
 /* Where the tree of version 2 is mounted, from the text of /proc/mounts; -ENOENT: nowhere. */
 int ae_descent_parse_mounts(const char *text, char path[AE_DESCENT_PATH]);
 
-/* Which group of it a process is in, from the text of /proc/PID/cgroup; -ENOENT: none within reach.
- */
+/* Which group of it a process is in, from the text of /proc/PID/cgroup; -ENOENT: none within
+ * reach. */
 int ae_descent_parse_group(const char *text, char path[AE_DESCENT_PATH]);
 
 #endif

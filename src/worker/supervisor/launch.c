@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* From the supervisor to a program on the quiet CPU, as another user, with descriptors and no more.
- */
+/* From the supervisor to a program on the quiet CPU, as another user, with descriptors and no
+ * more. */
 
 #include "worker/supervisor/launch.h"
 

@@ -388,8 +388,8 @@ static void tend_time(struct supervisor *supervisor)
 
 /* ---- Ports ---- */
 
-/* The link's word lies where a worker can write: what it makes up must not flood whoever listens.
- */
+/* The link's word lies where a worker can write: what it makes up must not flood whoever
+ * listens. */
 static bool may_tell(struct told *told, uint64_t now)
 {
     if (now - told->refilled_ms >= 1000) {

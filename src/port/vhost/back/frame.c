@@ -112,8 +112,7 @@ static void store_sum(uint8_t *field, uint16_t value)
 /* The field holds the pseudo-header's sum: summing over it gives that of everything. */
 static void complete_l4(struct ae_packet *packet, uint32_t start, uint32_t offset, bool udp)
 {
-    uint16_t value =
-        (uint16_t)~sum(packet->data + start, packet->length - start);
+    uint16_t value = (uint16_t)~sum(packet->data + start, packet->length - start);
 
     if (udp && value == 0)
         value = 0xffff; /* RFC 768: 0 would say that there is none */

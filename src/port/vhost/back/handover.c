@@ -39,7 +39,9 @@ static int receive_one(int fd, struct ae_vhost_handover *handover, int *fds)
 {
     union control control;
     struct iovec piece = {.iov_base = handover, .iov_len = sizeof(*handover)};
-    struct msghdr header = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control,
+    struct msghdr header = {.msg_iov = &piece,
+                            .msg_iovlen = 1,
+                            .msg_control = &control,
                             .msg_controllen = sizeof(control)};
     ssize_t got = recvmsg(fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     struct cmsghdr *cmsg = got > 0 ? CMSG_FIRSTHDR(&header) : NULL;

@@ -3,17 +3,18 @@
 #define AE_PORT_VHOST_BACK_HANDOVER_H
 
 /*
- * What the owner of a back end, who talks to the peer, tells the worker, who works on the rings: over
- * each queue pair's control socket (SOCK_SEQPACKET), with the descriptors of the peer's memory.
+ * What the owner of a back end, who talks to the peer, tells the worker, who works on the rings:
+ * over each queue pair's control socket (SOCK_SEQPACKET), with the descriptors of the peer's
+ * memory.
  *
- * The owner sends one of these to every queue, then raises `generation` in the state page. A queue that
- * finds another number there than its own stops its rings, reads the newest message, leaves in
- * `positions` where its rings stood, and copies the number to its own `generation`: from then on it does
- * as the message says, and the owner may send the next. A change of rings that run is two such steps:
- * stop, and start again from where they stood.
+ * The owner sends one of these to every queue, then raises `generation` in the state page. A queue
+ * that finds another number there than its own stops its rings, reads the newest message, leaves in
+ * `positions` where its rings stood, and copies the number to its own `generation`: from then on it
+ * does as the message says, and the owner may send the next. A change of rings that run is two such
+ * steps: stop, and start again from where they stood.
  *
- * Both ends are ours; but the worker is trusted with less than its owner, so the owner believes nothing
- * of it but positions within the ring.
+ * Both ends are ours; but the worker is trusted with less than its owner, so the owner believes
+ * nothing of it but positions within the ring.
  */
 
 #include <stdbool.h>

@@ -45,8 +45,8 @@ int ae_vhost_check_regions(const struct vhost_user_region *regions, const uint64
 
 /* ---- Mapping ---- */
 
-/* What the file has already; it does not grow by this. A page that is missed costs a fault later.
- */
+/* What the file has already; it does not grow by this. A page that is missed costs a fault
+ * later. */
 static void fault_in(int fd, uint8_t *at, uint64_t offset, uint64_t size)
 {
     off_t from = (off_t)offset, end = (off_t)(offset + size);

@@ -24,8 +24,9 @@ struct ae_vhost_map {
 };
 
 /*
- * May these be mapped? Files (in memory: who received them has seen to that) that held all of their region
- * when they came, regions that do not overlap and whose ends can be computed. The error says which is not.
+ * May these be mapped? Files (in memory: who received them has seen to that) that held all of their
+ * region when they came, regions that do not overlap and whose ends can be computed. The error says
+ * which is not.
  */
 int ae_vhost_check_regions(const struct vhost_user_region *regions, const uint64_t *file_sizes,
                            uint32_t count, struct ae_error *err);

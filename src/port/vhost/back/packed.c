@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The device's half of a packed virtqueue (2.8). What is made available is used at once and in order,
- * so that one place says both: where the next available descriptor is, and where the next used one goes.
+ * The device's half of a packed virtqueue (2.8). What is made available is used at once and in
+ * order, so that one place says both: where the next available descriptor is, and where the next
+ * used one goes.
  */
 
 #include "base/unset.h"
@@ -57,13 +58,13 @@ void ae_vhost_packed_start(struct ae_vhost_ring *ring)
 }
 
 /*
- * A driver that turned its interrupts on again hears of what it has not heard of: its store of flags and
- * its last look at the ring cannot both have missed ours, since we look again at every poll.
+ * A driver that turned its interrupts on again hears of what it has not heard of: its store of
+ * flags and its last look at the ring cannot both have missed ours, since we look again at every
+ * poll.
  */
 void ae_vhost_packed_tell(struct ae_vhost_ring *ring)
 {
-    if (!ring->unnoticed ||
-        ae_vhost_load(&ring->driver_event->flags) == RING_EVENT_FLAGS_DISABLE)
+    if (!ring->unnoticed || ae_vhost_load(&ring->driver_event->flags) == RING_EVENT_FLAGS_DISABLE)
         return;
     ring->unnoticed = false;
     __atomic_store_n(ring->notify, 1, __ATOMIC_RELEASE);
@@ -92,8 +93,8 @@ static void hand_over(struct ae_vhost_ring *ring, struct place place)
 
 /*
  * Reads the buffer that starts at `place`, a chain whose descriptors must be `direction`
- * (VIRTQ_DESC_F_WRITE or 0), and adds its pieces to the buffer's. The driver makes the first descriptor
- * available last, so that all of a chain is there, or the ring is broken: then false.
+ * (VIRTQ_DESC_F_WRITE or 0), and adds its pieces to the buffer's. The driver makes the first
+ * descriptor available last, so that all of a chain is there, or the ring is broken: then false.
  */
 static bool walk(struct ae_vhost_ring *ring, struct place place, unsigned direction,
                  struct ae_vhost_buffer *buffer)
@@ -129,8 +130,9 @@ static bool available_at(const struct ae_vhost_ring *ring, struct place place)
 }
 
 /*
- * Reads buffers of one descriptor each, from the next place on, and prefetches what they point at. Stops
- * at the first chain, which is `single` no more and has the place only. Returns how many there are.
+ * Reads buffers of one descriptor each, from the next place on, and prefetches what they point at.
+ * Stops at the first chain, which is `single` no more and has the place only. Returns how many
+ * there are.
  */
 static uint16_t look(struct ae_vhost_ring *ring, unsigned direction, struct entry *entries,
                      uint16_t count)
@@ -147,11 +149,10 @@ static uint16_t look(struct ae_vhost_ring *ring, unsigned direction, struct entr
         if (!available_at(ring, place))
             break;
         rest = ae_vhost_word(descriptor, 1);
-        *entry = (struct entry){
-            .place = place, .id = (uint16_t)(rest >> 32), .length = (uint32_t)rest};
+        *entry =
+            (struct entry){.place = place, .id = (uint16_t)(rest >> 32), .length = (uint32_t)rest};
         found++;
-        if (((rest >> 48) & ~(uint64_t)AVAIL_USED) == direction &&
-            entry->length > AE_VHOST_HEADER)
+        if (((rest >> 48) & ~(uint64_t)AVAIL_USED) == direction && entry->length > AE_VHOST_HEADER)
             at = ae_vhost_translate(ring, ae_vhost_word(descriptor, 0), entry->length);
         if (!at)
             break;
@@ -178,8 +179,8 @@ static bool take_chain(struct ae_vhost_ring *ring, struct ae_vhost_buffer *buffe
     return ae_vhost_gather(ring, buffer, packet, counters);
 }
 
-/* Gives each of a batch back, the first one last: a driver that polls it meets all of them at once, as it
- * must all of one frame's, and a line with four descriptors moves to it once. */
+/* Gives each of a batch back, the first one last: a driver that polls it meets all of them at once,
+ * as it must all of one frame's, and a line with four descriptors moves to it once. */
 static void use_each(struct ae_vhost_ring *ring, const struct entry *entries, uint16_t count)
 {
     for (uint16_t i = count; i-- > 0;) {
@@ -188,7 +189,8 @@ static void use_each(struct ae_vhost_ring *ring, const struct entry *entries, ui
     }
 }
 
-/* Gives a batch back. In order, the last of it stands for all, in the place of the first (2.8.9). */
+/* Gives a batch back. In order, the last of it stands for all, in the place of the first
+ * (2.8.9). */
 static void use_all(struct ae_vhost_ring *ring, const struct entry *entries, uint16_t count)
 {
     if (ring->in_order) {
@@ -275,7 +277,8 @@ static void give_back_empty(struct ae_vhost_ring *ring, struct taken *taken,
 
 /*
  * One frame over as many descriptors as it takes, and, with VIRTIO_NET_F_MRG_RXBUF, over several
- * buffers, from the next place on. Returns whether any was used; `sent` says whether the frame is in it.
+ * buffers, from the next place on. Returns whether any was used; `sent` says whether the frame is
+ * in it.
  */
 static bool put_chains(struct ae_vhost_ring *ring, struct ae_packet *packet,
                        struct ae_queue_counters *counters, bool *sent)
@@ -366,8 +369,7 @@ uint16_t ae_vhost_packed_send(struct ae_vhost_ring *ring, struct ae_queue_counte
 
     /* Buffers that go back empty are bounded too: the driver may make more of them as we do so. */
     while (sent < count && empty < AE_VHOST_BURST && !ring->broken) {
-        uint16_t singles =
-            send_singles(ring, counters, packets + sent, (uint16_t)(count - sent));
+        uint16_t singles = send_singles(ring, counters, packets + sent, (uint16_t)(count - sent));
         bool done = false;
 
         sent = (uint16_t)(sent + singles);

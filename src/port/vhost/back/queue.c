@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The data half of a back end: a queue pair whose rings come and go with the peer. Between changes it
- * makes no system call; taking over new rings maps the peer's memory and makes a few.
+ * The data half of a back end: a queue pair whose rings come and go with the peer. Between changes
+ * it makes no system call; taking over new rings maps the peer's memory and makes a few.
  */
 
 #include <errno.h>
@@ -20,9 +20,9 @@
 #define VLAN_ETHERNET 18 /* bytes of header before what counts as MTU */
 
 struct queue {
-    struct ae_queue base; /* first: the burst calls are given this */
-    const uint32_t *generation; /* the owner's; another number than ours: something is new */
-    uint32_t taken;             /* generation that is taken over */
+    struct ae_queue base;        /* first: the burst calls are given this */
+    const uint32_t *generation;  /* the owner's; another number than ours: something is new */
+    uint32_t taken;              /* generation that is taken over */
     ae_vhost_receive_t *receive; /* NULL: no ring runs */
     ae_vhost_send_t *send;
     void (*tell)(struct ae_vhost_ring *ring);
@@ -68,8 +68,8 @@ static bool set_ring(struct queue *queue, struct ae_vhost_ring *ring,
 {
     const struct ae_vhost_handover_ring *given = &handover->rings[direction];
     bool packed = handover->features & VIRTIO_FEATURE(VIRTIO_F_RING_PACKED);
-    void *descriptors = ae_vhost_from_user(&queue->map, given->descriptors,
-                                           ae_vhost_descriptors_size(given->size));
+    void *descriptors =
+        ae_vhost_from_user(&queue->map, given->descriptors, ae_vhost_descriptors_size(given->size));
     void *available = ae_vhost_from_user(&queue->map, given->available,
                                          ae_vhost_available_size(given->size, packed));
     void *used =
@@ -269,8 +269,8 @@ int ae_vhost_attach(struct ae_port *port, unsigned index, struct ae_queue **out,
         return ae_error_set(err, -ENOMEM, "vhost-user-server: out of memory");
     queue->control = fcntl(port->handoff.control_fds[index], F_DUPFD_CLOEXEC, 0);
     if (queue->control < 0) {
-        rc = ae_error_set(err, -errno, "vhost-user-server: the control socket: %s",
-                          strerror(errno));
+        rc =
+            ae_error_set(err, -errno, "vhost-user-server: the control socket: %s", strerror(errno));
         free(queue);
         return rc;
     }
@@ -292,8 +292,9 @@ int ae_vhost_attach(struct ae_port *port, unsigned index, struct ae_queue **out,
 }
 
 /*
- * A driver that turns its interrupts on hears at our next poll of what was used before. If there is none, it is now
- * that it has to: the fence is for its store of flags and our store of what was used, of which one sees the other.
+ * A driver that turns its interrupts on hears at our next poll of what was used before. If there is
+ * none, it is now that it has to: the fence is for its store of flags and our store of what was
+ * used, of which one sees the other.
  */
 void ae_vhost_pause(struct ae_queue *base)
 {

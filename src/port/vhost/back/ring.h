@@ -6,10 +6,10 @@
  * The device's half of a virtqueue whose driver is in another process or a virtual machine. Frames
  * are copied between the peer's memory and our packets.
  *
- * The peer may write anything anywhere in its memory, at any time, also while we read. So every word
- * of it is read once, checked, and then only the copy is used. A descriptor that makes no sense
- * is counted and given back; when the place of the next one is lost with it, the ring is broken and is
- * not looked at again.
+ * The peer may write anything anywhere in its memory, at any time, also while we read. So every
+ * word of it is read once, checked, and then only the copy is used. A descriptor that makes no
+ * sense is counted and given back; when the place of the next one is lost with it, the ring is
+ * broken and is not looked at again.
  *
  * Sections are those of "Virtual I/O Device (VIRTIO) Version 1.2".
  */
@@ -28,7 +28,7 @@
 #define AE_VHOST_BURST   32 /* frames that are looked ahead at */
 #define AE_VHOST_PIECES  64 /* descriptors of one frame, at most */
 
-#define AE_VHOST_HEADER  sizeof(struct virtio_net_hdr)
+#define AE_VHOST_HEADER sizeof(struct virtio_net_hdr)
 
 /* Of the peer's memory, as mapped here. */
 struct ae_vhost_region {
@@ -44,7 +44,8 @@ struct ae_vhost_memory {
 
 struct ae_vhost_ring {
     /* Split: descriptor table, available ring, used ring. Packed: descriptor ring, driver's and
-     * device's event suppression. Inside the peer's memory, aligned, of `size`: who sets them checked. */
+     * device's event suppression. Inside the peer's memory, aligned, of `size`: who sets them
+     * checked. */
     union {
         const struct virtq_desc *table;
         struct pvirtq_desc *ring;
@@ -58,15 +59,15 @@ struct ae_vhost_ring {
         struct pvirtq_event_suppress *device_event;
     };
     uint16_t size;
-    uint16_t next;  /* split: idx up to which all is used; packed: place of the next descriptor */
-    bool wrap;      /* packed: device ring wrap counter */
+    uint16_t next; /* split: idx up to which all is used; packed: place of the next descriptor */
+    bool wrap;     /* packed: device ring wrap counter */
     bool in_order;
     bool mergeable; /* VIRTIO_NET_F_MRG_RXBUF */
     bool checksum;  /* VIRTIO_NET_F_GUEST_CSUM */
     bool broken;
     bool unnoticed; /* something was used since the driver was last notified */
     uint32_t frame_max;
-    uint32_t *notify; /* set to 1 when the driver wants to hear of what was used */
+    uint32_t *notify;              /* set to 1 when the driver wants to hear of what was used */
     struct ae_vhost_region recent; /* the one that the last address was in */
     const struct ae_vhost_memory *memory;
     struct ae_sendable sendable; /* to the peer */
@@ -89,8 +90,8 @@ struct ae_vhost_buffer {
 
 /* Frames from the driver: its transmit queue. At most `count`; the rest stays where it is. */
 typedef uint16_t ae_vhost_receive_t(struct ae_vhost_ring *ring, struct ae_pool *pool,
-                                    struct ae_queue_counters *counters,
-                                    struct ae_packet **packets, uint16_t count);
+                                    struct ae_queue_counters *counters, struct ae_packet **packets,
+                                    uint16_t count);
 /* Frames to the driver: its receive queue. Those accepted are copied and back in their pools. */
 typedef uint16_t ae_vhost_send_t(struct ae_vhost_ring *ring, struct ae_queue_counters *counters,
                                  struct ae_packet **packets, uint16_t count);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The owner of a vhost-user back end: serves one front end at a time - a virtual machine's QEMU, a DPDK
- * program, another Aether program - for as long as it stays. It connects to the socket of our name, or, with
- * client=on, we connect to its; the name is vhost/listen.c's.
+ * The owner of a vhost-user back end: serves one front end at a time - a virtual machine's QEMU, a
+ * DPDK program, another Aether program - for as long as it stays. It connects to the socket of our
+ * name, or, with client=on, we connect to its; the name is vhost/listen.c's.
  *
- * Nothing here waits. A message that needs the rings to stand still is put aside, the workers are told to
- * stop, and it is taken up again once all of them have (vhost/back/handover.h). Whatever the peer does wrong
- * ends its connection, never the port: the next one finds it as new.
+ * Nothing here waits. A message that needs the rings to stand still is put aside, the workers are
+ * told to stop, and it is taken up again once all of them have (vhost/back/handover.h). Whatever
+ * the peer does wrong ends its connection, never the port: the next one finds it as new.
  */
 
 #include <errno.h>
@@ -53,9 +53,9 @@ struct server {
     struct ae_vhost_handover ran[AE_PORT_QUEUES]; /* before they were told to stop */
     bool stopping;
     bool hears_listener;
-    bool calls;       /* the peer listens, we connect */
-    bool was_up;      /* the peer had a pair of rings running */
-    int64_t retry_at; /* ms, when to connect again */
+    bool calls;            /* the peer listens, we connect */
+    bool was_up;           /* the peer had a pair of rings running */
+    int64_t retry_at;      /* ms, when to connect again */
     struct ae_error error; /* why the last peer was refused something */
 };
 
@@ -195,8 +195,7 @@ static void bring_up_to_date(struct server *server)
     if (server->stopping)
         note_positions(server);
     describe(server, handovers, true);
-    if (worth_telling(server, handovers) &&
-        (!stand_still(server) || !tell(server, handovers)))
+    if (worth_telling(server, handovers) && (!stand_still(server) || !tell(server, handovers)))
         return;
     set_link(server);
 }
@@ -283,7 +282,8 @@ static int call(struct server *server)
     return rc;
 }
 
-/* The workers are told later, by bring_up_to_date: the peer's memory is ours until they are done. */
+/* The workers are told later, by bring_up_to_date: the peer's memory is ours until they are
+ * done. */
 static void disconnect(struct server *server)
 {
     if (!has_peer(server))
@@ -336,8 +336,7 @@ static bool handle(struct server *server)
 
     /* What was used before it was known whom to tell, if anything was. */
     if (message->request == VHOST_USER_SET_VRING_CALL && outcome >= 0 &&
-        signal_peer(server, server->session
-                                .vrings[message->payload.u64 & VHOST_USER_VRING_IDX_MASK]
+        signal_peer(server, server->session.vrings[message->payload.u64 & VHOST_USER_VRING_IDX_MASK]
                                 .call_fd) == -EINVAL) {
         server->owner->statistics[REFUSED]++;
         ae_error_set(&server->error, -EPROTO, "VHOST_USER_SET_VRING_CALL with what is no eventfd");
@@ -362,8 +361,7 @@ static void serve(struct server *server)
             if (rc <= 0)
                 break;
         }
-        if (ae_vhost_session_must_stop(&server->session, &server->waiting) &&
-            !stand_still(server))
+        if (ae_vhost_session_must_stop(&server->session, &server->waiting) && !stand_still(server))
             break;
         if (!handle(server))
             let_go(server);
@@ -469,7 +467,8 @@ static int event_fds(const struct ae_port_owner *owner, int *fds, unsigned count
 
 /* ---- Opening and closing ---- */
 
-/* The same name has the same addresses after a restart, so that what peers have learned stays right. */
+/* The same name has the same addresses after a restart, so that what peers have learned stays
+ * right. */
 static void make_macs(struct server *server, const char *path)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
@@ -620,8 +619,8 @@ static int statistics(struct ae_port_owner *owner, struct ae_port_statistic *out
     unsigned all = sizeof(statistic_names) / sizeof(statistic_names[0]);
 
     for (unsigned i = 0; i < all && i < count; i++)
-        out[i] = (struct ae_port_statistic){statistic_names[i].name,
-                                            statistic_names[i].description, owner->statistics[i]};
+        out[i] = (struct ae_port_statistic){statistic_names[i].name, statistic_names[i].description,
+                                            owner->statistics[i]};
     return (int)all;
 }
 
@@ -640,8 +639,9 @@ const struct ae_port_ops ae_port_vhost_server = {
     .name = "vhost-server",
     .path = AE_PATH_DEVICE,
     .scheme = "vhost-user-server:",
-    .description = "vhost-user-server:PATH, a socket that virtual machines and DPDK programs connect "
-                   "to, or serve",
+    .description =
+        "vhost-user-server:PATH, a socket that virtual machines and DPDK programs connect "
+        "to, or serve",
     .keys = keys,
     .transport = &transport,
     .ring_default = 256,
@@ -649,8 +649,7 @@ const struct ae_port_ops ae_port_vhost_server = {
     .ring_max = 32768,
     .queues_max = AE_PORT_QUEUES,
     .mtu = MTU,
-    .features = AE_PORT_SEND_IPV4_CHECKSUM | AE_PORT_SEND_UDP_CHECKSUM |
-                AE_PORT_SEND_TCP_CHECKSUM,
+    .features = AE_PORT_SEND_IPV4_CHECKSUM | AE_PORT_SEND_UDP_CHECKSUM | AE_PORT_SEND_TCP_CHECKSUM,
     .statistics = statistics,
     .attach = ae_vhost_attach,
     .detach = ae_vhost_detach,

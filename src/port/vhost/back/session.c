@@ -218,7 +218,8 @@ static int about_vring(struct ae_vhost_session *session, struct ae_vhost_vring *
         set_fd(&vring->err_fd, message);
         return 0;
     case VHOST_USER_SET_VRING_KICK:
-        /* We poll: the message is what starts it, the descriptor is kept only for the peer's sake. */
+        /* We poll: the message is what starts it, the descriptor is kept only for the peer's
+         * sake. */
         set_fd(&vring->kick_fd, message);
         vring->kicked = true;
         return 0;
@@ -247,8 +248,7 @@ static int get_config(const struct ae_vhost_session *session,
     const struct vhost_user_config *wanted = &message->payload.config;
 
     /* An empty answer is how an error is told. */
-    if (wanted->offset > sizeof(session->config) ||
-        wanted->size > sizeof(wanted->payload))
+    if (wanted->offset > sizeof(session->config) || wanted->size > sizeof(wanted->payload))
         return 1;
     reply->payload.config.offset = wanted->offset;
     reply->payload.config.size = wanted->size;

@@ -47,19 +47,19 @@ struct ae_vhost_session {
 };
 
 /* Bits of VHOST_USER_GET_FEATURES. */
-#define AE_VHOST_FEATURES                                                                          \
-    (VIRTIO_FEATURE(VIRTIO_F_VERSION_1) | VIRTIO_FEATURE(VIRTIO_F_RING_PACKED) |                   \
-     VIRTIO_FEATURE(VIRTIO_F_IN_ORDER) | VIRTIO_FEATURE(VHOST_USER_F_PROTOCOL_FEATURES) |          \
-     VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM) | VIRTIO_FEATURE(VIRTIO_NET_F_MTU) |                  \
-     VIRTIO_FEATURE(VIRTIO_NET_F_MAC) | VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF) |                   \
-     VIRTIO_FEATURE(VIRTIO_NET_F_STATUS) | VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VQ) |                  \
-     VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_RX) | VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_ANNOUNCE) |          \
+#define AE_VHOST_FEATURES                                                                 \
+    (VIRTIO_FEATURE(VIRTIO_F_VERSION_1) | VIRTIO_FEATURE(VIRTIO_F_RING_PACKED) |          \
+     VIRTIO_FEATURE(VIRTIO_F_IN_ORDER) | VIRTIO_FEATURE(VHOST_USER_F_PROTOCOL_FEATURES) | \
+     VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM) | VIRTIO_FEATURE(VIRTIO_NET_F_MTU) |         \
+     VIRTIO_FEATURE(VIRTIO_NET_F_MAC) | VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF) |          \
+     VIRTIO_FEATURE(VIRTIO_NET_F_STATUS) | VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VQ) |         \
+     VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_RX) | VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_ANNOUNCE) | \
      VIRTIO_FEATURE(VIRTIO_NET_F_MQ))
 
 #define AE_VHOST_PROTOCOL_FEATURES                                                                 \
     (VIRTIO_FEATURE(VHOST_USER_PROTOCOL_F_MQ) | VIRTIO_FEATURE(VHOST_USER_PROTOCOL_F_RARP) |       \
-     VIRTIO_FEATURE(VHOST_USER_PROTOCOL_F_REPLY_ACK) |                                             \
-     VIRTIO_FEATURE(VHOST_USER_PROTOCOL_F_MTU) | VIRTIO_FEATURE(VHOST_USER_PROTOCOL_F_CONFIG) |    \
+     VIRTIO_FEATURE(VHOST_USER_PROTOCOL_F_REPLY_ACK) | VIRTIO_FEATURE(VHOST_USER_PROTOCOL_F_MTU) | \
+     VIRTIO_FEATURE(VHOST_USER_PROTOCOL_F_CONFIG) |                                                \
      VIRTIO_FEATURE(VHOST_USER_PROTOCOL_F_RESET_DEVICE) |                                          \
      VIRTIO_FEATURE(VHOST_USER_PROTOCOL_F_STATUS))
 
@@ -74,8 +74,8 @@ bool ae_vhost_session_must_stop(const struct ae_vhost_session *session,
                                 const struct vhost_user_message *message);
 
 /*
- * Does what the (checked) message asks for, and takes of its descriptors what it needs; no ring that it
- * is about runs. 1: `reply` is to be sent. 0: done. Negative: it cannot be done.
+ * Does what the (checked) message asks for, and takes of its descriptors what it needs; no ring
+ * that it is about runs. 1: `reply` is to be sent. 0: done. Negative: it cannot be done.
  */
 int ae_vhost_session_handle(struct ae_vhost_session *session, struct vhost_user_message *message,
                             struct vhost_user_message *reply, struct ae_error *err);
@@ -83,7 +83,8 @@ int ae_vhost_session_handle(struct ae_vhost_session *session, struct vhost_user_
 /* Is everything there for this ring to run? */
 bool ae_vhost_session_can_run(const struct ae_vhost_session *session, unsigned vring);
 
-/* What the worker of a queue pair is to be told, rings running as far as they can; generation apart. */
+/* What the worker of a queue pair is to be told, rings running as far as they can; generation
+ * apart. */
 void ae_vhost_session_describe(const struct ae_vhost_session *session, unsigned pair,
                                struct ae_vhost_handover *handover);
 

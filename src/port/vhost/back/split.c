@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The device's half of a split virtqueue (2.7). What is made available is used at once and in order,
- * so that one index says both: up to where we looked, and up to where the driver has it back.
+ * The device's half of a split virtqueue (2.7). What is made available is used at once and in
+ * order, so that one index says both: up to where we looked, and up to where the driver has it
+ * back.
  */
 
 #include "base/unset.h"
@@ -30,8 +31,9 @@ void ae_vhost_split_start(struct ae_vhost_ring *ring)
 }
 
 /*
- * A driver that turned its interrupts on again hears of what it has not heard of: its store of flags and
- * its last look at the used idx cannot both have missed ours, since we look again at every poll.
+ * A driver that turned its interrupts on again hears of what it has not heard of: its store of
+ * flags and its last look at the used idx cannot both have missed ours, since we look again at
+ * every poll.
  */
 void ae_vhost_split_tell(struct ae_vhost_ring *ring)
 {
@@ -72,8 +74,8 @@ static void use(struct ae_vhost_ring *ring, uint16_t at, uint16_t head, uint32_t
 }
 
 /*
- * Walks a chain whose descriptors must be `direction` (VIRTQ_DESC_F_WRITE or 0), and adds its pieces
- * to the buffer's. Bounded by the ring's size, so that a loop ends.
+ * Walks a chain whose descriptors must be `direction` (VIRTQ_DESC_F_WRITE or 0), and adds its
+ * pieces to the buffer's. Bounded by the ring's size, so that a loop ends.
  */
 static void walk(struct ae_vhost_ring *ring, uint16_t head, unsigned direction,
                  struct ae_vhost_buffer *buffer)
@@ -87,8 +89,7 @@ static void walk(struct ae_vhost_ring *ring, uint16_t head, unsigned direction,
         uint16_t flags = (uint16_t)(rest >> 32), next = (uint16_t)(rest >> 48);
         uint8_t *piece = ae_vhost_translate(ring, address, length);
 
-        if (!piece || buffer->count == AE_VHOST_PIECES ||
-            (flags & ~VIRTQ_DESC_F_NEXT) != direction)
+        if (!piece || buffer->count == AE_VHOST_PIECES || (flags & ~VIRTQ_DESC_F_NEXT) != direction)
             break;
         buffer->pieces[buffer->count++] = (struct ae_vhost_piece){piece, length};
         if (!(flags & VIRTQ_DESC_F_NEXT))
@@ -101,8 +102,8 @@ static void walk(struct ae_vhost_ring *ring, uint16_t head, unsigned direction,
 }
 
 /*
- * Reads `count` available entries and prefetches what they point at: first the descriptors, then the
- * buffers. Returns how many of them name a descriptor.
+ * Reads `count` available entries and prefetches what they point at: first the descriptors, then
+ * the buffers. Returns how many of them name a descriptor.
  */
 static uint16_t look(struct ae_vhost_ring *ring, unsigned direction, struct entry *entries,
                      uint16_t count)
@@ -205,8 +206,8 @@ static uint16_t give_back_empty(struct ae_vhost_ring *ring, uint16_t first, cons
 
 /*
  * One frame over as many descriptors as it takes, and, with VIRTIO_NET_F_MRG_RXBUF, over several
- * buffers. Returns how many entries are done with, 0: not enough of them are there; `sent` says whether
- * the frame is in them.
+ * buffers. Returns how many entries are done with, 0: not enough of them are there; `sent` says
+ * whether the frame is in them.
  */
 static uint16_t put_chains(struct ae_vhost_ring *ring, uint16_t first, uint16_t available,
                            struct ae_packet *packet, struct ae_queue_counters *counters, bool *sent)
@@ -296,8 +297,8 @@ uint16_t ae_vhost_split_send(struct ae_vhost_ring *ring, struct ae_queue_counter
     uint16_t available = pending(ring), sent = 0, used AE_UNSET;
 
     do {
-        sent = (uint16_t)(sent + send_some(ring, counters, packets + sent,
-                                           (uint16_t)(count - sent), available, &used));
+        sent = (uint16_t)(sent + send_some(ring, counters, packets + sent, (uint16_t)(count - sent),
+                                           available, &used));
         publish(ring, (uint16_t)(ring->next + used));
         available = (uint16_t)(available - used);
     } while (used && sent < count && !ring->broken);

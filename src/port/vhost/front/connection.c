@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* A front end's connection: how it is made, what belongs to it, and what worker and user see of it. */
+/* A front end's connection: how it is made, what belongs to it, and what worker and user see of
+ * it. */
 
 #include <errno.h>
 #include <poll.h>

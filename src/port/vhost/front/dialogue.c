@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What a front end says to a back end of its memory and rings and in which order: tables of steps, and
- * what takes them one by one without waiting, so that a back end that is slow or silent holds up nobody.
+ * What a front end says to a back end of its memory and rings and in which order: tables of steps,
+ * and what takes them one by one without waiting, so that a back end that is slow or silent holds
+ * up nobody.
  */
 
 #include "port/vhost/front/front.h"
@@ -117,8 +118,8 @@ static int ask_num(struct ae_vhost_front *front, struct vhost_user_message *mess
     return set_state(front, message, ae_vhost_ring(front, vring_of(front)).size);
 }
 
-/* Where the worker says that the used buffers end. A back end with an in-flight buffer adds what it had
- * taken beyond. Packed: available index 14:0 and wrap counter 15, used ones 30:16 and 31. */
+/* Where the worker says that the used buffers end. A back end with an in-flight buffer adds what it
+ * had taken beyond. Packed: available index 14:0 and wrap counter 15, used ones 30:16 and 31. */
 static int ask_base(struct ae_vhost_front *front, struct vhost_user_message *message,
                     struct ae_error *err)
 {
@@ -255,7 +256,9 @@ const struct ae_vhost_step ae_vhost_pair_start[] = {
 };
 
 const struct ae_vhost_step ae_vhost_pair_stop[] = {
-    {.request = VHOST_USER_SET_VRING_ENABLE, .wanted = ae_vhost_offers_protocol, .ask = ask_disable},
+    {.request = VHOST_USER_SET_VRING_ENABLE,
+     .wanted = ae_vhost_offers_protocol,
+     .ask = ask_disable},
     {.request = VHOST_USER_SET_VRING_ENABLE,
      .direction = 1,
      .wanted = ae_vhost_offers_protocol,
@@ -302,7 +305,8 @@ static int say(struct ae_vhost_front *front, struct ae_error *err)
     rc = step->ask ? step->ask(front, &message, err) : 0;
     if (rc || !step->request)
         return rc ? rc : 1;
-    if (!ae_vhost_has_reply(step->request) && ae_vhost_has(front, VHOST_USER_PROTOCOL_F_REPLY_ACK) &&
+    if (!ae_vhost_has_reply(step->request) &&
+        ae_vhost_has(front, VHOST_USER_PROTOCOL_F_REPLY_ACK) &&
         step->request != VHOST_USER_SET_PROTOCOL_FEATURES)
         message.flags |= VHOST_USER_NEED_REPLY_MASK;
     rc = ae_vhost_send(front->peer.fd, &message, 0, err);

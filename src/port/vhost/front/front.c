@@ -239,7 +239,8 @@ static void event(struct ae_port_owner *owner, int fd)
     if (front->listener.fd < 0)
         return;
     /* One that is back already, before we have heard that it went, is not turned away. */
-    if (front->peer.fd >= 0 && fd_is_ready(front->listener.fd) && ae_vhost_peer_gone(&front->peer)) {
+    if (front->peer.fd >= 0 && fd_is_ready(front->listener.fd) &&
+        ae_vhost_peer_gone(&front->peer)) {
         ae_error_set(&err, -ECONNRESET, "the back end closed the connection");
         lose(front, &err);
     }
@@ -249,7 +250,8 @@ static void event(struct ae_port_owner *owner, int fd)
         reconnect(front);
 }
 
-/* A back end that broke a ring is left; rings laid out anew await it, or another, when it returns. */
+/* A back end that broke a ring is left; rings laid out anew await it, or another, when it
+ * returns. */
 static int look_for_broken(struct ae_vhost_front *front, struct ae_error *err)
 {
     const struct ae_port_state *state = front->owner->state;
@@ -346,8 +348,8 @@ static int stop(struct ae_port_owner *owner, struct ae_error *err)
 
     (void)err;
     front->started = false;
-    if (front->peer.fd >= 0 && (front->dialogue == ae_vhost_pair_start ||
-                                  front->dialogue == ae_vhost_inflight)) {
+    if (front->peer.fd >= 0 &&
+        (front->dialogue == ae_vhost_pair_start || front->dialogue == ae_vhost_inflight)) {
         ae_error_set(&why, -ECANCELED, "the port was stopped while its rings were starting");
         lose(front, &why);
     }
@@ -371,8 +373,9 @@ static void close_port(struct ae_port_owner *owner)
 
     if (!front)
         return;
-    /* Told, a back end is done with the rings when it answers; one that only sees the connection end may
-     * still be in them (DPDK 22.11's net_vhost unmaps them under its own thread, and crashes). */
+    /* Told, a back end is done with the rings when it answers; one that only sees the connection
+     * end may still be in them (DPDK 22.11's net_vhost unmaps them under its own thread, and
+     * crashes). */
     stop(owner, NULL);
     ae_vhost_front_disconnect(front);
     ae_vhost_unlisten(&front->listener, &front->receivers);

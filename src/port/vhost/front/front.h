@@ -10,20 +10,20 @@
  *     vhost/front/negotiation.c what is said first on the socket: features, configuration
  *     vhost/front/dialogue.c    what is said then, of memory and rings, and how dialogues are held
  *     vhost/front/inflight.c    what a back end keeps of descriptors in flight, for its return
- *     vhost/front/front.c        the owner: connects, reconnects, lets rings run, relays notifications
- *     vhost/front/queue.c  the worker's half
+ *     vhost/front/front.c        the owner: connects, reconnects, lets rings run, relays
+ * notifications vhost/front/queue.c  the worker's half
  *
  * Owner and worker agree through the state page:
  *     generation           written by the owner; odd while a back end is there and knows our memory
  *     epoch                written by the owner before it: which rings are those of the generation
  *     queues[i].generation written by the worker, once the rings of queue i are ready for it, and
  *     queues[i].positions  before it, where in the receive and the send ring the back end begins
- * A back end learns of the rings of a queue when the two generations are equal, so it never sees old
- * ones. When it is gone the generation turns even. Is the epoch another one, the worker takes its
- * packets back and lays the rings out anew at the next burst call; so it is for every generation
- * without an in-flight buffer. Is it the same, the rings stay as they are, and the back end that
- * returns goes on with them. A ring that is broken is reported in queues[i].broken, as the generation
- * in which it was found to be.
+ * A back end learns of the rings of a queue when the two generations are equal, so it never sees
+ * old ones. When it is gone the generation turns even. Is the epoch another one, the worker takes
+ * its packets back and lays the rings out anew at the next burst call; so it is for every
+ * generation without an in-flight buffer. Is it the same, the rings stay as they are, and the back
+ * end that returns goes on with them. A ring that is broken is reported in queues[i].broken, as the
+ * generation in which it was found to be.
  *
  * What a descriptor calls an address (the "guest address") and what the protocol's messages call
  * one (the "user address") are one here: where the owner has the memory mapped.
@@ -78,13 +78,13 @@ struct ae_vhost_front {
     /* The owner's. */
     struct ae_vhost_listener listener; /* "server=on"; fd -1: we connect */
     struct ae_vhost_receivers receivers;
-    bool deaf;                         /* the listening socket is not listened to */
-    int epoll_fd;                      /* readable when the connection or the listening socket is */
-    int64_t retry_at;                  /* ms */
-    bool started;                      /* between start and stop */
-    bool announced;                    /* the memory is known to the back end: generation is odd */
-    bool ran;                          /* rings ran over this connection */
-    bool returned;                     /* rings ran, over this or another */
+    bool deaf;        /* the listening socket is not listened to */
+    int epoll_fd;     /* readable when the connection or the listening socket is */
+    int64_t retry_at; /* ms */
+    bool started;     /* between start and stop */
+    bool announced;   /* the memory is known to the back end: generation is odd */
+    bool ran;         /* rings ran over this connection */
+    bool returned;    /* rings ran, over this or another */
 };
 
 /* One message and its answer. request 0: no message, only `ask`; neither: the end of a dialogue. */
@@ -137,7 +137,6 @@ void ae_vhost_inflight_forget(struct ae_vhost_front *front);
 void ae_vhost_inflight_left(struct ae_vhost_front *front);
 
 /* ---- The connection ---- */
-
 
 /* The first connection: may wait for a back end that connects to us. */
 int ae_vhost_front_reach(struct ae_vhost_front *front, struct ae_error *err);

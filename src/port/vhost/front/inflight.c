@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * "Inflight I/O tracking": a back end that offers it keeps, in a buffer of its own, which descriptors
- * it has taken and not yet used. The owner holds the buffer's file, and the back end that returns gets
- * it back with the rings as they were. It is not mapped here, so that nothing done to it can hurt us.
+ * "Inflight I/O tracking": a back end that offers it keeps, in a buffer of its own, which
+ * descriptors it has taken and not yet used. The owner holds the buffer's file, and the back end
+ * that returns gets it back with the rings as they were. It is not mapped here, so that nothing
+ * done to it can hurt us.
  *
  * Rings and buffer belong together, and the epoch in the state page says so: a buffer is asked for
- * only once in an epoch, before its rings run; when the buffer is given up the next epoch begins, and
- * the worker lays its rings out anew.
+ * only once in an epoch, before its rings run; when the buffer is given up the next epoch begins,
+ * and the worker lays its rings out anew.
  */
 
 #include <errno.h>
@@ -17,14 +18,13 @@
 #include "base/error.h"
 #include "port/vhost/front/front.h"
 
-/* So often may the return to the rings fail: one that trips over what it left is not called back to it
- * for ever. */
+/* So often may the return to the rings fail: one that trips over what it left is not called back to
+ * it for ever. */
 #define TRIES 3
 
 bool ae_vhost_inflight_due(const struct ae_vhost_front *front)
 {
-    return ae_vhost_has(front, VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) &&
-           !front->inflight.told;
+    return ae_vhost_has(front, VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) && !front->inflight.told;
 }
 
 void ae_vhost_inflight_forget(struct ae_vhost_front *front)
@@ -65,8 +65,8 @@ static int describe(struct ae_vhost_front *front, struct vhost_user_message *mes
         .mmap_size = front->inflight.size,
         .mmap_offset = front->inflight.offset,
         .num_queues = (uint16_t)(2 * handoff->info.queues),
-        .queue_size = handoff->receive_ring > handoff->send_ring ? handoff->receive_ring
-                                                                 : handoff->send_ring,
+        .queue_size =
+            handoff->receive_ring > handoff->send_ring ? handoff->receive_ring : handoff->send_ring,
     };
     message->size = sizeof(message->payload.inflight);
     return 0;

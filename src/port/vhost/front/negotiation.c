@@ -178,9 +178,7 @@ const struct ae_vhost_step ae_vhost_negotiation[] = {
      .ask = ask_config,
      .take = take_config},
     {.request = VHOST_USER_SET_FEATURES, .ask = ask_features},
-    {.request = VHOST_USER_SET_STATUS,
-     .wanted = ae_vhost_wants_status,
-     .ask = ask_status_features},
+    {.request = VHOST_USER_SET_STATUS, .wanted = ae_vhost_wants_status, .ask = ask_status_features},
     {.request = VHOST_USER_GET_STATUS, .wanted = ae_vhost_wants_status, .take = take_status},
     {0},
 };

@@ -36,7 +36,8 @@ static bool changed(struct vhost_queue *queue)
             report_broken(queue, generation);
         return false;
     }
-    /* Of a later generation, perhaps: then this one is over, and nobody looks at what is made of it. */
+    /* Of a later generation, perhaps: then this one is over, and nobody looks at what is made of
+     * it. */
     epoch = __atomic_load_n(&queue->port->epoch, __ATOMIC_RELAXED);
     if (epoch != queue->epoch)
         ae_virtio_reset(queue->ring);
