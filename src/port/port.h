@@ -3,8 +3,8 @@
 #define AE_PORT_PORT_H
 
 /*
- * What a driver is to the rest of Aether. Adding one: its file, a line in the table of port.c, the
- * build list, and a page in docs/.
+ * What a driver is to the rest of Aether. Adding one: its file, a line in the table of drivers.c,
+ * the build list, and a page in docs/.
  *
  * Memory of a port, all of it mapped for its device, its workers and its owner:
  *     queue 0: receive ring, send ring; queue 1: ...; buffers of queue 0; buffers of queue 1; ...
