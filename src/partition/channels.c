@@ -3,36 +3,12 @@
 
 #include <errno.h>
 #include <linux/ethtool.h>
-#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "base/root.h"
 #include "partition/kernel.h"
-
-/* A card of a made-up machine has the name of a card here. */
-int ae_channels_request(const char *card, struct ethtool_channels *channels)
-{
-    struct ifreq request = {.ifr_data = (char *)channels};
-    int rc, fd;
-
-    if (!ae_root_is_real())
-        return -EOPNOTSUPP;
-    if (strlen(card) >= sizeof(request.ifr_name))
-        return -EINVAL;
-    strcpy(request.ifr_name, card);
-    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    rc = ioctl(fd, SIOCETHTOOL, &request) ? -errno : 0;
-    close(fd);
-    return rc;
-}
 
 /* Reads all counts of the card, and finds the one that the target means. */
 static int find(const char *target, char card[IFNAMSIZ], struct ethtool_channels *channels,

@@ -7,12 +7,7 @@
  * are "CARD combined", "CARD rx" and "CARD tx"; values numbers.
  */
 
-struct ethtool_channels;
-
 int ae_channels_read(const char *target, char **value);
 int ae_channels_write(const char *target, const char *value);
-
-/* The request in channels->cmd, to the kernel. -EOPNOTSUPP: the card's driver does not know it. */
-int ae_channels_request(const char *card, struct ethtool_channels *channels);
 
 #endif

@@ -18,6 +18,7 @@ struct ae_kernel {
     int (*write)(const char *path, const char *text);
     int (*make_directory)(const char *path);
     int (*remove_directory)(const char *path);
+    /* The request in channels->cmd. -EOPNOTSUPP: the card's driver does not know it. */
     int (*channels)(const char *card, struct ethtool_channels *channels);
     int (*set_affinity)(pid_t task, const struct ae_cpus *cpus);
     /* Set by ae_nic_serve_partitions. */
