@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/root.h"
 #include "machine/topology.h"
+#include "partition/names.h"
 #include "partition/partition.h"
 
 struct proposal {

@@ -104,7 +104,4 @@ int ae_partition_resolve(struct ae_partition **all, size_t count, size_t which,
 int ae_partition_mistake(const struct ae_partition *partition, unsigned line, struct ae_error *err,
                          const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* -EINVAL unless the name is one a partition may have. */
-int ae_partition_check_name(const char *name, struct ae_error *err);
-
 #endif

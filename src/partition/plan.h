@@ -33,7 +33,7 @@ struct ae_plan {
     const struct ae_knob *current; /* the row being expanded */
 };
 
-/* Reads the machine and fills the plan. Free it in any case. */
+/* expand.c: reads the machine and expands the table into the plan. Free it in any case. */
 int ae_plan_make(struct ae_plan *plan, const struct ae_partition *partition, struct ae_error *err);
 void ae_plan_free(struct ae_plan *plan);
 

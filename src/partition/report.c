@@ -29,13 +29,6 @@ const char *ae_level_name(enum ae_level level)
     return level <= AE_LEVEL_BOOT ? names[level] : "?";
 }
 
-const char *ae_answer_name(enum ae_answer answer)
-{
-    static const char *const names[] = {"no", "yes", "absent", "unseen", "off"};
-
-    return answer <= AE_ANSWER_OFF ? names[answer] : "?";
-}
-
 void ae_tell(struct ae_telling *telling, const struct ae_partition_line *line)
 {
     telling->summary.count[line->state]++;

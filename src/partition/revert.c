@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/root.h"
 #include "partition/journal.h"
+#include "partition/names.h"
 #include "partition/task.h"
 
 struct revert {

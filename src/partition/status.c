@@ -12,6 +12,7 @@
 #include "partition/journal.h"
 #include "partition/kernel.h"
 #include "partition/knobs/rows.h"
+#include "partition/names.h"
 #include "partition/plan.h"
 #include "partition/report.h"
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "partition/counters.h"
+#include "partition/evidence.h"
 #include "partition/irq.h"
 #include "partition/journal.h"
 #include "partition/plan.h"

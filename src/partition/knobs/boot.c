@@ -5,6 +5,7 @@
 
 #include "base/root.h"
 #include "machine/isolation.h"
+#include "partition/evidence.h"
 #include "partition/knobs/rows.h"
 #include "partition/task.h"
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "partition/evidence.h"
 #include "partition/knobs/rows.h"
 #include "partition/plan.h"
 #include "partition/task.h"

@@ -8,6 +8,7 @@
 #include "base/root.h"
 #include "machine/topology.h"
 #include "partition/cgroup.h"
+#include "partition/evidence.h"
 #include "partition/knobs/rows.h"
 #include "partition/plan.h"
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "machine/pci.h"
+#include "partition/evidence.h"
 #include "partition/kernel.h"
 #include "partition/knobs/rows.h"
 #include "partition/plan.h"

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/root.h"
+#include "partition/evidence.h"
 #include "partition/irq.h"
 #include "partition/irqbalance.h"
 #include "partition/journal.h"

@@ -5,7 +5,7 @@
 /*
  * The knob table. A row says what it keeps away from quiet CPUs, which settings it consists of, how
  * to see that they work, and what it costs. Rows stand in the order in which they are applied;
- * reverting goes backwards. Adding a knob: a row in the file of its subject, its name in knobs.c, a
+ * reverting goes backwards. Adding a knob: a row in the file of its subject, its name in table.c, a
  * test.
  */
 
@@ -61,9 +61,5 @@ const struct ae_knob *ae_knob_find(const char *name);
 
 /* Does this partition want it? */
 bool ae_knob_wanted(const struct ae_knob *knob, const struct ae_partition *partition);
-
-/* Fills in an answer; returns nothing, for evidence is never an error. */
-void ae_evidence_set(struct ae_evidence *evidence, enum ae_answer answer, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/root.h"
+#include "partition/evidence.h"
 #include "partition/knobs/rows.h"
 #include "partition/plan.h"
 

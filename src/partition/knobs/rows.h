@@ -2,7 +2,7 @@
 #ifndef AE_PARTITION_KNOBS_ROWS_H
 #define AE_PARTITION_KNOBS_ROWS_H
 
-/* The rows, by the file they stand in; knobs.c has their order. */
+/* The rows, by the file they stand in; table.c has their order. */
 
 #include "partition/knobs/knob.h"
 

@@ -2,8 +2,6 @@
 #include "partition/knobs/rows.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 /*
@@ -75,16 +73,6 @@ bool ae_knob_wanted(const struct ae_knob *knob, const struct ae_partition *parti
         if (strcmp(partition->choices[i].knob, knob->name) == 0)
             return partition->choices[i].on;
     return !knob->off && !(knob->power && partition->keep_power);
-}
-
-void ae_evidence_set(struct ae_evidence *evidence, enum ae_answer answer, const char *format, ...)
-{
-    va_list args;
-
-    evidence->answer = answer;
-    va_start(args, format);
-    vsnprintf(evidence->detail, sizeof(evidence->detail), format, args);
-    va_end(args);
 }
 
 int ae_knob_describe(size_t index, struct ae_knob_info *info)
