@@ -80,12 +80,14 @@ static enum ae_net_verdict answer(struct ae_net *net, struct ethernet *ethernet,
     return AE_NET_REPLY;
 }
 
-enum ae_net_verdict ae_arp_input(struct ae_net *net, struct ae_packet *packet, uint64_t now)
+enum ae_net_verdict ae_arp_input(struct ae_net *net, struct ae_packet *packet, uint64_t now,
+                                 struct ae_datagram *datagram)
 {
     struct ethernet *ethernet = ethernet_of(packet);
     struct arp *arp = (struct arp *)(packet->data + sizeof(*ethernet));
     struct ae_arp_entry *entry;
 
+    (void)datagram;
     if (!well_formed(packet, arp)) {
         net->counts.arp_malformed++;
         return AE_NET_DROP;

@@ -23,6 +23,14 @@ struct ethernet {
 #define TYPE_VLAN 0x8100
 #define TYPE_QINQ 0x88A8
 
+/* IEEE 802.1Q, 9.6: behind the type that says that there is one */
+struct vlan {
+    uint16_t control;
+    uint16_t type;
+} __attribute__((packed));
+
+#define VLAN_ID 0x0fff
+
 /* RFC 826, for Ethernet and IPv4 */
 struct arp {
     uint16_t hrd;

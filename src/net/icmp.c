@@ -5,11 +5,13 @@
 #include "base/checksum.h"
 #include "net/net.h"
 
-enum ae_net_verdict ae_icmp_input(struct ae_net *net, struct ae_packet *packet, uint8_t *at,
-                                  uint16_t length)
+enum ae_net_verdict ae_icmp_input(struct ae_net *net, struct ae_packet *packet,
+                                  const struct ipv4 *ip, uint8_t *at, uint16_t length,
+                                  struct ae_datagram *datagram)
 {
     struct icmp *icmp = (struct icmp *)at;
 
+    (void)datagram;
     if (length < sizeof(*icmp)) {
         net->counts.icmp_malformed++;
         return AE_NET_DROP;
@@ -18,8 +20,7 @@ enum ae_net_verdict ae_icmp_input(struct ae_net *net, struct ae_packet *packet, 
         net->counts.icmp_bad_checksum++;
         return AE_NET_DROP;
     }
-    if (icmp->type != ICMP_ECHO || icmp->code != 0 ||
-        ipv4_of(packet)->destination != net->options.address.be) {
+    if (icmp->type != ICMP_ECHO || icmp->code != 0 || ip->destination != net->options.address.be) {
         net->counts.icmp_ignored++;
         return AE_NET_DROP;
     }

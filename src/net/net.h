@@ -70,14 +70,19 @@ struct ae_net {
     struct ae_arp_entry arp[AE_ARP_ENTRIES];
 };
 
-enum ae_net_verdict ae_arp_input(struct ae_net *net, struct ae_packet *packet, uint64_t now);
-enum ae_net_verdict ae_ipv4_input(struct ae_net *net, struct ae_packet *packet,
+/* Rows of the table of types (ethernet.c). */
+enum ae_net_verdict ae_arp_input(struct ae_net *net, struct ae_packet *packet, uint64_t now,
+                                 struct ae_datagram *datagram);
+enum ae_net_verdict ae_ipv4_input(struct ae_net *net, struct ae_packet *packet, uint64_t now,
                                   struct ae_datagram *datagram);
 
-/* length: of the IPv4 payload, which begins at `at` in the packet. */
-enum ae_net_verdict ae_icmp_input(struct ae_net *net, struct ae_packet *packet, uint8_t *at,
-                                  uint16_t length);
-/* ip: the header, as read once. */
+/*
+ * Rows of the table of protocols (ipv4.c). ip: the header, as read once; length: of its payload,
+ * which begins at `at` in the packet.
+ */
+enum ae_net_verdict ae_icmp_input(struct ae_net *net, struct ae_packet *packet,
+                                  const struct ipv4 *ip, uint8_t *at, uint16_t length,
+                                  struct ae_datagram *datagram);
 enum ae_net_verdict ae_udp_input(struct ae_net *net, struct ae_packet *packet,
                                  const struct ipv4 *ip, uint8_t *at, uint16_t length,
                                  struct ae_datagram *datagram);
@@ -112,6 +117,11 @@ static inline bool ae_mac_is_zero(const uint8_t *mac)
 static inline bool ae_ipv4_is_subnet_broadcast(const struct ae_net *net, uint32_t address)
 {
     return net->options.prefix < 31 && address == (net->options.address.be | ~net->mask);
+}
+
+static inline uint16_t ae_ipv4_header_length(const struct ipv4 *ip)
+{
+    return (uint16_t)((ip->version_ihl & 0xf) * 4);
 }
 
 static inline struct ethernet *ethernet_of(struct ae_packet *packet)
