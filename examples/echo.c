@@ -52,7 +52,7 @@ static void serve(struct ae_worker *worker, struct ae_queue *queue, struct ae_ne
             enum ae_net_verdict verdict = ae_net_input(net, packets[i], now, &datagram);
 
             if (verdict == AE_NET_UDP) {
-                /* datagram.payload and .length are yours to read and to change, in place. */
+                /* datagram.payload is yours to read, and to change in place: then set .changed. */
                 ae_net_udp_reply(net, packets[i], &datagram);
                 ++*answered;
             }

@@ -61,6 +61,7 @@ struct ae_datagram {
     uint16_t source_port; /* host byte order */
     uint16_t destination_port;
     uint16_t length; /* bytes of payload */
+    bool changed;    /* set it when you have written to the payload: it is summed anew */
     uint8_t *payload;
 };
 
@@ -81,8 +82,10 @@ enum ae_net_verdict {
 enum ae_net_verdict ae_net_input(struct ae_net *net, struct ae_packet *packet, uint64_t now,
                                  struct ae_datagram *datagram);
 
-/* Turns a received datagram around: addresses and ports swapped, payload as it is. Send the
- * packet. */
+/*
+ * Turns a received datagram around: addresses and ports swapped, payload as it is. Send the packet.
+ * The checksum stays the one that came with the payload, unless you say that you changed that.
+ */
 void ae_net_udp_reply(struct ae_net *net, struct ae_packet *packet,
                       const struct ae_datagram *datagram);
 

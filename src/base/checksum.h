@@ -18,6 +18,15 @@ static inline uint16_t ae_sum_fold(uint64_t sum)
     return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
 
+/* What a field of UDP's or TCP's is to hold: never 0, by which UDP says that there is none (RFC
+ * 768), but 0xffff, which adds up to the same. */
+static inline uint16_t ae_sum_finish(uint64_t sum)
+{
+    uint16_t checksum = (uint16_t)~ae_sum_fold(sum);
+
+    return checksum ? checksum : 0xffff;
+}
+
 /* Of the pseudo-header (RFC 768); addresses as on the wire, length in host order. */
 static inline uint64_t ae_sum_pseudo(uint32_t source, uint32_t destination, uint8_t protocol,
                                      uint16_t length)

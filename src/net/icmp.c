@@ -25,8 +25,7 @@ enum ae_net_verdict ae_icmp_input(struct ae_net *net, struct ae_packet *packet,
         return AE_NET_DROP;
     }
     icmp->type = ICMP_ECHO_REPLY;
-    icmp->checksum = 0;
-    icmp->checksum = (uint16_t)~ae_sum_bytes(icmp, length);
+    icmp->checksum = ae_sum_fold((uint64_t)icmp->checksum + be16(ICMP_ECHO << 8)); /* RFC 1141 */
     ae_ipv4_turn(net, packet);
     net->counts.icmp_echoes++;
     return AE_NET_REPLY;

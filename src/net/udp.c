@@ -54,27 +54,31 @@ enum ae_net_verdict ae_udp_input(struct ae_net *net, struct ae_packet *packet,
     return AE_NET_UDP;
 }
 
-/* A checksum of 0 would say that there is none (RFC 768). */
-static uint16_t finish(uint64_t sum)
+/* RFC 1624: swapping changes no sum, but an answer to a broadcast comes from our own address. */
+static uint16_t keep_checksum(const struct ae_net *net, const struct ae_datagram *datagram,
+                              uint16_t checksum)
 {
-    uint16_t checksum = (uint16_t)~ae_sum_fold(sum);
-
-    return checksum ? checksum : 0xffff;
+    return ae_sum_finish((uint64_t)(uint16_t)~checksum + (uint32_t)~datagram->destination.be +
+                         net->options.address.be);
 }
 
 void ae_net_udp_reply(struct ae_net *net, struct ae_packet *packet,
                       const struct ae_datagram *datagram)
 {
     struct udp *udp = (struct udp *)(datagram->payload - sizeof(*udp));
-    uint16_t length = (uint16_t)(datagram->length + sizeof(*udp));
-    struct ipv4 *ip = ipv4_of(packet);
+    uint16_t length = (uint16_t)(datagram->length + sizeof(*udp)), checksum = udp->checksum;
 
     ae_ipv4_turn(net, packet);
     udp->source_port = be16(datagram->destination_port);
     udp->destination_port = be16(datagram->source_port);
-    udp->checksum = 0;
-    udp->checksum = finish(ae_sum_pseudo(ip->source, ip->destination, PROTOCOL_UDP, length) +
-                           ae_sum_bytes(udp, length));
+    if (checksum && !datagram->changed) {
+        udp->checksum = keep_checksum(net, datagram, checksum);
+    } else {
+        udp->checksum = 0;
+        udp->checksum = ae_sum_finish(
+            ae_sum_pseudo(net->options.address.be, datagram->source.be, PROTOCOL_UDP, length) +
+            ae_sum_bytes(udp, length));
+    }
     net->counts.udp_sent++;
 }
 
@@ -132,8 +136,8 @@ static void set_checksums(const struct ae_net *net, const struct ae_udp_flow *fl
         udp->checksum =
             ae_sum_fold(ae_sum_pseudo(ip->source, ip->destination, PROTOCOL_UDP, length));
     } else {
-        udp->checksum = finish((uint64_t)flow->udp_sum + 2 * (uint64_t)be16(length) +
-                               ae_sum_bytes(udp + 1, length - sizeof(*udp)));
+        udp->checksum = ae_sum_finish((uint64_t)flow->udp_sum + 2 * (uint64_t)be16(length) +
+                                      ae_sum_bytes(udp + 1, length - sizeof(*udp)));
     }
     packet->l3_offset = sizeof(struct ethernet);
     packet->l4_offset = sizeof(struct ethernet) + sizeof(*ip);

@@ -359,6 +359,22 @@ static void every_length_is_echoed(void **state)
     }
 }
 
+/* Sequence numbers give every checksum there is; the answer to one is all zeros but for it. */
+static void every_echo_sum_is_right(void **state)
+{
+    (void)state;
+    for (unsigned sequence = 0; sequence <= 0xffff; sequence++) {
+        size_t length = frame_echo(frame, 8);
+
+        frame_put16(frame + AT_L4 + 4, 0);
+        frame_put16(frame + AT_L4 + 6, sequence);
+        frame_seal_icmp(frame);
+        assert_int_equal(input(length), AE_NET_REPLY);
+        if (!frame_icmp_is_right(frame))
+            fail_msg("sequence %u", sequence);
+    }
+}
+
 static void an_echo_with_options_is_answered(void **state)
 {
     size_t length = frame_echo(frame, 40), reply;
@@ -580,6 +596,7 @@ int main(void)
         TEST(lengths_that_disagree),
         TEST(a_checksum_of_zero_is_none),
         TEST(every_length_is_echoed),
+        TEST(every_echo_sum_is_right),
         TEST(an_echo_with_options_is_answered),
         TEST(other_icmp_is_ignored),
         TEST(a_question_for_us_is_answered),

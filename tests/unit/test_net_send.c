@@ -382,6 +382,71 @@ static void a_datagram_is_turned_around(void **state)
         }
 }
 
+/* Receives what is in the frame and sends it back; `write` goes over the payload's first two bytes.
+ */
+static void return_frame(uint8_t *frame, size_t length, const uint8_t *write)
+{
+    struct ae_packet *got = frame_packet(frame, length);
+    struct ae_datagram datagram;
+
+    assert_int_equal(ae_net_input(net, got, 0, &datagram), AE_NET_UDP);
+    assert_false(datagram.changed);
+    if (write) {
+        memcpy(datagram.payload, write, 2);
+        datagram.changed = true;
+    }
+    ae_net_udp_reply(net, got, &datagram);
+    assert_int_equal(got->length, length);
+    if (!frame_ipv4_is_right(got->data) || !frame_udp_is_right(got->data))
+        fail_msg("a checksum at %zu bytes", length);
+    assert_int_equal(frame_get32(got->data + AT_IP + 12), FRAME_HOST);
+    assert_memory_equal(got->data + AT_PAYLOAD, write ? write : frame + AT_PAYLOAD, 2);
+    frame_release(got);
+}
+
+/* Payloads of two bytes give every checksum there is, to us and to everybody. */
+static void every_checksum_is_kept(void **state)
+{
+    static const uint32_t to[] = {FRAME_HOST, 0x0a4d00ff, UINT32_MAX};
+    uint8_t frame[FRAME_MAX], payload[2];
+    size_t length;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(to); i++)
+        for (unsigned value = 0; value <= 0xffff; value++) {
+            frame_put16(payload, value);
+            length = frame_udp(frame, payload, 2);
+            frame_put32(frame + AT_IP + 16, to[i]);
+            frame_seal_ipv4(frame);
+            frame_seal_udp(frame);
+            return_frame(frame, length, NULL);
+        }
+}
+
+static void what_was_changed_is_summed_anew(void **state)
+{
+    uint8_t frame[FRAME_MAX], payload[2];
+
+    (void)state;
+    for (unsigned value = 0; value <= 0xffff; value++) {
+        frame_put16(payload, value);
+        return_frame(frame, frame_udp(frame, pattern, 21), payload);
+    }
+}
+
+static void what_came_without_a_checksum_gets_one(void **state)
+{
+    uint8_t frame[FRAME_MAX];
+
+    (void)state;
+    for (size_t payload = 2; payload <= 1472; payload++) {
+        size_t length = frame_udp(frame, pattern, payload);
+
+        frame_put16(frame + AT_L4 + 6, 0);
+        return_frame(frame, length, NULL);
+    }
+}
+
 /* ---- Text and options ---- */
 
 static void addresses_are_read_and_written(void **state)
@@ -502,6 +567,9 @@ int main(void)
         TEST(too_long_a_datagram_is_left_alone),
         TEST(the_mtu_is_the_largest_packet),
         TEST(a_datagram_is_turned_around),
+        TEST(every_checksum_is_kept),
+        TEST(what_was_changed_is_summed_anew),
+        TEST(what_came_without_a_checksum_gets_one),
         TEST(addresses_are_read_and_written),
         TEST(prefixes_are_read),
         TEST(impossible_hosts_are_refused),

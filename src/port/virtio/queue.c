@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/checksum.h"
 #include "base/error.h"
 #include "port/virtio/driver.h"
 
@@ -212,23 +213,6 @@ void ae_virtio_pieces(struct ae_virtio_driver *driver, uint16_t num_buffers)
     }
 }
 
-/* RFC 1071, over the bytes from start to the end of the frame; zero is sent as all ones. */
-static uint16_t sum(const uint8_t *data, uint32_t length)
-{
-    uint64_t total = 0;
-    uint16_t word;
-
-    for (; length > 1; length -= 2, data += 2) {
-        memcpy(&word, data, sizeof(word));
-        total += word;
-    }
-    if (length)
-        total += *data;
-    while (total >> 16)
-        total = (total & 0xffff) + (total >> 16);
-    return total == 0xffff ? 0xffff : (uint16_t)~total;
-}
-
 bool ae_virtio_checksum_in(struct ae_packet *packet)
 {
     struct virtio_net_hdr header;
@@ -242,7 +226,8 @@ bool ae_virtio_checksum_in(struct ae_packet *packet)
         place = (uint32_t)header.csum_start + header.csum_offset;
         if (place + sizeof(checksum) > packet->length || header.csum_start < AE_FRAME_MIN)
             return false;
-        checksum = sum(packet->data + header.csum_start, packet->length - header.csum_start);
+        checksum = ae_sum_finish(
+            ae_sum_bytes(packet->data + header.csum_start, packet->length - header.csum_start));
         memcpy(packet->data + place, &checksum, sizeof(checksum));
         packet->flags = AE_PACKET_L4_GOOD;
     } else if (header.flags & VIRTIO_NET_HDR_F_DATA_VALID) {

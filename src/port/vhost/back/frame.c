@@ -2,6 +2,7 @@
 
 /* Frames between a peer's memory and packets: what both forms of ring need, off the fast path. */
 
+#include "base/checksum.h"
 #include "base/unset.h"
 #include "port/vhost/back/ring.h"
 
@@ -88,35 +89,16 @@ void ae_vhost_scatter(const struct virtio_net_hdr *header, const struct ae_packe
     }
 }
 
-/* RFC 1071, over bytes as they lie in memory. */
-static uint16_t sum(const uint8_t *bytes, uint32_t length)
-{
-    uint32_t total = 0;
-    uint16_t word;
-
-    for (; length >= 2; bytes += 2, length -= 2) {
-        memcpy(&word, bytes, 2);
-        total += word;
-    }
-    if (length)
-        total += bytes[0];
-    total = (total & 0xffff) + (total >> 16);
-    return (uint16_t)((total & 0xffff) + (total >> 16));
-}
-
 static void store_sum(uint8_t *field, uint16_t value)
 {
     memcpy(field, &value, sizeof(value));
 }
 
 /* The field holds the pseudo-header's sum: summing over it gives that of everything. */
-static void complete_l4(struct ae_packet *packet, uint32_t start, uint32_t offset, bool udp)
+static void complete_l4(struct ae_packet *packet, uint32_t start, uint32_t offset)
 {
-    uint16_t value = (uint16_t)~sum(packet->data + start, packet->length - start);
-
-    if (udp && value == 0)
-        value = 0xffff; /* RFC 768: 0 would say that there is none */
-    store_sum(packet->data + start + offset, value);
+    store_sum(packet->data + start + offset,
+              ae_sum_finish(ae_sum_bytes(packet->data + start, packet->length - start)));
 }
 
 void ae_vhost_checksum(const struct ae_vhost_ring *ring, struct ae_packet *packet,
@@ -129,7 +111,8 @@ void ae_vhost_checksum(const struct ae_vhost_ring *ring, struct ae_packet *packe
         uint8_t *ip = packet->data + packet->l3_offset;
 
         store_sum(ip + 10, 0);
-        store_sum(ip + 10, (uint16_t)~sum(ip, (uint32_t)packet->l4_offset - packet->l3_offset));
+        store_sum(ip + 10,
+                  (uint16_t)~ae_sum_bytes(ip, (uint32_t)packet->l4_offset - packet->l3_offset));
     }
     if (!(packet->flags & (AE_PACKET_SEND_UDP_CHECKSUM | AE_PACKET_SEND_TCP_CHECKSUM)))
         return;
@@ -138,6 +121,6 @@ void ae_vhost_checksum(const struct ae_vhost_ring *ring, struct ae_packet *packe
         header->csum_start = packet->l4_offset;
         header->csum_offset = offset;
     } else {
-        complete_l4(packet, packet->l4_offset, offset, !tcp);
+        complete_l4(packet, packet->l4_offset, offset);
     }
 }
