@@ -30,8 +30,8 @@ class Contender:
 
 
 # Each driver as it comes. "merging" is with the features that DPDK takes by itself, mergeable buffers among
-# them, which Aether leaves out; "checksum" is with checksum offload, which both leave out. "tuned" is DPDK with the choices that its
-# documentation gives for speed, which let it take its vector paths where the rings have them.
+# them, which Aether leaves out; "checksum" is with checksum offload, which both leave out. "tuned" is DPDK with
+# the choices that its documentation gives for speed, which let it take its vector paths where the rings have them.
 CONTENDERS = {one.name: one for one in (
     Contender("aether", "contender_aether"),
     Contender("dpdk", "contender_dpdk"),
