@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* "pair:NAME": the first port of that name in a process is one end, the second the other. */
+/* All pairs of a process: found by name or id, freed with their last owner or queue. */
 
 #include "port/pair/pair.h"
 
@@ -8,17 +8,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all pairs; not taken by queues */
 static struct pair *pairs;
-
-static struct pair_handoff *pair_handoff(struct ae_port_owner *owner)
-{
-    return (struct pair_handoff *)owner->handoff.driver_private;
-}
 
 static void free_pair(struct pair *pair)
 {
@@ -164,79 +158,37 @@ static int join(struct ae_port_owner *owner, struct ae_error *err)
         return rc;
     pair->ends[end] = owner;
     pair->references++;
-    *pair_handoff(owner) = (struct pair_handoff){pair->id, end};
+    *ae_pair_handoff(owner) = (struct pair_handoff){pair->id, end};
     return 0;
 }
 
-/* No device reaches its memory, so that it need not be pinned: ordinary pages do. */
-static int open_end(struct ae_port_owner *owner, struct ae_error *err)
+int ae_pair_join(struct ae_port_owner *owner, struct ae_error *err)
 {
     int rc;
 
-    if (!owner->options.page_size)
-        owner->options.page_size = (size_t)sysconf(_SC_PAGESIZE);
     pthread_mutex_lock(&lock);
     rc = join(owner, err);
     pthread_mutex_unlock(&lock);
-    memcpy(owner->handoff.info.mac,
-           (uint8_t[]){2, 0, 0, 0, 0, (uint8_t)(pair_handoff(owner)->end + 1)}, 6);
     return rc;
 }
 
-static int map(struct ae_port_owner *owner, struct ae_error *err)
+void ae_pair_set_links(struct ae_port_owner *owner)
 {
-    (void)owner, (void)err;
-    return 0;
-}
-
-static int start(struct ae_port_owner *owner, struct ae_error *err)
-{
-    (void)err;
     pthread_mutex_lock(&lock);
-    set_links(with_id(pair_handoff(owner)->id));
+    set_links(with_id(ae_pair_handoff(owner)->id));
     pthread_mutex_unlock(&lock);
-    return 0;
 }
 
-static int stop(struct ae_port_owner *owner, struct ae_error *err)
-{
-    (void)owner, (void)err;
-    return 0;
-}
-
-static void close_end(struct ae_port_owner *owner)
+void ae_pair_leave(struct ae_port_owner *owner)
 {
     struct pair *pair;
 
     pthread_mutex_lock(&lock);
-    pair = with_id(pair_handoff(owner)->id); /* none: it was not joined */
+    pair = with_id(ae_pair_handoff(owner)->id); /* none: it was not joined */
     if (pair) {
-        pair->ends[pair_handoff(owner)->end] = NULL;
+        pair->ends[ae_pair_handoff(owner)->end] = NULL;
         set_links(pair);
         drop(pair);
     }
     pthread_mutex_unlock(&lock);
 }
-
-static const struct ae_port_transport transport = {
-    .open = open_end,
-    .map = map,
-    .start = start,
-    .stop = stop,
-    .close = close_end,
-};
-
-const struct ae_port_ops ae_port_pair = {
-    .name = "pair",
-    .path = AE_PATH_DEVICE, /* its rings are polled like a device's; no kernel is on the way */
-    .scheme = "pair:",
-    .description = "pair:NAME, the wire to the other port of this name in the same process",
-    .transport = &transport,
-    .ring_default = 256,
-    .ring_min = 16,
-    .ring_max = 4096,
-    .queues_max = AE_PORT_QUEUES,
-    .mtu = PAIR_MTU,
-    .attach = ae_pair_attach,
-    .detach = ae_pair_detach,
-};

@@ -4,7 +4,7 @@
 
 /*
  * Two ports of one process, joined by a wire made of memory: what one sends, the other receives.
- * pair.c joins the ends, pair/queue.c moves frames.
+ * pair.c joins the ends, pair/owner.c is the port that has one, pair/queue.c moves frames.
  *
  * Each end has its pool, and may be polled by a thread of its own; so a frame is copied, from the
  * sender's packet into the wire and from there into a packet of the receiver's.
@@ -51,6 +51,18 @@ struct pair_handoff {
     uint64_t id;
     uint32_t end;
 };
+
+static inline struct pair_handoff *ae_pair_handoff(struct ae_port_owner *owner)
+{
+    return (struct pair_handoff *)owner->handoff.driver_private;
+}
+
+/* Makes the owner an end of the pair of its name. -EBUSY: it has both; -EINVAL: the other end's
+ * wires do not go with its options. */
+int ae_pair_join(struct ae_port_owner *owner, struct ae_error *err);
+/* Of both ends: up while both are there. */
+void ae_pair_set_links(struct ae_port_owner *owner);
+void ae_pair_leave(struct ae_port_owner *owner);
 
 /* The pair with this id and one more reference to it, or NULL: it is in another process, or
  * gone. */

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* "pair:NAME": the first port of that name in a process is one end, the second the other. */
+
+#include <string.h>
+#include <unistd.h>
+
+#include "port/pair/pair.h"
+
+/* No device reaches its memory, so that it need not be pinned: ordinary pages do. */
+static int open_end(struct ae_port_owner *owner, struct ae_error *err)
+{
+    int rc;
+
+    if (!owner->options.page_size)
+        owner->options.page_size = (size_t)sysconf(_SC_PAGESIZE);
+    rc = ae_pair_join(owner, err);
+    memcpy(owner->handoff.info.mac,
+           (uint8_t[]){2, 0, 0, 0, 0, (uint8_t)(ae_pair_handoff(owner)->end + 1)}, 6);
+    return rc;
+}
+
+static int map(struct ae_port_owner *owner, struct ae_error *err)
+{
+    (void)owner, (void)err;
+    return 0;
+}
+
+static int start(struct ae_port_owner *owner, struct ae_error *err)
+{
+    (void)err;
+    ae_pair_set_links(owner);
+    return 0;
+}
+
+static int stop(struct ae_port_owner *owner, struct ae_error *err)
+{
+    (void)owner, (void)err;
+    return 0;
+}
+
+static const struct ae_port_transport transport = {
+    .open = open_end,
+    .map = map,
+    .start = start,
+    .stop = stop,
+    .close = ae_pair_leave,
+};
+
+const struct ae_port_ops ae_port_pair = {
+    .name = "pair",
+    .path = AE_PATH_DEVICE, /* its rings are polled like a device's; no kernel is on the way */
+    .scheme = "pair:",
+    .description = "pair:NAME, the wire to the other port of this name in the same process",
+    .transport = &transport,
+    .ring_default = 256,
+    .ring_min = 16,
+    .ring_max = 4096,
+    .queues_max = AE_PORT_QUEUES,
+    .mtu = PAIR_MTU,
+    .attach = ae_pair_attach,
+    .detach = ae_pair_detach,
+};
