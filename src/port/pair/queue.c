@@ -14,41 +14,41 @@ struct pair_queue {
     struct ae_sendable sendable;
 };
 
-/* What the sender wrote before `written` is seen after it: pairs with the release in give. */
-static uint16_t take(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+/* What the sender wrote before `written` is seen after it: pairs with the release in send. */
+static uint16_t receive(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
 {
     struct pair_queue *queue = (struct pair_queue *)base;
     struct pair_wire *wire = queue->in;
     const struct pair_slot *slots = wire->slots;
     uint32_t read = wire->read, mask = wire->size - 1, ready;
     uint64_t bytes = 0;
-    uint16_t taken;
+    uint16_t received;
 
     if (wire->written_seen - read < count)
         wire->written_seen = __atomic_load_n(&wire->written, __ATOMIC_ACQUIRE);
     ready = wire->written_seen - read;
     if (ready > count)
         ready = count;
-    taken = (uint16_t)ae_packet_get_burst(base->pool, packets, ready);
-    if (taken < ready)
+    received = (uint16_t)ae_packet_get_burst(base->pool, packets, ready);
+    if (received < ready)
         base->counters->receive_no_buffer++;
-    for (uint16_t i = 0; i < taken; i++, read++) {
+    for (uint16_t i = 0; i < received; i++, read++) {
         const struct pair_slot *slot = &slots[read & mask];
 
         memcpy(packets[i]->data, slot->frame, slot->length);
         packets[i]->length = slot->length;
         bytes += slot->length;
     }
-    if (taken == 0)
+    if (received == 0)
         return 0;
-    base->counters->received_frames += taken;
+    base->counters->received_frames += received;
     base->counters->received_bytes += bytes;
-    /* The slots are read before they are given back: pairs with the acquire in give. */
+    /* The slots are read before they are free again: pairs with the acquire in send. */
     __atomic_store_n(&wire->read, read, __ATOMIC_RELEASE);
-    return taken;
+    return received;
 }
 
-static uint16_t give(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
 {
     struct pair_queue *queue = (struct pair_queue *)base;
     struct pair_wire *wire = queue->out;
@@ -56,14 +56,14 @@ static uint16_t give(struct ae_queue *base, struct ae_packet **packets, uint16_t
     uint32_t written = wire->written, mask = wire->size - 1, room;
     struct pair_slot *slots = wire->slots;
     uint64_t bytes = 0;
-    uint16_t given = 0;
+    uint16_t sent = 0;
 
     if (wire->size - (written - wire->read_seen) < count)
         wire->read_seen = __atomic_load_n(&wire->read, __ATOMIC_ACQUIRE);
     room = wire->size - (written - wire->read_seen);
-    while (given < count && given < room) {
+    while (sent < count && sent < room) {
         struct pair_slot *slot = &slots[written & mask];
-        struct ae_packet *packet = packets[given];
+        struct ae_packet *packet = packets[sent];
 
         if (!ae_packet_may_be_sent(packet, &sendable, 0)) {
             base->counters->send_bad++;
@@ -75,14 +75,14 @@ static uint16_t give(struct ae_queue *base, struct ae_packet **packets, uint16_t
         packet->in_pool = true;
         ae_pool_return(base->pool, packet);
         written++;
-        given++;
+        sent++;
     }
-    if (given < count && given == room)
-        base->counters->send_full += (uint64_t)(count - given);
-    base->counters->sent_frames += given;
+    if (sent < count && sent == room)
+        base->counters->send_full += (uint64_t)(count - sent);
+    base->counters->sent_frames += sent;
     base->counters->sent_bytes += bytes;
     __atomic_store_n(&wire->written, written, __ATOMIC_RELEASE);
-    return given;
+    return sent;
 }
 
 int ae_pair_attach(struct ae_port *port, unsigned index, struct ae_queue **out,
@@ -110,8 +110,8 @@ int ae_pair_attach(struct ae_port *port, unsigned index, struct ae_queue **out,
     queue->pair = pair;
     queue->out = &pair->wires[index][handoff->end];
     queue->in = &pair->wires[index][!handoff->end];
-    queue->base.receive = take;
-    queue->base.send = give;
+    queue->base.receive = receive;
+    queue->base.send = send;
     queue->base.counters = &port->state->queues[index].counters;
     rc = ae_port_make_pool(port, index, &queue->base.pool, err);
     if (rc) {
