@@ -19,7 +19,7 @@
 #include <string.h>
 
 #include "port/vhost/back/ring.h"
-#include "port/virtio/queue.h"
+#include "port/virtio/net.h"
 
 #define SIZE    64
 #define FRAMES  20000u

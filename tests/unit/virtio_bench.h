@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "port/virtio/queue.h"
+#include "port/virtio/net.h"
 #include "virtio_device.h"
 
 #define BENCH_IOVA   0x7000000000u

@@ -237,6 +237,14 @@ static int check_unused(const struct ae_port *port, unsigned index, struct ae_er
     return 0;
 }
 
+int ae_virtio_attach(struct ae_queue **queue, const struct ae_virtio_pair *pair,
+                     struct ae_error *err)
+{
+    return pair->features & VIRTIO_FEATURE(VIRTIO_F_RING_PACKED)
+               ? ae_virtio_packed_attach(queue, pair, err)
+               : ae_virtio_split_attach(queue, pair, err);
+}
+
 int ae_virtio_port_attach(struct ae_port *port, unsigned index, struct ae_queue **queue,
                           struct ae_error *err)
 {

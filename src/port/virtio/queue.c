@@ -95,14 +95,6 @@ void ae_virtio_start(struct ae_virtio_driver *driver, const struct ae_virtio_pai
     ae_virtio_reset(&driver->base);
 }
 
-int ae_virtio_attach(struct ae_queue **queue, const struct ae_virtio_pair *pair,
-                     struct ae_error *err)
-{
-    return pair->features & VIRTIO_FEATURE(VIRTIO_F_RING_PACKED)
-               ? ae_virtio_packed_attach(queue, pair, err)
-               : ae_virtio_split_attach(queue, pair, err);
-}
-
 void ae_virtio_reset(struct ae_queue *queue)
 {
     struct ae_virtio_driver *driver = (struct ae_virtio_driver *)queue;

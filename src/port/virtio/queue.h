@@ -72,10 +72,6 @@ int ae_virtio_split_attach(struct ae_queue **queue, const struct ae_virtio_pair 
 int ae_virtio_packed_attach(struct ae_queue **queue, const struct ae_virtio_pair *pair,
                             struct ae_error *err);
 
-/* The form that pair->features name. */
-int ae_virtio_attach(struct ae_queue **queue, const struct ae_virtio_pair *pair,
-                     struct ae_error *err);
-
 /* Puts every packet in flight back into the pool and frees the queue. The device has stopped. */
 void ae_virtio_detach(struct ae_queue *queue);
 
