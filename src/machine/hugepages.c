@@ -104,44 +104,32 @@ static void look_at_groups(struct allowance *allowance)
     free(text);
 }
 
-static int add_node(const char *name, void *context)
-{
-    struct allowance *nodes = context;
-    char path[128];
-    uint64_t idle;
-
-    snprintf(path, sizeof(path),
-             "/sys/devices/system/node/%.20s/hugepages/hugepages-%zukB/free_hugepages", name,
-             nodes->page_size / 1024);
-    if (strncmp(name, "node", 4) == 0 && ae_root_read_u64(path, &idle) == 0) {
-        size_t used = strlen(nodes->why);
-
-        snprintf(nodes->why + used, nodes->size - used, "%s%.20s has %llu", used ? ", " : "", name,
-                 (unsigned long long)idle);
-        nodes->pages++;
-    }
-    return 0;
-}
-
-struct allowed {
+struct nodes {
     size_t page_size;
-    struct ae_cpus nodes; /* of memory: the same form of list */
-    uint64_t pages;
+    struct ae_cpus allowed; /* nodes, in the same form of list */
+    uint64_t pages;         /* on those */
+    unsigned count;         /* of nodes that tell */
+    char idle[160];         /* what each of them has */
 };
 
-static int add_allowed(const char *name, void *context)
+static int add_node(const char *name, void *context)
 {
-    struct allowed *allowed = context;
+    struct nodes *nodes = context;
+    size_t used = strlen(nodes->idle);
     char path[128];
     unsigned node;
     uint64_t idle;
 
     snprintf(path, sizeof(path),
              "/sys/devices/system/node/%.20s/hugepages/hugepages-%zukB/free_hugepages", name,
-             allowed->page_size / 1024);
-    if (sscanf(name, "node%5u", &node) == 1 && ae_cpus_has(&allowed->nodes, node) &&
-        ae_root_read_u64(path, &idle) == 0)
-        allowed->pages += idle;
+             nodes->page_size / 1024);
+    if (sscanf(name, "node%5u", &node) != 1 || ae_root_read_u64(path, &idle))
+        return 0;
+    nodes->count++;
+    if (ae_cpus_has(&nodes->allowed, node))
+        nodes->pages += idle;
+    snprintf(nodes->idle + used, sizeof(nodes->idle) - used, "%s%.20s has %llu", used ? ", " : "",
+             name, (unsigned long long)idle);
     return 0;
 }
 
@@ -149,10 +137,8 @@ static int add_allowed(const char *name, void *context)
 static void look_at_nodes(struct allowance *allowance)
 {
     static const char key[] = "\nMems_allowed_list:";
-    struct allowed allowed = {.page_size = allowance->page_size};
-    char *text, *list, nodes[160] = "";
-    struct allowance each = {
-        .page_size = allowance->page_size, .why = nodes, .size = sizeof(nodes)};
+    struct nodes nodes = {.page_size = allowance->page_size};
+    char *text, *list;
 
     if (ae_root_read_all("/proc/self/status", &text) < 0)
         return;
@@ -162,14 +148,13 @@ static void look_at_nodes(struct allowance *allowance)
         list += strspn(list, " \t");
         list[strcspn(list, "\n")] = '\0';
     }
-    if (list && ae_cpus_parse(&allowed.nodes, list) == 0) {
-        ae_root_list("/sys/devices/system/node", add_allowed, &allowed);
-        ae_root_list("/sys/devices/system/node", add_node, &each);
-        if (each.pages > 1 && allowed.pages < allowance->pages) {
-            allowance->pages = allowed.pages;
+    if (list && ae_cpus_parse(&nodes.allowed, list) == 0) {
+        ae_root_list("/sys/devices/system/node", add_node, &nodes);
+        if (nodes.count > 1 && nodes.pages < allowance->pages) {
+            allowance->pages = nodes.pages;
             snprintf(allowance->why, allowance->size,
                      "this process may have memory of nodes %.60s only (cpuset.mems), and %s", list,
-                     nodes);
+                     nodes.idle);
         }
     }
     free(text);
