@@ -110,16 +110,6 @@ static int look_like(const struct old *old, int fd)
     return copy_attributes(old, fd);
 }
 
-static int write_text(int fd, const char *text)
-{
-    size_t length = strlen(text);
-    ssize_t put = write(fd, text, length);
-
-    if (put < 0)
-        return -errno;
-    return (size_t)put == length ? 0 : -EIO;
-}
-
 /* In the place of `path`, whole or not at all. */
 static int put(const char *path, const char *text, const struct old *old, mode_t mode)
 {
@@ -130,7 +120,7 @@ static int put(const char *path, const char *text, const struct old *old, mode_t
     fd = mkostemp(temporary, O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    rc = write_text(fd, text);
+    rc = ae_root_write_to(fd, text);
     if (!rc && old)
         rc = look_like(old, fd);
     else if (!rc && fchmod(fd, mode))

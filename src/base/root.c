@@ -160,22 +160,36 @@ int ae_root_read_u64(const char *path, uint64_t *value)
     return errno || *end ? -EINVAL : 0;
 }
 
+int ae_root_write_to(int fd, const char *text)
+{
+    size_t length = strlen(text);
+    ssize_t put = write(fd, text, length);
+
+    if (put < 0)
+        return -errno;
+    return (size_t)put == length ? 0 : -EIO;
+}
+
 int ae_root_write(const char *path, const char *text)
 {
-    int fd = ae_root_open(path, O_WRONLY | O_TRUNC);
-    size_t length = strlen(text);
-    ssize_t put;
-    int rc = 0;
+    int rc, fd = ae_root_open(path, O_WRONLY | O_TRUNC);
 
     if (fd < 0)
         return fd;
-    put = write(fd, text, length);
-    if (put < 0)
-        rc = -errno;
-    else if ((size_t)put != length)
-        rc = -EIO;
+    rc = ae_root_write_to(fd, text);
     if (close(fd) && !rc)
         rc = -errno;
+    return rc;
+}
+
+int ae_root_sync_directory(const char *path)
+{
+    int rc, fd = ae_root_open(path, O_RDONLY | O_DIRECTORY);
+
+    if (fd < 0)
+        return fd;
+    rc = fsync(fd) ? -errno : 0;
+    close(fd);
     return rc;
 }
 

@@ -49,6 +49,12 @@ int ae_root_read_u64(const char *path, uint64_t *value);
 /* Writes text to an existing file in one write(2); a short write is -EIO. */
 int ae_root_write(const char *path, const char *text);
 
+/* The same, to a file that is open. */
+int ae_root_write_to(int fd, const char *text);
+
+/* What was made, renamed or removed in a directory lasts once the directory is on the disk. */
+int ae_root_sync_directory(const char *path);
+
 /*
  * Gives a file, somebody else's perhaps, a new text whole (temporary file, fsync, rename). All that
  * is not text stays: mode, owner, access control list, label, other attributes; through a symbolic

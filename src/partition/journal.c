@@ -342,35 +342,20 @@ static int write_head(struct ae_journal *journal, const char *name, const char *
     return rc ? rc : ae_journal_sync(journal);
 }
 
-/* The directory entry must last as long as the records. */
-static int sync_directory(const char *name)
-{
-    char path[128];
-    int fd, rc;
-
-    path_of(name, "", path, sizeof(path));
-    fd = ae_root_open(path, O_RDONLY | O_DIRECTORY);
-    if (fd < 0)
-        return fd;
-    rc = fsync(fd) ? -errno : 0;
-    close(fd);
-    return rc;
-}
-
 int ae_journal_open(struct ae_journal *journal, const char *name, const char *quiet,
                     struct ae_error *err)
 {
-    char path[128];
+    char directory[128], path[128];
     size_t good;
     int rc = load(journal, name, &good, err);
     bool fresh = rc == -ENOENT;
 
     if (rc && !fresh)
         goto failed;
-    path_of(name, "", path, sizeof(path));
-    rc = ae_root_make_directory(path);
+    path_of(name, "", directory, sizeof(directory));
+    rc = ae_root_make_directory(directory);
     if (rc) {
-        ae_error_set(err, rc, "making %s failed: %s; run as root", path, strerror(-rc));
+        ae_error_set(err, rc, "making %s failed: %s; run as root", directory, strerror(-rc));
         goto failed;
     }
     path_of(name, "/journal", path, sizeof(path));
@@ -381,8 +366,9 @@ int ae_journal_open(struct ae_journal *journal, const char *name, const char *qu
         rc = -errno;
     if (!rc && fresh)
         rc = write_head(journal, name, quiet);
+    /* The directory's entry must last as long as the records. */
     if (!rc)
-        rc = sync_directory(name);
+        rc = ae_root_sync_directory(directory);
     if (!rc)
         return 0;
     ae_error_set(err, rc, "writing %s failed: %s", path, strerror(-rc));

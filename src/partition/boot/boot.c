@@ -105,17 +105,6 @@ static bool same(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-int ae_boot_sync_directory(const char *path)
-{
-    int fd = ae_root_open(path, O_RDONLY | O_DIRECTORY), rc;
-
-    if (fd < 0)
-        return fd;
-    rc = fsync(fd) ? -errno : 0;
-    close(fd);
-    return rc;
-}
-
 int ae_boot_applied(char **parameters, char **writer, struct ae_error *err)
 {
     struct ae_boot_plan plan;
@@ -285,7 +274,7 @@ static int put_file(const char *path, const char *text, struct ae_error *err)
     if (!rc)
         rc = text ? ae_root_replace(path, text) : ae_root_remove(path);
     if (!rc && *directory)
-        rc = ae_boot_sync_directory(directory);
+        rc = ae_root_sync_directory(directory);
     return rc ? ae_error_set(err, rc, "boot parameters: writing %s: %s", path, why(rc)) : 0;
 }
 

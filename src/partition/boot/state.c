@@ -55,7 +55,7 @@ int ae_boot_state_save(const struct ae_boot_plan *plan, struct ae_error *err)
     if (!rc)
         rc = ae_root_save(AE_BOOT_STATE, text, 0600);
     if (!rc)
-        rc = ae_boot_sync_directory(STATE_DIRECTORY);
+        rc = ae_root_sync_directory(STATE_DIRECTORY);
     free(text);
     return rc ? ae_error_set(err, rc, "boot parameters: writing " AE_BOOT_STATE ": %s; be root",
                              strerror(-rc))

@@ -44,9 +44,6 @@ char *ae_boot_expand(const char *line);
 /* The first of the paths, up to a NULL, that is there; NULL: none is. */
 const char *ae_boot_first_of(const char *const paths[]);
 
-/* rename(2) is durable once the directory is. */
-int ae_boot_sync_directory(const char *path);
-
 /* boot/grub.c */
 bool ae_boot_grub_is_here(void);
 int ae_boot_grub_plan(struct ae_boot_plan *plan, struct ae_error *err);
