@@ -146,6 +146,12 @@ int ae_task_each(int (*each)(const struct ae_task *task, void *context), void *c
     return ae_root_list("/proc", visit_process, &walk);
 }
 
+/* It is named after the CPU: rcuop/3, rcuos/3 or rcuob/3. */
+bool ae_task_offloads(const struct ae_task *task, unsigned *cpu)
+{
+    return task->kernel && sscanf(task->name, "rcuo%*[a-z]/%5u", cpu) == 1;
+}
+
 bool ae_task_in_partition(pid_t id, const char *partition)
 {
     char path[32], wanted[64], *text, *found;

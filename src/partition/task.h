@@ -30,6 +30,9 @@ int ae_task_read(struct ae_task *task, pid_t id);
 /* Every task there is; those that end meanwhile are left out. Stops at non-zero. */
 int ae_task_each(int (*each)(const struct ae_task *task, void *context), void *context);
 
+/* Is it the thread that runs RCU's callbacks of a CPU? *cpu becomes that CPU. */
+bool ae_task_offloads(const struct ae_task *task, unsigned *cpu);
+
 /* Is the task in the partition's CPU set? */
 bool ae_task_in_partition(pid_t id, const char *partition);
 

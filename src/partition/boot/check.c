@@ -78,14 +78,13 @@ struct offloaded {
     bool kernel_seen; /* kernel threads can be seen at all, which a PID namespace hides */
 };
 
-/* A CPU whose callbacks are offloaded has a thread named after it: rcuop/3, rcuos/3 or rcuob/3. */
 static int find_offloader(const struct ae_task *task, void *context)
 {
     struct offloaded *offloaded = context;
     unsigned cpu;
 
     offloaded->kernel_seen |= task->kernel;
-    if (task->kernel && sscanf(task->name, "rcuo%*[a-z]/%5u", &cpu) == 1)
+    if (ae_task_offloads(task, &cpu))
         ae_cpus_add(&offloaded->cpus, cpu);
     return 0;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/root.h"
@@ -77,13 +76,12 @@ static void rcu_accepted(const struct ae_partition *partition, struct ae_evidenc
                          evidence); /* implies it */
 }
 
-/* A CPU whose callbacks are offloaded has a thread named after it: rcuop/3, rcuos/3 or rcuob/3. */
 static int find_offloader(const struct ae_task *task, void *context)
 {
     struct ae_cpus *found = context;
     unsigned cpu;
 
-    if (task->kernel && sscanf(task->name, "rcuo%*[a-z]/%5u", &cpu) == 1)
+    if (ae_task_offloads(task, &cpu))
         ae_cpus_add(found, cpu);
     return 0;
 }
