@@ -6,7 +6,9 @@
 
 #include "base/error.h"
 #include "base/root.h"
+#include "partition/boot/files.h"
 #include "partition/boot/grub_file.h"
+#include "partition/boot/variables.h"
 #include "partition/boot/writers.h"
 
 #define DEFAULTS "/etc/default/grub"
@@ -16,7 +18,7 @@
 #define VARIABLE "GRUB_CMDLINE_LINUX_DEFAULT"
 #define ALL      "GRUB_CMDLINE_LINUX"
 
-bool ae_boot_grub_is_here(void)
+static bool is_here(void)
 {
     return ae_root_exists("/usr/sbin/update-grub") && ae_root_exists(DEFAULTS);
 }
@@ -241,7 +243,7 @@ static int check_words(const char *parameters, struct ae_error *err)
         *bad);
 }
 
-int ae_boot_grub_plan(struct ae_boot_plan *plan, struct ae_error *err)
+static int make_plan(struct ae_boot_plan *plan, struct ae_error *err)
 {
     struct sourcing others = {.ours = NULL};
     char *line = NULL, *missing = NULL, *before = NULL, *after = NULL;
@@ -271,8 +273,7 @@ int ae_boot_grub_plan(struct ae_boot_plan *plan, struct ae_error *err)
     return rc;
 }
 
-int ae_boot_grub_refresh(const char *parameters, bool removing, ae_boot_runner run,
-                         struct ae_error *err)
+static int refresh(const char *parameters, bool removing, ae_boot_runner run, struct ae_error *err)
 {
     static const char *const argv[] = {"/usr/sbin/update-grub", NULL};
 
@@ -310,7 +311,7 @@ static int look_at_line(const char *line, const char *parameters, unsigned *with
     return rc ? ae_error_prefix(err, rc, "boot parameters: update-grub ran, and in " GRUB_CFG) : 0;
 }
 
-int ae_boot_grub_verify(const struct ae_boot_plan *plan, struct ae_error *err)
+static int verify(const struct ae_boot_plan *plan, struct ae_error *err)
 {
     unsigned kernels = 0, with = 0;
     char *text, *next, *line;
@@ -341,8 +342,8 @@ int ae_boot_grub_verify(const struct ae_boot_plan *plan, struct ae_error *err)
 
 /* Ours is ours to take away; what somebody wrote into it is kept beside, where grub does not
  * look. */
-int ae_boot_grub_strip(const char *path, const char *now, const char *parameters, char **left,
-                       struct ae_error *err)
+static int strip(const char *path, const char *now, const char *parameters, char **left,
+                 struct ae_error *err)
 {
     char saved[128];
     int rc;
@@ -355,3 +356,13 @@ int ae_boot_grub_strip(const char *path, const char *now, const char *parameters
     *left = NULL;
     return 0;
 }
+
+const struct ae_boot_writer ae_boot_grub = {
+    .name = "grub.d",
+    .looks_for = "update-grub and " DEFAULTS,
+    .is_here = is_here,
+    .plan = make_plan,
+    .refresh = refresh,
+    .verify = verify,
+    .strip = strip,
+};

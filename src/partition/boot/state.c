@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/root.h"
 #include "base/trusted.h"
+#include "partition/boot/files.h"
 #include "partition/boot/writers.h"
 
 #define STATE_DIRECTORY "/var/lib/aether"
@@ -99,7 +100,6 @@ static int load_files(struct ae_boot_plan *plan, const json_t *files, struct ae_
     return 0;
 }
 
-/* What was applied, as a plan. -ENOENT: nothing. */
 int ae_boot_state_load(struct ae_boot_plan *plan, struct ae_error *err)
 {
     const struct ae_boot_writer *writer = NULL;
@@ -136,4 +136,18 @@ int ae_boot_state_load(struct ae_boot_plan *plan, struct ae_error *err)
     if (rc)
         ae_boot_plan_free(plan);
     return rc;
+}
+
+int ae_boot_applied(char **parameters, char **writer, struct ae_error *err)
+{
+    struct ae_boot_plan plan;
+    int rc = ae_boot_state_load(&plan, err);
+
+    if (rc)
+        return rc;
+    *parameters = plan.parameters;
+    plan.parameters = NULL;
+    *writer = strdup(plan.writer);
+    ae_boot_plan_free(&plan);
+    return *writer ? 0 : -ENOMEM;
 }

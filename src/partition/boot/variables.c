@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "partition/boot/variables.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/root.h"
-#include "partition/boot/writers.h"
 
 /*
  * Where GRUB's own shell has the variables of a kernel's line from: its script, its environment

@@ -9,6 +9,8 @@
 
 #include "base/error.h"
 #include "base/root.h"
+#include "partition/boot/entries.h"
+#include "partition/boot/files.h"
 #include "partition/boot/writers.h"
 
 #define CMDLINE "/etc/kernel/cmdline"
@@ -30,7 +32,7 @@ static const char *const entries[] = {"/efi/loader/entries/*.conf",
 static const char *const images[] = {"/efi/EFI/Linux/*.efi", "/boot/efi/EFI/Linux/*.efi",
                                      "/boot/EFI/Linux/*.efi", NULL};
 
-bool ae_boot_kernel_install_is_here(void)
+static bool is_here(void)
 {
     return ae_boot_first_of(kernel_install) && ae_boot_first_of(loaders);
 }
@@ -141,7 +143,7 @@ static int edit(const char *text, const char *missing, char **after, struct ae_e
     return rc;
 }
 
-int ae_boot_kernel_install_plan(struct ae_boot_plan *plan, struct ae_error *err)
+static int make_plan(struct ae_boot_plan *plan, struct ae_error *err)
 {
     char *before, *base = NULL, *line = NULL, *missing = NULL, *after = NULL;
     int rc = ae_boot_read(CMDLINE, &before, err);
@@ -202,8 +204,7 @@ static int install_kernel(const char *version, void *context)
     return installing->run(argv, installing->err);
 }
 
-int ae_boot_kernel_install_refresh(const char *parameters, bool removing, ae_boot_runner run,
-                                   struct ae_error *err)
+static int refresh(const char *parameters, bool removing, ae_boot_runner run, struct ae_error *err)
 {
     struct installing installing = {ae_boot_first_of(kernel_install), run, err, 0};
     int rc;
@@ -282,7 +283,7 @@ static int look_at_image(const char *path, void *context)
     return 0;
 }
 
-int ae_boot_kernel_install_verify(const struct ae_boot_plan *plan, struct ae_error *err)
+static int verify(const struct ae_boot_plan *plan, struct ae_error *err)
 {
     struct looking looking = {.parameters = plan->parameters};
 
@@ -305,10 +306,20 @@ int ae_boot_kernel_install_verify(const struct ae_boot_plan *plan, struct ae_err
         "machine?");
 }
 
-int ae_boot_kernel_install_strip(const char *path, const char *now, const char *parameters,
-                                 char **left, struct ae_error *err)
+static int strip(const char *path, const char *now, const char *parameters, char **left,
+                 struct ae_error *err)
 {
     int rc = ae_cmdline_remove(now, parameters, left, err);
 
     return rc ? ae_error_prefix(err, rc, "%s", path) : 0;
 }
+
+const struct ae_boot_writer ae_boot_kernel_install = {
+    .name = "kernel-install",
+    .looks_for = "kernel-install with a loader.conf or EFI/Linux",
+    .is_here = is_here,
+    .plan = make_plan,
+    .refresh = refresh,
+    .verify = verify,
+    .strip = strip,
+};

@@ -9,13 +9,15 @@
 
 #include "base/error.h"
 #include "base/root.h"
+#include "partition/boot/entries.h"
+#include "partition/boot/files.h"
 #include "partition/boot/writers.h"
 
 #define TOOL    "/usr/bin/rpm-ostree"
-#define ENTRIES "/boot/loader/entries/*.conf"
+#define ENTRIES AE_BOOT_ENTRIES "/*.conf"
 #define WORDS   64
 
-bool ae_boot_ostree_is_here(void)
+static bool is_here(void)
 {
     return ae_root_exists(TOOL) && ae_root_exists("/run/ostree-booted");
 }
@@ -46,7 +48,7 @@ static int look_at(const char *path, void *context)
     return rc;
 }
 
-int ae_boot_ostree_plan(struct ae_boot_plan *plan, struct ae_error *err)
+static int make_plan(struct ae_boot_plan *plan, struct ae_error *err)
 {
     struct looking looking = {.parameters = plan->parameters, .err = err};
     int rc = ae_root_glob(ENTRIES, look_at, &looking);
@@ -87,8 +89,7 @@ static int add_words(const struct ae_cmdline_word *unit, bool removing, const ch
     return rc;
 }
 
-int ae_boot_ostree_refresh(const char *parameters, bool removing, ae_boot_runner run,
-                           struct ae_error *err)
+static int refresh(const char *parameters, bool removing, ae_boot_runner run, struct ae_error *err)
 {
     const char *argv[WORDS + 3] = {TOOL, "kargs"};
     struct ae_cmdline_units units;
@@ -109,15 +110,25 @@ int ae_boot_ostree_refresh(const char *parameters, bool removing, ae_boot_runner
     return rc;
 }
 
-int ae_boot_ostree_verify(const struct ae_boot_plan *plan, struct ae_error *err)
+static int verify(const struct ae_boot_plan *plan, struct ae_error *err)
 {
     struct looking looking = {.parameters = plan->parameters, .err = err};
     int rc = ae_root_glob(ENTRIES, look_at, &looking);
 
     if (rc || looking.with)
         return rc;
-    return ae_error_set(err, -EIO,
-                        "boot parameters: rpm-ostree ran, but none of %u entries in "
-                        "/boot/loader/entries has them",
-                        looking.entries);
+    return ae_error_set(
+        err, -EIO,
+        "boot parameters: rpm-ostree ran, but none of %u entries in " AE_BOOT_ENTRIES " has them",
+        looking.entries);
 }
+
+const struct ae_boot_writer ae_boot_rpm_ostree = {
+    .name = "rpm-ostree",
+    .looks_for = "rpm-ostree on a machine booted by it",
+    .is_here = is_here,
+    .plan = make_plan,
+    .refresh = refresh,
+    .verify = verify,
+    .by_command = true,
+};
