@@ -8,8 +8,9 @@
 #include "made_registers.h"
 #include "port/virtio/control.c"
 #include "port/virtio/pci_places.c"
-#undef of
-#undef has
+#include "port/virtio/pci_queues.c"
+#include "port/virtio/pci_running.c"
+/* Last: its table hides a name of theirs. */
 #include "port/virtio/pci.c"
 
 #define BAR 4

@@ -35,9 +35,9 @@ struct virtio_pci {
     struct ae_virtio_control control;
     bool running;
     bool announced;          /* 5.1.6.5.4: the device's request is counted, not yet acknowledged */
-    bool look_again;         /* an interrupt came meanwhile */
+    bool interrupted;        /* the device had something to say meanwhile */
     uint64_t acknowledge_by; /* CLOCK_MONOTONIC, ns */
-    uint64_t wake_at;
+    uint64_t notify_at;
 };
 
 static inline struct virtio_pci *ae_virtio_pci_of(const struct ae_port_owner *owner)
@@ -49,6 +49,8 @@ static inline bool ae_virtio_pci_has(const struct virtio_pci *virtio, unsigned b
 {
     return virtio->features & VIRTIO_FEATURE(bit);
 }
+
+#define AE_VIRTIO_PCI_TIMEOUT_MS 1000 /* for what the device is to answer */
 
 #define COMMON(field) ((uint32_t)offsetof(struct virtio_pci_common_cfg, field))
 
@@ -62,13 +64,19 @@ int ae_virtio_pci_find(struct ae_port_owner *owner, struct ae_error *err);
 int ae_virtio_pci_check(const struct ae_pci *pci, const struct ae_pci_config *config,
                         struct ae_error *err);
 
-/* Chooses a queue for the next accesses, and says how many descriptors it has. -EPROTO: none. */
-int ae_virtio_pci_select(struct virtio_pci *virtio, uint16_t queue, uint16_t *size,
-                         struct ae_error *err);
+/* Of the port's queues: where they are notified, how long their rings may be, and which one is the
+ * control queue. */
+int ae_virtio_pci_find_queues(struct ae_port_owner *owner, const struct virtio_net_config *config,
+                              struct ae_error *err);
+int ae_virtio_pci_enable_queues(struct ae_port_owner *owner, struct ae_error *err);
 
-/* Where a queue is notified, in owner->registers: with VIRTIO_F_NOTIFICATION_DATA 4 bytes, else
- * 2. */
-int ae_virtio_pci_notify_place(struct virtio_pci *virtio, uint16_t queue, uint32_t *offset,
-                               struct ae_error *err);
+/* 4.1.4.3.1: read again until the generation stays. -EPROTO: it does not, or the device has less of
+ * a configuration than its features say. */
+int ae_virtio_pci_read_config(const struct virtio_pci *virtio, struct virtio_net_config *config,
+                              struct ae_error *err);
+
+/* struct ae_port_pci.interrupt and tend. */
+void ae_virtio_pci_interrupt(struct ae_port_owner *owner);
+uint64_t ae_virtio_pci_tend(struct ae_port_owner *owner);
 
 #endif
