@@ -3,17 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/now.h"
 
 #define CANNOT_RUN 127
 
@@ -98,35 +94,6 @@ int ae_child_prepare(struct ae_child *child, const struct ae_child_world *world,
     return ae_error_set(err, rc, "starting %s: %s", world->argv[0], strerror(-rc));
 }
 
-/* Bytes read; 0: it runs; negative: what ended the wait. */
-static ssize_t take_report(int report, struct ae_error *told, unsigned patience_ms,
-                           const volatile sig_atomic_t *stop)
-{
-    struct pollfd wait = {.fd = report, .events = POLLIN};
-    int64_t end = ae_now_ms() + patience_ms;
-
-    for (;;) {
-        int64_t left = end - ae_now_ms();
-
-        if (stop && *stop)
-            return -EINTR;
-        /* A signal may come just before the wait: it is looked for again and again. */
-        if (poll(&wait, 1, left < 0 ? 0 : left < 50 ? (int)left : 50) > 0)
-            return read(report, told, sizeof(*told));
-        if (left <= 0)
-            return -ETIMEDOUT;
-    }
-}
-
-void ae_child_kill(pid_t pid)
-{
-    const struct timespec pause = {.tv_nsec = 1000000};
-
-    kill(pid, SIGKILL);
-    for (int i = 0; i < 1000 && waitpid(pid, NULL, WNOHANG) == 0; i++)
-        nanosleep(&pause, NULL);
-}
-
 void ae_child_let(struct ae_child *child)
 {
     /* A child that was killed meanwhile must not take us along (SIGPIPE). */
@@ -139,7 +106,7 @@ int ae_child_await(struct ae_child *child, unsigned patience_ms, const volatile 
                    struct ae_error *err)
 {
     struct ae_error told;
-    ssize_t length = take_report(child->report, &told, patience_ms, stop);
+    ssize_t length = ae_child_hear(child->report, &told, sizeof(told), patience_ms, stop);
 
     close(child->report);
     child->report = -1;

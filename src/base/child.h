@@ -93,6 +93,13 @@ void ae_child_kill(pid_t pid);
 
 /* ---- For the files of this folder ---- */
 
+/*
+ * Reads what a child writes, until its end or `size` bytes. Returns how many came, -ETIMEDOUT after
+ * patience_ms, -EINTR when *stop became non-zero, or another negative errno.
+ */
+ssize_t ae_child_hear(int from, void *to, size_t size, unsigned patience_ms,
+                      const volatile sig_atomic_t *stop);
+
 /* The environment that `world` describes: one allocation, freed by free(3); NULL: out of memory. */
 char **ae_child_environment(const struct ae_child_world *world);
 

@@ -8,18 +8,15 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
-#include <poll.h>
 #include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/now.h"
 
 #define VARIABLE (PATH_MAX + 16)
 
@@ -88,35 +85,6 @@ static _Noreturn void answer(struct ae_child_user *user, const char *name, int t
     _exit(0);
 }
 
-/* Returns the bytes that came before the end, or what ended the wait. */
-static ssize_t take_answer(int from, char *to, size_t size, unsigned patience_ms,
-                           const volatile sig_atomic_t *stop)
-{
-    struct pollfd wait = {.fd = from, .events = POLLIN};
-    int64_t end = ae_now_ms() + patience_ms;
-    size_t got = 0;
-
-    while (got < size) {
-        int64_t left = end - ae_now_ms();
-        ssize_t more;
-
-        if (stop && *stop)
-            return -EINTR;
-        if (left <= 0)
-            return -ETIMEDOUT;
-        /* A signal may come just before the wait: it is looked for again and again. */
-        if (poll(&wait, 1, left < 50 ? (int)left : 50) <= 0)
-            continue;
-        more = read(from, to + got, size - got);
-        if (more < 0)
-            return -errno;
-        if (more == 0)
-            break;
-        got += (size_t)more;
-    }
-    return (ssize_t)got;
-}
-
 static int check_answer(const struct ae_child_user *user, ssize_t got, const char *name,
                         unsigned patience_ms, struct ae_error *err)
 {
@@ -157,7 +125,7 @@ int ae_child_user_find(struct ae_child_user **out, const char *name, unsigned pa
     if (pid == 0)
         answer(user, name, ends[1], self);
     close(ends[1]);
-    got = pid < 0 ? -errno : take_answer(ends[0], (char *)user, sizeof(*user), patience_ms, stop);
+    got = pid < 0 ? -errno : ae_child_hear(ends[0], user, sizeof(*user), patience_ms, stop);
     close(ends[0]);
     if (pid > 0)
         ae_child_kill(pid);
