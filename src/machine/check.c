@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "machine/check.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -76,24 +75,4 @@ const char *ae_check_word(const struct ae_check *check, const struct ae_finding 
     if (finding->answer == AE_CHECK_UNSEEN)
         return "unseen";
     return check->required ? "missing" : "optional";
-}
-
-void ae_finding_set(struct ae_finding *finding, enum ae_check_answer answer, const char *format,
-                    ...)
-{
-    va_list args;
-
-    finding->answer = answer;
-    va_start(args, format);
-    vsnprintf(finding->reason, sizeof(finding->reason), format, args);
-    va_end(args);
-}
-
-void ae_finding_remedy(struct ae_finding *finding, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(finding->remedy, sizeof(finding->remedy), format, args);
-    va_end(args);
 }

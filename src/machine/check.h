@@ -9,17 +9,7 @@
 
 #include <stdbool.h>
 
-enum ae_check_answer {
-    AE_CHECK_OK,
-    AE_CHECK_LACKS,  /* "missing" when it is required, else "optional" */
-    AE_CHECK_UNSEEN, /* could not look: no rights, or no such file here */
-};
-
-struct ae_finding {
-    enum ae_check_answer answer;
-    char reason[256];
-    char remedy[320]; /* "" when there is nothing to do */
-};
+#include "machine/finding.h"
 
 struct ae_check {
     const char *name;
@@ -37,13 +27,8 @@ void ae_check_run(const struct ae_check *check, struct ae_finding *finding);
 /* "ok", "missing", "optional", "unseen" */
 const char *ae_check_word(const struct ae_check *check, const struct ae_finding *finding);
 
-/* For the functions that look. */
-void ae_finding_set(struct ae_finding *finding, enum ae_check_answer answer, const char *format,
-                    ...) __attribute__((format(printf, 3, 4)));
-void ae_finding_remedy(struct ae_finding *finding, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-/* The rows' functions, by what they look at: check_cpu.c, check_kernel.c, check_device.c. */
+/* The rows' functions, by what they look at: check_cpu.c, check_device.c, check_worker.c,
+ * check_kernel.c. */
 void ae_check_cpus(struct ae_finding *finding);
 void ae_check_counter(struct ae_finding *finding);
 void ae_check_smt(struct ae_finding *finding);

@@ -4,7 +4,7 @@
 
 /* Can Aether drive this machine's network cards? */
 
-#include "machine/check.h"
+#include "machine/finding.h"
 #include "machine/pci.h"
 
 /*
