@@ -21,26 +21,13 @@
 
 #include <aether/dma.h>
 #include <aether/error.h>
+#include <aether/pci.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* "0000:01:00.0" and its NUL. */
-#define AE_PCI_ADDRESS_TEXT 16
-
 struct ae_device;
-
-struct ae_device_info {
-    char address[AE_PCI_ADDRESS_TEXT];
-    uint16_t vendor;
-    uint16_t device;
-    uint16_t subsystem_vendor;
-    uint16_t subsystem_device;
-    uint32_t class_code; /* 24 bits: class, subclass, programming interface */
-    uint8_t revision;
-    int numa_node; /* -1: not known */
-};
 
 /* A mapped part of a base address register. */
 struct ae_bar {
@@ -66,7 +53,7 @@ int ae_device_open(struct ae_device **device, struct ae_dma_space *space, const 
 /* Bus master off, reset, interrupts off, unmap, close. NULL is allowed. */
 void ae_device_close(struct ae_device *device);
 
-void ae_device_get_info(const struct ae_device *device, struct ae_device_info *info);
+void ae_device_get_info(const struct ae_device *device, struct ae_pci_info *info);
 
 /* The VFIO device descriptor, still owned by the device; another process may mmap BARs from it. */
 int ae_device_fd(const struct ae_device *device);

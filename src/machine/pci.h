@@ -5,9 +5,10 @@
 /* PCI functions as sysfs tells of them (Documentation/ABI/testing/sysfs-bus-pci). */
 
 #include <stdbool.h>
-#include <stdint.h>
+#include <stddef.h>
 
-#include <aether/device.h>
+#include <aether/error.h>
+#include <aether/pci.h>
 
 /* Classes (PCI Code and ID Assignment Specification, 1.): the upper bytes of the class code. */
 #define PCI_CLASS_NETWORK 0x02
@@ -16,7 +17,7 @@
 #define AE_PCI_NAME 64
 
 struct ae_pci {
-    struct ae_device_info info;
+    struct ae_pci_info info;
     char driver[AE_PCI_NAME]; /* "" when none is bound */
     char netdev[AE_PCI_NAME]; /* the first network interface, "" when there is none */
     unsigned netdev_count;

@@ -88,7 +88,7 @@ static void describe(struct ae_port_owner *owner, const char *spec)
 /* The device's own: what it writes stays in the caches there. Else where the worker is. */
 static int node_of(const struct ae_port_owner *owner)
 {
-    struct ae_device_info info;
+    struct ae_pci_info info;
 
     if (owner->device) {
         ae_device_get_info(owner->device, &info);

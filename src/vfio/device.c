@@ -153,7 +153,7 @@ void ae_device_close(struct ae_device *device)
     free(device);
 }
 
-void ae_device_get_info(const struct ae_device *device, struct ae_device_info *info)
+void ae_device_get_info(const struct ae_device *device, struct ae_pci_info *info)
 {
     *info = device->info;
 }

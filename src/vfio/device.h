@@ -20,7 +20,7 @@ struct ae_bar_areas {
 };
 
 struct ae_device {
-    struct ae_device_info info;
+    struct ae_pci_info info;
     struct ae_dma_space *space;
     int group; /* its number; -1: not in the space yet */
     int fd;

@@ -60,7 +60,7 @@ static uint32_t command(struct ae_device *device)
 
 static void check_config(struct ae_device *device)
 {
-    struct ae_device_info info;
+    struct ae_pci_info info;
     uint32_t value = 0;
     int capability;
 

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AETHER_PCI_H
+#define AETHER_PCI_H
+
+/* What a PCI function is, whoever has it (PCI Local Bus 3.0, 6.2.1). */
+
+#include <stdint.h>
+
+/* "0000:01:00.0" and its NUL. */
+#define AE_PCI_ADDRESS_TEXT 16
+
+struct ae_pci_info {
+    char address[AE_PCI_ADDRESS_TEXT];
+    uint16_t vendor;
+    uint16_t device;
+    uint16_t subsystem_vendor;
+    uint16_t subsystem_device;
+    uint32_t class_code; /* 24 bits: class, subclass, programming interface */
+    uint8_t revision;
+    int numa_node; /* -1: not known */
+};
+
+#endif
