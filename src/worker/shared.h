@@ -82,8 +82,7 @@ struct ae_worker {
 };
 
 /* Asks for a state of the gate and spins until it is granted, or refused (-EALREADY), or patience
- * runs out
- * (-ETIMEDOUT). */
+ * runs out (-ETIMEDOUT). */
 int ae_gate_pass(struct ae_worker *worker, enum ae_gate gate);
 
 #endif
