@@ -13,7 +13,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "port/vhost/stream.h"
 #include "fuzz_input.h"
+#include "port/vhost/format.h"
 #include "port/vhost/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -17,6 +17,7 @@
 
 #include "fuzz_input.h"
 #include "port/vhost/back/session.h"
+#include "port/vhost/format.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

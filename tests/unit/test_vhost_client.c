@@ -24,6 +24,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/now.h"
+#include "port/vhost/stream.h"
 #include "descriptors.h"
 #include "vhost_front.h"
 

@@ -16,6 +16,7 @@
 
 #include <aether/clock.h>
 
+#include "base/now.h"
 #include "descriptors.h"
 #include "port/vhost/front/front.h"
 #include "vhost_back.h"

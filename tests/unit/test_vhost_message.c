@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "descriptors.h"
+#include "port/vhost/format.h"
 #include "port/vhost/message.h"
+#include "port/vhost/stream.h"
 
 struct ends {
     int fds[2];

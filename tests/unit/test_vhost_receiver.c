@@ -33,7 +33,9 @@
 #include <unistd.h>
 
 #include "aether/dma.h"
+#include "base/now.h"
 #include "descriptors.h"
+#include "port/vhost/format.h"
 #include "port/vhost/listen.h"
 #include "silent_files.h"
 

@@ -22,8 +22,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/now.h"
 #include "descriptors.h"
 #include "port/vhost/back/session.h"
+#include "port/vhost/stream.h"
 #include "vhost_driver.h"
 
 #define SIZE     128

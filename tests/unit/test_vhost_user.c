@@ -15,7 +15,9 @@
 
 #include <aether/clock.h>
 
+#include "base/now.h"
 #include "descriptors.h"
+#include "port/vhost/format.h"
 #include "port/vhost/front/front.h"
 #include "vhost_back.h"
 #include "vhost_front.h"

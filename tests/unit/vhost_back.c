@@ -11,6 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "port/vhost/format.h"
+#include "port/vhost/stream.h"
 #include "port/virtio/queue.h"
 
 void back_init(struct back *back)

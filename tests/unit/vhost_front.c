@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/now.h"
 #include "vhost_front.h"
 
 #include <setjmp.h>

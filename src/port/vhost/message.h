@@ -6,18 +6,10 @@
  * Messages of the vhost-user protocol, as both ends of the socket see them. Names, numbers and
  * layouts are those of "Vhost-user Protocol" (docs/interop/vhost-user.rst in QEMU); numbers are in
  * the byte order of the machine.
- *
- * What a message may look like - its size, its flags, how many descriptors come with it - is in one
- * table (vhost/message.c). A message that was received passed it: who gets one checks only what the
- * values mean.
  */
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#include <aether/error.h>
-
-#include "base/now.h"
 
 #define VHOST_USER_F_PROTOCOL_FEATURES 30
 
@@ -204,23 +196,10 @@ enum vhost_user_kind {
     VHOST_USER_FRONTEND_REPLY, /* to a back-end's request */
 };
 
-/* "VHOST_USER_SET_OWNER"; "unknown" for a number that is not in the table. */
-const char *ae_vhost_name(enum vhost_user_kind kind, uint32_t request);
-
-/* What the descriptors of a message are for, if it has any. */
-enum vhost_user_takes {
-    VHOST_USER_TAKES_NOTHING,
-    VHOST_USER_TAKES_MEMORY,
-    VHOST_USER_TAKES_EVENTFD,
-};
-enum vhost_user_takes ae_vhost_takes(enum vhost_user_kind kind, uint32_t request);
-
-/* Does this front-end request have an answer of its own (and so no acknowledgement)? */
-bool ae_vhost_has_reply(uint32_t request);
-
-/* Is it one of the table, with a size, flags and descriptors as there? -EPROTO says what is not. */
-int ae_vhost_check(const struct vhost_user_message *message, enum vhost_user_kind kind,
-                   struct ae_error *err);
+static inline bool ae_vhost_is_reply(enum vhost_user_kind kind)
+{
+    return kind == VHOST_USER_BACKEND_REPLY || kind == VHOST_USER_FRONTEND_REPLY;
+}
 
 /* Makes an empty one: no payload, no descriptors. */
 void ae_vhost_init(struct vhost_user_message *message, enum vhost_user_kind kind, uint32_t request);
@@ -230,45 +209,6 @@ void ae_vhost_close_fds(struct vhost_user_message *message);
 
 /* Moves descriptor `index` out of the message to the caller. -1: there is none. */
 int ae_vhost_take_fd(struct vhost_user_message *message, unsigned index);
-
-/* One end of a connection. `fd` is the caller's; bytes of a message under way are kept here. */
-struct vhost_user_stream {
-    int fd;
-    uint32_t have; /* bytes of it, header first */
-    unsigned excess_count;
-    struct vhost_user_message partial;
-    int excess[VHOST_USER_SENT_FDS]; /* descriptors that came beyond the message's */
-};
-
-void ae_vhost_stream_init(struct vhost_user_stream *stream, int fd);
-
-/* Forgets a message under way and closes its descriptors. Leaves `fd` open. */
-void ae_vhost_stream_drop(struct vhost_user_stream *stream);
-
-/*
- * Reads on as far as the bytes that are there go. 1: `partial` is a whole message, checked. 0: not
- * yet. Negative: as of ae_vhost_receive, and nothing was closed. No descriptor of the peer's is,
- * ever.
- */
-int ae_vhost_stream_read(struct vhost_user_stream *stream, enum vhost_user_kind kind,
-                         struct ae_error *err);
-
-/*
- * Receives one message; never reads past its end. 1: here it is, checked, its descriptors the
- * caller's (close-on-exec). 0: not all of it arrived within timeout_ms (0: do not wait); call again
- * for the rest. Negative: -ECONNRESET the other end is gone, -EPROTO it sent nonsense; then no
- * descriptor stays open and the stream is at its beginning: close it. Closing may wait for the
- * peer; an owner has this done for it (vhost/receiver.h).
- */
-int ae_vhost_receive(struct vhost_user_stream *stream, enum vhost_user_kind kind, int timeout_ms,
-                     struct vhost_user_message *message, struct ae_error *err);
-
-/*
- * Sends one message whole, with its descriptors, which stay the caller's. -EAGAIN: no room within
- * timeout_ms; nothing was sent. Never raises SIGPIPE.
- */
-int ae_vhost_send(int fd, const struct vhost_user_message *message, int timeout_ms,
-                  struct ae_error *err);
 
 _Static_assert(sizeof(struct vhost_user_region) == 32, "a region");
 _Static_assert(sizeof(struct vhost_user_vring_addr) == 40, "a vring address description");

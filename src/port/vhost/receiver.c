@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "port/vhost/format.h"
 
 #define END_MS 1000 /* for a process that was killed to end, when a port is closed */
 

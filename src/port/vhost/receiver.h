@@ -23,7 +23,7 @@
 
 #include <sys/types.h>
 
-#include "port/vhost/message.h"
+#include "port/vhost/stream.h"
 #include "port/vhost/notify.h"
 
 #define AE_VHOST_RECEIVERS 8

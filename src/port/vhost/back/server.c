@@ -18,8 +18,10 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/now.h"
 #include "port/port.h"
 #include "port/vhost/back/session.h"
+#include "port/vhost/format.h"
 #include "port/vhost/listen.h"
 #include "port/vhost/notify.h"
 #include "port/vhost/receiver.h"

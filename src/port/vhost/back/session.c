@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "port/vhost/back/map.h"
+#include "port/vhost/format.h"
 
 static void close_fd(int *fd)
 {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/now.h"
 #include "port/vhost/front/front.h"
 
 #define LISTEN_MS 10000 /* how long opening waits for a back end that connects to us */

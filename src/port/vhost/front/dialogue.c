@@ -6,6 +6,8 @@
  * up nobody.
  */
 
+#include "base/now.h"
+#include "port/vhost/format.h"
 #include "port/vhost/front/front.h"
 
 #include <errno.h>

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/now.h"
 
 #define TEND_NS 100000 /* how late a notification may be */
 
