@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "port/vhost/back/workers.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+#define SPEED_MBPS 10000
+
+bool ae_vhost_workers_settled(const struct ae_vhost_server *server)
+{
+    const struct ae_port_state *state = server->owner->state;
+
+    for (unsigned i = 0; i < server->session.queues; i++)
+        /* Pairs with the release in take_over: the positions are there. */
+        if (__atomic_load_n(&state->queues[i].generation, __ATOMIC_ACQUIRE) != state->generation)
+            return false;
+    return true;
+}
+
+static bool told_to_run(const struct ae_vhost_server *server)
+{
+    for (unsigned i = 0; i < server->session.queues; i++)
+        if (server->told[i].rings[0].run || server->told[i].rings[1].run)
+            return true;
+    return false;
+}
+
+/* Every queue, before any looks. On failure (no room: they do not poll) it is tried again later. */
+static bool tell(struct ae_vhost_server *server, const struct ae_vhost_handover *handovers)
+{
+    struct ae_port_state *state = server->owner->state;
+    uint32_t generation = state->generation + 1;
+
+    for (unsigned i = 0; i < server->session.queues; i++) {
+        struct ae_vhost_handover handover = handovers[i];
+
+        handover.generation = generation;
+        if (ae_vhost_send_handover(server->controls[i], &handover, server->session.region_fds,
+                                   &server->error))
+            return false;
+    }
+    memcpy(server->told, handovers, server->session.queues * sizeof(*handovers));
+    __atomic_store_n(&state->generation, generation, __ATOMIC_RELEASE);
+    return true;
+}
+
+/* Where rings stood that ran and do not any more; by the worker, so within the ring or not used. */
+static void note_positions(struct ae_vhost_server *server)
+{
+    for (unsigned i = 0; i < server->session.queues; i++)
+        for (unsigned j = 0; j < 2; j++)
+            if (server->ran[i].rings[j].run)
+                server->session.vrings[2 * i + j].position =
+                    server->owner->state->queues[i].positions[j];
+    memset(server->ran, 0, sizeof(server->ran));
+    server->stopping = false;
+}
+
+static void describe(const struct ae_vhost_server *server, struct ae_vhost_handover *handovers,
+                     bool run)
+{
+    for (unsigned i = 0; i < server->session.queues; i++) {
+        ae_vhost_session_describe(&server->session, i, &handovers[i]);
+        for (unsigned j = 0; j < 2 && !run; j++)
+            handovers[i].rings[j].run = false;
+    }
+}
+
+bool ae_vhost_workers_stand_still(struct ae_vhost_server *server)
+{
+    struct ae_vhost_handover handovers[AE_PORT_QUEUES];
+
+    if (!ae_vhost_workers_settled(server))
+        return false;
+    if (server->stopping)
+        note_positions(server);
+    if (!told_to_run(server))
+        return true;
+    memcpy(server->ran, server->told, sizeof(server->ran));
+    describe(server, handovers, false);
+    if (tell(server, handovers))
+        server->stopping = true;
+    return false;
+}
+
+static bool differs(const struct ae_vhost_handover *one, const struct ae_vhost_handover *other)
+{
+    struct ae_vhost_handover left = *one, right = *other;
+
+    for (unsigned i = 0; i < 2; i++)
+        left.rings[i].position = right.rings[i].position = 0;
+    return memcmp(&left, &right, sizeof(left)) != 0;
+}
+
+/* Is there something that the workers should know? Not while the peer still sets everything up. */
+static bool worth_telling(const struct ae_vhost_server *server,
+                          const struct ae_vhost_handover *wanted)
+{
+    for (unsigned i = 0; i < server->session.queues; i++) {
+        const struct ae_vhost_handover *told = &server->told[i];
+        bool runs = told->rings[0].run || told->rings[1].run || wanted[i].rings[0].run ||
+                    wanted[i].rings[1].run;
+
+        if ((runs && differs(told, &wanted[i])) || told->announce != wanted[i].announce ||
+            (told->region_count && told->memory_id != wanted[i].memory_id))
+            return true;
+    }
+    return false;
+}
+
+static void set_link(struct ae_vhost_server *server)
+{
+    struct ae_link old, link = {.full_duplex = true};
+
+    for (unsigned i = 0; i < server->session.queues; i++) {
+        const struct ae_vhost_handover_ring *rings = server->told[i].rings;
+
+        if (rings[0].run && rings[0].enabled && rings[1].run && rings[1].enabled)
+            link.up = true;
+    }
+    link.mbps = link.up ? SPEED_MBPS : 0;
+    server->was_up |= link.up && server->peer.fd >= 0;
+    ae_port_read_link(server->owner->state, &old);
+    link.changes = old.changes + (link.up != old.up);
+    ae_port_set_link(server->owner->state, &link);
+}
+
+void ae_vhost_workers_update(struct ae_vhost_server *server)
+{
+    struct ae_vhost_handover handovers[AE_PORT_QUEUES];
+
+    if (!ae_vhost_workers_settled(server))
+        return;
+    if (server->stopping)
+        note_positions(server);
+    describe(server, handovers, true);
+    if (worth_telling(server, handovers) &&
+        (!ae_vhost_workers_stand_still(server) || !tell(server, handovers)))
+        return;
+    set_link(server);
+}
+
+int ae_vhost_workers_start(struct ae_vhost_server *server, struct ae_error *err)
+{
+    struct ae_vhost_handover handovers[AE_PORT_QUEUES];
+
+    memset(server->told, 0, sizeof(server->told));
+    memset(server->ran, 0, sizeof(server->ran));
+    server->stopping = false;
+    describe(server, handovers, false);
+    if (!tell(server, handovers))
+        return ae_error_set(err, server->error.code, "%s", server->error.text);
+    set_link(server);
+    return 0;
+}
