@@ -13,10 +13,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "port/vhost/stream.h"
 #include "fuzz_input.h"
 #include "port/vhost/format.h"
 #include "port/vhost/message.h"
+#include "port/vhost/stream.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

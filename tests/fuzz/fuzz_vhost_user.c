@@ -17,7 +17,11 @@
 #include <unistd.h>
 
 #include "fuzz_input.h"
+#include "port/vhost/front/dialogue.h"
 #include "port/vhost/front/front.h"
+#include "port/vhost/front/inflight.h"
+#include "port/vhost/front/negotiation.h"
+#include "port/vhost/front/rings.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

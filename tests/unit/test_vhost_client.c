@@ -25,8 +25,8 @@
 #include <unistd.h>
 
 #include "base/now.h"
-#include "port/vhost/stream.h"
 #include "descriptors.h"
+#include "port/vhost/stream.h"
 #include "vhost_front.h"
 
 static char directory[] = "/tmp/aether-client.XXXXXX", path[64];

@@ -18,6 +18,7 @@
 #include "base/now.h"
 #include "descriptors.h"
 #include "port/vhost/format.h"
+#include "port/vhost/front/dialogue.h"
 #include "port/vhost/front/front.h"
 #include "vhost_back.h"
 #include "vhost_front.h"

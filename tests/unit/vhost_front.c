@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/now.h"
 #include "vhost_front.h"
+#include "base/now.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <aether/port.h>
+
 #define VHOST_USER_F_PROTOCOL_FEATURES 30
 
 enum vhost_user_protocol_feature {
@@ -89,6 +91,8 @@ enum vhost_user_backend_request {
 /* The u64 of SET_VRING_KICK, SET_VRING_CALL and SET_VRING_ERR. */
 #define VHOST_USER_VRING_IDX_MASK  0xffu
 #define VHOST_USER_VRING_NOFD_MASK 0x100u
+
+#define AE_VHOST_VRINGS (2 * AE_PORT_QUEUES) /* that a port may have */
 
 #define VHOST_USER_MAX_FDS         8
 #define VHOST_USER_MAX_REGIONS     8

@@ -23,8 +23,8 @@
 
 #include <sys/types.h>
 
-#include "port/vhost/stream.h"
 #include "port/vhost/notify.h"
+#include "port/vhost/stream.h"
 
 #define AE_VHOST_RECEIVERS 8
 

@@ -11,8 +11,6 @@
 #include "port/vhost/message.h"
 #include "port/virtio/virtio.h"
 
-#define AE_VHOST_VRINGS (2 * AE_PORT_QUEUES)
-
 struct ae_vhost_vring {
     uint64_t descriptors; /* user addresses */
     uint64_t available;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-
-/* A front end's connection: how it is made, what belongs to it, and what worker and user see of
- * it. */
+#include "port/vhost/front/connection.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -12,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/now.h"
-#include "port/vhost/front/front.h"
+#include "port/vhost/front/inflight.h"
 
 #define LISTEN_MS 10000 /* how long opening waits for a back end that connects to us */
 
@@ -178,4 +176,9 @@ int ae_vhost_front_kicks(struct ae_vhost_front *front, unsigned pair, struct ae_
             return ae_error_set(err, -errno, "eventfd: %s", strerror(errno));
     }
     return 0;
+}
+
+void ae_vhost_front_kick(const struct ae_vhost_front *front, unsigned vring)
+{
+    ae_vhost_notify(&front->notifier, front->kicks[vring]);
 }

@@ -16,6 +16,13 @@
 
 #include "base/error.h"
 #include "base/now.h"
+#include "port/vhost/front/agenda.h"
+#include "port/vhost/front/connection.h"
+#include "port/vhost/front/dialogue.h"
+#include "port/vhost/front/inflight.h"
+#include "port/vhost/front/negotiation.h"
+#include "port/vhost/front/queue.h"
+#include "port/vhost/front/rings.h"
 
 #define TEND_NS 100000 /* how late a notification may be */
 
@@ -24,11 +31,6 @@ static const char *const keys[] = {"packed", "in_order", "mrg_rxbuf", "csum", "s
 static struct ae_vhost_front *front_of(const struct ae_port_owner *owner)
 {
     return owner->driver;
-}
-
-static uint32_t generation_of(const struct ae_vhost_front *front)
-{
-    return front->owner->state->generation;
 }
 
 static void lose(struct ae_vhost_front *front, const struct ae_error *why)
@@ -85,104 +87,19 @@ static int open_port(struct ae_port_owner *owner, struct ae_error *err)
     return rc;
 }
 
-/* The back end knows our memory. Its rings are those that were, if it can go on with them. */
-static void announce(struct ae_vhost_front *front)
-{
-    if (front->inflight.fd < 0 || !ae_vhost_has(front, VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD))
-        ae_vhost_inflight_forget(front);
-    front->announced = true;
-    ae_vhost_front_present(front, true);
-}
-
 static int map(struct ae_port_owner *owner, struct ae_error *err)
 {
     struct ae_vhost_front *front = front_of(owner);
     int rc;
 
     owner->handoff.memory_iova = (uintptr_t)ae_memory_base(owner->memory);
-    rc = ae_vhost_converse(front, ae_vhost_memory, 0, err);
-    if (!rc)
-        announce(front);
-    if (!rc && ae_vhost_inflight_due(front)) {
-        rc = ae_vhost_converse(front, ae_vhost_inflight, 0, err);
-        front->inflight.told = !rc;
-    }
+    rc = ae_vhost_front_hold(front, ae_vhost_memory, 0, err);
+    if (!rc && ae_vhost_inflight_due(front))
+        rc = ae_vhost_front_hold(front, ae_vhost_inflight, 0, err);
     return rc;
 }
 
 /* ---- Running ---- */
-
-static void kick(const struct ae_vhost_front *front, unsigned vring)
-{
-    ae_vhost_notify(&front->notifier, front->kicks[vring]);
-}
-
-/* The worker has this queue's rings ready for the back end that is there now. */
-static bool laid_out(const struct ae_vhost_front *front, unsigned pair)
-{
-    /* Pairs with the release store of the worker: the rings are there before its word that they
-     * are. */
-    return __atomic_load_n(&front->owner->state->queues[pair].generation, __ATOMIC_ACQUIRE) ==
-           generation_of(front);
-}
-
-/* Rings start by a kick. */
-static void pair_runs(struct ae_vhost_front *front)
-{
-    front->running[front->pair] = true;
-    kick(front, VIRTIO_NET_RECEIVEQ(front->pair));
-    kick(front, VIRTIO_NET_TRANSMITQ(front->pair));
-    ae_vhost_front_link(front, true);
-    front->returned = front->ran = true;
-    front->owner->trouble.text[0] = '\0';
-}
-
-static int begin_next(struct ae_vhost_front *front, struct ae_error *err)
-{
-    if (!front->announced) {
-        ae_vhost_begin(front, ae_vhost_memory, 0);
-        return 0;
-    }
-    if (ae_vhost_inflight_due(front)) {
-        ae_vhost_begin(front, ae_vhost_inflight, 0);
-        return 0;
-    }
-    for (unsigned i = 0; front->started && i < front->owner->handoff.info.queues; i++)
-        if (!front->running[i] && laid_out(front, i)) {
-            ae_vhost_begin(front, ae_vhost_pair_start, i);
-            return ae_vhost_front_kicks(front, i, err);
-        }
-    return 0;
-}
-
-static void finish(struct ae_vhost_front *front, const struct ae_vhost_step *dialogue)
-{
-    if (dialogue == ae_vhost_memory)
-        announce(front);
-    else if (dialogue == ae_vhost_inflight)
-        front->inflight.told = true;
-    else if (dialogue == ae_vhost_pair_start)
-        pair_runs(front);
-}
-
-/* As far as it goes without waiting. */
-static int proceed(struct ae_vhost_front *front, struct ae_error *err)
-{
-    for (;;) {
-        int rc;
-
-        if (!front->dialogue) {
-            rc = begin_next(front, err);
-            if (rc || !front->dialogue)
-                return rc;
-        }
-        rc = ae_vhost_advance(front, err);
-        if (rc <= 0)
-            return rc;
-        finish(front, front->dialogue);
-        front->dialogue = NULL;
-    }
-}
 
 /* Between dialogues a back end has nothing to say: what comes is its end, or nonsense. */
 static int listen_idle(struct ae_vhost_front *front, struct ae_error *err)
@@ -213,7 +130,7 @@ static int look_at_connection(struct ae_vhost_front *front, struct ae_error *err
         ae_vhost_inflight_forget(front);
         return ae_error_set(err, -EIO, "the back end found a ring unusable");
     }
-    return proceed(front, err);
+    return ae_vhost_front_proceed(front, err);
 }
 
 static void reconnect(struct ae_vhost_front *front)
@@ -277,7 +194,7 @@ static void relay(struct ae_vhost_front *front, unsigned vring, uint32_t *flag)
         return;
     ring = ae_vhost_ring(front, vring);
     if (ae_virtio_wants_notification(&ring, front->features & VIRTIO_FEATURE(VIRTIO_F_RING_PACKED)))
-        kick(front, vring);
+        ae_vhost_front_kick(front, vring);
 }
 
 static uint64_t tend(struct ae_port_owner *owner)
@@ -293,7 +210,8 @@ static uint64_t tend(struct ae_port_owner *owner)
             return (uint64_t)left * 1000000;
         reconnect(front);
     }
-    if (front->peer.fd >= 0 && (look_for_broken(front, &err) || proceed(front, &err)))
+    if (front->peer.fd >= 0 &&
+        (look_for_broken(front, &err) || ae_vhost_front_proceed(front, &err)))
         lose(front, &err);
     if (front->peer.fd < 0)
         return AE_VHOST_RETRY_MS * 1000000ull;
@@ -331,10 +249,9 @@ static int attached(struct ae_port_owner *owner, struct ae_error *err)
         int rc = ae_vhost_front_kicks(front, i, err);
 
         if (!rc)
-            rc = ae_vhost_converse(front, ae_vhost_pair_start, i, err);
+            rc = ae_vhost_front_hold(front, ae_vhost_pair_start, i, err);
         if (rc)
             return rc;
-        pair_runs(front);
     }
     return 0;
 }

@@ -6,12 +6,14 @@
  * The front end of vhost-user: the driver's side of virtio rings whose device is another process.
  * The port is "vhost-user:PATH".
  *
- *     vhost/front/connection.c  how it is connected, and what belongs to one connection
- *     vhost/front/negotiation.c what is said first on the socket: features, configuration
- *     vhost/front/dialogue.c    what is said then, of memory and rings, and how dialogues are held
- *     vhost/front/inflight.c    what a back end keeps of descriptors in flight, for its return
- *     vhost/front/front.c        the owner: connects, reconnects, lets rings run, relays
- * notifications vhost/front/queue.c  the worker's half
+ *     vhost/front/front.c        the owner: connects, reconnects, relays notifications
+ *     vhost/front/agenda.c       which dialogue is due, and what comes of it
+ *     vhost/front/connection.c   how it is connected, and what belongs to one connection
+ *     vhost/front/negotiation.c  what is said first on the socket: features, configuration
+ *     vhost/front/rings.c        what is said then, of memory and rings
+ *     vhost/front/inflight.c     what a back end keeps of descriptors in flight, for its return
+ *     vhost/front/dialogue.c     how any of it is said
+ *     vhost/front/queue.c        the worker's half
  *
  * Owner and worker agree through the state page:
  *     generation           written by the owner; odd while a back end is there and knows our memory
@@ -34,11 +36,6 @@
 #include "port/vhost/notify.h"
 #include "port/vhost/receiver.h"
 #include "port/virtio/net.h"
-
-#define AE_VHOST_VRINGS (2 * AE_PORT_QUEUES)
-
-/* What all messages of a dialogue may take together; tests have less. */
-extern int ae_vhost_patience_ms;
 
 struct ae_vhost_step;
 
@@ -87,83 +84,21 @@ struct ae_vhost_front {
     bool returned;    /* rings ran, over this or another */
 };
 
-/* One message and its answer. request 0: no message, only `ask`; neither: the end of a dialogue. */
-struct ae_vhost_step {
-    uint32_t request;
-    unsigned direction; /* of the vring it is about: 0 receive, 1 send */
-    bool (*wanted)(const struct ae_vhost_front *front); /* NULL: always */
-    int (*ask)(struct ae_vhost_front *front, struct vhost_user_message *message,
-               struct ae_error *err);
-    int (*take)(struct ae_vhost_front *front, struct vhost_user_message *answer,
-                struct ae_error *err);
-};
+static inline bool ae_vhost_has(const struct ae_vhost_front *front,
+                                enum vhost_user_protocol_feature bit)
+{
+    return front->protocol & UINT64_C(1) << bit;
+}
 
-/* Dialogues. Each begins on an idle connection. */
-extern const struct ae_vhost_step ae_vhost_negotiation[]; /* features, queues, configuration */
-extern const struct ae_vhost_step ae_vhost_memory[];
-extern const struct ae_vhost_step ae_vhost_inflight[]; /* before the first pair starts */
-extern const struct ae_vhost_step ae_vhost_pair_start[];
-extern const struct ae_vhost_step ae_vhost_pair_stop[];
+static inline bool ae_vhost_offers_protocol(const struct ae_vhost_front *front)
+{
+    return front->offered & VIRTIO_FEATURE(VHOST_USER_F_PROTOCOL_FEATURES);
+}
 
-/* For steps. */
-#define AE_VHOST_STATUS_DRIVER   (VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER)
-#define AE_VHOST_STATUS_FEATURES (AE_VHOST_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK)
-
-bool ae_vhost_has(const struct ae_vhost_front *front, enum vhost_user_protocol_feature bit);
-bool ae_vhost_offers_protocol(const struct ae_vhost_front *front);
-bool ae_vhost_wants_status(const struct ae_vhost_front *front); /* it keeps the device status */
-int ae_vhost_set_number(struct vhost_user_message *message, uint64_t number); /* 0 */
-
-void ae_vhost_begin(struct ae_vhost_front *front, const struct ae_vhost_step *dialogue,
-                    unsigned pair);
-
-/*
- * Takes the dialogue as far as it goes without waiting. 1: it is done. 0: an answer is due; call
- * again when the socket is readable. Negative: the connection is of no use any more.
- */
-int ae_vhost_advance(struct ae_vhost_front *front, struct ae_error *err);
-
-/* The same, waiting. */
-int ae_vhost_converse(struct ae_vhost_front *front, const struct ae_vhost_step *dialogue,
-                      unsigned pair, struct ae_error *err);
-
-/* The back end offers to track, and has no buffer for it yet. */
-bool ae_vhost_inflight_due(const struct ae_vhost_front *front);
-
-/* Gives the buffer up, if there is one: rings begin anew with the next generation. */
-void ae_vhost_inflight_forget(struct ae_vhost_front *front);
-
-/* The connection is over, and the generation not yet changed. */
-void ae_vhost_inflight_left(struct ae_vhost_front *front);
-
-/* ---- The connection ---- */
-
-/* The first connection: may wait for a back end that connects to us. */
-int ae_vhost_front_reach(struct ae_vhost_front *front, struct ae_error *err);
-
-/* Connects, or accepts one who did; -EAGAIN: nobody is there. */
-int ae_vhost_front_connect(struct ae_vhost_front *front, struct ae_error *err);
-void ae_vhost_front_disconnect(struct ae_vhost_front *front);
-
-/* One more that connects to us: one back end at a time. */
-void ae_vhost_front_turn_away(struct ae_vhost_front *front);
-
-/* Listens to the listening socket as long as somebody can be accepted. */
-void ae_vhost_front_hear(struct ae_vhost_front *front);
-
-/* New eventfds for a pair. */
-int ae_vhost_front_kicks(struct ae_vhost_front *front, unsigned pair, struct ae_error *err);
-
-/* Turns the generation odd or even; sets the link. */
-void ae_vhost_front_present(struct ae_vhost_front *front, bool present);
-void ae_vhost_front_link(struct ae_vhost_front *front, bool up);
-
-/* The ring behind a vring's number (5.1.2: even ones receive). */
-struct ae_virtio_ring ae_vhost_ring(const struct ae_vhost_front *front, unsigned vring);
-
-/* Data half. */
-int ae_vhost_user_attach(struct ae_port *port, unsigned index, struct ae_queue **queue,
-                         struct ae_error *err);
-void ae_vhost_user_detach(struct ae_queue *queue);
+/* It keeps the device status. */
+static inline bool ae_vhost_wants_status(const struct ae_vhost_front *front)
+{
+    return ae_vhost_has(front, VHOST_USER_PROTOCOL_F_STATUS);
+}
 
 #endif

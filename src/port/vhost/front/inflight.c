@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-
-/*
- * "Inflight I/O tracking": a back end that offers it keeps, in a buffer of its own, which
- * descriptors it has taken and not yet used. The owner holds the buffer's file, and the back end
- * that returns gets it back with the rings as they were. It is not mapped here, so that nothing
- * done to it can hurt us.
- *
- * Rings and buffer belong together, and the epoch in the state page says so: a buffer is asked for
- * only once in an epoch, before its rings run; when the buffer is given up the next epoch begins,
- * and the worker lays its rings out anew.
- */
+#include "port/vhost/front/inflight.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "port/vhost/front/front.h"
+#include "port/vhost/front/rings.h"
 
 /* So often may the return to the rings fail: one that trips over what it left is not called back to
  * it for ever. */

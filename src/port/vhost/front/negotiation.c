@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-
-/* The first dialogue of a connection: what the back end offers, and what of it is taken. */
+#include "port/vhost/front/negotiation.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "port/vhost/front/front.h"
 
 /* Of the protocol, those that this front end has a use for. */
 #define PROTOCOL_FEATURES                                                                        \

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-
-/* The worker's half of a vhost-user port: a virtio queue whose device may go and come back. Whether
- * it did is looked at only when there is nothing to receive or no room to send. */
+#include "port/vhost/front/queue.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "port/vhost/front/front.h"
+#include "port/virtio/net.h"
 
 struct vhost_queue {
     struct ae_queue base;
