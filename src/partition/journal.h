@@ -71,6 +71,9 @@ int ae_journal_conflict(struct ae_journal *journal, const struct ae_journal_entr
 int ae_journal_mark(struct ae_journal *journal, const char *mark); /* "begin", "complete", ... */
 int ae_journal_sync(struct ae_journal *journal);
 
+/* One apply or revert at a time, over all partitions. Returns a descriptor; close it to unlock. */
+int ae_journal_lock(struct ae_error *err);
+
 /* Reads records from text; *good becomes the length of the whole ones. -EBADMSG: one that is not
  * the last is damaged. */
 int ae_journal_parse(struct ae_journal *journal, const char *text, size_t length, size_t *good);
@@ -78,8 +81,12 @@ int ae_journal_parse(struct ae_journal *journal, const char *text, size_t length
 /* What stands at the end of each record, over what stands before it and its last tab. */
 uint32_t ae_journal_checksum(const char *text, size_t length);
 
-/* One apply or revert at a time, over all partitions. Returns a descriptor; close it to unlock. */
-int ae_journal_lock(struct ae_error *err);
+/* The fields of a record, its checksum apart: record, knob, kind, target, old, new, or what this
+ * one has in their places. */
+#define AE_JOURNAL_FIELDS 6
+
+/* Adds one to the entries. -EBADMSG: it is none. */
+int ae_journal_take(struct ae_journal *journal, char *field[AE_JOURNAL_FIELDS]);
 
 /* Tests die here: called before and after each step that a crash could fall between. */
 extern void (*ae_journal_step)(void);
