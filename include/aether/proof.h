@@ -37,6 +37,8 @@ enum ae_proof_verdict {
     AE_PROOF_INCOMPLETE, /* all that could be seen was zero, but not all could be seen */
 };
 
+const char *ae_proof_verdict_name(enum ae_proof_verdict verdict); /* "quiet", ... */
+
 struct ae_proof;
 
 /* -EINVAL: no such CPU, or the caller may run on it. Missing evidence is no error: it is noted. */

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,20 +14,6 @@
 #include "proof/proof_record.h"
 
 #define TRACE_KB 1024
-
-void ae_proof_miss(struct ae_proof *proof, const char *what, const char *format, ...)
-{
-    char why[AE_ERROR_TEXT];
-    va_list values;
-
-    if (proof->missing_count == AE_PROOF_MISSING)
-        return;
-    va_start(values, format);
-    vsnprintf(why, sizeof(why), format, values);
-    va_end(values);
-    snprintf(proof->missing[proof->missing_count++], sizeof(proof->missing[0]), "%s: %.600s", what,
-             why);
-}
 
 static int check_caller(int cpu, struct ae_error *err)
 {
@@ -181,12 +166,6 @@ uint64_t ae_proof_end_ticks(const struct ae_proof *proof)
 
 /* ---- What the trace says ---- */
 
-void ae_proof_add_cause(struct ae_proof *proof, const char *text, uint64_t times)
-{
-    ae_cause_find(proof->causes, AE_PROOF_CAUSES, &proof->cause_count, AE_ATTRIBUTED, text)
-        ->times += times;
-}
-
 /* The trace names tasks as the first PID namespace does, which this process may not be in. */
 static bool numbers_are_ours(void)
 {
@@ -251,12 +230,6 @@ static void collect_causes(struct ae_proof *proof)
     else if (record.trace.from > proof->before.ticks)
         ae_proof_miss(proof, traced_only, "the trace lost events");
     ae_gap_trace_cpu_free(&record);
-}
-
-void ae_proof_remark(struct ae_proof *proof, const char *text)
-{
-    if (proof->remark_count < AE_PROOF_REMARKS)
-        snprintf(proof->remarks[proof->remark_count++], sizeof(proof->remarks[0]), "%s", text);
 }
 
 enum ae_proof_verdict ae_proof_finish(struct ae_proof *proof)

@@ -7,32 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <aether/clock.h>
-
 #define ROUNDING_NS \
     5000000 /* a clock in milliseconds, asked twice, ends a time this much early at most */
-
-uint64_t ae_proof_length_ns(const struct ae_proof *proof)
-{
-    return proof->ended ? ae_clock_to_ns(proof->after.ticks - proof->before.ticks) : 0;
-}
-
-/* How much a row grew; a row that came meanwhile grew from nothing. */
-uint64_t ae_proof_growth(const struct ae_proof *proof, const struct ae_counter *after)
-{
-    uint64_t count;
-
-    ae_counters_growth(&proof->before.cpu, after, &count);
-    return count;
-}
-
-bool ae_proof_has_rows(const struct ae_counters *counters, const char *prefix)
-{
-    for (size_t i = 0; i < counters->count; i++)
-        if (strncmp(counters->items[i].name, prefix, strlen(prefix)) == 0)
-            return true;
-    return false;
-}
 
 static void check_length(struct ae_proof *proof)
 {

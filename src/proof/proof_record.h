@@ -2,7 +2,8 @@
 #ifndef AE_PROOF_RECORD_H
 #define AE_PROOF_RECORD_H
 
-/* What a proof holds: proof.c gathers it, proof_check.c judges it, proof_tell.c tells it. */
+/* What a proof holds. proof.c gathers it, proof_check.c judges it, proof_tell.c tells it; what each
+ * of them finds is put down by proof_record.c. */
 
 #include <stdbool.h>
 

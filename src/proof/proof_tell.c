@@ -12,8 +12,6 @@
 
 #include "proof/explain.h"
 
-static const char *const verdicts[] = {"quiet", "disturbed", "incomplete"};
-
 static double seconds(const struct ae_proof *proof)
 {
     return (double)ae_proof_length_ns(proof) / 1e9;
@@ -55,7 +53,7 @@ static void print_group(const struct ae_proof *proof, FILE *out, const char *tit
 void ae_proof_print(const struct ae_proof *proof, FILE *out)
 {
     fprintf(out, "Proof: CPU %u, process %d, %.3f s: %s\n", proof->cpu, proof->pid, seconds(proof),
-            verdicts[proof->verdict]);
+            ae_proof_verdict_name(proof->verdict));
     if (proof->ended) {
         print_group(proof, out, "interrupts (all rows)", "irq:");
         print_group(proof, out, "softirqs (all rows)", "softirq:");
@@ -110,11 +108,11 @@ char *ae_proof_json(const struct ae_proof *proof)
         json_array_append_new(missing, json_string(proof->missing[i]));
     for (unsigned i = 0; i < proof->remark_count; i++)
         json_array_append_new(remarks, json_string(proof->remarks[i]));
-    all =
-        json_pack("{s:i, s:s, s:s, s:s, s:i, s:i, s:f, s:o, s:o, s:o, s:o}", "schema", 1, "verdict",
-                  verdicts[proof->verdict], "host", machine.nodename, "kernel", machine.release,
-                  "cpu", (int)proof->cpu, "pid", (int)proof->pid, "seconds", seconds(proof), "rows",
-                  rows_json(proof), "causes", causes, "not_seen", missing, "notes", remarks);
+    all = json_pack("{s:i, s:s, s:s, s:s, s:i, s:i, s:f, s:o, s:o, s:o, s:o}", "schema", 1,
+                    "verdict", ae_proof_verdict_name(proof->verdict), "host", machine.nodename,
+                    "kernel", machine.release, "cpu", (int)proof->cpu, "pid", (int)proof->pid,
+                    "seconds", seconds(proof), "rows", rows_json(proof), "causes", causes,
+                    "not_seen", missing, "notes", remarks);
     text = all ? json_dumps(all, JSON_INDENT(2)) : NULL;
     json_decref(all);
     return text;
