@@ -249,9 +249,8 @@ static int check_members(const json_t *object, const struct member *list, const 
 /* The verdict is no more than what the counts add up to. */
 static int check_verdict(const json_t *all, struct ae_error *err)
 {
-    static const char *const verdicts[] = {"quiet", "disturbed", "incomplete"};
     const char *stated = ae_certificate_text(all, "verdict");
-    const char *due = verdicts[ae_certificate_judge(all)];
+    const char *due = ae_proof_verdict_name(ae_certificate_judge(all));
 
     if (strcmp(stated, due) == 0)
         return 0;

@@ -10,27 +10,12 @@
 
 #include <ctype.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <string.h>
 
 #define COUNTS_APART 3 /* counts of rare things differ by chance */
 
-void ae_compare_tell(struct ae_compare *compare, enum ae_certificate_change change,
-                     const char *format, ...)
-{
-    char text[1024];
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
-    if (change == AE_CERTIFICATE_WORSE)
-        compare->worse++;
-    if (compare->report)
-        compare->report(change, text, compare->context);
-}
-
-const json_t *ae_compare_find(const json_t *list, const char *key, const char *value)
+/* The object of a list whose member `key` is `value`. */
+static const json_t *find(const json_t *list, const char *key, const char *value)
 {
     const json_t *item;
     size_t i;
@@ -95,14 +80,14 @@ static void compare_rows(struct ae_compare *compare)
     json_array_foreach (before, i, row) {
         const char *name = ae_certificate_text(row, "row");
 
-        if (!ae_compare_find(after, "row", name) && !belongs_to_device(name))
+        if (!find(after, "row", name) && !belongs_to_device(name))
             ae_compare_tell(compare, AE_CERTIFICATE_WORSE, "evidence missing: the counter %s",
                             name);
     }
     json_array_foreach (after, i, row) {
         const char *name = ae_certificate_text(row, "row");
 
-        compare_row(compare, name, ae_compare_find(before, "row", name), row);
+        compare_row(compare, name, find(before, "row", name), row);
     }
 }
 
@@ -112,7 +97,7 @@ static void compare_causes(struct ae_compare *compare)
     size_t i;
 
     json_array_foreach (json_object_get(compare->after, "causes"), i, cause)
-        if (!ae_compare_find(before, "cause", ae_certificate_text(cause, "cause")))
+        if (!find(before, "cause", ae_certificate_text(cause, "cause")))
             ae_compare_tell(compare, AE_CERTIFICATE_WORSE,
                             "a cause that was not there: %s, %" PRIu64 " times",
                             ae_certificate_text(cause, "cause"), count(cause, "times"));
@@ -176,7 +161,7 @@ static void compare_knobs(struct ae_compare *compare)
 
     json_array_foreach (json_object_get(compare->before, "knobs"), i, knob) {
         const char *name = ae_certificate_text(knob, "knob");
-        const json_t *now = ae_compare_find(after, "knob", name);
+        const json_t *now = find(after, "knob", name);
 
         if (!now)
             ae_compare_tell(compare, AE_CERTIFICATE_WORSE, "evidence missing: the knob %s", name);

@@ -2,7 +2,8 @@
 #ifndef AE_PROOF_CERTIFICATE_COMPARE_H
 #define AE_PROOF_CERTIFICATE_COMPARE_H
 
-/* Two certificates side by side: certificate/compare.c judges, certificate/surroundings.c lists. */
+/* Two certificates side by side: compare.c judges, surroundings.c lists what may have caused it,
+ * and both tell through difference.c. */
 
 #include "proof/certificate/certificate.h"
 
@@ -16,9 +17,6 @@ struct ae_compare {
 
 void ae_compare_tell(struct ae_compare *compare, enum ae_certificate_change change,
                      const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-/* The object of a list whose member `key` is `value`. */
-const json_t *ae_compare_find(const json_t *list, const char *key, const char *value);
 
 /* Machine, kernel, command line, configuration, worker: each difference by name. */
 void ae_compare_surroundings(struct ae_compare *compare);

@@ -243,3 +243,15 @@ void ae_certificate_print(const struct ae_certificate *certificate, FILE *out)
     print_worker(certificate, out);
     print_facts(certificate, out);
 }
+
+char *ae_certificate_page(const struct ae_certificate *certificate)
+{
+    char *page = NULL;
+    size_t size;
+    FILE *out = open_memstream(&page, &size);
+
+    if (!out)
+        return NULL;
+    ae_certificate_print(certificate, out);
+    return fclose(out) ? NULL : page;
+}

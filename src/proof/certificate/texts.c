@@ -15,6 +15,13 @@
 
 #define TEXT_MOST 65536 /* more than any file of the kernel's that is taken whole */
 
+const char *ae_certificate_text(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text ? text : "";
+}
+
 static char *plain_copy(const char *text)
 {
     size_t size = strnlen(text, TEXT_MOST) + 1;

@@ -192,8 +192,9 @@ int ae_certificate_watch(struct ae_certificate *certificate, pid_t worker, unsig
 
 /* It has to put its answers together after the time that it watched, on a host that may be
  * loaded. */
-static bool wait_for_watcher(struct ae_certificate *certificate, unsigned patience_ms)
+static bool wait_for_watcher(struct ae_certificate *certificate)
 {
+    unsigned patience_ms = PATIENCE_MS;
     const struct timespec pause = {.tv_nsec = 10000000};
     int status = -1;
     pid_t ended;
@@ -235,8 +236,7 @@ void ae_certificate_watched(struct ae_certificate *certificate, uint64_t end)
 {
     json_t *found = NULL, *worker;
 
-    if (wait_for_watcher(certificate, PATIENCE_MS) &&
-        lseek(certificate->watch_fd, 0, SEEK_SET) == 0)
+    if (wait_for_watcher(certificate) && lseek(certificate->watch_fd, 0, SEEK_SET) == 0)
         found = json_loadfd(certificate->watch_fd, 0, NULL);
     worker = json_object_get(found, "worker");
     json_object_set(certificate->all, "worker", worker);
@@ -250,15 +250,4 @@ void ae_certificate_watched(struct ae_certificate *certificate, uint64_t end)
                             "was not ready %d s after the end",
                             PATIENCE_MS / 1000);
     json_decref(found);
-}
-
-void ae_certificate_free(struct ae_certificate *certificate)
-{
-    if (!certificate)
-        return;
-    wait_for_watcher(certificate, 0);
-    if (certificate->watch_fd >= 0)
-        close(certificate->watch_fd);
-    json_decref(certificate->all);
-    free(certificate);
 }

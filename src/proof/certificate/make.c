@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
+/* Made from a proof: begun before the worker runs, added to meanwhile, and put together at the
+ * end. */
+
 #include "proof/certificate/certificate.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,30 +18,6 @@
  * again. */
 #define ADDED_MOST  (1 << 20)
 #define ADDED_DEPTH 32
-
-static const char *const verdicts[] = {"quiet", "disturbed", "incomplete"};
-
-const char *ae_certificate_text(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text ? text : "";
-}
-
-const json_t *ae_certificate_fact(const json_t *facts, const char *name)
-{
-    const json_t *fact = json_object_get(facts, name);
-    char before[64];
-
-    if (fact)
-        return fact;
-    snprintf(before, sizeof(before), "%s", name);
-    for (char *at = before; (at = strchr(at, '_'));)
-        *at = '-';
-    return json_object_get(facts, before);
-}
-
-/* ---- Making one ---- */
 
 static int choose_partition(struct ae_certificate *certificate, const char *name,
                             struct ae_error *err)
@@ -159,34 +138,6 @@ int ae_certificate_add(struct ae_certificate *certificate, const char *name, con
     return rc;
 }
 
-static void __attribute__((format(printf, 3, 0)))
-append(struct ae_certificate *certificate, const char *list, const char *format, va_list arguments)
-{
-    char text[512];
-
-    vsnprintf(text, sizeof(text), format, arguments);
-    /* What JSON refuses would be a lack that is not named. */
-    json_array_append_new(json_object_get(certificate->all, list), ae_certificate_string(text));
-}
-
-void ae_certificate_limit(struct ae_certificate *certificate, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    append(certificate, "limits", format, arguments);
-    va_end(arguments);
-}
-
-void ae_certificate_miss(struct ae_certificate *certificate, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    append(certificate, "not_seen", format, arguments);
-    va_end(arguments);
-}
-
 static void add_proof(struct ae_certificate *certificate, const struct ae_proof *proof)
 {
     static const char *const taken[] = {"cpu", "pid", "seconds", "rows", "causes"};
@@ -282,34 +233,9 @@ enum ae_proof_verdict ae_certificate_finish(struct ae_certificate *certificate,
                            "{\"measured\": false, \"why\": \"not asked for\"}");
     ae_certificate_add_reasons(certificate);
     verdict = ae_certificate_judge(certificate->all);
-    json_object_set_new(certificate->all, "verdict", json_string(verdicts[verdict]));
+    json_object_set_new(certificate->all, "verdict", json_string(ae_proof_verdict_name(verdict)));
     add_statement(certificate, verdict);
     add_time(certificate);
     ae_certificate_make_plain(certificate->all);
     return verdict;
-}
-
-/* ---- Judging ---- */
-
-enum ae_proof_verdict ae_certificate_judge(const json_t *all)
-{
-    json_t *row;
-    size_t i;
-
-    json_array_foreach (json_object_get(all, "rows"), i, row)
-        if (json_integer_value(json_object_get(row, "count")) != 0)
-            return AE_PROOF_DISTURBED;
-    if (json_array_size(json_object_get(all, "causes")))
-        return AE_PROOF_DISTURBED;
-    return json_array_size(json_object_get(all, "not_seen")) ? AE_PROOF_INCOMPLETE : AE_PROOF_QUIET;
-}
-
-enum ae_proof_verdict ae_certificate_verdict(const struct ae_certificate *certificate)
-{
-    const char *verdict = ae_certificate_text(certificate->all, "verdict");
-
-    for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++)
-        if (strcmp(verdict, verdicts[i]) == 0)
-            return (enum ae_proof_verdict)i;
-    return AE_PROOF_INCOMPLETE;
 }
