@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/supervisor/ports.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <aether/device.h>
+
+#include "base/error.h"
+#include "machine/topology.h"
+#include "vfio/released.h"
+#include "worker/supervisor/end.h"
+
+#define TOLD_AT_ONCE 8 /* news of a link; then one a second, for a worker can make them up */
+
+/* Memory of another node is slower, and not always by the same. */
+static void tell_node(struct ae_supervisor *supervisor, unsigned port)
+{
+    size_t elsewhere;
+    int node = ae_port_owner_node(supervisor->owners[port], &elsewhere);
+
+    if (elsewhere && !supervisor->result->memory_notice[0])
+        snprintf(
+            supervisor->result->memory_notice, sizeof(supervisor->result->memory_notice),
+            "port %s: %zu kB of its memory are not on node %d, where it belongs, for want of free "
+            "huge pages there; see /sys/devices/system/node/node%d/hugepages",
+            supervisor->options->ports[port], elsewhere / 1024, node, node);
+}
+
+int ae_supervisor_open_ports(struct ae_supervisor *supervisor, struct ae_error *err)
+{
+    const struct ae_supervise_options *options = supervisor->options;
+    struct ae_port_options port = options->port;
+
+    if (options->port_count > AE_WORKER_PORTS)
+        return ae_error_set(err, -EINVAL, "%u ports; %d are the most", options->port_count,
+                            AE_WORKER_PORTS);
+    port.queues = (uint16_t)options->cpu_count;
+    port.node = ae_topology_node((unsigned)options->cpus[0]);
+    port.on_node = port.node >= 0;
+    for (unsigned i = 0; i < options->port_count; i++) {
+        int rc = ae_port_owner_open(&supervisor->owners[i], options->ports[i], &port, err);
+
+        if (rc)
+            return rc;
+        tell_node(supervisor, i);
+        ae_port_owner_get_link(supervisor->owners[i], &supervisor->links[i].link);
+        supervisor->links[i].left = TOLD_AT_ONCE;
+        supervisor->links[i].refilled_ms = ae_supervisor_now();
+        supervisor->owner_count++;
+    }
+    return 0;
+}
+
+void ae_supervisor_hand_over(struct ae_supervisor *supervisor, unsigned number)
+{
+    struct ae_shared *shared = supervisor->wards[number].shared;
+
+    for (unsigned i = 0; i < supervisor->owner_count; i++) {
+        struct ae_port_handoff *handoff = &shared->ports[i];
+
+        ae_port_owner_get_handoff(supervisor->owners[i], handoff);
+        handoff->queue_first = (uint16_t)number;
+        handoff->queue_count = 1;
+        for (unsigned queue = 0; queue < AE_PORT_QUEUES; queue++)
+            if (queue != number)
+                handoff->control_fds[queue] = -1;
+    }
+    shared->port_count = supervisor->owner_count;
+}
+
+/* The link's word lies where a worker can write: what it makes up must not flood whoever
+ * listens. */
+static bool may_tell(struct ae_link_told *told, uint64_t now)
+{
+    if (now - told->refilled_ms >= 1000) {
+        uint64_t more = (now - told->refilled_ms) / 1000;
+
+        told->left = more < TOLD_AT_ONCE - told->left ? told->left + (unsigned)more : TOLD_AT_ONCE;
+        told->refilled_ms = now;
+    }
+    if (!told->left)
+        return false;
+    told->left--;
+    return true;
+}
+
+static void look_at_link(struct ae_supervisor *supervisor, unsigned port)
+{
+    const struct ae_supervise_hooks *hooks = &supervisor->options->hooks;
+    const char *trouble = ae_port_owner_trouble(supervisor->owners[port]);
+    struct ae_link_told *told = &supervisor->links[port];
+    struct ae_link link;
+
+    ae_port_owner_get_link(supervisor->owners[port], &link);
+    if (link.changes == told->link.changes && link.device_gone == told->link.device_gone &&
+        strcmp(trouble, told->trouble) == 0)
+        return;
+    if (link.device_gone)
+        ae_supervisor_ask_to_stop(supervisor, ae_supervisor_now());
+    if (!may_tell(told, ae_supervisor_now()))
+        return; /* what it is then will be told */
+    told->link = link;
+    snprintf(told->trouble, sizeof(told->trouble), "%s", trouble);
+    if (hooks->link)
+        hooks->link(hooks->context, port, &link, trouble);
+}
+
+uint64_t ae_supervisor_tend_ports(struct ae_supervisor *supervisor)
+{
+    uint64_t pause = 0;
+
+    for (unsigned i = 0; i < supervisor->owner_count; i++) {
+        uint64_t soon = ae_port_owner_tend(supervisor->owners[i]);
+
+        look_at_link(supervisor, i);
+        pause = soon && (!pause || soon < pause) ? soon : pause;
+    }
+    return pause;
+}
+
+/* By what the kernel says: a device that somebody still has, or that still writes, is a failure. */
+static void check_released(struct ae_supervisor *supervisor)
+{
+    for (unsigned i = 0; i < supervisor->owner_count; i++) {
+        char address[AE_PCI_ADDRESS_TEXT];
+        struct ae_error why;
+
+        if (!ae_port_pci_address(supervisor->options->ports[i], address) &&
+            ae_vfio_check_released(address, &why))
+            ae_supervisor_tell_trouble(supervisor, why.text);
+    }
+}
+
+void ae_supervisor_close_ports(struct ae_supervisor *supervisor)
+{
+    for (unsigned i = 0; i < supervisor->owner_count; i++)
+        ae_port_owner_close(supervisor->owners[i]);
+    check_released(supervisor);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_WORKER_SUPERVISOR_SUPERVISOR_H
+#define AE_WORKER_SUPERVISOR_SUPERVISOR_H
+
+/* What the files of a supervisor share: its workers, its ports, and how long it goes on. */
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <aether/supervise.h>
+
+#include "base/fragile.h"
+#include "base/now.h"
+#include "worker/supervisor/descent.h"
+#include "worker/supervisor/launch.h"
+#include "worker/supervisor/limits.h"
+#include "worker/supervisor/relay.h"
+
+/* One worker, and what is shared with it. */
+struct ae_ward {
+    int cpu;
+    struct ae_shared *shared;
+    int shared_fd;
+    struct ae_fragile fragile; /* the page, which the worker can take away */
+    volatile sig_atomic_t lost;
+    struct ae_launch_plan plan;
+    struct ae_child launch;
+    int fd; /* pidfd: readable when the worker has ended; -1: there is none, or it was reaped */
+    enum ae_gate gate; /* where it stands; it only goes forward */
+    struct ae_descent descent;
+    bool unreaped; /* it has ended, and its status is kept from us */
+    struct ae_supervise_worker *result;
+};
+
+/* What is known of a port's link outside. */
+struct ae_link_told {
+    struct ae_link link;
+    char trouble[AE_ERROR_TEXT];
+    uint64_t refilled_ms;
+    unsigned left; /* how often it may still be told */
+};
+
+struct ae_supervisor {
+    const struct ae_supervise_options *options;
+    struct ae_supervise_result *result;
+    struct ae_port_owner *owners[AE_WORKER_PORTS];
+    struct ae_link_told links[AE_WORKER_PORTS];
+    unsigned owner_count;
+    struct ae_ward wards[AE_SUPERVISE_WORKERS];
+    unsigned ward_count; /* those that run or ran */
+    struct ae_limits limits;
+    struct ae_child_user *user; /* NULL: as we are */
+    struct ae_relay relay;
+    volatile sig_atomic_t interrupted; /* ends what is waited for before the workers run */
+};
+
+static inline uint64_t ae_supervisor_now(void)
+{
+    return (uint64_t)ae_now_ms();
+}
+
+#endif
