@@ -297,6 +297,7 @@ static void what_cannot_be_started_says_why(void **state)
     char *missing[] = {(char[]){"/no/such/program"}, NULL}, *argv[] = {self, NULL};
     volatile sig_atomic_t stop = 1;
     struct scene scene;
+    siginfo_t ended;
 
     (void)state;
     make_scene(&scene, missing);
@@ -317,9 +318,9 @@ static void what_cannot_be_started_says_why(void **state)
     make_scene(&scene, argv);
     assert_int_equal(ae_launch_prepare(&scene.child, &scene.plan, &err), 0);
     kill(scene.child.pid, SIGKILL);
-    ae_launch_go(&scene.child, &scene.plan, NULL, &err);
-    while (waitpid(-1, NULL, WNOHANG) > 0)
-        ;
+    assert_int_equal(waitid(P_PID, (id_t)scene.child.pid, &ended, WEXITED | WNOWAIT), 0);
+    assert_int_equal(ae_launch_go(&scene.child, &scene.plan, NULL, &err), 0);
+    assert_int_equal(status_of(&scene), -SIGKILL);
     end_scene(&scene);
 }
 

@@ -216,14 +216,14 @@ int ae_registers_go(struct ae_child *child, struct ae_shared *shared, unsigned p
     struct ae_tracee tracee;
     int rc = ae_tracee_seize(&tracee, child->pid, patience_ms, stop, err);
 
-    if (!rc) {
+    if (!rc || rc == -ECHILD)
         ae_child_let(child);
+    if (!rc)
         rc = map_all(&tracee, shared, err);
-    }
     if (rc && rc != -ECHILD) {
         ae_child_cancel(child);
         return rc;
     }
-    /* It runs, or has told why it does not. */
+    /* It runs; or it has ended, which it has said the reason of, or is for its watcher to find. */
     return ae_child_await(child, patience_ms, stop, err);
 }

@@ -20,7 +20,7 @@
 /*
  * In place of ae_child_go: lets the child go, and maps the registers of all ports of `shared`,
  * where it then says what lies where. An error is from before the program ran; the child was reaped
- * then.
+ * then. One that was killed before is no error: it is for its watcher to find.
  */
 int ae_registers_go(struct ae_child *child, struct ae_shared *shared, unsigned patience_ms,
                     const volatile sig_atomic_t *stop, struct ae_error *err);

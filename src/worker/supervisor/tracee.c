@@ -121,21 +121,32 @@ static int go_on(struct ae_tracee *tracee, bool waiting, int wanted, struct ae_e
     }
 }
 
+/* Of one that has, the kernel says that seizing it is not permitted. */
+static bool has_ended(pid_t pid)
+{
+    siginfo_t info = {0};
+
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) || info.si_pid;
+}
+
 int ae_tracee_seize(struct ae_tracee *tracee, pid_t pid, unsigned patience_ms,
                     const volatile sig_atomic_t *stop, struct ae_error *err)
 {
+    int code;
+
     *tracee = (struct ae_tracee){.pid = pid, .end_ms = ae_now_ms() + patience_ms, .stop = stop};
     if (ptrace(PTRACE_SEIZE, pid, 0,
                PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL) == 0)
         return 0;
-    if (errno == ESRCH)
+    code = -errno;
+    if (has_ended(pid))
         return ae_error_set(err, -ECHILD, "it ended before it ran");
     return ae_error_set(
-        err, -errno,
+        err, code,
         "mapping a device's registers into it: ptrace: %s; sysctl "
         "kernel.yama.ptrace_scope must be 2 or less, and a container must allow the "
         "call",
-        strerror(errno));
+        strerror(-code));
 }
 
 static int get_registers(struct ae_tracee *tracee, struct ae_error *err)

@@ -30,7 +30,8 @@ struct ae_tracee {
     uint64_t scratch;
 };
 
-/* Before the child is let go. -EPERM: this machine forbids it. */
+/* Before the child is let go. -ECHILD: it has ended, and was not reaped; -EPERM: this machine
+ * forbids it. */
 int ae_tracee_seize(struct ae_tracee *tracee, pid_t pid, unsigned patience_ms,
                     const volatile sig_atomic_t *stop, struct ae_error *err);
 
