@@ -17,8 +17,6 @@
 #include "port/vhost/back/map.h"
 #include "port/vhost/back/ring.h"
 
-#define VLAN_ETHERNET 18 /* bytes of header before what counts as MTU */
-
 struct queue {
     struct ae_queue base;        /* first: the burst calls are given this */
     const uint32_t *generation;  /* the owner's; another number than ours: something is new */
@@ -88,12 +86,12 @@ static bool set_ring(struct queue *queue, struct ae_vhost_ring *ring,
         .in_order = handover->features & VIRTIO_FEATURE(VIRTIO_F_IN_ORDER),
         .mergeable = handover->features & VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF),
         .checksum = handover->features & VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM),
-        .frame_max = handover->mtu + VLAN_ETHERNET,
+        .frame_max = AE_FRAME_MAX(handover->mtu),
         .notify = direction == AE_VHOST_TO_PEER ? &queue->state->notify_send
                                                 : &queue->state->notify_receive,
         .recent = queue->map.memory.regions[0],
         .memory = &queue->map.memory,
-        .sendable = ae_sendable_make(queue->base.pool, handover->mtu + VLAN_ETHERNET),
+        .sendable = ae_sendable_make(queue->base.pool, AE_FRAME_MAX(handover->mtu)),
     };
     return !packed || ring->next < ring->size;
 }
