@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 
 #define CANNOT_RUN 127
@@ -40,12 +41,6 @@ static _Noreturn void be_child(const struct ae_child_world *world, char *const *
     execvpe(world->argv[0], (char *const *)(size_t)world->argv, environment);
     ae_error_set(&err, -errno, "%s: %s", world->argv[0], strerror(errno));
     give_up(report, &err);
-}
-
-static void close_one(int fd)
-{
-    if (fd >= 0)
-        close(fd);
 }
 
 /* 0, 1 and 2 are the streams; what is kept lies above, and so do our own. */
@@ -83,14 +78,14 @@ int ae_child_prepare(struct ae_child *child, const struct ae_child_world *world,
     if (!rc && child->pid < 0)
         rc = -errno;
     free(environment);
-    close_one(go[0]);
-    close_one(report[1]);
+    ae_descriptor_close(&go[0]);
+    ae_descriptor_close(&report[1]);
     child->go = go[1];
     child->report = report[0];
     if (!rc)
         return 0;
-    close_one(go[1]);
-    close_one(report[0]);
+    ae_descriptor_close(&go[1]);
+    ae_descriptor_close(&report[0]);
     return ae_error_set(err, rc, "starting %s: %s", world->argv[0], strerror(-rc));
 }
 
@@ -98,8 +93,7 @@ void ae_child_let(struct ae_child *child)
 {
     /* A child that was killed meanwhile must not take us along (SIGPIPE). */
     send(child->go, "", 1, MSG_NOSIGNAL);
-    close(child->go);
-    child->go = -1;
+    ae_descriptor_close(&child->go);
 }
 
 int ae_child_await(struct ae_child *child, unsigned patience_ms, const volatile sig_atomic_t *stop,
@@ -108,8 +102,7 @@ int ae_child_await(struct ae_child *child, unsigned patience_ms, const volatile 
     struct ae_error told;
     ssize_t length = ae_child_hear(child->report, &told, sizeof(told), patience_ms, stop);
 
-    close(child->report);
-    child->report = -1;
+    ae_descriptor_close(&child->report);
     if (length == 0)
         return 0;
     ae_child_kill(child->pid);
@@ -135,8 +128,7 @@ int ae_child_go(struct ae_child *child, unsigned patience_ms, const volatile sig
 
 void ae_child_cancel(struct ae_child *child)
 {
-    close_one(child->go);
-    close_one(child->report);
-    child->go = child->report = -1;
+    ae_descriptor_close(&child->go);
+    ae_descriptor_close(&child->report);
     ae_child_kill(child->pid);
 }

@@ -87,6 +87,10 @@ int ae_child_await(struct ae_child *child, unsigned patience_ms, const volatile 
 /* Ends it without running it. */
 void ae_child_cancel(struct ae_child *child);
 
+/* waitpid(2), for no longer than patience_ms. 0: it has not ended, or whoever traces it has not
+ * asked for its status, which is told to that one first. */
+pid_t ae_child_reap(pid_t pid, int *status, unsigned patience_ms);
+
 /* SIGKILL, and its status is fetched; not for longer than a second, for what hangs in the kernel
  * ends when that lets it go. */
 void ae_child_kill(pid_t pid);

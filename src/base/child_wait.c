@@ -41,11 +41,18 @@ ssize_t ae_child_hear(int from, void *to, size_t size, unsigned patience_ms,
     return (ssize_t)got;
 }
 
-void ae_child_kill(pid_t pid)
+pid_t ae_child_reap(pid_t pid, int *status, unsigned patience_ms)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
+    pid_t ended;
 
-    kill(pid, SIGKILL);
-    for (int i = 0; i < 1000 && waitpid(pid, NULL, WNOHANG) == 0; i++)
+    while ((ended = waitpid(pid, status, WNOHANG)) == 0 && patience_ms-- > 0)
         nanosleep(&pause, NULL);
+    return ended;
+}
+
+void ae_child_kill(pid_t pid)
+{
+    kill(pid, SIGKILL);
+    ae_child_reap(pid, NULL, 1000);
 }

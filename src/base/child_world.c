@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 
 static int failed(struct ae_error *err, const char *what)
@@ -82,38 +83,21 @@ static int set_streams(const struct ae_child_world *world, struct ae_error *err)
     return 0;
 }
 
-static int compare(const void *a, const void *b)
-{
-    const int *left = a, *right = b;
-
-    return (*left > *right) - (*left < *right);
-}
-
-/* All between those that are kept, and all behind them. */
 static int close_others(const struct ae_child_world *world, int report, struct ae_error *err)
 {
-    int *keep = calloc(world->keep_count + 1, sizeof(*keep));
-    unsigned next = 3;
+    unsigned count = world->keep_count + 1;
+    int *keep = calloc(count, sizeof(*keep));
     int rc = 0;
 
     if (!keep)
         return failed(err, "closing descriptors");
     memcpy(keep, world->keep_count ? world->keep : &report, world->keep_count * sizeof(*keep));
     keep[world->keep_count] = report;
-    qsort(keep, world->keep_count + 1, sizeof(*keep), compare);
-    for (unsigned i = 0; i <= world->keep_count && !rc; i++) {
-        if (keep[i] < (int)next)
-            continue; /* none, or named twice */
-        if (keep[i] > (int)next)
-            rc = close_range(next, (unsigned)keep[i] - 1, 0);
-        if (!rc && keep[i] != report)
-            rc = fcntl(keep[i], F_SETFD, 0);
-        next = (unsigned)keep[i] + 1;
-    }
-    if (!rc)
-        rc = close_range(next, ~0u, 0);
-    if (rc)
+    if (ae_descriptors_close_others(3, keep, count))
         rc = failed(err, "closing descriptors (Linux 5.9 or newer is needed)");
+    for (unsigned i = 0; i < count && !rc; i++)
+        if (keep[i] >= 0 && keep[i] != report && fcntl(keep[i], F_SETFD, 0))
+            rc = failed(err, "passing descriptors on");
     free(keep);
     return rc;
 }

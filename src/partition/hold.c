@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/root.h"
 #include "partition/partition.h"
 
@@ -155,29 +156,17 @@ static void become_holder(void)
     signal(SIGINT, SIG_IGN);
 }
 
-/* Above all the lock of the apply that started it. */
-static void close_others(int a, int b)
-{
-    unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
-
-    if (low > 3)
-        close_range(3, low - 1, 0);
-    if (high > low + 1)
-        close_range(low + 1, high - 1, 0);
-    close_range(high + 1, ~0u, 0);
-}
-
 /*
  * The holder tells how it went, then waits to be told that the starter lived to hear it: a starter
  * that was killed leaves no holder that its journal does not know.
  */
 static void hold(const char *path, int which, int report, int go)
 {
+    int rc, keep[] = {report, go};
     char byte;
-    int rc;
 
     become_holder();
-    close_others(report, go);
+    ae_descriptors_close_others(3, keep, 2); /* above all the lock of the apply that started it */
     rc = lock_file(path);
     if (!rc)
         rc = holds[which].take();

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
@@ -17,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "port/vhost/format.h"
 
@@ -33,13 +33,6 @@ union control {
     struct cmsghdr align;
     uint8_t bytes[CMSG_SPACE(VHOST_USER_MAX_FDS * sizeof(int))];
 };
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
 
 /* ---- In the process ---- */
 
@@ -130,25 +123,15 @@ int ae_vhost_receiver_turn(struct ae_vhost_receiver *receiver)
     return rc > 0 ? 0 : rc;
 }
 
-/* Neither terminals, devices nor pipes of ours are kept open by a process that does not end. */
-static void close_all_but(int one, int other)
+/* It needs no right, no signal but the one that cannot be blocked, and these two: neither
+ * terminals, devices nor pipes of ours are kept open by a process that does not end. */
+static void live_apart(int fd, int relay)
 {
-    unsigned low = (unsigned)(one < other ? one : other);
-    unsigned high = (unsigned)(one < other ? other : one);
-
-    if (low > 0)
-        syscall(SYS_close_range, 0u, low - 1, 0u);
-    if (low + 1 < high)
-        syscall(SYS_close_range, low + 1, high - 1, 0u);
-    syscall(SYS_close_range, high + 1, UINT_MAX, 0u);
-}
-
-/* It needs no right, and no signal but the one that cannot be blocked. */
-static void live_apart(void)
-{
+    int keep[] = {fd, relay};
     struct __user_cap_header_struct version = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[2] = {{0}};
 
+    ae_descriptors_close_others(0, keep, 2);
     prctl(PR_SET_NAME, "aether-receives");
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     syscall(SYS_capset, &version, none);
@@ -159,8 +142,7 @@ static _Noreturn void receive_all(int fd, int relay, enum vhost_user_kind kind)
     static struct ae_vhost_receiver receiver;
     struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = relay}};
 
-    close_all_but(fd, relay);
-    live_apart();
+    live_apart(fd, relay);
     receiver.kind = kind;
     receiver.relay = relay;
     ae_vhost_stream_init(&receiver.stream, fd);
@@ -178,8 +160,7 @@ static _Noreturn void hold(int fd, int relay)
 {
     struct pollfd gone = {.fd = relay};
 
-    close_all_but(fd, relay);
-    live_apart();
+    live_apart(fd, relay);
     while (poll(&gone, 1, -1) < 0 && errno == EINTR)
         ;
     _exit(0);
@@ -340,10 +321,10 @@ void ae_vhost_peer_close(struct ae_vhost_peer *peer)
         return;
     /* The process may be kept from letting go of it; the other end is to know nevertheless. */
     shutdown(peer->fd, SHUT_RDWR);
-    close_fd(&peer->fd);
-    close_fd(&peer->relay);
+    ae_descriptor_close(&peer->fd);
+    ae_descriptor_close(&peer->relay);
     syscall(SYS_pidfd_send_signal, peer->process, SIGKILL, NULL, 0);
-    close_fd(&peer->process);
+    ae_descriptor_close(&peer->process);
 }
 
 int ae_vhost_let_go(struct ae_vhost_receivers *receivers, int fd)
@@ -356,8 +337,8 @@ int ae_vhost_let_go(struct ae_vhost_receivers *receivers, int fd)
         if (process < 0)
             return -EBUSY;
     }
-    close_fd(&fd);
-    close_fd(&relay);
-    close_fd(&process);
+    ae_descriptor_close(&fd);
+    ae_descriptor_close(&relay);
+    ae_descriptor_close(&process);
     return 0;
 }

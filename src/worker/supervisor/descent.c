@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/child.h"
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "base/now.h"
 #include "base/root.h"
@@ -242,8 +243,7 @@ static void dismiss_guard(struct ae_descent *descent)
     if (descent->guard_end < 0)
         return;
     ae_child_kill(descent->guard);
-    close(descent->guard_end);
-    descent->guard_end = -1;
+    ae_descriptor_close(&descent->guard_end);
 }
 
 /* ---- By parents ---- */
@@ -413,9 +413,8 @@ int ae_descent_end(struct ae_descent *descent, unsigned patience_ms, struct ae_e
     /* Whoever does not end yet is its charge from now on. */
     if (!rc)
         dismiss_guard(descent);
-    else if (descent->guard_end >= 0)
-        close(descent->guard_end);
-    descent->guard_end = -1;
+    else
+        ae_descriptor_close(&descent->guard_end);
     descent->path[0] = '\0';
     return rc;
 }

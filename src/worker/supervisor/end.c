@@ -5,10 +5,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "worker/calls.h"
@@ -79,16 +77,11 @@ static void collect(struct ae_supervisor *supervisor, unsigned number)
     }
 }
 
-/* Whoever traces it gets its status first, and need not ask for it. */
 static void reap(struct ae_ward *ward, unsigned patience_ms)
 {
-    const struct timespec pause = {.tv_nsec = 1000000};
     int status = SIGKILL; /* if nobody tells */
-    pid_t ended;
 
-    while ((ended = waitpid(ward->launch.pid, &status, WNOHANG)) == 0 && patience_ms-- > 0)
-        nanosleep(&pause, NULL);
-    ward->unreaped = ended == 0;
+    ward->unreaped = ae_child_reap(ward->launch.pid, &status, patience_ms) == 0;
     ward->result->status = status;
 }
 
@@ -102,8 +95,7 @@ void ae_supervisor_ended(struct ae_supervisor *supervisor, unsigned number)
     /* What it started may hold it, by ptrace(2). */
     ae_descent_kill(&ward->descent);
     reap(ward, 0);
-    close(ward->fd);
-    ward->fd = -1;
+    ae_descriptor_close(&ward->fd);
     collect(supervisor, number);
     ae_supervisor_ask_to_stop(supervisor, ae_supervisor_now());
 }

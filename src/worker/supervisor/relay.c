@@ -7,11 +7,10 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/child.h"
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -141,17 +140,10 @@ int ae_relay_open(struct ae_relay *relay, int output, int errors, struct ae_erro
 
 void ae_relay_close(struct ae_relay *relay)
 {
-    const struct timespec pause = {.tv_nsec = 1000000};
-
     if (relay->end < 0)
         return;
-    close(relay->end);
-    relay->end = -1;
-    for (int i = 0; i < 1000; i++) {
-        if (waitpid(relay->pid, NULL, WNOHANG) != 0)
-            return;
-        nanosleep(&pause, NULL);
-    }
-    /* The terminal takes nothing (Ctrl-S), or somebody still holds the other end. */
-    ae_child_kill(relay->pid);
+    ae_descriptor_close(&relay->end);
+    /* Killed when the terminal takes nothing (Ctrl-S), or somebody still holds the other end. */
+    if (ae_child_reap(relay->pid, NULL, 1000) == 0)
+        ae_child_kill(relay->pid);
 }

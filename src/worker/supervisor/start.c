@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "worker/supervisor/ports.h"
 
@@ -26,13 +27,6 @@ static int hold_together(struct ae_supervisor *supervisor, struct ae_ward *ward,
         return 0;
     return ae_error_set(err, -errno, "becoming the parent of what a worker leaves behind: %s",
                         strerror(errno));
-}
-
-static void forget_process(struct ae_ward *ward)
-{
-    if (ward->fd >= 0)
-        close(ward->fd);
-    ward->fd = -1;
 }
 
 /* A worker that waits to be let go, on its CPU and no other. */
@@ -69,7 +63,7 @@ static int prepare_worker(struct ae_supervisor *supervisor, unsigned number, str
         rc = ae_launch_settle(&ward->launch, ward->cpu, err);
     if (rc) {
         ae_child_cancel(&ward->launch);
-        forget_process(ward);
+        ae_descriptor_close(&ward->fd);
     }
     return rc;
 }
@@ -93,14 +87,14 @@ int ae_supervisor_start(struct ae_supervisor *supervisor, struct ae_error *err)
 
         rc = ae_launch_go(&ward->launch, &ward->plan, &supervisor->interrupted, err);
         if (rc)
-            forget_process(ward);
+            ae_descriptor_close(&ward->fd);
         else
             supervisor->ward_count++;
     }
     for (unsigned i = supervisor->ward_count; i < prepared && rc; i++)
         if (supervisor->wards[i].fd >= 0) {
             ae_child_cancel(&supervisor->wards[i].launch);
-            forget_process(&supervisor->wards[i]);
+            ae_descriptor_close(&supervisor->wards[i].fd);
         }
     return rc;
 }

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "base/now.h"
 #include "port/vhost/back/connection.h"
@@ -248,12 +249,6 @@ static int stop(struct ae_port_owner *owner, struct ae_error *err)
     return 0;
 }
 
-static void close_fd(int fd)
-{
-    if (fd >= 0)
-        close(fd);
-}
-
 static void close_server(struct ae_port_owner *owner)
 {
     struct ae_vhost_server *server = server_of(owner);
@@ -265,10 +260,10 @@ static void close_server(struct ae_port_owner *owner)
     ae_vhost_receivers_end(&server->receivers);
     ae_vhost_notifier_close(&server->notifier);
     for (unsigned i = 0; i < AE_PORT_QUEUES; i++) {
-        close_fd(server->controls[i]);
-        close_fd(owner->handoff.control_fds[i]);
+        ae_descriptor_close(&server->controls[i]);
+        ae_descriptor_close(&owner->handoff.control_fds[i]);
     }
-    close_fd(server->epoll);
+    ae_descriptor_close(&server->epoll);
 }
 
 static const struct {

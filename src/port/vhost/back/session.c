@@ -6,16 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "port/vhost/back/map.h"
 #include "port/vhost/format.h"
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
 
 static bool is_packed(const struct ae_vhost_session *session)
 {
@@ -24,16 +18,16 @@ static bool is_packed(const struct ae_vhost_session *session)
 
 static void reset_vring(struct ae_vhost_vring *vring)
 {
-    close_fd(&vring->kick_fd);
-    close_fd(&vring->call_fd);
-    close_fd(&vring->err_fd);
+    ae_descriptor_close(&vring->kick_fd);
+    ae_descriptor_close(&vring->call_fd);
+    ae_descriptor_close(&vring->err_fd);
     *vring = (struct ae_vhost_vring){.kick_fd = -1, .call_fd = -1, .err_fd = -1};
 }
 
 static void forget_memory(struct ae_vhost_session *session)
 {
     for (uint32_t i = 0; i < session->region_count; i++)
-        close_fd(&session->region_fds[i]);
+        ae_descriptor_close(&session->region_fds[i]);
     session->region_count = 0;
     session->memory_id++;
 }
@@ -192,7 +186,7 @@ static int set_address(struct ae_vhost_vring *vring, const struct vhost_user_vri
 
 static void set_fd(int *fd, struct vhost_user_message *message)
 {
-    close_fd(fd);
+    ae_descriptor_close(fd);
     *fd = ae_vhost_take_fd(message, 0);
 }
 
@@ -226,7 +220,7 @@ static int about_vring(struct ae_vhost_session *session, struct ae_vhost_vring *
         return 0;
     default: /* VHOST_USER_GET_VRING_BASE */
         vring->kicked = false;
-        close_fd(&vring->kick_fd);
+        ae_descriptor_close(&vring->kick_fd);
         reply->payload.state.index = payload->state.index;
         reply->payload.state.num = vring->position;
         if (is_packed(session))

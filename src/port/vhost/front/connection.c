@@ -8,18 +8,12 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "base/now.h"
 #include "port/vhost/front/inflight.h"
 
 #define LISTEN_MS 10000 /* how long opening waits for a back end that connects to us */
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
 
 /* ---- What the worker and the user see ---- */
 
@@ -66,9 +60,9 @@ void ae_vhost_front_disconnect(struct ae_vhost_front *front)
     ae_vhost_front_present(front, false);
     ae_vhost_front_link(front, false);
     ae_vhost_peer_close(&front->peer);
-    close_fd(&front->error_fd);
+    ae_descriptor_close(&front->error_fd);
     for (unsigned i = 0; i < AE_VHOST_VRINGS; i++)
-        close_fd(&front->kicks[i]);
+        ae_descriptor_close(&front->kicks[i]);
     memset(front->running, 0, sizeof(front->running));
     front->dialogue = NULL;
     front->announced = false;
@@ -170,7 +164,7 @@ void ae_vhost_front_turn_away(struct ae_vhost_front *front)
 int ae_vhost_front_kicks(struct ae_vhost_front *front, unsigned pair, struct ae_error *err)
 {
     for (unsigned i = 2 * pair; i < 2 * pair + 2; i++) {
-        close_fd(&front->kicks[i]);
+        ae_descriptor_close(&front->kicks[i]);
         front->kicks[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
         if (front->kicks[i] < 0)
             return ae_error_set(err, -errno, "eventfd: %s", strerror(errno));
