@@ -93,27 +93,6 @@ bool ae_cmdline_names(const struct ae_cmdline_word *word, const char *name)
     return same_name(word->name, word->name_length, name, strlen(name));
 }
 
-int ae_cmdline_get(const char *cmdline, const char *name, char *value, size_t size)
-{
-    struct ae_cmdline_word word, last = {0};
-    bool found = false;
-
-    while (ae_cmdline_next(&cmdline, &word)) {
-        if (!ae_cmdline_names(&word, name))
-            continue;
-        last = word;
-        found = true;
-    }
-    if (!found)
-        return -ENOENT;
-    if (last.value_length >= size)
-        return -ENOSPC;
-    if (last.value)
-        memcpy(value, last.value, last.value_length);
-    value[last.value_length] = '\0';
-    return (int)last.value_length;
-}
-
 int ae_cmdline_check(const char *cmdline, struct ae_error *err)
 {
     unsigned quotes = 0;

@@ -36,12 +36,6 @@ bool ae_cmdline_next(const char **text, struct ae_cmdline_word *word);
 bool ae_cmdline_names(const struct ae_cmdline_word *word, const char *name);
 bool ae_cmdline_same_name(const struct ae_cmdline_word *a, const struct ae_cmdline_word *b);
 
-/*
- * The value of the last parameter called `name`: the one that most parameters heed. Returns its
- * length ("" for a parameter without a value), -ENOENT without one, -ENOSPC when it does not fit.
- */
-int ae_cmdline_get(const char *cmdline, const char *name, char *value, size_t size);
-
 /* -EINVAL for an unclosed quote or a control character: such a line is not to be edited. */
 int ae_cmdline_check(const char *cmdline, struct ae_error *err);
 

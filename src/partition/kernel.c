@@ -43,28 +43,22 @@ static int request_channels(const char *card, struct ethtool_channels *channels)
     return rc;
 }
 
-struct removal {
-    const char *directory;
-};
-
 /* Empty groups of runs whose supervisor and guard were both killed
  * (src/worker/supervisor/descent.h). */
 static int remove_run(const char *name, void *context)
 {
-    const struct removal *removal = context;
+    const char *const *directory = context;
     char path[512];
 
     if (strncmp(name, AE_CGROUP_RUN, strlen(AE_CGROUP_RUN)) == 0 &&
-        snprintf(path, sizeof(path), "%s/%s", removal->directory, name) < (int)sizeof(path))
+        snprintf(path, sizeof(path), "%s/%s", *directory, name) < (int)sizeof(path))
         ae_root_remove(path); /* one that is not empty is told of when the directory is */
     return 0;
 }
 
 static int remove_directory(const char *path)
 {
-    struct removal removal = {path};
-
-    ae_root_list(path, remove_run, &removal);
+    ae_root_list(path, remove_run, &path);
     return ae_root_exists(path) ? ae_root_remove(path) : -ENOENT;
 }
 

@@ -43,11 +43,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char value[64], *text = malloc(size + 1), *half;
+    char *text = malloc(size + 1), *half;
 
     memcpy(text, data, size);
     text[size] = '\0';
-    ae_cmdline_get(text, "isolcpus", value, sizeof(value));
     isolate(text);
     check(text, "nohz_full=1 isolcpus=managed_irq,domain,1 quiet");
     half = strchr(text, '\n');

@@ -36,18 +36,6 @@ static void words_are_split_as_the_kernel_splits_them(void **state)
     assert_false(ae_cmdline_next(&at, &word));
 }
 
-static void the_last_value_counts_and_dashes_are_underscores(void **state)
-{
-    char value[16];
-
-    (void)state;
-    assert_int_equal(ae_cmdline_get("a_b=1 a-b=22 ab=3 -- a_b=4", "a_b", value, sizeof(value)), 2);
-    assert_string_equal(value, "22");
-    assert_int_equal(ae_cmdline_get("quiet", "quiet", value, sizeof(value)), 0);
-    assert_int_equal(ae_cmdline_get("quiet", "loud", value, sizeof(value)), -ENOENT);
-    assert_int_equal(ae_cmdline_get("a=123", "a", value, 3), -ENOSPC);
-}
-
 /* Longer than any buffer for a name. */
 #define TEN  "0123456789"
 #define LONG TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
@@ -186,7 +174,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_are_split_as_the_kernel_splits_them),
-        cmocka_unit_test(the_last_value_counts_and_dashes_are_underscores),
         cmocka_unit_test(merging_appends_only_what_is_missing),
         cmocka_unit_test(removing_undoes_merging_byte_for_byte),
         cmocka_unit_test(removing_leaves_other_values_alone),
