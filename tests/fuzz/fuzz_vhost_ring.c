@@ -229,7 +229,7 @@ static void step(struct bench *bench, struct input *input)
         if (!bench->ring.broken)
             send(bench, (uint16_t)(take(input, 1) % (BURST + 1)), take(input, 2), take(input, 3));
     }
-    (bench->packed ? ae_vhost_packed_tell : ae_vhost_split_tell)(&bench->ring);
+    (bench->packed ? ae_vhost_packed_notify : ae_vhost_split_notify)(&bench->ring);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -170,7 +170,7 @@ static int settle_inflight(struct ae_vhost_front *front, int peer, struct input 
 {
     if (!ae_vhost_has(front, VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD))
         ae_vhost_inflight_forget(front);
-    front->inflight.told = false;
+    front->inflight.sent = false;
     if (!ae_vhost_inflight_due(front))
         return 0;
     if (converse(front, ae_vhost_inflight, peer, input) < 0)
@@ -193,7 +193,7 @@ static void talk(struct ae_vhost_front *front, int peer, struct input *input)
         abort();
     if (ae_virtio_learn(front->owner, front->features, &front->config, &err))
         return;
-    front->settled = true;
+    front->agreed = true;
     if (converse(front, ae_vhost_memory, peer, input) < 0 ||
         settle_inflight(front, peer, input) < 0 ||
         converse(front, ae_vhost_pair_start, peer, input) < 0 ||

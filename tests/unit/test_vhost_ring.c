@@ -284,15 +284,15 @@ static void interrupts_only_where_wanted(struct form form)
     assert_int_equal(bench.notify, 0);
     /* Turned on after the frame was used: heard of at the next look, once. */
     driver_want_interrupts(&bench.driver, true);
-    (form.packed ? ae_vhost_packed_tell : ae_vhost_split_tell)(&bench.ring);
+    (form.packed ? ae_vhost_packed_notify : ae_vhost_split_notify)(&bench.ring);
     assert_int_equal(bench.notify, 1);
     bench.notify = 0;
-    (form.packed ? ae_vhost_packed_tell : ae_vhost_split_tell)(&bench.ring);
+    (form.packed ? ae_vhost_packed_notify : ae_vhost_split_notify)(&bench.ring);
     assert_int_equal(bench.notify, 0);
     driver_offer(&bench.driver, &piece, 1);
     assert_int_equal(receive(&packet, 1), 1);
     ae_packet_put(packet);
-    (form.packed ? ae_vhost_packed_tell : ae_vhost_split_tell)(&bench.ring);
+    (form.packed ? ae_vhost_packed_notify : ae_vhost_split_notify)(&bench.ring);
     assert_int_equal(bench.notify, 1);
     tear_down();
 }

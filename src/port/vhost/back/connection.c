@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/now.h"
 
-int ae_vhost_server_notify(struct ae_vhost_server *server, int fd)
+int ae_vhost_server_call(struct ae_vhost_server *server, int fd)
 {
     int rc = fd < 0 ? 0 : ae_vhost_notify(&server->notifier, fd);
 
@@ -33,7 +33,7 @@ static void hear_listener(struct ae_vhost_server *server, bool on)
 
 static int find_peer(struct ae_vhost_server *server)
 {
-    if (!server->calls)
+    if (!server->connects)
         return ae_vhost_accept(&server->listener);
     return ae_vhost_connect(server->owner->base,
                             "is the front end running and listening there? (for one that connects "
@@ -68,7 +68,7 @@ int ae_vhost_server_connect(struct ae_vhost_server *server)
     return 0;
 }
 
-int ae_vhost_server_call(struct ae_vhost_server *server)
+int ae_vhost_server_try(struct ae_vhost_server *server)
 {
     int rc = ae_vhost_server_connect(server);
 
@@ -96,7 +96,7 @@ void ae_vhost_server_disconnect(struct ae_vhost_server *server)
 
 void ae_vhost_server_let_go(struct ae_vhost_server *server)
 {
-    if (server->calls)
+    if (server->connects)
         server->owner->trouble = server->error;
     ae_vhost_server_disconnect(server);
 }
@@ -108,13 +108,13 @@ uint64_t ae_vhost_server_await(struct ae_vhost_server *server)
 
     if (!can)
         server->owner->trouble = server->error;
-    else if (!server->calls)
+    else if (!server->connects)
         server->owner->trouble.text[0] = '\0';
-    if (!server->calls)
+    if (!server->connects)
         hear_listener(server, can);
     if (server->receivers.count)
         return AE_VHOST_SERVER_TEND_NS;
-    return !server->calls ? 0 : left > 0 ? (uint64_t)left * 1000000 : AE_VHOST_SERVER_TEND_NS;
+    return !server->connects ? 0 : left > 0 ? (uint64_t)left * 1000000 : AE_VHOST_SERVER_TEND_NS;
 }
 
 /* What has the name is as it should be, but nobody listens there yet. */
@@ -127,15 +127,15 @@ int ae_vhost_server_reach(struct ae_vhost_server *server, struct ae_error *err)
 {
     const char *path = server->owner->base;
     struct epoll_event event = {.events = EPOLLIN};
-    int rc = ae_port_choice_bool(server->owner, "client", &server->calls, err);
+    int rc = ae_port_choice_bool(server->owner, "client", &server->connects, err);
 
     if (rc)
         return rc;
     server->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (server->epoll < 0)
         return ae_error_set(err, -errno, "epoll: %s", strerror(errno));
-    if (server->calls) {
-        rc = ae_vhost_server_call(server);
+    if (server->connects) {
+        rc = ae_vhost_server_try(server);
         return !rc || may_come(rc) ? 0 : ae_error_set(err, rc, "%s", server->error.text);
     }
     rc = ae_vhost_listen(&server->listener, path, err);

@@ -21,7 +21,7 @@ int ae_vhost_server_reach(struct ae_vhost_server *server, struct ae_error *err);
 int ae_vhost_server_connect(struct ae_vhost_server *server);
 
 /* With client=on: tries to connect, once. */
-int ae_vhost_server_call(struct ae_vhost_server *server);
+int ae_vhost_server_try(struct ae_vhost_server *server);
 
 /* The workers are told later, by ae_vhost_workers_update: the peer's memory is ours until they are
  * done. */
@@ -34,7 +34,7 @@ void ae_vhost_server_let_go(struct ae_vhost_server *server);
 void ae_vhost_server_hear(struct ae_vhost_server *server, int fd, bool on);
 
 /* How the peer hears of what was used, if it gave us something to notify it by. */
-int ae_vhost_server_notify(struct ae_vhost_server *server, int fd);
+int ae_vhost_server_call(struct ae_vhost_server *server, int fd);
 
 /* Nobody is served: how long to sleep, ns; 0: until something is heard. */
 uint64_t ae_vhost_server_await(struct ae_vhost_server *server);

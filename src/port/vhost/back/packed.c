@@ -62,7 +62,7 @@ void ae_vhost_packed_start(struct ae_vhost_ring *ring)
  * flags and its last look at the ring cannot both have missed ours, since we look again at every
  * poll.
  */
-void ae_vhost_packed_tell(struct ae_vhost_ring *ring)
+void ae_vhost_packed_notify(struct ae_vhost_ring *ring)
 {
     if (!ring->unnoticed || ae_vhost_load(&ring->driver_event->flags) == RING_EVENT_FLAGS_DISABLE)
         return;
@@ -85,7 +85,7 @@ static void use(struct ae_vhost_ring *ring, struct place place, uint16_t id, uin
 }
 
 /* 2.8.21: from here on it is the driver's. */
-static void hand_over(struct ae_vhost_ring *ring, struct place place)
+static void publish(struct ae_vhost_ring *ring, struct place place)
 {
     /* Pairs with the driver's acquire of flags: frame, id and len are there before them. */
     __atomic_store_n(&ring->ring[place.at].flags, used_flags(place.wrap), __ATOMIC_RELEASE);
@@ -134,8 +134,8 @@ static bool available_at(const struct ae_vhost_ring *ring, struct place place)
  * Stops at the first chain, which is `single` no more and has the place only. Returns how many
  * there are.
  */
-static uint16_t look(struct ae_vhost_ring *ring, unsigned direction, struct entry *entries,
-                     uint16_t count)
+static uint16_t fetch(struct ae_vhost_ring *ring, unsigned direction, struct entry *entries,
+                      uint16_t count)
 {
     struct place place = next_place(ring);
     uint16_t found = 0;
@@ -169,8 +169,8 @@ static uint16_t look(struct ae_vhost_ring *ring, unsigned direction, struct entr
 
 /* ---- From the driver ---- */
 
-static bool take_chain(struct ae_vhost_ring *ring, struct ae_vhost_buffer *buffer,
-                       struct ae_packet *packet, struct ae_queue_counters *counters)
+static bool gather_chain(struct ae_vhost_ring *ring, struct ae_vhost_buffer *buffer,
+                         struct ae_packet *packet, struct ae_queue_counters *counters)
 {
     if (buffer->bad) {
         counters->receive_bad_descriptors++;
@@ -179,23 +179,23 @@ static bool take_chain(struct ae_vhost_ring *ring, struct ae_vhost_buffer *buffe
     return ae_vhost_gather(ring, buffer, packet, counters);
 }
 
-/* Gives each of a batch back, the first one last: a driver that polls it meets all of them at once,
+/* Uses each of a batch, the first one last: a driver that polls it meets all of them at once,
  * as it must all of one frame's, and a line with four descriptors moves to it once. */
 static void use_each(struct ae_vhost_ring *ring, const struct entry *entries, uint16_t count)
 {
     for (uint16_t i = count; i-- > 0;) {
         use(ring, entries[i].place, entries[i].id, entries[i].length);
-        hand_over(ring, entries[i].place);
+        publish(ring, entries[i].place);
     }
 }
 
-/* Gives a batch back. In order, the last of it stands for all, in the place of the first
+/* Uses a batch. In order, the last of it stands for all, in the place of the first
  * (2.8.9). */
 static void use_all(struct ae_vhost_ring *ring, const struct entry *entries, uint16_t count)
 {
     if (ring->in_order) {
         use(ring, entries[0].place, entries[count - 1].id, 0);
-        hand_over(ring, entries[0].place);
+        publish(ring, entries[0].place);
         return;
     }
     use_each(ring, entries, count);
@@ -209,7 +209,7 @@ uint16_t ae_vhost_packed_receive(struct ae_vhost_ring *ring, struct ae_pool *poo
     uint16_t wanted = ae_vhost_min(count, AE_VHOST_BURST), found, done = 0, taken = 0;
     struct place next AE_UNSET;
 
-    found = look(ring, 0, entries, wanted);
+    found = fetch(ring, 0, entries, wanted);
     next = next_place(ring);
     for (; done < found; done++) {
         struct entry *entry = &entries[done];
@@ -222,7 +222,7 @@ uint16_t ae_vhost_packed_receive(struct ae_vhost_ring *ring, struct ae_pool *poo
             break;
         }
         if (__builtin_expect(entry->single, 1)) {
-            good = ae_vhost_take_single(ring, entry->bytes, entry->length, packet, counters);
+            good = ae_vhost_gather_single(ring, entry->bytes, entry->length, packet, counters);
         } else {
             struct ae_vhost_buffer buffer AE_UNSET;
 
@@ -234,7 +234,7 @@ uint16_t ae_vhost_packed_receive(struct ae_vhost_ring *ring, struct ae_pool *poo
             }
             entry->id = buffer.id;
             descriptors = buffer.descriptors;
-            good = take_chain(ring, &buffer, packet, counters);
+            good = gather_chain(ring, &buffer, packet, counters);
         }
         if (__builtin_expect(good, 1))
             packets[taken++] = packet;
@@ -254,25 +254,25 @@ uint16_t ae_vhost_packed_receive(struct ae_vhost_ring *ring, struct ae_pool *poo
 /* ---- To the driver ---- */
 
 /* Buffers of one frame. */
-struct taken {
+struct fetched {
     struct entry entries[AE_VHOST_PIECES];
     uint16_t count;
     struct place next;
 };
 
-static void give_back(struct ae_vhost_ring *ring, const struct taken *taken)
+static void use_fetched(struct ae_vhost_ring *ring, const struct fetched *fetched)
 {
-    use_each(ring, taken->entries, taken->count);
-    set_next(ring, taken->next);
+    use_each(ring, fetched->entries, fetched->count);
+    set_next(ring, fetched->next);
 }
 
-static void give_back_empty(struct ae_vhost_ring *ring, struct taken *taken,
-                            struct ae_queue_counters *counters)
+static void use_empty(struct ae_vhost_ring *ring, struct fetched *fetched,
+                      struct ae_queue_counters *counters)
 {
-    for (uint16_t i = 0; i < taken->count; i++)
-        taken->entries[i].length = 0;
+    for (uint16_t i = 0; i < fetched->count; i++)
+        fetched->entries[i].length = 0;
     counters->send_bad_descriptors++;
-    give_back(ring, taken);
+    use_fetched(ring, fetched);
 }
 
 /*
@@ -280,26 +280,26 @@ static void give_back_empty(struct ae_vhost_ring *ring, struct taken *taken,
  * buffers, from the next place on. Returns whether any was used; `sent` says whether the frame is
  * in it.
  */
-static bool put_chains(struct ae_vhost_ring *ring, struct ae_packet *packet,
-                       struct ae_queue_counters *counters, bool *sent)
+static bool scatter_chains(struct ae_vhost_ring *ring, struct ae_packet *packet,
+                           struct ae_queue_counters *counters, bool *sent)
 {
     uint32_t need = (uint32_t)AE_VHOST_HEADER + packet->length, have = 0;
     struct virtio_net_hdr header = {.num_buffers = 0};
     struct ae_vhost_buffer buffer AE_UNSET;
-    struct taken taken AE_UNSET;
+    struct fetched fetched AE_UNSET;
     uint32_t descriptors = 0;
 
     buffer.count = 0;
-    taken.count = 0;
-    taken.next = next_place(ring);
+    fetched.count = 0;
+    fetched.next = next_place(ring);
     *sent = false;
-    while (have < need && descriptors < ring->size && available_at(ring, taken.next)) {
+    while (have < need && descriptors < ring->size && available_at(ring, fetched.next)) {
         unsigned from = buffer.count;
         struct entry *entry;
         uint32_t room = 0;
 
         buffer.bad = false;
-        if (!walk(ring, taken.next, VIRTQ_DESC_F_WRITE, &buffer))
+        if (!walk(ring, fetched.next, VIRTQ_DESC_F_WRITE, &buffer))
             return false;
         descriptors += buffer.descriptors;
         if (descriptors > ring->size) {
@@ -307,14 +307,14 @@ static bool put_chains(struct ae_vhost_ring *ring, struct ae_packet *packet,
             ring->broken = true;
             return false;
         }
-        entry = &taken.entries[taken.count++];
-        *entry = (struct entry){.place = taken.next, .id = buffer.id};
-        taken.next = after(ring, taken.next, buffer.descriptors);
+        entry = &fetched.entries[fetched.count++];
+        *entry = (struct entry){.place = fetched.next, .id = buffer.id};
+        fetched.next = after(ring, fetched.next, buffer.descriptors);
         for (unsigned i = from; i < buffer.count; i++)
             room += buffer.pieces[i].length < need ? buffer.pieces[i].length : need;
         if (buffer.bad || room == 0 || (room < need && !ring->mergeable) ||
-            (taken.count == AE_VHOST_PIECES && have + room < need)) {
-            give_back_empty(ring, &taken, counters);
+            (fetched.count == AE_VHOST_PIECES && have + room < need)) {
+            use_empty(ring, &fetched, counters);
             return true;
         }
         entry->length = room < need - have ? room : need - have;
@@ -322,10 +322,10 @@ static bool put_chains(struct ae_vhost_ring *ring, struct ae_packet *packet,
     }
     if (have < need)
         return false;
-    header.num_buffers = taken.count;
+    header.num_buffers = fetched.count;
     ae_vhost_checksum(ring, packet, &header);
     ae_vhost_scatter(&header, packet, buffer.pieces, buffer.count);
-    give_back(ring, &taken);
+    use_fetched(ring, &fetched);
     *sent = true;
     return true;
 }
@@ -344,14 +344,14 @@ static uint16_t send_singles(struct ae_vhost_ring *ring, struct ae_queue_counter
     struct entry entries[AE_VHOST_BURST] AE_UNSET;
     uint16_t found, sent = 0;
 
-    found = look(ring, VIRTQ_DESC_F_WRITE, entries, ae_vhost_min(count, AE_VHOST_BURST));
+    found = fetch(ring, VIRTQ_DESC_F_WRITE, entries, ae_vhost_min(count, AE_VHOST_BURST));
     for (; sent < found; sent++) {
         struct entry *entry = &entries[sent];
         uint32_t need = (uint32_t)AE_VHOST_HEADER + packets[sent]->length;
 
         if (!entry->single || entry->length < need || !ae_vhost_can_send(ring, packets[sent]))
             break;
-        ae_vhost_put_single(ring, entry->bytes, packets[sent]);
+        ae_vhost_scatter_single(ring, entry->bytes, packets[sent]);
         entry->length = need;
         sent_one(packets[sent], counters);
     }
@@ -376,7 +376,7 @@ uint16_t ae_vhost_packed_send(struct ae_vhost_ring *ring, struct ae_queue_counte
         if (singles)
             continue;
         if (!ae_vhost_can_send(ring, packets[sent]) ||
-            !put_chains(ring, packets[sent], counters, &done))
+            !scatter_chains(ring, packets[sent], counters, &done))
             break;
         if (done)
             sent_one(packets[sent++], counters);
@@ -390,6 +390,6 @@ uint16_t ae_vhost_packed_send(struct ae_vhost_ring *ring, struct ae_queue_counte
         else
             counters->send_bad++;
     }
-    ae_vhost_packed_tell(ring);
+    ae_vhost_packed_notify(ring);
     return sent;
 }

@@ -20,10 +20,10 @@
 struct queue {
     struct ae_queue base;        /* first: the burst calls are given this */
     const uint32_t *generation;  /* the owner's; another number than ours: something is new */
-    uint32_t taken;              /* generation that is taken over */
+    uint32_t taken_over;         /* generation that is taken over */
     ae_vhost_receive_t *receive; /* NULL: no ring runs */
     ae_vhost_send_t *send;
-    void (*tell)(struct ae_vhost_ring *ring);
+    void (*notify)(struct ae_vhost_ring *ring);
     struct ae_vhost_ring from_peer;
     struct ae_vhost_ring to_peer;
     bool drop; /* the peer has disabled its transmit queue: what is there is to be dropped */
@@ -111,7 +111,7 @@ static void start(struct queue *queue, const struct ae_vhost_handover *handover)
     bool packed = handover->features & VIRTIO_FEATURE(VIRTIO_F_RING_PACKED);
     const struct ae_vhost_handover_ring *rings = handover->rings;
 
-    queue->tell = packed ? ae_vhost_packed_tell : ae_vhost_split_tell;
+    queue->notify = packed ? ae_vhost_packed_notify : ae_vhost_split_notify;
     for (unsigned i = 0; i < 2; i++)
         if (rings[i].run)
             queue->state->positions[i] = rings[i].position;
@@ -153,7 +153,7 @@ static void take_what_came(struct queue *queue)
         queue->announce = true;
         memcpy(queue->mac, handover.mac, sizeof(queue->mac));
     }
-    queue->taken = handover.generation;
+    queue->taken_over = handover.generation;
     /* Pairs with the owner's acquire: positions are there, and no ring is touched as before. */
     __atomic_store_n(&queue->state->generation, handover.generation, __ATOMIC_RELEASE);
 }
@@ -168,7 +168,7 @@ static __attribute__((noinline)) void take_over(struct queue *queue)
 /* ---- The burst calls ---- */
 
 /* The peer has spoilt a ring or taken its memory away: no ring of the pair is touched again. */
-static __attribute__((noinline)) void give_up(struct queue *queue, bool receiving)
+static __attribute__((noinline)) void break_rings(struct queue *queue, bool receiving)
 {
     if (receiving)
         queue->base.counters->receive_bad_descriptors++;
@@ -181,7 +181,7 @@ static __attribute__((noinline)) void give_up(struct queue *queue, bool receivin
 
 static inline bool look_for_change(struct queue *queue)
 {
-    return __builtin_expect(ae_vhost_load(queue->generation) != queue->taken, 0);
+    return __builtin_expect(ae_vhost_load(queue->generation) != queue->taken_over, 0);
 }
 
 /* VHOST_USER_SEND_RARP: the frame that a guest would send which announces itself (RFC 903). */
@@ -226,11 +226,11 @@ static uint16_t receive(struct ae_queue *base, struct ae_packet **packets, uint1
     if (!queue->receive)
         return 0;
     taken = queue->receive(&queue->from_peer, base->pool, base->counters, packets, count);
-    queue->tell(&queue->from_peer);
+    queue->notify(&queue->from_peer);
     if (queue->send)
-        queue->tell(&queue->to_peer);
+        queue->notify(&queue->to_peer);
     if (__builtin_expect(queue->from_peer.broken || queue->map.lost, 0))
-        give_up(queue, true);
+        break_rings(queue, true);
     if (__builtin_expect(queue->drop, 0)) {
         put_all(packets, taken);
         return 0;
@@ -251,7 +251,7 @@ static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t
     }
     sent = queue->send(&queue->to_peer, base->counters, packets, count);
     if (__builtin_expect(queue->to_peer.broken || queue->map.lost, 0))
-        give_up(queue, false);
+        break_rings(queue, false);
     return sent;
 }
 
@@ -284,7 +284,7 @@ int ae_vhost_attach(struct ae_port *port, unsigned index, struct ae_queue **out,
     queue->base.counters = &queue->state->counters;
     queue->generation = &port->state->generation;
     /* What was agreed on before this worker came is taken over at its first poll. */
-    queue->taken = ae_vhost_load(queue->generation) - 1;
+    queue->taken_over = ae_vhost_load(queue->generation) - 1;
     *out = &queue->base;
     return 0;
 }
@@ -300,9 +300,9 @@ void ae_vhost_pause(struct ae_queue *base)
 
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (queue->receive)
-        queue->tell(&queue->from_peer);
+        queue->notify(&queue->from_peer);
     if (queue->send)
-        queue->tell(&queue->to_peer);
+        queue->notify(&queue->to_peer);
 }
 
 void ae_vhost_detach(struct ae_queue *base)

@@ -103,9 +103,10 @@ ae_vhost_send_t ae_vhost_split_send, ae_vhost_packed_send;
 void ae_vhost_split_start(struct ae_vhost_ring *ring);
 void ae_vhost_packed_start(struct ae_vhost_ring *ring);
 
-/* Notifies the driver if it wants to hear of what it was not told. Cheap; called at every poll. */
-void ae_vhost_split_tell(struct ae_vhost_ring *ring);
-void ae_vhost_packed_tell(struct ae_vhost_ring *ring);
+/* Notifies the driver if it wants to hear of what it was not notified of. Cheap; called at every
+ * poll. */
+void ae_vhost_split_notify(struct ae_vhost_ring *ring);
+void ae_vhost_packed_notify(struct ae_vhost_ring *ring);
 
 /* Looks through all regions. NULL: not one of them holds all of it. */
 uint8_t *ae_vhost_find(struct ae_vhost_ring *ring, uint64_t address, uint32_t length);
@@ -172,9 +173,9 @@ static inline uint16_t ae_vhost_min(uint32_t one, uint32_t other)
 }
 
 /* One descriptor that holds header and frame is what drivers mostly use. */
-static inline bool ae_vhost_take_single(const struct ae_vhost_ring *ring, const uint8_t *at,
-                                        uint32_t length, struct ae_packet *packet,
-                                        struct ae_queue_counters *counters)
+static inline bool ae_vhost_gather_single(const struct ae_vhost_ring *ring, const uint8_t *at,
+                                          uint32_t length, struct ae_packet *packet,
+                                          struct ae_queue_counters *counters)
 {
     uint16_t flags_gso;
 
@@ -190,8 +191,8 @@ static inline bool ae_vhost_take_single(const struct ae_vhost_ring *ring, const 
     return true;
 }
 
-static inline void ae_vhost_put_single(const struct ae_vhost_ring *ring, uint8_t *at,
-                                       struct ae_packet *packet)
+static inline void ae_vhost_scatter_single(const struct ae_vhost_ring *ring, uint8_t *at,
+                                           struct ae_packet *packet)
 {
     struct virtio_net_hdr header = {.num_buffers = 1};
 

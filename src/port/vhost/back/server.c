@@ -57,7 +57,7 @@ static bool handle(struct ae_vhost_server *server)
 
     /* What was used before it was known whom to tell, if anything was. */
     if (message->request == VHOST_USER_SET_VRING_CALL && outcome >= 0 &&
-        ae_vhost_server_notify(
+        ae_vhost_server_call(
             server,
             server->session.vrings[message->payload.u64 & VHOST_USER_VRING_IDX_MASK].call_fd) ==
             -EINVAL) {
@@ -121,24 +121,24 @@ static void relay(struct ae_vhost_server *server)
 
         if (__atomic_load_n(&queue->notify_send, __ATOMIC_RELAXED) &&
             __atomic_exchange_n(&queue->notify_send, 0, __ATOMIC_ACQUIRE))
-            ae_vhost_server_notify(server, vrings[AE_VHOST_TO_PEER].call_fd);
+            ae_vhost_server_call(server, vrings[AE_VHOST_TO_PEER].call_fd);
         if (__atomic_load_n(&queue->notify_receive, __ATOMIC_RELAXED) &&
             __atomic_exchange_n(&queue->notify_receive, 0, __ATOMIC_ACQUIRE))
-            ae_vhost_server_notify(server, vrings[AE_VHOST_FROM_PEER].call_fd);
+            ae_vhost_server_call(server, vrings[AE_VHOST_FROM_PEER].call_fd);
     }
 }
 
 /* A peer that broke a ring is told, as far as it wants to be, and let go. */
 static void look_for_broken(struct ae_vhost_server *server)
 {
-    if (!ae_vhost_server_has_peer(server) || !ae_vhost_workers_settled(server))
+    if (!ae_vhost_server_has_peer(server) || !ae_vhost_workers_took_over(server))
         return;
     for (unsigned i = 0; i < server->session.queues; i++) {
         if (!__atomic_load_n(&server->owner->state->queues[i].broken, __ATOMIC_ACQUIRE))
             continue;
         server->owner->statistics[AE_VHOST_BROKEN]++;
-        ae_vhost_server_notify(server, server->session.vrings[2 * i].err_fd);
-        ae_vhost_server_notify(server, server->session.vrings[2 * i + 1].err_fd);
+        ae_vhost_server_call(server, server->session.vrings[2 * i].err_fd);
+        ae_vhost_server_call(server, server->session.vrings[2 * i + 1].err_fd);
         ae_error_set(&server->error, -EPROTO, "the front end broke a ring of queue %u", i);
         ae_vhost_server_let_go(server);
         return;
@@ -149,8 +149,8 @@ static uint64_t tend(struct ae_port_owner *owner)
 {
     struct ae_vhost_server *server = server_of(owner);
 
-    if (server->calls && !ae_vhost_server_has_peer(server) && ae_now_ms() >= server->retry_at)
-        ae_vhost_server_call(server);
+    if (server->connects && !ae_vhost_server_has_peer(server) && ae_now_ms() >= server->retry_at)
+        ae_vhost_server_try(server);
     look_for_events(server);
     relay(server);
     look_for_broken(server);

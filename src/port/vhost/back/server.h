@@ -10,7 +10,7 @@
  *     vhost/back/server.c      opens, looks after what comes up, handles what the peer says
  *     vhost/back/connection.c  how the peer is reached, and let go
  *     vhost/back/session.c     what was agreed on with it
- *     vhost/back/workers.c     what workers are told of that (vhost/back/handover.h)
+ *     vhost/back/workers.c     what is handed over to workers of that (vhost/back/handover.h)
  *
  * Nothing here waits. A message that needs the rings to stand still is put aside, the workers are
  * told to stop, and it is taken up again once all of them have. Whatever the peer does wrong ends
@@ -41,12 +41,12 @@ struct ae_vhost_server {
     struct vhost_user_message waiting; /* until the rings stand still */
     bool is_waiting;
     int epoll;
-    int controls[AE_PORT_QUEUES]; /* our ends */
-    struct ae_vhost_handover told[AE_PORT_QUEUES];
-    struct ae_vhost_handover ran[AE_PORT_QUEUES]; /* before they were told to stop */
+    int controls[AE_PORT_QUEUES];                    /* our ends */
+    struct ae_vhost_handover handed[AE_PORT_QUEUES]; /* to each worker, last */
+    struct ae_vhost_handover ran[AE_PORT_QUEUES];    /* before they were told to stop */
     bool stopping;
     bool hears_listener;
-    bool calls;            /* the peer listens, we connect */
+    bool connects;         /* the peer listens, we connect */
     bool was_up;           /* the peer had a pair of rings running */
     int64_t retry_at;      /* ms, when to connect again */
     struct ae_error error; /* why the last peer was refused something */

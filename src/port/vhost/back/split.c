@@ -2,7 +2,7 @@
 
 /*
  * The device's half of a split virtqueue (2.7). What is made available is used at once and in
- * order, so that one index says both: up to where we looked, and up to where the driver has it
+ * order, so that one index says both: up to where we fetched, and up to where the driver has it
  * back.
  */
 
@@ -35,7 +35,7 @@ void ae_vhost_split_start(struct ae_vhost_ring *ring)
  * flags and its last look at the used idx cannot both have missed ours, since we look again at
  * every poll.
  */
-void ae_vhost_split_tell(struct ae_vhost_ring *ring)
+void ae_vhost_split_notify(struct ae_vhost_ring *ring)
 {
     if (!ring->unnoticed || ae_vhost_load(&ring->avail->flags) & VIRTQ_AVAIL_F_NO_INTERRUPT)
         return;
@@ -44,7 +44,7 @@ void ae_vhost_split_tell(struct ae_vhost_ring *ring)
 }
 
 /* How many entries are available. */
-static uint16_t pending(struct ae_vhost_ring *ring)
+static uint16_t poll_available(struct ae_vhost_ring *ring)
 {
     /* Pairs with the driver's release of idx, after it wrote the entries and their descriptors. */
     uint16_t idx = __atomic_load_n(&ring->avail->idx, __ATOMIC_ACQUIRE);
@@ -57,7 +57,7 @@ static uint16_t pending(struct ae_vhost_ring *ring)
     return available;
 }
 
-/* Gives everything up to idx `next` back. */
+/* All up to idx `next` is used. */
 static void publish(struct ae_vhost_ring *ring, uint16_t next)
 {
     if (next == ring->next)
@@ -105,8 +105,8 @@ static void walk(struct ae_vhost_ring *ring, uint16_t head, unsigned direction,
  * Reads `count` available entries and prefetches what they point at: first the descriptors, then
  * the buffers. Returns how many of them name a descriptor.
  */
-static uint16_t look(struct ae_vhost_ring *ring, unsigned direction, struct entry *entries,
-                     uint16_t count)
+static uint16_t fetch(struct ae_vhost_ring *ring, unsigned direction, struct entry *entries,
+                      uint16_t count)
 {
     for (uint16_t i = 0; i < count; i++) {
         uint16_t head = ae_vhost_load(&ring->avail->ring[(ring->next + i) & mask(ring)]);
@@ -141,8 +141,8 @@ static uint16_t look(struct ae_vhost_ring *ring, unsigned direction, struct entr
 
 /* ---- From the driver ---- */
 
-static bool take_chain(struct ae_vhost_ring *ring, uint16_t head, struct ae_packet *packet,
-                       struct ae_queue_counters *counters)
+static bool gather_chain(struct ae_vhost_ring *ring, uint16_t head, struct ae_packet *packet,
+                         struct ae_queue_counters *counters)
 {
     struct ae_vhost_buffer buffer AE_UNSET;
 
@@ -163,19 +163,19 @@ uint16_t ae_vhost_split_receive(struct ae_vhost_ring *ring, struct ae_pool *pool
     struct entry entries[AE_VHOST_BURST] AE_UNSET;
     uint16_t wanted = ae_vhost_min(count, AE_VHOST_BURST), taken = 0, first = ring->next;
 
-    wanted = ae_vhost_min(wanted, pending(ring));
+    wanted = ae_vhost_min(wanted, poll_available(ring));
     if (!wanted)
         return 0;
     if (__builtin_expect(wanted > ae_pool_available(pool), 0)) {
         counters->receive_no_buffer++;
         wanted = (uint16_t)ae_pool_available(pool);
     }
-    wanted = look(ring, 0, entries, wanted);
+    wanted = fetch(ring, 0, entries, wanted);
     for (uint16_t i = 0; i < wanted; i++) {
         struct ae_packet *packet = ae_packet_get(pool);
-        bool good = entries[i].single ? ae_vhost_take_single(ring, entries[i].at, entries[i].length,
-                                                             packet, counters)
-                                      : take_chain(ring, entries[i].head, packet, counters);
+        bool good = entries[i].single ? ae_vhost_gather_single(ring, entries[i].at,
+                                                               entries[i].length, packet, counters)
+                                      : gather_chain(ring, entries[i].head, packet, counters);
 
         if (__builtin_expect(good, 1))
             packets[taken++] = packet;
@@ -195,8 +195,8 @@ uint16_t ae_vhost_split_receive(struct ae_vhost_ring *ring, struct ae_pool *pool
 /* ---- To the driver ---- */
 
 /* Buffers that no frame fits into go back empty. */
-static uint16_t give_back_empty(struct ae_vhost_ring *ring, uint16_t first, const uint16_t *heads,
-                                uint16_t count, struct ae_queue_counters *counters)
+static uint16_t use_empty(struct ae_vhost_ring *ring, uint16_t first, const uint16_t *heads,
+                          uint16_t count, struct ae_queue_counters *counters)
 {
     for (uint16_t i = 0; i < count; i++)
         use(ring, (uint16_t)(first + i), heads[i], 0);
@@ -209,8 +209,9 @@ static uint16_t give_back_empty(struct ae_vhost_ring *ring, uint16_t first, cons
  * buffers. Returns how many entries are done with, 0: not enough of them are there; `sent` says
  * whether the frame is in them.
  */
-static uint16_t put_chains(struct ae_vhost_ring *ring, uint16_t first, uint16_t available,
-                           struct ae_packet *packet, struct ae_queue_counters *counters, bool *sent)
+static uint16_t scatter_chains(struct ae_vhost_ring *ring, uint16_t first, uint16_t available,
+                               struct ae_packet *packet, struct ae_queue_counters *counters,
+                               bool *sent)
 {
     uint32_t need = (uint32_t)AE_VHOST_HEADER + packet->length, have = 0;
     struct virtio_net_hdr header = {.num_buffers = 0};
@@ -236,7 +237,7 @@ static uint16_t put_chains(struct ae_vhost_ring *ring, uint16_t first, uint16_t 
             room += buffer.pieces[i].length < need ? buffer.pieces[i].length : need;
         if (buffer.bad || room == 0 || (room < need && !ring->mergeable) ||
             (used == AE_VHOST_PIECES && have + room < need))
-            return give_back_empty(ring, first, heads, used, counters);
+            return use_empty(ring, first, heads, used, counters);
         lengths[used - 1] = room < need - have ? room : need - have;
         have += lengths[used - 1];
     }
@@ -257,11 +258,11 @@ static uint16_t send_some(struct ae_vhost_ring *ring, struct ae_queue_counters *
                           uint16_t *entries_used)
 {
     struct entry entries[AE_VHOST_BURST] AE_UNSET;
-    uint16_t looked = ae_vhost_min(ae_vhost_min(count, available), AE_VHOST_BURST);
+    uint16_t fetched = ae_vhost_min(ae_vhost_min(count, available), AE_VHOST_BURST);
     uint16_t sent = 0, at = 0;
 
-    looked = look(ring, VIRTQ_DESC_F_WRITE, entries, looked);
-    while (sent < count && at < looked) {
+    fetched = fetch(ring, VIRTQ_DESC_F_WRITE, entries, fetched);
+    while (sent < count && at < fetched) {
         struct ae_packet *packet = packets[sent];
         uint32_t need = (uint32_t)AE_VHOST_HEADER + packet->length;
         bool good = true;
@@ -269,12 +270,12 @@ static uint16_t send_some(struct ae_vhost_ring *ring, struct ae_queue_counters *
         if (__builtin_expect(!ae_vhost_can_send(ring, packet), 0))
             break;
         if (__builtin_expect(entries[at].single && entries[at].length >= need, 1)) {
-            ae_vhost_put_single(ring, entries[at].at, packet);
+            ae_vhost_scatter_single(ring, entries[at].at, packet);
             use(ring, (uint16_t)(ring->next + at), entries[at].head, need);
             at++;
         } else {
-            uint16_t used = put_chains(ring, (uint16_t)(ring->next + at),
-                                       (uint16_t)(available - at), packet, counters, &good);
+            uint16_t used = scatter_chains(ring, (uint16_t)(ring->next + at),
+                                           (uint16_t)(available - at), packet, counters, &good);
 
             if (!used)
                 break;
@@ -294,7 +295,7 @@ static uint16_t send_some(struct ae_vhost_ring *ring, struct ae_queue_counters *
 uint16_t ae_vhost_split_send(struct ae_vhost_ring *ring, struct ae_queue_counters *counters,
                              struct ae_packet **packets, uint16_t count)
 {
-    uint16_t available = pending(ring), sent = 0, used AE_UNSET;
+    uint16_t available = poll_available(ring), sent = 0, used AE_UNSET;
 
     do {
         sent = (uint16_t)(sent + send_some(ring, counters, packets + sent, (uint16_t)(count - sent),
@@ -309,6 +310,6 @@ uint16_t ae_vhost_split_send(struct ae_vhost_ring *ring, struct ae_queue_counter
         else
             counters->send_bad++;
     }
-    ae_vhost_split_tell(ring);
+    ae_vhost_split_notify(ring);
     return sent;
 }

@@ -7,7 +7,7 @@
 
 #define SPEED_MBPS 10000
 
-bool ae_vhost_workers_settled(const struct ae_vhost_server *server)
+bool ae_vhost_workers_took_over(const struct ae_vhost_server *server)
 {
     const struct ae_port_state *state = server->owner->state;
 
@@ -18,16 +18,16 @@ bool ae_vhost_workers_settled(const struct ae_vhost_server *server)
     return true;
 }
 
-static bool told_to_run(const struct ae_vhost_server *server)
+static bool any_runs(const struct ae_vhost_server *server)
 {
     for (unsigned i = 0; i < server->session.queues; i++)
-        if (server->told[i].rings[0].run || server->told[i].rings[1].run)
+        if (server->handed[i].rings[0].run || server->handed[i].rings[1].run)
             return true;
     return false;
 }
 
 /* Every queue, before any looks. On failure (no room: they do not poll) it is tried again later. */
-static bool tell(struct ae_vhost_server *server, const struct ae_vhost_handover *handovers)
+static bool hand_over(struct ae_vhost_server *server, const struct ae_vhost_handover *handovers)
 {
     struct ae_port_state *state = server->owner->state;
     uint32_t generation = state->generation + 1;
@@ -40,7 +40,7 @@ static bool tell(struct ae_vhost_server *server, const struct ae_vhost_handover 
                                    &server->error))
             return false;
     }
-    memcpy(server->told, handovers, server->session.queues * sizeof(*handovers));
+    memcpy(server->handed, handovers, server->session.queues * sizeof(*handovers));
     __atomic_store_n(&state->generation, generation, __ATOMIC_RELEASE);
     return true;
 }
@@ -71,15 +71,15 @@ bool ae_vhost_workers_stand_still(struct ae_vhost_server *server)
 {
     struct ae_vhost_handover handovers[AE_PORT_QUEUES];
 
-    if (!ae_vhost_workers_settled(server))
+    if (!ae_vhost_workers_took_over(server))
         return false;
     if (server->stopping)
         note_positions(server);
-    if (!told_to_run(server))
+    if (!any_runs(server))
         return true;
-    memcpy(server->ran, server->told, sizeof(server->ran));
+    memcpy(server->ran, server->handed, sizeof(server->ran));
     describe(server, handovers, false);
-    if (tell(server, handovers))
+    if (hand_over(server, handovers))
         server->stopping = true;
     return false;
 }
@@ -93,17 +93,17 @@ static bool differs(const struct ae_vhost_handover *one, const struct ae_vhost_h
     return memcmp(&left, &right, sizeof(left)) != 0;
 }
 
-/* Is there something that the workers should know? Not while the peer still sets everything up. */
-static bool worth_telling(const struct ae_vhost_server *server,
-                          const struct ae_vhost_handover *wanted)
+/* Is there something new for the workers? Not while the peer still sets everything up. */
+static bool worth_handing_over(const struct ae_vhost_server *server,
+                               const struct ae_vhost_handover *wanted)
 {
     for (unsigned i = 0; i < server->session.queues; i++) {
-        const struct ae_vhost_handover *told = &server->told[i];
-        bool runs = told->rings[0].run || told->rings[1].run || wanted[i].rings[0].run ||
+        const struct ae_vhost_handover *handed = &server->handed[i];
+        bool runs = handed->rings[0].run || handed->rings[1].run || wanted[i].rings[0].run ||
                     wanted[i].rings[1].run;
 
-        if ((runs && differs(told, &wanted[i])) || told->announce != wanted[i].announce ||
-            (told->region_count && told->memory_id != wanted[i].memory_id))
+        if ((runs && differs(handed, &wanted[i])) || handed->announce != wanted[i].announce ||
+            (handed->region_count && handed->memory_id != wanted[i].memory_id))
             return true;
     }
     return false;
@@ -114,7 +114,7 @@ static void set_link(struct ae_vhost_server *server)
     struct ae_link old, link = {.full_duplex = true};
 
     for (unsigned i = 0; i < server->session.queues; i++) {
-        const struct ae_vhost_handover_ring *rings = server->told[i].rings;
+        const struct ae_vhost_handover_ring *rings = server->handed[i].rings;
 
         if (rings[0].run && rings[0].enabled && rings[1].run && rings[1].enabled)
             link.up = true;
@@ -130,13 +130,13 @@ void ae_vhost_workers_update(struct ae_vhost_server *server)
 {
     struct ae_vhost_handover handovers[AE_PORT_QUEUES];
 
-    if (!ae_vhost_workers_settled(server))
+    if (!ae_vhost_workers_took_over(server))
         return;
     if (server->stopping)
         note_positions(server);
     describe(server, handovers, true);
-    if (worth_telling(server, handovers) &&
-        (!ae_vhost_workers_stand_still(server) || !tell(server, handovers)))
+    if (worth_handing_over(server, handovers) &&
+        (!ae_vhost_workers_stand_still(server) || !hand_over(server, handovers)))
         return;
     set_link(server);
 }
@@ -145,11 +145,11 @@ int ae_vhost_workers_start(struct ae_vhost_server *server, struct ae_error *err)
 {
     struct ae_vhost_handover handovers[AE_PORT_QUEUES];
 
-    memset(server->told, 0, sizeof(server->told));
+    memset(server->handed, 0, sizeof(server->handed));
     memset(server->ran, 0, sizeof(server->ran));
     server->stopping = false;
     describe(server, handovers, false);
-    if (!tell(server, handovers))
+    if (!hand_over(server, handovers))
         return ae_error_set(err, server->error.code, "%s", server->error.text);
     set_link(server);
     return 0;

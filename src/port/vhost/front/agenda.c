@@ -59,7 +59,7 @@ static void finish(struct ae_vhost_front *front, const struct ae_vhost_step *dia
     if (dialogue == ae_vhost_memory)
         announce(front);
     else if (dialogue == ae_vhost_inflight)
-        front->inflight.told = true;
+        front->inflight.sent = true;
     else if (dialogue == ae_vhost_pair_start)
         pair_runs(front);
 }

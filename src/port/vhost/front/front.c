@@ -83,7 +83,7 @@ static int open_port(struct ae_port_owner *owner, struct ae_error *err)
     ae_port_set_link(owner->state, &link); /* down, until the rings run */
     for (unsigned i = 0; i < AE_PORT_QUEUES; i++)
         handoff->notify[i][0] = handoff->notify[i][1] = AE_VIRTIO_NO_NOTIFY;
-    front->settled = true;
+    front->agreed = true;
     return rc;
 }
 

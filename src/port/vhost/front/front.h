@@ -43,7 +43,7 @@ struct ae_vhost_step;
 struct ae_vhost_inflight {
     int fd; /* -1: none */
     uint64_t size, offset;
-    bool told;       /* the back end has it, over this connection */
+    bool sent;       /* the back end has it, over this connection */
     unsigned failed; /* attempts to go on with it, in a row */
 };
 
@@ -56,7 +56,7 @@ struct ae_vhost_front {
     uint64_t protocol; /* negotiated protocol features */
     uint64_t queues;   /* pairs that the back end has */
     struct virtio_net_config config;
-    bool settled; /* features are given to the worker: a back end that returns must offer them */
+    bool agreed; /* features are given to the worker: a back end that returns must offer them */
 
     /* The dialogue under way. */
     const struct ae_vhost_step *dialogue; /* NULL: none */

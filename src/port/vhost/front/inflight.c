@@ -14,7 +14,7 @@
 
 bool ae_vhost_inflight_due(const struct ae_vhost_front *front)
 {
-    return ae_vhost_has(front, VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) && !front->inflight.told;
+    return ae_vhost_has(front, VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) && !front->inflight.sent;
 }
 
 void ae_vhost_inflight_forget(struct ae_vhost_front *front)
@@ -32,7 +32,7 @@ void ae_vhost_inflight_left(struct ae_vhost_front *front)
 {
     bool tripped = front->dialogue == ae_vhost_inflight || front->dialogue == ae_vhost_pair_start;
 
-    front->inflight.told = false;
+    front->inflight.sent = false;
     front->inflight.failed = front->ran ? 0 : front->inflight.failed + tripped;
     if (front->inflight.fd < 0 || front->inflight.failed == TRIES)
         ae_vhost_inflight_forget(front);

@@ -86,7 +86,7 @@ static int settle(struct ae_vhost_front *front, struct vhost_user_message *messa
                             owner->handoff.info.queues, (unsigned long long)front->queues);
     if (!has_config(front))
         offered &= ~TOLD_BY_CONFIG;
-    if (!front->settled)
+    if (!front->agreed)
         return ae_virtio_choose(owner, offered, 0, &front->features, err);
     if (front->features & ~offered)
         return ae_error_set(err, -EPROTO,
