@@ -12,7 +12,8 @@
  * once;
  * - what was seen of the device's progress is not beyond what it was given.
  *
- * Included behind a form's source. IN_ORDER says which of its instances is looked at.
+ * Included behind a form's source; FORM is its table, and IN_ORDER says which of its instances is
+ * looked at.
  */
 
 static uint8_t memories[2][256];
@@ -166,8 +167,7 @@ void reset(void)
     for (uint32_t i = 0; i < PACKETS; i++)
         callers += whose[i] == CALLER;
     rest = PACKETS - callers;
-    queue.driver.release = release;
-    queue.driver.renew = renew;
+    queue.driver.form = &FORM;
     ae_virtio_reset(&queue.driver.base);
     prove(count_away(&queue.receive) == (rest < SIZE ? rest : SIZE));
     prove(books_available() == (rest < SIZE ? 0 : rest - SIZE));

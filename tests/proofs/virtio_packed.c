@@ -5,6 +5,7 @@
 #include "port/virtio/packed.c"
 #include "port/virtio/queue.c"
 
+#define FORM ae_virtio_packed
 #include "virtio.h"
 
 static struct pvirtq_desc descs[2][SIZE];

@@ -5,6 +5,7 @@
 #include "port/virtio/queue.c"
 #include "port/virtio/split.c"
 
+#define FORM ae_virtio_split
 #include "virtio.h"
 
 /* As a device sees it; behind each ring is its event index. */

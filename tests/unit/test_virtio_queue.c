@@ -532,7 +532,8 @@ static void impossible_pairs_are_refused(void **state)
     bench.pair.features = 0;
     assert_int_equal(ae_virtio_attach(&bench.queue, &bench.pair, NULL), -EINVAL);
     bench.pair.features = ALWAYS;
-    assert_int_equal(ae_virtio_packed_attach(&bench.queue, &bench.pair, NULL), -EINVAL);
+    assert_int_equal(ae_virtio_attach_form(&bench.queue, &ae_virtio_packed, &bench.pair, NULL),
+                     -EINVAL);
     bench.pair.send.memory++;
     assert_int_equal(ae_virtio_attach(&bench.queue, &bench.pair, NULL), -EINVAL);
     bench.pair.send.memory--;

@@ -35,10 +35,7 @@ struct ae_virtio_driver {
     struct ae_queue base; /* first: the burst calls are given this */
     ae_virtio_burst receive;
     ae_virtio_burst send;
-    void (*renew)(struct ae_virtio_driver *driver);   /* rings as new, receive ring full */
-    void (*release)(struct ae_virtio_driver *driver); /* packets in flight to the pool */
-    void (*free)(struct ae_virtio_driver *driver);
-    void (*stand)(struct ae_virtio_driver *driver, uint16_t positions[2]); /* ae_virtio_positions */
+    const struct ae_virtio_form *form;
     struct ae_sendable sendable;
     uint32_t stride;        /* from one packet's buffer to the next one's */
     uint64_t first_address; /* where the pool's first packet is received into */
@@ -49,12 +46,23 @@ struct ae_virtio_driver {
     bool broken;
 };
 
+/* What differs between the forms, beside their burst functions. */
+struct ae_virtio_form {
+    bool packed;
+    size_t queue_bytes;                      /* of its queue, which begins with the driver */
+    const ae_virtio_burst (*receives)[2][2]; /* by in_order, VIRTIO_NET_F_MRG_RXBUF, _GUEST_CSUM */
+    const ae_virtio_burst (*sends)[2];       /* by in_order, VIRTIO_NET_F_CSUM */
+    /* After it failed, free_rings is called too. */
+    int (*make_rings)(struct ae_virtio_driver *driver, const struct ae_virtio_pair *pair,
+                      struct ae_error *err);
+    void (*free_rings)(struct ae_virtio_driver *driver);
+    void (*renew)(struct ae_virtio_driver *driver);   /* rings as new, receive ring full */
+    void (*release)(struct ae_virtio_driver *driver); /* packets in flight to the pool */
+    void (*stand)(struct ae_virtio_driver *driver, uint16_t positions[2]); /* ae_virtio_positions */
+};
+
 /* Stops both rings until the queue is reset. Returns 0, what the burst calls return from now on. */
 uint16_t ae_virtio_break(struct ae_virtio_driver *driver, uint64_t *counter);
-
-/* What a ring form's attach does first and last. */
-int ae_virtio_check_pair(const struct ae_virtio_pair *pair, bool packed, struct ae_error *err);
-void ae_virtio_start(struct ae_virtio_driver *driver, const struct ae_virtio_pair *pair);
 
 /* ---- Telling the device ---- */
 

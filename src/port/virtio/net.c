@@ -240,9 +240,9 @@ static int check_unused(const struct ae_port *port, unsigned index, struct ae_er
 int ae_virtio_attach(struct ae_queue **queue, const struct ae_virtio_pair *pair,
                      struct ae_error *err)
 {
-    return pair->features & VIRTIO_FEATURE(VIRTIO_F_RING_PACKED)
-               ? ae_virtio_packed_attach(queue, pair, err)
-               : ae_virtio_split_attach(queue, pair, err);
+    bool packed = has(pair->features, VIRTIO_F_RING_PACKED);
+
+    return ae_virtio_attach_form(queue, packed ? &ae_virtio_packed : &ae_virtio_split, pair, err);
 }
 
 int ae_virtio_port_attach(struct ae_port *port, unsigned index, struct ae_queue **queue,

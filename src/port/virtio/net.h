@@ -63,7 +63,7 @@ void ae_virtio_set_link(struct ae_port_owner *owner, uint64_t features,
 /* Bytes for a ring of this size in either form: struct ae_port_ops.ring_bytes. */
 uint32_t ae_virtio_ring_bytes(uint16_t descriptors);
 
-/* ae_virtio_split_attach or ae_virtio_packed_attach, as pair->features say. */
+/* ae_virtio_attach_form, with the form that pair->features say. */
 int ae_virtio_attach(struct ae_queue **queue, const struct ae_virtio_pair *pair,
                      struct ae_error *err);
 

@@ -374,7 +374,7 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
 /* One burst function for each of what start-up may settle. */
 #include "port/virtio/instances.h"
 
-/* ---- Attach, reset, detach ---- */
+/* ---- The form ---- */
 
 /* In order, what is away are the slots of the last places filled; else `away` says it. */
 static void release_ring(struct ae_pool *pool, struct ring *ring, bool in_order)
@@ -447,7 +447,7 @@ static void stand(struct ae_virtio_driver *driver, uint16_t positions[2])
     positions[1] = stand_in(queue, &queue->send, &counters->send_bad_descriptors);
 }
 
-static void free_queue(struct ae_virtio_driver *driver)
+static void free_rings(struct ae_virtio_driver *driver)
 {
     struct queue *queue = (struct queue *)driver;
 
@@ -457,7 +457,6 @@ static void free_queue(struct ae_virtio_driver *driver)
     free(queue->send.slots);
     free(queue->send.order);
     free(queue->send.away);
-    free(queue);
 }
 
 static int make_ring(struct ring *ring, const struct ae_virtio_ring *from, struct ae_error *err)
@@ -478,36 +477,23 @@ static int make_ring(struct ring *ring, const struct ae_virtio_ring *from, struc
                : ae_error_set(err, -ENOMEM, "virtio: out of memory");
 }
 
-int ae_virtio_packed_attach(struct ae_queue **out, const struct ae_virtio_pair *pair,
-                            struct ae_error *err)
+static int make_rings(struct ae_virtio_driver *driver, const struct ae_virtio_pair *pair,
+                      struct ae_error *err)
 {
-    bool in_order = pair->features & VIRTIO_FEATURE(VIRTIO_F_IN_ORDER);
-    bool mergeable = pair->features & VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF);
-    bool checksum_in = pair->features & VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM);
-    bool checksum_out = pair->features & VIRTIO_FEATURE(VIRTIO_NET_F_CSUM);
-    struct queue *queue;
-    int rc = ae_virtio_check_pair(pair, true, err);
+    struct queue *queue = (struct queue *)driver;
+    int rc = make_ring(&queue->receive, &pair->receive, err);
 
-    if (rc)
-        return rc;
-    queue = calloc(1, sizeof(*queue));
-    if (!queue)
-        return ae_error_set(err, -ENOMEM, "virtio: out of memory");
-    rc = make_ring(&queue->receive, &pair->receive, err);
-    if (!rc)
-        rc = make_ring(&queue->send, &pair->send, err);
-    if (rc) {
-        free_queue(&queue->driver);
-        return rc;
-    }
-    queue->driver.in_order = in_order;
-    queue->driver.receive = receives[in_order][mergeable][checksum_in];
-    queue->driver.send = sends[in_order][checksum_out];
-    queue->driver.renew = renew;
-    queue->driver.release = release;
-    queue->driver.free = free_queue;
-    queue->driver.stand = stand;
-    ae_virtio_start(&queue->driver, pair);
-    *out = &queue->driver.base;
-    return 0;
+    return rc ? rc : make_ring(&queue->send, &pair->send, err);
 }
+
+const struct ae_virtio_form ae_virtio_packed = {
+    .packed = true,
+    .queue_bytes = sizeof(struct queue),
+    .receives = receives,
+    .sends = sends,
+    .make_rings = make_rings,
+    .free_rings = free_rings,
+    .renew = renew,
+    .release = release,
+    .stand = stand,
+};

@@ -5,6 +5,7 @@
 #include "port/virtio/queue.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/checksum.h"
@@ -56,7 +57,7 @@ static int check_ring(const struct ae_virtio_ring *ring, const char *name, bool 
     return 0;
 }
 
-int ae_virtio_check_pair(const struct ae_virtio_pair *pair, bool packed, struct ae_error *err)
+static int check_pair(const struct ae_virtio_pair *pair, bool packed, struct ae_error *err)
 {
     uint32_t longest = AE_FRAME_MAX(pair->mtu);
     int rc = check_ring(&pair->receive, "receive", packed, err);
@@ -82,30 +83,60 @@ int ae_virtio_check_pair(const struct ae_virtio_pair *pair, bool packed, struct 
     return 0;
 }
 
-void ae_virtio_start(struct ae_virtio_driver *driver, const struct ae_virtio_pair *pair)
+static void set_up(struct ae_virtio_driver *driver, const struct ae_virtio_form *form,
+                   const struct ae_virtio_pair *pair)
 {
     const struct ae_packet *first = pair->pool->packets;
+    bool mergeable = pair->features & VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF);
+    bool checksum_in = pair->features & VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM);
+    bool checksum_out = pair->features & VIRTIO_FEATURE(VIRTIO_NET_F_CSUM);
 
+    driver->form = form;
+    driver->in_order = pair->features & VIRTIO_FEATURE(VIRTIO_F_IN_ORDER);
+    driver->receive = form->receives[driver->in_order][mergeable][checksum_in];
+    driver->send = form->sends[driver->in_order][checksum_out];
     driver->base.pool = pair->pool;
     driver->base.counters = pair->counters;
     driver->sendable = ae_sendable_make(pair->pool, AE_FRAME_MAX(pair->mtu));
     driver->stride = first->buffer_size;
     driver->first_address = first->buffer_iova.value + AE_PACKET_HEADROOM - AE_VIRTIO_HEADER;
     driver->space = first->buffer_size - AE_PACKET_HEADROOM + AE_VIRTIO_HEADER;
+}
+
+int ae_virtio_attach_form(struct ae_queue **queue, const struct ae_virtio_form *form,
+                          const struct ae_virtio_pair *pair, struct ae_error *err)
+{
+    struct ae_virtio_driver *driver;
+    int rc = check_pair(pair, form->packed, err);
+
+    if (rc)
+        return rc;
+    driver = calloc(1, form->queue_bytes);
+    if (!driver)
+        return ae_error_set(err, -ENOMEM, "virtio: out of memory");
+    set_up(driver, form, pair);
+    rc = form->make_rings(driver, pair, err);
+    if (rc) {
+        form->free_rings(driver);
+        free(driver);
+        return rc;
+    }
     ae_virtio_reset(&driver->base);
+    *queue = &driver->base;
+    return 0;
 }
 
 void ae_virtio_reset(struct ae_queue *queue)
 {
     struct ae_virtio_driver *driver = (struct ae_virtio_driver *)queue;
 
-    driver->release(driver);
+    driver->form->release(driver);
     driver->pieces = 0;
     driver->starved = 0;
     driver->broken = false;
     queue->receive = driver->receive;
     queue->send = driver->send;
-    driver->renew(driver);
+    driver->form->renew(driver);
 }
 
 void ae_virtio_detach(struct ae_queue *queue)
@@ -114,8 +145,9 @@ void ae_virtio_detach(struct ae_queue *queue)
 
     if (!queue)
         return;
-    driver->release(driver);
-    driver->free(driver);
+    driver->form->release(driver);
+    driver->form->free_rings(driver);
+    free(driver);
 }
 
 /* ---- Broken ---- */
@@ -149,7 +181,7 @@ bool ae_virtio_positions(struct ae_queue *queue, uint16_t positions[2])
     struct ae_virtio_driver *driver = (struct ae_virtio_driver *)queue;
 
     if (!driver->broken)
-        driver->stand(driver, positions);
+        driver->form->stand(driver, positions);
     return !driver->broken;
 }
 

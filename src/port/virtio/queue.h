@@ -62,15 +62,16 @@ struct ae_virtio_pair {
      VIRTIO_FEATURE(VIRTIO_NET_F_CSUM) | VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM) |          \
      VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF) | VIRTIO_FEATURE(VIRTIO_NET_F_MTU))
 
+struct ae_virtio_form;
+extern const struct ae_virtio_form ae_virtio_split, ae_virtio_packed;
+
 /*
  * Makes the rings new and fills the receive ring from the pool. Sets base.pool to the pool given,
  * which stays the caller's. The device must not look at the rings yet. -EINVAL: features or sizes
  * that the form does not serve; -ENOMEM.
  */
-int ae_virtio_split_attach(struct ae_queue **queue, const struct ae_virtio_pair *pair,
-                           struct ae_error *err);
-int ae_virtio_packed_attach(struct ae_queue **queue, const struct ae_virtio_pair *pair,
-                            struct ae_error *err);
+int ae_virtio_attach_form(struct ae_queue **queue, const struct ae_virtio_form *form,
+                          const struct ae_virtio_pair *pair, struct ae_error *err);
 
 /* Puts every packet in flight back into the pool and frees the queue. The device has stopped. */
 void ae_virtio_detach(struct ae_queue *queue);
