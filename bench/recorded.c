@@ -40,7 +40,7 @@ static uint32_t receive(void)
     uint32_t frames = 0;
     uint16_t count;
 
-    while (device_take(&bench.receive, &buffer)) {
+    while (device_fetch(&bench.receive, &buffer)) {
         bench_put_frame(&bench, &buffer, frame, FRAME);
         device_use(&bench.receive, buffer.id, FRAME + HEADER, 0);
         frames++;
@@ -71,7 +71,7 @@ static uint32_t send(void)
         if (bench_give(packets, BURST) < BURST)
             return 0;
     }
-    while (device_take(&bench.send, &buffer))
+    while (device_fetch(&bench.send, &buffer))
         if (++used % BURST == 0)
             device_use(&bench.send, buffer.id, 0, BURST - 1); /* in order: one entry for all */
     return frames;

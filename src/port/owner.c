@@ -106,7 +106,7 @@ int ae_port_owner_node(const struct ae_port_owner *owner, size_t *elsewhere)
     return node;
 }
 
-/* Once the transport has settled how many queues of which size there are. */
+/* Once the transport knows how many queues of which size there are. */
 static int make_memory(struct ae_port_owner *owner, struct ae_error *err)
 {
     struct ae_port_handoff *handoff = &owner->handoff;
@@ -131,15 +131,15 @@ static int make_memory(struct ae_port_owner *owner, struct ae_error *err)
         return ae_error_set(err, rc, "handling bus errors: %s", strerror(-rc));
     if (!owner->ops->owner_bytes)
         return 0;
-    return ae_memory_create(&owner->own, owner->ops->owner_bytes, (size_t)sysconf(_SC_PAGESIZE),
-                            err);
+    return ae_memory_create(&owner->owner_memory, owner->ops->owner_bytes,
+                            (size_t)sysconf(_SC_PAGESIZE), err);
 }
 
 static int start(struct ae_port_owner *owner, struct ae_error *err)
 {
     memset(ae_memory_base(owner->memory), 0, owner->handoff.buffers_offset);
-    if (owner->own)
-        memset(ae_memory_base(owner->own), 0, ae_memory_size(owner->own));
+    if (owner->owner_memory)
+        memset(ae_memory_base(owner->owner_memory), 0, ae_memory_size(owner->owner_memory));
     memset(owner->state->queues, 0, sizeof(owner->state->queues));
     return owner->ops->transport->start(owner, err);
 }
@@ -199,7 +199,7 @@ void ae_port_owner_close(struct ae_port_owner *owner)
     ae_fragile_forget(&owner->fragile_memory);
     ae_fragile_forget(&owner->fragile_state);
     ae_memory_destroy(owner->memory);
-    ae_memory_destroy(owner->own);
+    ae_memory_destroy(owner->owner_memory);
     if (owner->state)
         munmap(owner->state, AE_PORT_STATE_SIZE);
     if (owner->handoff.state_fd >= 0)

@@ -28,8 +28,8 @@ static int map(struct ae_port_owner *owner, struct ae_error *err)
     if (rc)
         return rc;
     handoff->memory_iova = iova.value;
-    if (owner->own)
-        rc = ae_dma_map(owner->space, owner->own, &owner->own_iova, err);
+    if (owner->owner_memory)
+        rc = ae_dma_map(owner->space, owner->owner_memory, &owner->owner_memory_iova, err);
     if (rc)
         return rc;
     handoff->device_fd = ae_device_fd(owner->device);
@@ -73,8 +73,8 @@ static void close_function(struct ae_port_owner *owner)
     ae_device_close(owner->device);
     if (owner->memory)
         ae_dma_unmap(owner->space, owner->memory, NULL);
-    if (owner->own)
-        ae_dma_unmap(owner->space, owner->own, NULL);
+    if (owner->owner_memory)
+        ae_dma_unmap(owner->space, owner->owner_memory, NULL);
     ae_dma_space_close(owner->space);
 }
 

@@ -150,9 +150,9 @@ struct ae_port_owner {
     char choices[AE_PORT_SPEC];     /* ",key=value,..." */
     struct ae_memory *memory;
     struct ae_port_state *state;
-    struct ae_error trouble; /* ae_port_owner_trouble */
-    struct ae_memory *own;   /* ops->owner_bytes that nobody is handed; zeroed at start */
-    ae_iova_t own_iova;
+    struct ae_error trouble;        /* ae_port_owner_trouble */
+    struct ae_memory *owner_memory; /* ops->owner_bytes that nobody is handed; zeroed at start */
+    ae_iova_t owner_memory_iova;
     /* A worker, or a peer that has the memory, can take its pages away under us. */
     struct ae_fragile fragile_memory, fragile_state;
     volatile sig_atomic_t lost;

@@ -83,7 +83,7 @@ static void behave(struct bench *bench, struct device_queue *queue, uint8_t coun
     struct device_buffer buffer;
     static const uint8_t frame[2048];
 
-    while (count-- && device_take(queue, &buffer)) {
+    while (count-- && device_fetch(queue, &buffer)) {
         if (queue == &bench->receive && buffer.len >= HEADER + sizeof(frame) &&
             bench_at(bench, buffer.addr, buffer.len))
             bench_put_frame(bench, &buffer, frame, length * 8u);

@@ -24,8 +24,8 @@ static bool is_away(const struct ring *ring, uint32_t id)
     return ring->away[id];
 }
 
-/* Not in order: what is given at the places ahead are the ids that are free, each once. */
-static bool gives_free(const struct ring *ring)
+/* Not in order: what is to be filled at the places ahead are the ids that are free, each once. */
+static bool fills_free(const struct ring *ring)
 {
     uint32_t seen = 0;
 
@@ -45,23 +45,23 @@ static bool gives_free(const struct ring *ring)
  * places. */
 static bool wraps_agree(const struct ring *ring)
 {
-    bool next = ring->next.flags == VIRTQ_DESC_F_AVAIL, look = ring->look.flags == WRAP;
-    uint32_t ahead = in_flight(ring) - ring->used;
+    bool next = ring->next.flags == VIRTQ_DESC_F_AVAIL, used = ring->next_used.flags == WRAP;
+    uint32_t ahead = in_flight(ring) - ring->reapable;
 
-    if ((!next && ring->next.flags != VIRTQ_DESC_F_USED) || (!look && ring->look.flags != 0))
+    if ((!next && ring->next.flags != VIRTQ_DESC_F_USED) || (!used && ring->next_used.flags != 0))
         return false;
-    return (ring->look.index + ahead) % SIZE == ring->next.index &&
-           (ring->look.index + ahead >= SIZE) == (next != look);
+    return (ring->next_used.index + ahead) % SIZE == ring->next.index &&
+           (ring->next_used.index + ahead >= SIZE) == (next != used);
 }
 
 static bool is_whole(const struct ring *ring)
 {
-    bool learns = IN_ORDER && ring == &queue.send;
+    bool polls = IN_ORDER && ring == &queue.send;
 
     return ring->size == SIZE && ring->free <= SIZE && ring->next.index < SIZE &&
-           ring->look.index < SIZE && ring->used <= (learns ? in_flight(ring) : 0) &&
-           (!learns || ring->done == first_away(ring)) && wraps_agree(ring) &&
-           count_away(ring) == in_flight(ring) && (IN_ORDER || gives_free(ring));
+           ring->next_used.index < SIZE && ring->reapable <= (polls ? in_flight(ring) : 0) &&
+           (!polls || ring->oldest == first_away(ring)) && wraps_agree(ring) &&
+           count_away(ring) == in_flight(ring) && (IN_ORDER || fills_free(ring));
 }
 
 static void set_numbers(struct ring *ring, unsigned which)
@@ -76,9 +76,9 @@ static void set_numbers(struct ring *ring, unsigned which)
     ring->size = SIZE;
     ring->free = nondet_u32();
     ring->next = (struct place){nondet_u32(), nondet_u32()};
-    ring->look = (struct place){nondet_u32(), nondet_u32()};
-    ring->used = nondet_u32();
-    ring->done = nondet_u32();
+    ring->next_used = (struct place){nondet_u32(), nondet_u32()};
+    ring->reapable = nondet_u32();
+    ring->oldest = nondet_u32();
     for (uint32_t i = 0; i < SIZE; i++) {
         ring->order[i] = nondet_u16();
         ring->away[i] = !IN_ORDER && nondet_bool();

@@ -16,12 +16,13 @@ static uint32_t useds[2][1 + 2 * SIZE + 1];
 static bool is_away(const struct ring *ring, uint32_t id)
 {
     if (IN_ORDER)
-        return ((id - ring->done) & ring->mask) < in_flight(ring);
+        return ((id - ring->reaped) & ring->mask) < in_flight(ring);
     return ring->away[id];
 }
 
-/* Not in order: what is given at the places ahead are the descriptors that are free, each once. */
-static bool gives_free(const struct ring *ring)
+/* Not in order: what is to be filled at the places ahead are the descriptors that are free, each
+ * once. */
+static bool fills_free(const struct ring *ring)
 {
     uint32_t seen = 0;
 
@@ -39,8 +40,8 @@ static bool gives_free(const struct ring *ring)
 
 static bool is_whole(const struct ring *ring)
 {
-    return in_flight(ring) <= SIZE && (uint16_t)(ring->seen - ring->done) <= in_flight(ring) &&
-           count_away(ring) == in_flight(ring) && (IN_ORDER || gives_free(ring));
+    return in_flight(ring) <= SIZE && (uint16_t)(ring->seen - ring->reaped) <= in_flight(ring) &&
+           count_away(ring) == in_flight(ring) && (IN_ORDER || fills_free(ring));
 }
 
 static void set_numbers(struct ring *ring, unsigned which)
@@ -55,7 +56,7 @@ static void set_numbers(struct ring *ring, unsigned which)
     ring->away = aways[which];
     ring->mask = SIZE - 1;
     ring->next = nondet_u16();
-    ring->done = nondet_u16();
+    ring->reaped = nondet_u16();
     ring->seen = nondet_u16();
     for (uint32_t i = 0; i < SIZE; i++) {
         ring->order[i] = nondet_u16();

@@ -64,7 +64,7 @@ static void device_takes(struct bench *bench, struct counts *counts)
 {
     struct device_buffer buffer;
     uint32_t number;
-    bool there = device_take(&bench->send, &buffer);
+    bool there = device_fetch(&bench->send, &buffer);
 
     assert_int_equal(there, counts->taken != counts->sent);
     if (!there)
@@ -78,7 +78,7 @@ static void device_fills(struct bench *bench, struct counts *counts)
 {
     uint8_t frame[60] = {0};
     struct device_buffer buffer;
-    bool there = device_take(&bench->receive, &buffer);
+    bool there = device_fetch(&bench->receive, &buffer);
 
     assert_int_equal(there, counts->filled != counts->given);
     if (!there)
@@ -139,11 +139,11 @@ static void set_split(struct bench *bench, uint16_t start)
 {
     struct queue *pair = (struct queue *)bench->queue;
 
-    pair->receive.done = pair->receive.seen = start;
+    pair->receive.reaped = pair->receive.seen = start;
     pair->receive.next = (uint16_t)(start + bench->pair.receive.size);
     pair->receive.avail->idx = pair->receive.next;
     pair->receive.used->idx = start;
-    pair->send.next = pair->send.done = pair->send.seen = start;
+    pair->send.next = pair->send.reaped = pair->send.seen = start;
     pair->send.avail->idx = pair->send.used->idx = start;
     bench->receive.avail_seen = bench->receive.used_idx = start;
     bench->send.avail_seen = bench->send.used_idx = start;

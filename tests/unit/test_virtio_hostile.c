@@ -64,8 +64,8 @@ static void assert_works_after_reset(struct bench *bench)
     bench_devices(bench);
     assert_false(ae_virtio_broken(bench->queue));
     send_some(bench, 1);
-    assert_true(device_take(&bench->send, &buffer));
-    assert_true(device_take(&bench->receive, &buffer));
+    assert_true(device_fetch(&bench->send, &buffer));
+    assert_true(device_fetch(&bench->receive, &buffer));
     bench_put_frame(bench, &buffer, frame, 60);
     device_use(&bench->receive, buffer.id, HEADER + 60, 0);
     assert_int_equal(ae_receive(bench->queue, &packet, 1), 1);
@@ -91,10 +91,10 @@ static void impossible_lengths_are_dropped_and_counted(void **state)
 
         assert_int_equal(bench_open(&bench, shapes[shape], 16, 64), 0);
         for (int i = 0; i < COUNT; i++) {
-            assert_true(device_take(&bench.receive, &buffer));
+            assert_true(device_fetch(&bench.receive, &buffer));
             device_use(&bench.receive, buffer.id, lengths[i], 0);
         }
-        assert_true(device_take(&bench.receive, &buffer));
+        assert_true(device_fetch(&bench.receive, &buffer));
         bench_put_frame(&bench, &buffer, frame, 60);
         device_use(&bench.receive, buffer.id, HEADER + 60, 0);
         assert_int_equal(ae_receive(bench.queue, packets, 16), 1);
@@ -125,7 +125,7 @@ static void impossible_ids_break_the_queue(void **state)
             struct bench bench;
 
             assert_int_equal(bench_open(&bench, shapes[shape], 16, 64), 0);
-            assert_true(device_take(&bench.receive, &buffer));
+            assert_true(device_fetch(&bench.receive, &buffer));
             device_use(&bench.receive, ids[i], HEADER + 60, 0);
             assert_int_equal(ae_receive(bench.queue, &packet, 1), 0);
             assert_int_equal(bench.counters.receive_bad_descriptors, 1);
@@ -137,7 +137,7 @@ static void impossible_ids_break_the_queue(void **state)
                 continue;
             assert_int_equal(bench_open(&bench, shapes[shape], 16, 64), 0);
             send_some(&bench, 3);
-            assert_true(device_take(&bench.send, &buffer));
+            assert_true(device_fetch(&bench.send, &buffer));
             device_use(&bench.send, ids[i], 0, 0);
             make_driver_look(&bench);
             assert_int_equal(bench.counters.send_bad_descriptors, 1);
@@ -158,7 +158,7 @@ static void a_repeated_completion_breaks_the_queue(void **state)
 
         /* In order, the id of the one before would be a batch of nearly a round. */
         assert_int_equal(bench_open(&bench, shapes[shape], 16, 64), 0);
-        assert_true(device_take(&bench.receive, &buffer));
+        assert_true(device_fetch(&bench.receive, &buffer));
         memset(bench_at(&bench, buffer.addr, 80), 0, 80);
         device_use(&bench.receive, buffer.id, HEADER + 60, 0);
         device_use(&bench.receive, buffer.id, HEADER + 60, 0);
@@ -173,7 +173,7 @@ static void a_repeated_completion_breaks_the_queue(void **state)
             continue;
         assert_int_equal(bench_open(&bench, shapes[shape], 16, 64), 0);
         send_some(&bench, 3);
-        assert_true(device_take(&bench.send, &buffer));
+        assert_true(device_fetch(&bench.send, &buffer));
         device_use(&bench.send, buffer.id, 0, 0);
         device_use(&bench.send, buffer.id, 0, 0);
         make_driver_look(&bench);
@@ -238,7 +238,7 @@ static void a_used_index_that_goes_back(void **state)
 
         assert_int_equal(bench_open(&bench, in_order ? ORDER : 0, 16, 64), 0);
         for (int i = 0; i < 3; i++) {
-            assert_true(device_take(&bench.receive, &buffer));
+            assert_true(device_fetch(&bench.receive, &buffer));
             bench_put_frame(&bench, &buffer, frame, 60);
             device_use(&bench.receive, buffer.id, HEADER + 60, 0);
         }
@@ -285,9 +285,9 @@ static void a_batch_of_received_buffers_is_dropped(void **state)
         for (uint16_t length = 2; length <= 15; length++) {
             assert_int_equal(bench_open(&bench, ORDER | (packed ? PACKED : 0), 16, 64), 0);
             for (uint16_t i = 0; i < length; i++)
-                assert_true(device_take(&bench.receive, &buffer));
+                assert_true(device_fetch(&bench.receive, &buffer));
             device_use(&bench.receive, buffer.id, HEADER + 60, (uint16_t)(length - 1));
-            assert_true(device_take(&bench.receive, &buffer));
+            assert_true(device_fetch(&bench.receive, &buffer));
             bench_put_frame(&bench, &buffer, frame, 60);
             device_use(&bench.receive, buffer.id, HEADER + 60, 0);
             for (uint16_t got = 0, tries = 0; got == 0; tries++) {
@@ -311,7 +311,7 @@ static void use_piece(struct bench *bench, uint16_t num_buffers)
     uint8_t frame[60] = {3};
     uint8_t *at;
 
-    assert_true(device_take(&bench->receive, &buffer));
+    assert_true(device_fetch(&bench->receive, &buffer));
     bench_put_frame(bench, &buffer, frame, 60);
     at = bench_at(bench, buffer.addr, HEADER);
     memcpy(at + offsetof(struct virtio_net_hdr, num_buffers), &num_buffers, sizeof(num_buffers));
@@ -381,7 +381,7 @@ static uint16_t receive_with(struct bench *bench, const struct virtio_net_hdr *h
     struct device_buffer buffer;
     uint8_t frame[60] = {0};
 
-    assert_true(device_take(&bench->receive, &buffer));
+    assert_true(device_fetch(&bench->receive, &buffer));
     memcpy(frame, udp_frame, sizeof(udp_frame));
     memcpy(frame + 40, &pseudo, 2);
     bench_put_frame(bench, &buffer, frame, sizeof(udp_frame));
@@ -445,7 +445,7 @@ static void checksums_are_asked_of_the_device(void **state)
             packet->l4_offset = 34;
             packet->flags = tcp ? AE_PACKET_SEND_TCP_CHECKSUM : AE_PACKET_SEND_UDP_CHECKSUM;
             assert_int_equal(ae_send(bench.queue, &packet, 1), 1);
-            assert_true(device_take(&bench.send, &buffer));
+            assert_true(device_fetch(&bench.send, &buffer));
             memcpy(&header, bench_at(&bench, buffer.addr, HEADER), HEADER);
             assert_int_equal(header.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
             assert_int_equal(header.gso_type, VIRTIO_NET_HDR_GSO_NONE);

@@ -71,7 +71,7 @@ static void device_receives(struct bench *bench, struct held *held, uint32_t *nu
     uint8_t frame[BENCH_FRAME];
 
     while (held->count < 32 && random_below(8) &&
-           device_take(&bench->receive, &held->buffers[held->count])) {
+           device_fetch(&bench->receive, &held->buffers[held->count])) {
         assert_true(held->buffers[held->count].write);
         assert_int_equal(held->buffers[held->count].len,
                          BENCH_BUFFER - AE_PACKET_HEADROOM + HEADER);
@@ -94,7 +94,7 @@ static void device_sends(struct bench *bench, struct held *held, uint32_t *numbe
     static const struct virtio_net_hdr zero;
     struct device_buffer buffer;
 
-    while (held->count < 32 && random_below(8) && device_take(&bench->send, &buffer)) {
+    while (held->count < 32 && random_below(8) && device_fetch(&bench->send, &buffer)) {
         const uint8_t *at = bench_at(bench, buffer.addr, buffer.len);
 
         assert_non_null(at);
@@ -233,7 +233,7 @@ static void an_empty_pool_is_counted_and_survived(void **state)
 
         /* 16 of 20 fill the ring; the caller keeps what arrives. */
         assert_int_equal(bench_open(&bench, shapes[shape], 16, 20), 0);
-        while (device_take(&bench.receive, &buffer)) {
+        while (device_fetch(&bench.receive, &buffer)) {
             bench_put_frame(&bench, &buffer, frame, 60);
             device_use(&bench.receive, buffer.id, HEADER + 60, 0);
         }
@@ -250,7 +250,7 @@ static void an_empty_pool_is_counted_and_survived(void **state)
         while (got)
             ae_packet_put(packets[--got]);
         assert_int_equal(ae_receive(bench.queue, &one, 1), 0);
-        while (device_take(&bench.receive, &buffer))
+        while (device_fetch(&bench.receive, &buffer))
             got++;
         assert_int_equal(got, 16);
         assert_int_equal(bench_close(&bench), 0);
@@ -283,7 +283,7 @@ static void a_full_ring_is_counted(void **state)
         assert_int_equal(ae_send(bench.queue, packets + 16, 4), 0);
         assert_int_equal(bench.counters.send_full, 8);
         for (int i = 0; i < 2; i++) {
-            assert_true(device_take(&bench.send, &buffer));
+            assert_true(device_fetch(&bench.send, &buffer));
             device_use(&bench.send, buffer.id, 0, 0);
         }
         assert_int_equal(ae_send(bench.queue, packets + 16, 4), 2);
@@ -315,8 +315,8 @@ static void what_cannot_be_sent_is_refused(void **state)
             packets[1]->data = packets[1]->buffer + (kind == 5 ? 11 : AE_PACKET_HEADROOM);
             assert_int_equal(ae_send(bench.queue, packets, 2), 1);
             assert_int_equal(bench.counters.send_bad, kind + 1);
-            assert_true(device_take(&bench.send, &buffer));
-            assert_false(device_take(&bench.send, &buffer));
+            assert_true(device_fetch(&bench.send, &buffer));
+            assert_false(device_fetch(&bench.send, &buffer));
             packets[0] = make(&bench, 60);
         }
         assert_int_equal(bench.counters.send_full, 0);
@@ -363,13 +363,13 @@ static void the_header_sent_is_always_zero(void **state)
         struct bench bench;
 
         assert_int_equal(bench_open(&bench, shapes[shape], 16, 64), 0);
-        assert_true(device_take(&bench.receive, &buffer));
+        assert_true(device_fetch(&bench.receive, &buffer));
         bench_put_frame(&bench, &buffer, frame, 60);
         memset(bench_at(&bench, buffer.addr, HEADER), 0xff, HEADER);
         device_use(&bench.receive, buffer.id, HEADER + 60, 0);
         assert_int_equal(ae_receive(bench.queue, &packet, 1), 1);
         assert_int_equal(ae_send(bench.queue, &packet, 1), 1);
-        assert_true(device_take(&bench.send, &buffer));
+        assert_true(device_fetch(&bench.send, &buffer));
         assert_memory_equal(bench_at(&bench, buffer.addr, HEADER), &zero, HEADER);
         assert_int_equal(bench_close(&bench), 0);
     }
@@ -391,7 +391,7 @@ static void a_reset_makes_all_as_new(void **state)
             packets[i] = make(&bench, 60);
         assert_int_equal(ae_send(bench.queue, packets, 5), 5);
         for (uint32_t i = 0; i < 3; i++) {
-            assert_true(device_take(&bench.receive, &buffer));
+            assert_true(device_fetch(&bench.receive, &buffer));
             device_use(&bench.receive, buffer.id, HEADER + 60, 0);
         }
         assert_int_equal(ae_receive(bench.queue, &got, 1), 1);
@@ -399,8 +399,8 @@ static void a_reset_makes_all_as_new(void **state)
         bench_devices(&bench);
         assert_int_equal(ae_pool_available(bench.pair.pool), 64 - 16 - 1);
         assert_int_equal(ae_receive(bench.queue, packets, 5), 0);
-        assert_false(device_take(&bench.send, &buffer));
-        while (device_take(&bench.receive, &buffer)) {
+        assert_false(device_fetch(&bench.send, &buffer));
+        while (device_fetch(&bench.receive, &buffer)) {
             uint32_t length = fill_frame(frame, count++);
 
             bench_put_frame(&bench, &buffer, frame, length);
@@ -492,10 +492,10 @@ static void the_device_is_told_when_it_wants_it(void **state)
 
             notify(&bench);
             assert_int_equal(mmio, next << 16 | 5);
-            assert_true(device_take(&bench.send, &buffer) || i == 1);
+            assert_true(device_fetch(&bench.send, &buffer) || i == 1);
             if (i == 1) {
                 bench_devices(&bench);
-                assert_true(device_take(&bench.send, &buffer));
+                assert_true(device_fetch(&bench.send, &buffer));
             }
             device_use(&bench.send, buffer.id, 0, 0);
         }

@@ -24,11 +24,11 @@ static void *reflect(void *context)
     struct device_buffer from, to;
 
     for (uint32_t frames = 0; frames < FRAMES;) {
-        if (!device_take(&bench->send, &from)) {
+        if (!device_fetch(&bench->send, &from)) {
             sched_yield();
             continue;
         }
-        while (!device_take(&bench->receive, &to))
+        while (!device_fetch(&bench->receive, &to))
             sched_yield();
         bench_put_frame(bench, &to, bench_at(bench, from.addr, from.len) + HEADER,
                         from.len - HEADER);

@@ -87,7 +87,7 @@ static bool is_new(struct back *back, struct back_vring *vring, bool receive)
     struct device_buffer buffer;
 
     begin(back, vring);
-    while (device_take(&vring->device, &buffer) && buffer.write == receive)
+    while (device_fetch(&vring->device, &buffer) && buffer.write == receive)
         count++;
     return vring->base == (vring->device.packed ? 0x80008000 : 0) &&
            count == (receive ? vring->num : 0);
@@ -292,8 +292,8 @@ static void echo(struct back *back, unsigned pair)
     struct back_vring *in = &back->vrings[2 * pair + 1], *out = &back->vrings[2 * pair];
     struct device_buffer sent, free;
 
-    while (in->enabled && out->enabled && device_take(&in->device, &sent)) {
-        if (device_take(&out->device, &free)) {
+    while (in->enabled && out->enabled && device_fetch(&in->device, &sent)) {
+        if (device_fetch(&out->device, &free)) {
             struct virtio_net_hdr header = {.num_buffers = 1};
 
             memcpy(back_at(back, free.addr), back_at(back, sent.addr), sent.len);

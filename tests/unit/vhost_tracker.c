@@ -219,7 +219,7 @@ bool tracker_take(struct tracker *tracker, struct tracked *taken)
         *taken = tracker->again[tracker->next++];
         return true;
     }
-    if (!device_take(tracker->device, &taken->buffer))
+    if (!device_fetch(tracker->device, &taken->buffer))
         return false;
     if (tracker->device->packed)
         mark_packed(tracker, taken);

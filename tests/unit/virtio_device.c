@@ -54,7 +54,7 @@ static bool take_packed(struct device_queue *queue, struct device_buffer *buffer
     return true;
 }
 
-bool device_take(struct device_queue *queue, struct device_buffer *buffer)
+bool device_fetch(struct device_queue *queue, struct device_buffer *buffer)
 {
     return queue->packed ? take_packed(queue, buffer) : take_split(queue, buffer);
 }

@@ -40,7 +40,7 @@ struct device_buffer {
 void device_queue_init(struct device_queue *queue, uint8_t *memory, uint16_t size, bool packed);
 
 /* The next available buffer; false: there is none. */
-bool device_take(struct device_queue *queue, struct device_buffer *buffer);
+bool device_fetch(struct device_queue *queue, struct device_buffer *buffer);
 
 /* Says that a buffer was used: `skip` more before it (in order) are covered by this one entry. */
 void device_use(struct device_queue *queue, uint16_t id, uint32_t len, uint16_t skip);

@@ -28,7 +28,7 @@ struct receive_ring {
     struct ae_packet **slots;
     volatile uint8_t *tail;
     uint32_t mask;
-    uint32_t next;      /* slot to look at */
+    uint32_t next;      /* slot to reap next */
     bool in_long_frame; /* dropping pieces until one has EOP */
 };
 
@@ -54,7 +54,7 @@ struct queue {
 
 /* ---- Receive ---- */
 
-static void give_buffer(struct receive_ring *ring, uint32_t slot, struct ae_packet *packet)
+static void refill(struct receive_ring *ring, uint32_t slot, struct ae_packet *packet)
 {
     ring->slots[slot] = packet;
     ring->ring[slot].read.buffer_address = packet->buffer_iova.value + AE_PACKET_HEADROOM;
@@ -76,7 +76,7 @@ static uint32_t checksum_flags(uint32_t status)
 }
 
 /* Is what the slot holds one whole good frame? Counts it if not. */
-static bool check_frame(struct queue *queue, uint32_t status, uint32_t length)
+static bool accept(struct queue *queue, uint32_t status, uint32_t length)
 {
     struct receive_ring *ring = &queue->receive;
     struct ae_queue_counters *counters = queue->base.counters;
@@ -105,10 +105,10 @@ static uint16_t receive(struct ae_queue *base, struct ae_packet **packets, uint1
     struct receive_ring *ring = &queue->receive;
     struct ae_queue_counters *counters = base->counters;
     uint32_t first = ring->next;
-    uint16_t taken = 0;
+    uint16_t received = 0;
 
     /* At most one round, so that a device that marks everything done cannot keep us here. */
-    for (uint32_t looked = 0; looked <= ring->mask && taken < count; looked++) {
+    for (uint32_t reaped = 0; reaped <= ring->mask && received < count; reaped++) {
         uint32_t slot = ring->next & ring->mask;
         uint32_t status = ring->ring[slot].write_back.status_error;
         struct ae_packet *packet = ring->slots[slot], *fresh;
@@ -121,27 +121,27 @@ static uint16_t receive(struct ae_queue *base, struct ae_packet **packets, uint1
         length = ring->ring[slot].write_back.length;
         ring->next++;
         fresh = packet;
-        if (check_frame(queue, status, length)) {
+        if (accept(queue, status, length)) {
             if (ae_pool_available(base->pool)) {
                 fresh = *ae_pool_take(base->pool, 1);
                 ae_packet_renew(packet);
                 packet->length = length;
                 packet->flags = checksum_flags(status);
-                packets[taken++] = packet;
+                packets[received++] = packet;
                 counters->received_bytes += length;
             } else {
                 counters->receive_no_buffer++;
             }
         }
-        give_buffer(ring, slot, fresh);
+        refill(ring, slot, fresh);
     }
     if (ring->next != first) {
-        counters->received_frames += taken;
+        counters->received_frames += received;
         /* Descriptors are in memory before the tail says so. The card owns up to, not with, RDT. */
         ae_doorbell_barrier();
         ae_mmio_write32(ring->tail, 0, (ring->next - 1) & ring->mask);
     }
-    return taken;
+    return received;
 }
 
 /* ---- Send ---- */
@@ -337,7 +337,7 @@ int ae_e1000e_attach(struct ae_port *port, unsigned index, struct ae_queue **out
     queue->base.send = send;
     queue->base.counters = &port->state->queues[index].counters;
     for (uint32_t slot = 0; slot <= queue->receive.mask; slot++)
-        give_buffer(&queue->receive, slot, *ae_pool_take(queue->base.pool, 1));
+        refill(&queue->receive, slot, *ae_pool_take(queue->base.pool, 1));
     ae_doorbell_barrier();
     ae_mmio_write32(queue->receive.tail, 0, queue->receive.mask);
     *out = &queue->base;

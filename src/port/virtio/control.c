@@ -35,8 +35,8 @@ static void store16(uint16_t *word, uint16_t value)
 }
 
 /* 2.7.13: the chain is in the table before the available index says so. */
-static void offer_split(struct ae_virtio_control *control, const struct piece *pieces,
-                        unsigned count)
+static void publish_split(struct ae_virtio_control *control, const struct piece *pieces,
+                          unsigned count)
 {
     struct virtq_desc *table = (void *)(control->memory + AE_VIRTIO_CONTROL_DESCRIPTORS);
     struct virtq_avail *avail = (void *)(control->memory + AE_VIRTIO_CONTROL_DRIVER);
@@ -53,7 +53,7 @@ static void offer_split(struct ae_virtio_control *control, const struct piece *p
     store16(&avail->idx, ++control->next);
 }
 
-static bool done_split(const struct ae_virtio_control *control)
+static bool used_split(const struct ae_virtio_control *control)
 {
     const struct virtq_used *used = (const void *)(control->memory + AE_VIRTIO_CONTROL_DEVICE);
 
@@ -61,8 +61,8 @@ static bool done_split(const struct ae_virtio_control *control)
 }
 
 /* 2.8.21: the first descriptor's flags, which make the chain available, are written last. */
-static uint16_t offer_packed(struct ae_virtio_control *control, const struct piece *pieces,
-                             unsigned count)
+static uint16_t publish_packed(struct ae_virtio_control *control, const struct piece *pieces,
+                               unsigned count)
 {
     struct pvirtq_desc *ring = (void *)(control->memory + AE_VIRTIO_CONTROL_DESCRIPTORS);
     struct pvirtq_event_suppress *driver = (void *)(control->memory + AE_VIRTIO_CONTROL_DRIVER);
@@ -90,8 +90,8 @@ static uint16_t offer_packed(struct ae_virtio_control *control, const struct pie
     return head;
 }
 
-/* Used, as 2.8.1 has it: both bits are the wrap counter that the descriptor was offered with. */
-static bool done_packed(const struct ae_virtio_control *control, uint16_t head, bool wrap)
+/* Used, as 2.8.1 has it: both bits are the wrap counter that the descriptor was published with. */
+static bool used_packed(const struct ae_virtio_control *control, uint16_t head, bool wrap)
 {
     const struct pvirtq_desc *ring =
         (const void *)(control->memory + AE_VIRTIO_CONTROL_DESCRIPTORS);
@@ -100,10 +100,10 @@ static bool done_packed(const struct ae_virtio_control *control, uint16_t head, 
     return !(flags & VIRTQ_DESC_F_AVAIL) == !wrap && !(flags & VIRTQ_DESC_F_USED) == !wrap;
 }
 
-static bool is_done(const struct ae_virtio_control *control)
+static bool is_used(const struct ae_virtio_control *control)
 {
-    return control->packed ? done_packed(control, control->head, control->head_wrap)
-                           : done_split(control);
+    return control->packed ? used_packed(control, control->head, control->head_wrap)
+                           : used_split(control);
 }
 
 int ae_virtio_control_begin(struct ae_virtio_control *control, uint8_t class, uint8_t command,
@@ -133,19 +133,19 @@ int ae_virtio_control_begin(struct ae_virtio_control *control, uint8_t class, ui
     control->busy = true;
     control->head_wrap = control->wrap;
     if (control->packed)
-        control->head = offer_packed(control, pieces, count);
+        control->head = publish_packed(control, pieces, count);
     else
-        offer_split(control, pieces, count);
+        publish_split(control, pieces, count);
     ae_doorbell_barrier();
     control->notify(control->context);
     return 0;
 }
 
-int ae_virtio_control_look(struct ae_virtio_control *control, struct ae_error *err)
+int ae_virtio_control_poll(struct ae_virtio_control *control, struct ae_error *err)
 {
     uint8_t answer;
 
-    if (!is_done(control))
+    if (!is_used(control))
         return -EAGAIN;
     control->busy = false;
     answer = *(volatile uint8_t *)(control->memory + ACK);
@@ -167,7 +167,7 @@ int ae_virtio_control_send(struct ae_virtio_control *control, uint8_t class, uin
     int rc = ae_virtio_control_begin(control, class, command, data, length, err);
 
     for (unsigned i = 0; i < control->timeout_ms * 10 && !rc; i++) {
-        rc = ae_virtio_control_look(control, err);
+        rc = ae_virtio_control_poll(control, err);
         if (rc != -EAGAIN)
             return rc;
         rc = 0;

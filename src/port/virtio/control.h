@@ -43,7 +43,7 @@ int ae_virtio_control_begin(struct ae_virtio_control *control, uint8_t class, ui
 
 /* Whether it is answered, without waiting. -EAGAIN: not yet; -EIO: the device answered
  * VIRTIO_NET_ERR. */
-int ae_virtio_control_look(struct ae_virtio_control *control, struct ae_error *err);
+int ae_virtio_control_poll(struct ae_virtio_control *control, struct ae_error *err);
 
 /* No answer is waited for any more: the queue is lost until it is reset. */
 void ae_virtio_control_give_up(struct ae_virtio_control *control);

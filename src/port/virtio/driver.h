@@ -7,7 +7,7 @@
  * frame and what is believed of it.
  *
  * Header and frame are one descriptor: the header lies in the packet's headroom, right before the
- * frame. The functions are inline and take what start-up settled as constants, so that each
+ * frame. The functions are inline and take what was negotiated as constants, so that each
  * instance of a burst function has only the tests that it needs.
  */
 
@@ -18,7 +18,7 @@
 #include "port/virtio/queue.h"
 
 #define AE_VIRTIO_HEADER ((uint32_t)sizeof(struct virtio_net_hdr))
-#define AE_VIRTIO_REFILL 32u /* receive descriptors are given back in as many */
+#define AE_VIRTIO_REFILL 32u /* receive descriptors are refilled in as many */
 
 #define AE_VIRTIO_SEND_CHECKSUM \
     ((uint32_t)(AE_PACKET_SEND_UDP_CHECKSUM | AE_PACKET_SEND_TCP_CHECKSUM))
@@ -58,30 +58,32 @@ struct ae_virtio_form {
     void (*free_rings)(struct ae_virtio_driver *driver);
     void (*renew)(struct ae_virtio_driver *driver);   /* rings as new, receive ring full */
     void (*release)(struct ae_virtio_driver *driver); /* packets in flight to the pool */
-    void (*stand)(struct ae_virtio_driver *driver, uint16_t positions[2]); /* ae_virtio_positions */
+    /* ae_virtio_positions, of rings that are not broken; it may break them. */
+    void (*find_positions)(struct ae_virtio_driver *driver, uint16_t positions[2]);
 };
 
 /* Stops both rings until the queue is reset. Returns 0, what the burst calls return from now on. */
 uint16_t ae_virtio_break(struct ae_virtio_driver *driver, uint64_t *counter);
 
-/* ---- Telling the device ---- */
+/* ---- Notifying the device ---- */
 
-/* With suppression read behind a full barrier, so that a device that falls asleep is not missed. */
-void ae_virtio_notify(const struct ae_virtio_doorbell *doorbell, const uint16_t *suppression,
-                      uint16_t next_off, bool next_wrap);
+/* By mmio or fd, with suppression read behind a full barrier, so that a device that falls asleep is
+ * not missed. */
+void ae_virtio_notify_now(const struct ae_virtio_doorbell *doorbell, const uint16_t *suppression,
+                          uint16_t next_off, bool next_wrap);
 
 _Static_assert(VIRTQ_USED_F_NO_NOTIFY == RING_EVENT_FLAGS_DISABLE, "one test for both forms");
 
 /* After the new entries were published. suppression: the flags of the device's part of the ring. */
-static inline void ae_virtio_tell(const struct ae_virtio_doorbell *doorbell,
-                                  const uint16_t *suppression, uint16_t next_off, bool next_wrap)
+static inline void ae_virtio_notify(const struct ae_virtio_doorbell *doorbell,
+                                    const uint16_t *suppression, uint16_t next_off, bool next_wrap)
 {
     /* Always stored, never tested: pairs with the exchange of the owner, who must see the entries
      * that were published before. The owner reads the suppression word in our place. */
     if (ae_likely(doorbell->flag))
         __atomic_store_n(doorbell->flag, 1, __ATOMIC_RELEASE);
     else if (doorbell->mmio || doorbell->fd >= 0)
-        ae_virtio_notify(doorbell, suppression, next_off, next_wrap);
+        ae_virtio_notify_now(doorbell, suppression, next_off, next_wrap);
 }
 
 /* ---- Receive ---- */
@@ -99,16 +101,16 @@ static inline void ae_virtio_starve(struct ae_virtio_driver *driver, uint32_t co
 bool ae_virtio_checksum_in(struct ae_packet *packet);
 
 /* A frame of several buffers, or a count that cannot be: counted. */
-void ae_virtio_pieces(struct ae_virtio_driver *driver, uint16_t num_buffers);
+void ae_virtio_count_piece(struct ae_virtio_driver *driver, uint16_t num_buffers);
 
 /* A buffer in which the device says it wrote `written` bytes: is it one whole good frame, then the
  * caller's? If not, it is counted and back in the pool. Ports' buffers hold the longest frame of
  * the MTU, so one in several buffers is too long. */
-static inline __attribute__((always_inline)) bool ae_virtio_take(struct ae_virtio_driver *driver,
-                                                                 struct ae_packet *packet,
-                                                                 uint32_t written,
-                                                                 const bool mergeable,
-                                                                 const bool checksum)
+static inline __attribute__((always_inline)) bool ae_virtio_accept(struct ae_virtio_driver *driver,
+                                                                   struct ae_packet *packet,
+                                                                   uint32_t written,
+                                                                   const bool mergeable,
+                                                                   const bool checksum)
 {
     uint32_t length = written - AE_VIRTIO_HEADER;
     bool good;
@@ -122,7 +124,7 @@ static inline __attribute__((always_inline)) bool ae_virtio_take(struct ae_virti
             __atomic_load_n((uint16_t *)(void *)(packet->data - 2), __ATOMIC_RELAXED);
 
         if (ae_unlikely(driver->pieces || num_buffers != 1)) {
-            ae_virtio_pieces(driver, num_buffers);
+            ae_virtio_count_piece(driver, num_buffers);
             ae_packet_put(packet);
             return false;
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * One burst function for each of what start-up may settle, and the tables to choose from. Included
+ * One burst function for each of what may be negotiated, and the tables to choose from. Included
  * by virtio/split.c and virtio/packed.c behind their own receive_burst and send_burst, so that each
  * instance is made of the form's code with constants in it. Not a header like others: no guard,
  * once per form.

@@ -6,7 +6,7 @@
  * One ring, which both sides write. A burst is written from its last descriptor down to its first,
  * so the device sees nothing of it before the first one's flags, and the line that it polls is
  * written last and left alone from then on. A buffer id becomes free at the place where it came
- * back, and is given again at that place one round later: while the device works in order, id and
+ * back, and is filled again there one round later: while the device works in order, id and
  * place are one.
  */
 
@@ -29,14 +29,14 @@ struct ring {
     struct pvirtq_desc *desc;
     struct pvirtq_event_suppress *device_event;
     struct ae_packet **slots; /* by buffer id: the packet that it has, or had last */
-    uint16_t *order;          /* by place: the buffer id that is given there */
+    uint16_t *order;          /* by place: the buffer id to fill there */
     bool *away;               /* by buffer id: with the device; not kept in order */
     uint32_t size;
-    uint32_t free;     /* descriptors */
-    struct place next; /* to fill */
-    struct place look; /* where the device says what it used next */
-    uint32_t used;     /* send, in order: buffers known to be used, not yet taken back ... */
-    uint32_t done;     /* ... and where the first of them is */
+    uint32_t free;          /* descriptors */
+    struct place next;      /* to fill */
+    struct place next_used; /* where the device says what it used next */
+    uint32_t reapable;      /* send, in order: buffers known to be used, not yet reclaimed ... */
+    uint32_t oldest;        /* ... and where the first of them is */
     uint32_t batch;
     struct ae_virtio_doorbell doorbell;
     uint8_t *memory;
@@ -85,19 +85,19 @@ static inline bool is_used(const struct pvirtq_desc *ring, struct place place)
     return (flags & WRAP) == place.flags;
 }
 
-struct told {
+struct used {
     uint32_t length;
     uint32_t id;
 };
 
 /* What the device wrote into the descriptor, read at once. */
-static inline struct told used_here(const struct pvirtq_desc *ring, struct place place)
+static inline struct used used_at(const struct pvirtq_desc *ring, struct place place)
 {
     uint64_t word;
 
     memcpy(&word, &ring[place.index].len, sizeof(word));
     __asm__("" : "+r"(word)); /* so that the compiler cannot read it again */
-    return (struct told){.length = (uint32_t)word, .id = word >> 32 & 0xffff};
+    return (struct used){.length = (uint32_t)word, .id = word >> 32 & 0xffff};
 }
 
 /* In order: how many buffers from this place up to this id are used (2.8.8). 0: cannot be, and the
@@ -112,9 +112,8 @@ static uint32_t batch_up_to(struct queue *queue, const struct ring *ring, struct
     return length;
 }
 
-/* Not in order: takes back the buffer that the device says it is done with; false: it never had
- * it. */
-static inline bool come_back(struct ring *ring, struct place place, uint32_t id)
+/* Not in order: the buffer that the device says it used is free again; false: it never had it. */
+static inline bool reap(struct ring *ring, struct place place, uint32_t id)
 {
     if (ae_unlikely(id >= ring->size || !ring->away[id]))
         return false;
@@ -123,11 +122,10 @@ static inline bool come_back(struct ring *ring, struct place place, uint32_t id)
     return true;
 }
 
-/* ---- Making descriptors available ---- */
+/* ---- Filling ---- */
 
-/* Gives the descriptor at this place. The burst's first one is given last: it makes all
- * available. */
-static inline void give(const struct ring *ring, struct place place, bool first,
+/* Fills the descriptor at this place. The burst's first one is filled last: it publishes all. */
+static inline void fill(const struct ring *ring, struct place place, bool first,
                         struct ae_packet *packet, uint64_t address, uint32_t length, uint32_t flags,
                         const bool in_order)
 {
@@ -152,18 +150,19 @@ static inline void give(const struct ring *ring, struct place place, bool first,
     __atomic_store_n(&desc->flags, (uint16_t)flags, __ATOMIC_RELEASE);
 }
 
-static inline void given(struct ring *ring, uint32_t count)
+/* Behind `count` filled descriptors. */
+static inline void advance(struct ring *ring, uint32_t count)
 {
     ring->free -= count;
     ring->next = after(ring->next, count, ring->size);
-    ae_virtio_tell(&ring->doorbell, &ring->device_event->flags, (uint16_t)ring->next.index,
-                   ring->next.flags & VIRTQ_DESC_F_AVAIL);
+    ae_virtio_notify(&ring->doorbell, &ring->device_event->flags, (uint16_t)ring->next.index,
+                     ring->next.flags & VIRTQ_DESC_F_AVAIL);
 }
 
 /* ---- Receive ---- */
 
-/* Gives every free descriptor a packet, as far as there are any: what the caller put last to what
- * was received last. */
+/* Every free descriptor gets a packet, as far as there are any: what the caller put last goes to
+ * what was received last. */
 static inline __attribute__((always_inline)) void refill(struct queue *queue, const bool in_order)
 {
     struct ring *ring = &queue->receive;
@@ -181,15 +180,15 @@ static inline __attribute__((always_inline)) void refill(struct queue *queue, co
         return;
     for (uint32_t step = count; step-- > 0;) {
         place = before(place, view.size);
-        give(&view, place, step == 0, packets[step],
+        fill(&view, place, step == 0, packets[step],
              ae_virtio_receive_address(&driver, packets[step]), driver.space, VIRTQ_DESC_F_WRITE,
              in_order);
     }
-    given(ring, count);
+    advance(ring, count);
 }
 
-/* A batch of which only the last buffer is told of: those skipped are full to the brim, longer than
- * any frame of this port. Dropped whole. Returns its length; 0: the ring is broken. */
+/* A batch of which only the last buffer was written: those skipped are full to the brim, longer
+ * than any frame of this port. Dropped whole. Returns its length; 0: the ring is broken. */
 static uint32_t drop_batch(struct queue *queue, struct place place, uint32_t id, uint32_t possible)
 {
     struct ring *ring = &queue->receive;
@@ -209,81 +208,82 @@ static inline __attribute__((always_inline)) uint16_t receive_burst(
     struct queue *queue = (struct queue *)base;
     struct ring *ring = &queue->receive;
     struct ae_queue_counters *counters = base->counters;
-    struct ae_packet **taken = packets, **end = packets + count;
+    struct ae_packet **received = packets, **end = packets + count;
     const struct pvirtq_desc *desc = ring->desc;
-    struct place look = ring->look;
+    struct place next_used = ring->next_used;
     uint32_t left, size = ring->size;
     uint64_t bytes = 0;
 
     if (ring->free >= ring->batch)
         refill(queue, in_order);
-    for (left = in_flight(ring); left && taken < end && is_used(desc, look); left--) {
-        struct told told = used_here(desc, look);
+    for (left = in_flight(ring); left && received < end && is_used(desc, next_used); left--) {
+        struct used used = used_at(desc, next_used);
 
-        if (in_order && ae_unlikely(told.id != look.index)) {
-            uint32_t batch = drop_batch(queue, look, told.id, left);
+        if (in_order && ae_unlikely(used.id != next_used.index)) {
+            uint32_t batch = drop_batch(queue, next_used, used.id, left);
 
             if (batch == 0)
                 break;
-            look = after(look, batch, size);
+            next_used = after(next_used, batch, size);
             left -= batch - 1;
             continue;
         }
-        if (!in_order && ae_unlikely(!come_back(ring, look, told.id))) {
+        if (!in_order && ae_unlikely(!reap(ring, next_used, used.id))) {
             ae_virtio_break(&queue->driver, &counters->receive_bad_descriptors);
             break;
         }
-        look = after(look, 1, size);
-        if (ae_virtio_take(&queue->driver, ring->slots[told.id], told.length, mergeable,
-                           checksum)) {
-            bytes += told.length - AE_VIRTIO_HEADER;
-            *taken++ = ring->slots[told.id];
+        next_used = after(next_used, 1, size);
+        if (ae_virtio_accept(&queue->driver, ring->slots[used.id], used.length, mergeable,
+                             checksum)) {
+            bytes += used.length - AE_VIRTIO_HEADER;
+            *received++ = ring->slots[used.id];
         }
     }
     ring->free = size - left;
-    ring->look = look;
-    if (taken != packets) {
-        counters->received_frames += (uint64_t)(taken - packets);
+    ring->next_used = next_used;
+    if (received != packets) {
+        counters->received_frames += (uint64_t)(received - packets);
         counters->received_bytes += bytes;
     }
-    return (uint16_t)(taken - packets);
+    return (uint16_t)(received - packets);
 }
 
 /* ---- Send ---- */
 
-/* In order: learns of used batches until `wanted` buffers are known to be used. */
-static void learn(struct queue *queue, uint32_t wanted)
+/* In order: until `wanted` buffers are known to be used, batch by batch. */
+static void poll_used(struct queue *queue, uint32_t wanted)
 {
     struct ring *ring = &queue->send;
 
-    while (ring->used < wanted && ring->used < in_flight(ring) && is_used(ring->desc, ring->look)) {
-        uint32_t length = batch_up_to(queue, ring, ring->look, used_here(ring->desc, ring->look).id,
-                                      in_flight(ring) - ring->used,
-                                      &queue->driver.base.counters->send_bad_descriptors);
+    while (ring->reapable < wanted && ring->reapable < in_flight(ring) &&
+           is_used(ring->desc, ring->next_used)) {
+        uint32_t length = batch_up_to(
+            queue, ring, ring->next_used, used_at(ring->desc, ring->next_used).id,
+            in_flight(ring) - ring->reapable, &queue->driver.base.counters->send_bad_descriptors);
 
         if (length == 0)
             return;
-        ring->used += length;
-        ring->look = after(ring->look, length, ring->size);
+        ring->reapable += length;
+        ring->next_used = after(ring->next_used, length, ring->size);
     }
 }
 
-/* Puts `count` sent packets back, the oldest on top: so the next ones got from the pool are those
- * of the slots that are filled next. */
-static inline void put_in_order(struct queue *queue, uint32_t count)
+/* Returns `count` sent packets to the pool, the oldest on top: so the next ones got from the pool
+ * are those of the slots that are filled next. */
+static inline void reclaim_in_order(struct queue *queue, uint32_t count)
 {
     struct ring *ring = &queue->send;
     struct ae_pool *pool = queue->driver.base.pool;
-    struct place done = {.index = ring->done};
+    struct place oldest = {.index = ring->oldest};
 
     for (uint32_t i = count; i-- > 0;)
-        ae_pool_return(pool, ring->slots[after(done, i, ring->size).index]);
-    ring->done = after(done, count, ring->size).index;
-    ring->used -= count;
+        ae_pool_return(pool, ring->slots[after(oldest, i, ring->size).index]);
+    ring->oldest = after(oldest, count, ring->size).index;
+    ring->reapable -= count;
     ring->free += count;
 }
 
-static void put_as_told(struct queue *queue, uint32_t wanted)
+static void reclaim_any_order(struct queue *queue, uint32_t wanted)
 {
     struct ring *ring = &queue->send;
     struct ae_packet *back[AE_VIRTIO_REFILL] AE_UNSET;
@@ -291,18 +291,18 @@ static void put_as_told(struct queue *queue, uint32_t wanted)
 
     for (; found == AE_VIRTIO_REFILL; wanted -= found) {
         for (found = 0; found < AE_VIRTIO_REFILL && found < wanted && in_flight(ring) &&
-                        is_used(ring->desc, ring->look);
+                        is_used(ring->desc, ring->next_used);
              found++) {
-            uint32_t id = used_here(ring->desc, ring->look).id;
+            uint32_t id = used_at(ring->desc, ring->next_used).id;
 
-            if (ae_unlikely(!come_back(ring, ring->look, id))) {
+            if (ae_unlikely(!reap(ring, ring->next_used, id))) {
                 ae_virtio_break(&queue->driver, &queue->driver.base.counters->send_bad_descriptors);
                 wanted = found;
                 break;
             }
             back[found] = ring->slots[id];
             ring->free++;
-            ring->look = after(ring->look, 1, ring->size);
+            ring->next_used = after(ring->next_used, 1, ring->size);
         }
         for (uint32_t i = found; i-- > 0;)
             ae_pool_return(queue->driver.base.pool, back[i]);
@@ -316,11 +316,11 @@ static void reclaim(struct queue *queue, uint32_t wanted, const bool in_order)
 
     wanted -= ring->free;
     if (!in_order) {
-        put_as_told(queue, wanted);
+        reclaim_any_order(queue, wanted);
         return;
     }
-    learn(queue, wanted);
-    put_in_order(queue, ring->used < wanted ? ring->used : wanted);
+    poll_used(queue, wanted);
+    reclaim_in_order(queue, ring->reapable < wanted ? ring->reapable : wanted);
 }
 
 static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue *base,
@@ -359,10 +359,10 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
 
         bytes += packet->length;
         place = before(place, view.size);
-        give(&view, place, step == 0, packet, ae_virtio_send_address(packet),
+        fill(&view, place, step == 0, packet, ae_virtio_send_address(packet),
              packet->length + AE_VIRTIO_HEADER, 0, in_order);
     }
-    given(ring, good);
+    advance(ring, good);
     counters->sent_frames += good;
     counters->sent_bytes += bytes;
     /* Ahead of the next burst, so that its packets come from the pool's top. */
@@ -371,7 +371,7 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
     return (uint16_t)good;
 }
 
-/* One burst function for each of what start-up may settle. */
+/* One burst function for each of what may be negotiated. */
 #include "port/virtio/instances.h"
 
 /* ---- The form ---- */
@@ -401,8 +401,8 @@ static void renew_ring(struct ring *ring)
         ring->order[place] = (uint16_t)place;
     /* 2.8.1: both wrap counters begin at 1. */
     ring->next = (struct place){0, VIRTQ_DESC_F_AVAIL};
-    ring->look = (struct place){0, WRAP};
-    ring->done = ring->used = 0;
+    ring->next_used = (struct place){0, WRAP};
+    ring->oldest = ring->reapable = 0;
 }
 
 static void renew(struct ae_virtio_driver *driver)
@@ -422,15 +422,14 @@ static void release(struct ae_virtio_driver *driver)
     release_ring(driver->base.pool, &queue->send, driver->in_order);
 }
 
-static uint16_t stand_in(struct queue *queue, const struct ring *ring, uint64_t *counter)
+static uint16_t used_end(struct queue *queue, const struct ring *ring, uint64_t *counter)
 {
-    struct place place = ring->look;
-    uint32_t left = in_flight(ring) - ring->used, length = 1;
+    struct place place = ring->next_used;
+    uint32_t left = in_flight(ring) - ring->reapable, length = 1;
 
     for (; left && is_used(ring->desc, place); left -= length) {
         if (queue->driver.in_order)
-            length =
-                batch_up_to(queue, ring, place, used_here(ring->desc, place).id, left, counter);
+            length = batch_up_to(queue, ring, place, used_at(ring->desc, place).id, left, counter);
         if (length == 0)
             return 0;
         place = after(place, length, ring->size);
@@ -438,13 +437,13 @@ static uint16_t stand_in(struct queue *queue, const struct ring *ring, uint64_t 
     return (uint16_t)(place.index | (place.flags ? 1u << 15 : 0));
 }
 
-static void stand(struct ae_virtio_driver *driver, uint16_t positions[2])
+static void find_positions(struct ae_virtio_driver *driver, uint16_t positions[2])
 {
     struct queue *queue = (struct queue *)driver;
     struct ae_queue_counters *counters = driver->base.counters;
 
-    positions[0] = stand_in(queue, &queue->receive, &counters->receive_bad_descriptors);
-    positions[1] = stand_in(queue, &queue->send, &counters->send_bad_descriptors);
+    positions[0] = used_end(queue, &queue->receive, &counters->receive_bad_descriptors);
+    positions[1] = used_end(queue, &queue->send, &counters->send_bad_descriptors);
 }
 
 static void free_rings(struct ae_virtio_driver *driver)
@@ -495,5 +494,5 @@ const struct ae_virtio_form ae_virtio_packed = {
     .free_rings = free_rings,
     .renew = renew,
     .release = release,
-    .stand = stand,
+    .find_positions = find_positions,
 };

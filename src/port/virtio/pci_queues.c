@@ -185,7 +185,7 @@ static int enable_control(struct ae_port_owner *owner, struct ae_error *err)
 {
     struct virtio_pci *virtio = ae_virtio_pci_of(owner);
     struct ae_virtio_control *control = &virtio->control;
-    uint64_t iova = owner->own_iova.value;
+    uint64_t iova = owner->owner_memory_iova.value;
     int most = select_queue(virtio, virtio->control_index, err), rc;
 
     if (most < 0)
@@ -194,7 +194,7 @@ static int enable_control(struct ae_port_owner *owner, struct ae_error *err)
     if (rc)
         return rc;
     *control = (struct ae_virtio_control){
-        .memory = ae_memory_base(owner->own),
+        .memory = ae_memory_base(owner->owner_memory),
         .iova = {iova},
         .packed = ae_virtio_pci_has(virtio, VIRTIO_F_RING_PACKED),
         .size = control_size(virtio, (uint16_t)most),

@@ -117,7 +117,7 @@ static uint64_t tend_announcement(struct ae_port_owner *owner, uint64_t now)
 
     if (!virtio->control.busy)
         return 0;
-    if (ae_virtio_control_look(&virtio->control, NULL) == -EAGAIN) {
+    if (ae_virtio_control_poll(&virtio->control, NULL) == -EAGAIN) {
         if (now < virtio->acknowledge_by)
             return now + ACKNOWLEDGE_NS;
         ae_virtio_control_give_up(&virtio->control);

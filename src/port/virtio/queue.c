@@ -181,14 +181,14 @@ bool ae_virtio_positions(struct ae_queue *queue, uint16_t positions[2])
     struct ae_virtio_driver *driver = (struct ae_virtio_driver *)queue;
 
     if (!driver->broken)
-        driver->form->stand(driver, positions);
+        driver->form->find_positions(driver, positions);
     return !driver->broken;
 }
 
 /* ---- Notifications ---- */
 
-void ae_virtio_notify(const struct ae_virtio_doorbell *doorbell, const uint16_t *suppression,
-                      uint16_t next_off, bool next_wrap)
+void ae_virtio_notify_now(const struct ae_virtio_doorbell *doorbell, const uint16_t *suppression,
+                          uint16_t next_off, bool next_wrap)
 {
     /* Pairs with the device's own: it asks for notifications, then looks at the ring once more. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -223,7 +223,7 @@ bool ae_virtio_wants_notification(const struct ae_virtio_ring *ring, bool packed
 
 /* ---- Frames out of the ordinary ---- */
 
-void ae_virtio_pieces(struct ae_virtio_driver *driver, uint16_t num_buffers)
+void ae_virtio_count_piece(struct ae_virtio_driver *driver, uint16_t num_buffers)
 {
     struct ae_queue_counters *counters = driver->base.counters;
 

@@ -9,15 +9,15 @@
  *
  * What the device writes is not believed: each word is read once and checked. What cannot be is
  * counted (receive_bad_descriptors, send_bad_descriptors); when the place of the next entry is lost
- * with it, the queue is broken: it takes and gives nothing more until it is reset.
+ * with it, the queue is broken: nothing goes in or out until it is reset.
  */
 
 #include <aether/port.h>
 
 #include "port/virtio/virtio.h"
 
-/* How the device is told of new buffers: by the flag if there is one, else by mmio or fd where the
- * device does not suppress it. The flag is the cheapest: the worker then never looks at
+/* How the device is notified of available buffers: by the flag if there is one, else by mmio or fd
+ * where the device does not suppress it. The flag is the cheapest: the worker then never looks at
  * suppression, which is on a line that the device writes. */
 struct ae_virtio_doorbell {
     volatile uint8_t *mmio; /* PCI: the queue's notify address; NULL: none */
@@ -91,7 +91,7 @@ void ae_virtio_reset(struct ae_queue *queue);
 bool ae_virtio_positions(struct ae_queue *queue, uint16_t positions[2]);
 
 /* For an owner who relays: after it exchanged the doorbell's flag for 0 and found it set, does the
- * device want to be told? Holds the barrier between the two. */
+ * device want to be notified? Holds the barrier between the two. */
 bool ae_virtio_wants_notification(const struct ae_virtio_ring *ring, bool packed);
 
 /* The device wrote something after which the ring cannot go on. */

@@ -4,11 +4,11 @@
  * The driver's half of a pair of split virtqueues (virtio 1.2, 2.7), polled.
  *
  * Places in the two rings run freely over 16 bits. A descriptor becomes free at the place of the
- * used ring where it came back, and is given again at the same place of the available ring one
+ * used ring where it came back, and is filled again at the same place of the available ring one
  * round later; so the available ring stays as it was while the device works in order, and only its
  * index is written. The same holds of descriptors: the pool is a stack, and packets are put on it
- * and taken off it such that a slot tends to get the packet that it had. A line that is not written
- * stays in both CPUs' caches.
+ * and taken off it such that a slot tends to get the packet that it had. A line that is not
+ * written stays in both CPUs' caches.
  */
 
 #include <errno.h>
@@ -23,12 +23,12 @@ struct ring {
     struct virtq_avail *avail;
     struct virtq_used *used;  /* the device's: each word of it is read once */
     struct ae_packet **slots; /* by descriptor: the packet that it has, or had last */
-    uint16_t *order;          /* by place: the descriptor that is given there */
+    uint16_t *order;          /* by place: the descriptor to fill there */
     bool *away;               /* by descriptor: with the device; not kept in order */
     uint16_t mask;
-    uint16_t next; /* place of the available ring to fill: what its idx says */
-    uint16_t done; /* place of the used ring to look at */
-    uint16_t seen; /* the used ring's idx, as last read */
+    uint16_t next;   /* place of the available ring to fill: what its idx says */
+    uint16_t reaped; /* place of the used ring to reap next */
+    uint16_t seen;   /* the used ring's idx, as last read */
     uint16_t batch;
     struct ae_virtio_doorbell doorbell;
     uint8_t *memory;
@@ -42,7 +42,7 @@ struct queue {
 
 static inline uint16_t in_flight(const struct ring *ring)
 {
-    return (uint16_t)(ring->next - ring->done);
+    return (uint16_t)(ring->next - ring->reaped);
 }
 
 static inline uint16_t space(const struct ring *ring)
@@ -50,13 +50,13 @@ static inline uint16_t space(const struct ring *ring)
     return (uint16_t)(ring->mask + 1 - in_flight(ring));
 }
 
-/* Reads how far the device came. Returns how many entries can be taken; none from a broken ring. */
-static inline uint16_t look(struct queue *queue, struct ring *ring, uint64_t *counter)
+/* Returns how many used entries there are to reap; none from a broken ring. */
+static inline uint16_t poll_used(struct queue *queue, struct ring *ring, uint64_t *counter)
 {
     /* Pairs with the device's release of idx: the entries before it are there, and so is what it
      * wrote into their buffers. */
     uint16_t seen = __atomic_load_n(&ring->used->idx, __ATOMIC_ACQUIRE);
-    uint16_t ready = (uint16_t)(seen - ring->done);
+    uint16_t ready = (uint16_t)(seen - ring->reaped);
 
     ae_dma_read_barrier();
     if (ae_unlikely(ready > in_flight(ring)))
@@ -70,11 +70,11 @@ static inline void publish(struct ring *ring)
     ae_dma_write_barrier();
     /* Pairs with the device's acquire of idx: descriptors and ring entries are there before it. */
     __atomic_store_n(&ring->avail->idx, ring->next, __ATOMIC_RELEASE);
-    ae_virtio_tell(&ring->doorbell, &ring->used->flags, ring->next, false);
+    ae_virtio_notify(&ring->doorbell, &ring->used->flags, ring->next, false);
 }
 
-/* The descriptor to give at this place; the entry that says so is written where it is another. */
-static inline uint32_t give(struct ring *ring, uint32_t place, const bool in_order)
+/* The free descriptor to fill at this place, entered in the available ring where it is another. */
+static inline uint32_t enter(struct ring *ring, uint32_t place, const bool in_order)
 {
     uint16_t id;
 
@@ -97,8 +97,8 @@ static inline struct virtq_used_elem used_at(const struct ring *ring, uint32_t p
     return (struct virtq_used_elem){.id = (uint32_t)word, .len = (uint32_t)(word >> 32)};
 }
 
-/* Takes back the descriptor that the device says it is done with; false: it never had it. */
-static inline bool come_back(struct ring *ring, uint32_t place, uint32_t id)
+/* The descriptor that the device says it used is free again; false: it never had it. */
+static inline bool reap(struct ring *ring, uint32_t place, uint32_t id)
 {
     if (ae_unlikely(id > ring->mask || !ring->away[id]))
         return false;
@@ -109,8 +109,8 @@ static inline bool come_back(struct ring *ring, uint32_t place, uint32_t id)
 
 /* ---- Receive ---- */
 
-/* Gives every free descriptor a packet, as far as there are any: what the caller put last to what
- * was received last. */
+/* Every free descriptor gets a packet, as far as there are any: what the caller put last goes to
+ * what was received last. */
 static inline __attribute__((always_inline)) void refill(struct queue *queue, const bool in_order)
 {
     struct ring *ring = &queue->receive;
@@ -123,7 +123,7 @@ static inline __attribute__((always_inline)) void refill(struct queue *queue, co
     if (count == 0)
         return;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t id = give(ring, (next + i) & mask, in_order);
+        uint32_t id = enter(ring, (next + i) & mask, in_order);
 
         if (slots[id] != packets[i]) {
             slots[id] = packets[i];
@@ -157,64 +157,65 @@ static inline __attribute__((always_inline)) uint16_t receive_burst(
     struct queue *queue = (struct queue *)base;
     struct ring *ring = &queue->receive;
     struct ae_queue_counters *counters = base->counters;
-    uint32_t ready, done, first, mask = ring->mask;
-    struct ae_packet **slots = ring->slots, **taken = packets;
+    uint32_t ready, reaped, first, mask = ring->mask;
+    struct ae_packet **slots = ring->slots, **received = packets;
     uint64_t bytes = 0;
 
     if (space(ring) >= ring->batch)
         refill(queue, in_order);
-    first = ring->done;
+    first = ring->reaped;
     ready = (uint16_t)(ring->seen - first);
     if (ready == 0)
-        ready = look(queue, ring, &counters->receive_bad_descriptors);
+        ready = poll_used(queue, ring, &counters->receive_bad_descriptors);
     if (ready > count)
         ready = count;
     if (ready == 0)
         return 0;
-    for (done = 0; done < ready; done++) {
-        uint32_t place = (first + done) & mask;
+    for (reaped = 0; reaped < ready; reaped++) {
+        uint32_t place = (first + reaped) & mask;
         struct virtq_used_elem elem = used_at(ring, place);
 
         if (in_order && ae_unlikely(elem.id != place)) {
             uint32_t batch =
-                drop_batch(queue, place, elem.id, (uint16_t)(ring->seen - first - done));
+                drop_batch(queue, place, elem.id, (uint16_t)(ring->seen - first - reaped));
 
             if (batch == 0)
                 break;
-            done += batch - 1; /* beyond what was asked for, perhaps: then the loop ends */
+            reaped += batch - 1; /* beyond what was asked for, perhaps: then the loop ends */
             continue;
         }
-        if (!in_order && ae_unlikely(!come_back(ring, place, elem.id))) {
+        if (!in_order && ae_unlikely(!reap(ring, place, elem.id))) {
             ae_virtio_break(&queue->driver, &counters->receive_bad_descriptors);
             break;
         }
-        if (ae_virtio_take(&queue->driver, slots[elem.id], elem.len, mergeable, checksum)) {
+        if (ae_virtio_accept(&queue->driver, slots[elem.id], elem.len, mergeable, checksum)) {
             bytes += elem.len - AE_VIRTIO_HEADER;
-            *taken++ = slots[elem.id];
+            *received++ = slots[elem.id];
         }
     }
-    ring->done = (uint16_t)(first + done);
-    counters->received_frames += (uint64_t)(taken - packets);
+    ring->reaped = (uint16_t)(first + reaped);
+    counters->received_frames += (uint64_t)(received - packets);
     counters->received_bytes += bytes;
-    return (uint16_t)(taken - packets);
+    return (uint16_t)(received - packets);
 }
 
 /* ---- Send ---- */
 
-/* Puts `count` sent packets back, the oldest on top: so the next ones got from the pool are those
- * of the slots that are filled next. In order, where the index says it all, no entry is read. */
-static inline void put_in_order(struct queue *queue, uint32_t count)
+/* Returns `count` sent packets to the pool, the oldest on top: so the next ones got from the pool
+ * are those of the slots that are filled next. In order, where the index says it all, no entry is
+ * read. */
+static inline void reclaim_in_order(struct queue *queue, uint32_t count)
 {
     struct ring *ring = &queue->send;
     struct ae_pool *pool = queue->driver.base.pool;
-    uint32_t done = ring->done, mask = ring->mask;
+    uint32_t reaped = ring->reaped, mask = ring->mask;
 
     for (uint32_t i = count; i-- > 0;)
-        ae_pool_return(pool, ring->slots[(done + i) & mask]);
-    ring->done = (uint16_t)(done + count);
+        ae_pool_return(pool, ring->slots[(reaped + i) & mask]);
+    ring->reaped = (uint16_t)(reaped + count);
 }
 
-static void put_as_told(struct queue *queue, uint32_t count)
+static void reclaim_any_order(struct queue *queue, uint32_t count)
 {
     struct ring *ring = &queue->send;
     struct ae_packet *back[AE_VIRTIO_REFILL] AE_UNSET;
@@ -222,15 +223,15 @@ static void put_as_told(struct queue *queue, uint32_t count)
 
     for (; found == AE_VIRTIO_REFILL; count -= found) {
         for (found = 0; found < AE_VIRTIO_REFILL && found < count; found++) {
-            uint32_t place = ring->done & ring->mask, id = used_at(ring, place).id;
+            uint32_t place = ring->reaped & ring->mask, id = used_at(ring, place).id;
 
-            if (ae_unlikely(!come_back(ring, place, id))) {
+            if (ae_unlikely(!reap(ring, place, id))) {
                 ae_virtio_break(&queue->driver, &queue->driver.base.counters->send_bad_descriptors);
                 count = found;
                 break;
             }
             back[found] = ring->slots[id];
-            ring->done++;
+            ring->reaped++;
         }
         for (uint32_t i = found; i-- > 0;)
             ae_pool_return(queue->driver.base.pool, back[i]);
@@ -241,17 +242,17 @@ static void put_as_told(struct queue *queue, uint32_t count)
 static void reclaim(struct queue *queue, uint32_t wanted, const bool in_order)
 {
     struct ring *ring = &queue->send;
-    uint32_t ready = (uint16_t)(ring->seen - ring->done);
+    uint32_t ready = (uint16_t)(ring->seen - ring->reaped);
 
     wanted -= space(ring);
     if (ready < wanted)
-        ready = look(queue, ring, &queue->driver.base.counters->send_bad_descriptors);
+        ready = poll_used(queue, ring, &queue->driver.base.counters->send_bad_descriptors);
     if (ready > wanted)
         ready = wanted;
     if (in_order)
-        put_in_order(queue, ready);
+        reclaim_in_order(queue, ready);
     else
-        put_as_told(queue, ready);
+        reclaim_any_order(queue, ready);
 }
 
 /* The descriptor of this slot gets the frame; what is there already is left alone. */
@@ -294,7 +295,7 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
             counters->send_bad++;
             break;
         }
-        fill(ring, give(ring, (next + sent) & mask, in_order), packet);
+        fill(ring, enter(ring, (next + sent) & mask, in_order), packet);
         bytes += packet->length;
     }
     if (sent == room)
@@ -311,7 +312,7 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
     return (uint16_t)sent;
 }
 
-/* One burst function for each of what start-up may settle. */
+/* One burst function for each of what may be negotiated. */
 #include "port/virtio/instances.h"
 
 /* ---- The form ---- */
@@ -319,7 +320,7 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
 /* In order, what is away are the slots between the two places; else `away` says it. */
 static void release_ring(struct ae_pool *pool, struct ring *ring, bool in_order)
 {
-    for (uint16_t place = ring->done; in_order && place != ring->next; place++)
+    for (uint16_t place = ring->reaped; in_order && place != ring->next; place++)
         ae_pool_return(pool, ring->slots[place & ring->mask]);
     for (uint32_t id = 0; id <= ring->mask; id++) {
         if (ring->away[id])
@@ -327,7 +328,7 @@ static void release_ring(struct ae_pool *pool, struct ring *ring, bool in_order)
         ring->away[id] = false;
         ring->slots[id] = NULL;
     }
-    ring->next = ring->done = ring->seen = 0;
+    ring->next = ring->reaped = ring->seen = 0;
 }
 
 static void renew_ring(struct ring *ring, uint16_t flags, uint32_t length)
@@ -359,13 +360,13 @@ static void release(struct ae_virtio_driver *driver)
     release_ring(driver->base.pool, &queue->send, driver->in_order);
 }
 
-static void stand(struct ae_virtio_driver *driver, uint16_t positions[2])
+static void find_positions(struct ae_virtio_driver *driver, uint16_t positions[2])
 {
     struct queue *queue = (struct queue *)driver;
     struct ae_queue_counters *counters = driver->base.counters;
 
-    look(queue, &queue->receive, &counters->receive_bad_descriptors);
-    look(queue, &queue->send, &counters->send_bad_descriptors);
+    poll_used(queue, &queue->receive, &counters->receive_bad_descriptors);
+    poll_used(queue, &queue->send, &counters->send_bad_descriptors);
     positions[0] = queue->receive.seen;
     positions[1] = queue->send.seen;
 }
@@ -420,5 +421,5 @@ const struct ae_virtio_form ae_virtio_split = {
     .free_rings = free_rings,
     .renew = renew,
     .release = release,
-    .stand = stand,
+    .find_positions = find_positions,
 };
