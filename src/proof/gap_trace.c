@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "proof/gap_trace.h"
+
+/* The instance: made, asked whether it is still as it was made, and removed. */
+
+#include "proof/gap_trace_instance.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <aether/clock.h>
 
 #include "base/error.h"
 #include "base/root.h"
@@ -20,34 +20,7 @@
 
 #define INSTANCE "aether-noise-"
 
-/*
- * What may take a CPU away from a program. A directory stands for all of its *_entry events. Of
- * most the kernel keeps a count as well: `sees` is what nothing else does.
- */
-static const struct {
-    const char *event;
-    unsigned sees; /* enum ae_gap_trace_sight */
-} wanted[] = {
-#if defined(__x86_64__)
-    {"irq_vectors", 0},
-#else
-    {"ipi/ipi_entry", 0},
-#endif
-    {"irq/irq_handler_entry", 0},
-    {"irq/softirq_entry", 0},
-    {"sched/sched_switch", AE_GAP_TRACE_SWITCHES},
-    {"exceptions/page_fault_user", 0},
-    {"exceptions/page_fault_kernel", 0},
-    {"raw_syscalls/sys_enter", AE_GAP_TRACE_SYSCALLS},
-    {"signal/signal_deliver", AE_GAP_TRACE_SIGNALS},
-    {"timer/tick_stop", 0},
-    {"timer/hrtimer_expire_entry", 0},
-    {"timer/timer_expire_entry", 0},
-    {"workqueue/workqueue_execute_start", 0},
-    {"nmi/nmi_handler", 0},
-};
-
-/* The best first: one that is the counter itself, then one that is converted, by clock_ticks. */
+/* The best first: one that is the counter itself, then one that is converted when it is read. */
 static const struct {
     const char *name;
     bool in_seconds;
@@ -99,117 +72,6 @@ static int find_tracefs(struct ae_gap_trace *trace, char tracefs[48], struct ae_
         mount_points[0], mount_points[0]);
 }
 
-static int write_file(const struct ae_gap_trace *trace, const char *name, const char *text)
-{
-    char path[sizeof(trace->path) + 192];
-
-    snprintf(path, sizeof(path), "%s/%s", trace->path, name);
-    return ae_root_write(path, text);
-}
-
-static ssize_t read_file(const struct ae_gap_trace *trace, const char *name, char *text,
-                         size_t size)
-{
-    char path[sizeof(trace->path) + 192];
-
-    snprintf(path, sizeof(path), "%s/%s", trace->path, name);
-    return ae_root_read(path, text, size);
-}
-
-/* ---- Tracepoints ---- */
-
-/* Called with a tracepoint's directory below events/. 0: it is, or was, as it should be. */
-typedef int (*each_event)(const struct ae_gap_trace *trace, const char *event);
-
-static int enable(const struct ae_gap_trace *trace, const char *event)
-{
-    char name[160];
-
-    snprintf(name, sizeof(name), "events/%s/enable", event);
-    return write_file(trace, name, "1");
-}
-
-/* Does a file that keeps events from us name any, however many? One that is not there keeps
- * none. */
-static bool restricts(const struct ae_gap_trace *trace, const char *name, const char *none)
-{
-    char text[64];
-    ssize_t length = read_file(trace, name, text, sizeof(text));
-
-    return length != -ENOENT && (length < 0 || (length > 0 && strcmp(text, none) != 0));
-}
-
-/* On, and without a filter. */
-static int is_enabled(const struct ae_gap_trace *trace, const char *event)
-{
-    char name[160], text[64];
-    ssize_t length;
-
-    snprintf(name, sizeof(name), "events/%s/filter", event);
-    if (restricts(trace, name, "none"))
-        return -ESTALE;
-    snprintf(name, sizeof(name), "events/%s/enable", event);
-    length = read_file(trace, name, text, sizeof(text));
-    return length > 0 && text[0] == '1' ? 0 : -ESTALE;
-}
-
-struct walk {
-    const struct ae_gap_trace *trace;
-    const char *directory;
-    each_event each;
-    unsigned count; /* of those that said 0 */
-};
-
-static int walk_entry(const char *name, void *context)
-{
-    struct walk *walk = context;
-    size_t length = strlen(name);
-    char event[96];
-
-    if (length > 6 && strcmp(name + length - 6, "_entry") == 0) {
-        snprintf(event, sizeof(event), "%s/%s", walk->directory, name);
-        walk->count += walk->each(walk->trace, event) == 0;
-    }
-    return 0;
-}
-
-/* How many of the tracepoints that wanted[i] means are as `each` wants them. */
-static unsigned walk_wanted(const struct ae_gap_trace *trace, size_t i, each_event each)
-{
-    struct walk walk = {trace, wanted[i].event, each, 0};
-    char path[sizeof(trace->path) + 64];
-
-    if (strchr(wanted[i].event, '/'))
-        return each(trace, wanted[i].event) == 0;
-    snprintf(path, sizeof(path), "%s/events/%s", trace->path, wanted[i].event);
-    ae_root_list(path, walk_entry, &walk);
-    return walk.count;
-}
-
-static void enable_wanted(struct ae_gap_trace *trace)
-{
-    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-        unsigned count = walk_wanted(trace, i, enable);
-        size_t used = strlen(trace->missing);
-
-        trace->events += count;
-        if (count)
-            trace->sees |= wanted[i].sees;
-        else
-            snprintf(trace->missing + used, sizeof(trace->missing) - used, "%s%s", used ? ", " : "",
-                     wanted[i].event);
-    }
-}
-
-static unsigned count_enabled(const struct ae_gap_trace *trace)
-{
-    unsigned count = 0;
-
-    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-        count += walk_wanted(trace, i, is_enabled);
-    return count;
-}
-
 /* ---- Setting up ---- */
 
 static int set_cpus(const struct ae_gap_trace *trace)
@@ -217,7 +79,7 @@ static int set_cpus(const struct ae_gap_trace *trace)
     char text[AE_CPUS_MAX / 32 * 9 + 1];
     int length = ae_cpus_format_mask(&trace->cpus, 1, text, sizeof(text));
 
-    return length < 0 ? length : write_file(trace, "tracing_cpumask", text);
+    return length < 0 ? length : ae_gap_trace_put(trace, "tracing_cpumask", text);
 }
 
 /* Is a word of the list "[local] global mono"? The chosen one is in brackets. */
@@ -239,14 +101,15 @@ static bool lists(const char *list, const char *word, bool chosen)
 static int set_clock(struct ae_gap_trace *trace, struct ae_error *err)
 {
     char list[256] = "";
-    ssize_t length = read_file(trace, "trace_clock", list, sizeof(list));
+    ssize_t length = ae_gap_trace_get(trace, "trace_clock", list, sizeof(list));
     int rc = length < 0 ? (int)length : -EOPNOTSUPP;
 
     for (unsigned i = 0; length >= 0 && i < sizeof(clocks) / sizeof(clocks[0]); i++) {
         if (*list && !lists(list, clocks[i].name, false))
             continue;
-        rc = write_file(trace, "trace_clock", clocks[i].name);
-        trace->clock = i;
+        rc = ae_gap_trace_put(trace, "trace_clock", clocks[i].name);
+        trace->clock = clocks[i].name;
+        trace->in_seconds = clocks[i].in_seconds;
         if (!rc)
             break;
     }
@@ -322,7 +185,7 @@ static int make_instance(struct ae_gap_trace *trace, const char *instances, stru
 static int configure(struct ae_gap_trace *trace, unsigned kilobytes, struct ae_error *err)
 {
     char size[16];
-    int rc = write_file(trace, "tracing_on", "0");
+    int rc = ae_gap_trace_put(trace, "tracing_on", "0");
 
     snprintf(size, sizeof(size), "%u", kilobytes);
     if (!rc) {
@@ -332,11 +195,11 @@ static int configure(struct ae_gap_trace *trace, unsigned kilobytes, struct ae_e
         rc = set_cpus(trace);
     }
     if (!rc)
-        rc = write_file(trace, "buffer_size_kb", size);
+        rc = ae_gap_trace_put(trace, "buffer_size_kb", size);
     if (rc)
         return ae_error_set(err, rc, "tracing: setting up %s with %u KiB per CPU: %s", trace->path,
                             kilobytes, strerror(-rc));
-    enable_wanted(trace);
+    ae_gap_trace_enable(trace);
     if (trace->events == 0)
         return ae_error_set(err, -EOPNOTSUPP,
                             "tracing: none of the tracepoints wanted could be switched on in %s",
@@ -367,7 +230,7 @@ int ae_gap_trace_open(struct ae_gap_trace *trace, const struct ae_cpus *cpus, un
 
 int ae_gap_trace_switch(const struct ae_gap_trace *trace, int on, struct ae_error *err)
 {
-    int rc = write_file(trace, "tracing_on", on ? "1" : "0");
+    int rc = ae_gap_trace_put(trace, "tracing_on", on ? "1" : "0");
 
     if (rc)
         return ae_error_set(err, rc, "tracing: switching %s %s: %s", trace->path, on ? "on" : "off",
@@ -394,21 +257,21 @@ static const char *find_change(const struct ae_gap_trace *trace, char detail[128
     detail[0] = '\0';
     if (!is_ours(trace))
         return "the instance is gone, or is another";
-    if (read_file(trace, "tracing_on", text, sizeof(text)) < 0 || strcmp(text, "1") != 0)
+    if (ae_gap_trace_get(trace, "tracing_on", text, sizeof(text)) < 0 || strcmp(text, "1") != 0)
         return "it was switched off";
-    if (read_file(trace, "tracing_cpumask", text, sizeof(text)) < 0 ||
+    if (ae_gap_trace_get(trace, "tracing_cpumask", text, sizeof(text)) < 0 ||
         ae_cpus_parse_mask(&cpus, text) || !ae_cpus_equal(&cpus, &trace->cpus)) {
         snprintf(detail, 128, " (%.100s)", text);
         return "it was aimed at other CPUs";
     }
-    if (read_file(trace, "trace_clock", text, sizeof(text)) < 0 ||
-        !lists(text, clocks[trace->clock].name, true))
+    if (ae_gap_trace_get(trace, "trace_clock", text, sizeof(text)) < 0 ||
+        !lists(text, trace->clock, true))
         return "it was given another clock";
-    if (restricts(trace, "set_event_pid", "no pid"))
+    if (ae_gap_trace_restricts(trace, "set_event_pid", "no pid"))
         return "it was narrowed to some processes";
-    if (restricts(trace, "set_event_notrace_pid", "no pid"))
+    if (ae_gap_trace_restricts(trace, "set_event_notrace_pid", "no pid"))
         return "some processes were left out of it";
-    enabled = count_enabled(trace);
+    enabled = ae_gap_trace_enabled(trace);
     snprintf(detail, 128, " (%u of %u are on)", enabled, trace->events);
     return enabled == trace->events ? NULL : "tracepoints of it were switched off, or filtered";
 }
@@ -423,122 +286,13 @@ int ae_gap_trace_check(const struct ae_gap_trace *trace, struct ae_error *err)
                   : 0;
 }
 
-/* ---- Reading ---- */
-
-/* What the ring buffer says of itself. */
-struct stats {
-    uint64_t entries;  /* in it */
-    uint64_t overrun;  /* the oldest, overwritten */
-    uint64_t dropped;  /* any, and nobody knows when */
-    uint64_t consumed; /* read by somebody, who so took them away */
-};
-
-static uint64_t row(const char *text, const char *name)
-{
-    const char *at = strstr(text, name);
-
-    return at ? strtoull(at + strlen(name), NULL, 10) : 0;
-}
-
-static int read_stats(const struct ae_gap_trace *trace, unsigned cpu, struct stats *stats)
-{
-    char name[64], text[1024] = "\n"; /* so that each row follows an end of line */
-    ssize_t length;
-
-    snprintf(name, sizeof(name), "per_cpu/cpu%u/stats", cpu);
-    length = read_file(trace, name, text + 1, sizeof(text) - 1);
-    if (length < 0)
-        return (int)length;
-    stats->entries = row(text, "\nentries: ");
-    stats->overrun = row(text, "\noverrun: ");
-    stats->dropped = row(text, "\ndropped events: ") + row(text, "\ncommit overrun: ");
-    stats->consumed = row(text, "\nread events: ");
-    return 0;
-}
-
-int ae_gap_trace_written(const struct ae_gap_trace *trace, unsigned cpu, uint64_t *events)
-{
-    struct stats stats;
-    int rc = read_stats(trace, cpu, &stats);
-
-    if (!rc)
-        *events = stats.entries + stats.overrun + stats.consumed;
-    return rc;
-}
-
-/* The counter's reading at a time of a clock in ns, between two moments at which both were read. */
-static uint64_t clock_ticks(uint64_t ns, const struct ae_clock_pair *from,
-                            const struct ae_clock_pair *to)
-{
-    __int128 passed = (__int128)ns - from->ns, span = (__int128)to->ns - from->ns;
-    __int128 ticks = from->ticks + (span > 0 ? passed * (to->ticks - from->ticks) / span : 0);
-
-    return ticks < 0 ? 0 : ticks > UINT64_MAX ? UINT64_MAX : (uint64_t)ticks;
-}
-
-/* Puts times in nanoseconds onto the counter. Such a clock is printed to the microsecond, cut. */
-static void convert(const struct ae_gap_trace *trace, struct ae_attribution_event *events,
-                    struct ae_gap_trace_cpu *out)
-{
-    const struct ae_clock_pair now = ae_clock_pair_read();
-
-    for (size_t i = 0; i < out->trace.count; i++)
-        events[i].ticks = clock_ticks(events[i].ticks, &trace->opened, &now);
-    out->blur = trace->opened.width + now.width + ae_clock_from_ns(2000);
-}
-
-int ae_gap_trace_read(const struct ae_gap_trace *trace, unsigned cpu, struct ae_gap_trace_cpu *out,
-                      struct ae_error *err)
-{
-    struct ae_attribution_event *events;
-    struct stats stats;
-    char path[sizeof(trace->path) + 64];
-    int rc;
-
-    memset(out, 0, sizeof(*out));
-    snprintf(path, sizeof(path), "%s/per_cpu/cpu%u/trace", trace->path, cpu);
-    rc = read_stats(trace, cpu, &stats);
-    if (!rc) {
-        ssize_t length = ae_root_read_all(path, &out->text);
-
-        rc = length < 0 ? (int)length : 0;
-    }
-    if (!rc)
-        rc = ae_gap_trace_parse_cpu(out->text, cpu, clocks[trace->clock].in_seconds, &events,
-                                    &out->trace.count, &out->strange);
-    if (rc) {
-        ae_gap_trace_cpu_free(out);
-        return ae_error_set(err, rc, "tracing: reading %s: %s", path, strerror(-rc));
-    }
-    out->trace.events = events;
-    if (clocks[trace->clock].in_seconds)
-        convert(trace, events, out);
-    out->lost = stats.overrun + stats.dropped + stats.consumed;
-    /* The ring overwrites its oldest events, so a record that lost only those is whole from its
-     * first. */
-    out->trace.from = out->lost == 0 ? 0 : out->trace.count ? events[0].ticks : UINT64_MAX;
-    out->trace.to = out->lost && out->trace.count == 0 ? 0 : UINT64_MAX;
-    if (stats.dropped || stats.consumed || out->strange) {
-        out->trace.from = UINT64_MAX;
-        out->trace.to = 0;
-    }
-    return 0;
-}
-
-void ae_gap_trace_cpu_free(struct ae_gap_trace_cpu *cpu)
-{
-    free((void *)(uintptr_t)cpu->trace.events);
-    free(cpu->text);
-    memset(cpu, 0, sizeof(*cpu));
-}
-
 void ae_gap_trace_close(struct ae_gap_trace *trace)
 {
     char full[PATH_MAX];
 
     /* An instance is removed as a directory; the files in it are not there to be unlinked. */
     if (trace->path[0] && is_ours(trace) && ae_root_path(full, sizeof(full), trace->path) == 0) {
-        write_file(trace, "tracing_on", "0");
+        ae_gap_trace_put(trace, "tracing_on", "0");
         rmdir(full);
     }
     if (trace->mount >= 0)

@@ -13,6 +13,7 @@
  * an event lies between the two in proportion; the trace's blur says how exactly.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -40,7 +41,8 @@ struct ae_gap_trace {
     struct ae_cpus cpus;
     dev_t device;
     ino_t inode;
-    unsigned clock;
+    const char *clock;
+    bool in_seconds; /* it counts time, not ticks */
     struct ae_clock_pair opened;
     int mount; /* of a tracefs that is mounted nowhere; -1: there is one */
 };
