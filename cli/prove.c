@@ -7,9 +7,9 @@
 
 #include <aether/worker.h>
 
-#include "base/text.h"
 #include "cli.h"
 #include "json.h"
+#include "proof/certificate/certificate.h"
 #include "prove.h"
 
 enum {
@@ -124,7 +124,7 @@ static error_t parse_demand(int key, char *value, struct cli_prove *prove, struc
         return 0;
     case KEY_NONCE:
         prove->demand.nonce = value;
-        if (!*value || strlen(value) > AE_CERTIFICATE_NONCE || strcmp(AE_TEXT(value), value) != 0)
+        if (!ae_certificate_is_nonce(value))
             argp_error(state, "--nonce: 1 to %d bytes of plain text are needed",
                        AE_CERTIFICATE_NONCE);
         return 0;

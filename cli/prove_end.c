@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -9,6 +8,7 @@
 #include "base/text.h"
 #include "cli.h"
 #include "json.h"
+#include "proof/certificate/certificate.h"
 #include "prove.h"
 
 /* ---- Against a baseline ---- */
@@ -16,7 +16,6 @@
 static void print_change(enum ae_certificate_change change, const char *text, void *context)
 {
     static const char *const words[] = {"changed", "better", "WORSE"};
-
     char shown[1024];
 
     fprintf(context, "  %-8s %s\n", words[change], ae_text_shown(shown, sizeof(shown), text));
@@ -94,15 +93,10 @@ static int store(const struct cli_prove *prove, struct ae_certificate *certifica
 
 static void print(const struct cli_prove *prove, const struct ae_certificate *certificate)
 {
-    char *text;
-
-    if (!prove->launch.json) {
+    if (prove->launch.json)
+        cli_json_print(json_copy(certificate->all), JSON_INDENT(2));
+    else
         ae_certificate_print(certificate, stdout);
-        return;
-    }
-    text = ae_certificate_json(certificate);
-    cli_json_print(text ? json_loads(text, 0, NULL) : json_object(), JSON_INDENT(2));
-    free(text);
 }
 
 int cli_prove_end(const struct cli_prove *prove, struct ae_certificate *certificate)
@@ -134,9 +128,7 @@ int cli_prove_show(const struct cli_prove *prove)
 
 static const char *verdict_of(const struct ae_certificate *certificate)
 {
-    static const char *const words[] = {"quiet", "disturbed", "incomplete"};
-
-    return words[ae_certificate_verdict(certificate)];
+    return ae_proof_verdict_name(ae_certificate_verdict(certificate));
 }
 
 static void print_subject_json(const char *file, const struct ae_certificate *certificate,

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <aether/clock.h>
 #include <aether/worker.h>
 
 #include "cli.h"
 #include "gap_json.h"
+#include "proof/certificate/certificate.h"
 #include "prove.h"
 
 static void note_gap(struct ae_gap_record *record, uint64_t ticks)
@@ -66,12 +65,8 @@ int cli_prove_gap_worker(const struct cli_prove *prove)
 
 static void add_not_measured(struct ae_certificate *certificate, const char *why)
 {
-    json_t *gaps = json_pack("{s:b, s:s}", "measured", 0, "why", why);
-    char *text = json_dumps(gaps, 0);
-
-    ae_certificate_add(certificate, "gaps", text);
-    free(text);
-    json_decref(gaps);
+    ae_certificate_add_value(certificate, "gaps",
+                             json_pack("{s:b, s:s}", "measured", 0, "why", why));
 }
 
 void cli_prove_gaps_before(const struct cli_prove *prove, struct ae_certificate *certificate)
@@ -81,8 +76,6 @@ void cli_prove_gaps_before(const struct cli_prove *prove, struct ae_certificate 
                                      .capacity = 1};
     struct ae_gap_run run = {0};
     struct ae_error err;
-    json_t *gaps;
-    char *text;
 
     if (!prove->gap_seconds) {
         add_not_measured(certificate, "not asked for (--gaps)");
@@ -99,11 +92,9 @@ void cli_prove_gaps_before(const struct cli_prove *prove, struct ae_certificate 
         ae_gap_run_free(&run);
         return;
     }
-    gaps = cli_gap_certificate(&run.records[0], options.threshold_ns,
-                               "by a loop on the CPU before the worker ran, not while it did");
-    text = json_dumps(gaps, 0);
-    ae_certificate_add(certificate, "gaps", text);
-    free(text);
-    json_decref(gaps);
+    ae_certificate_add_value(
+        certificate, "gaps",
+        cli_gap_certificate(&run.records[0], options.threshold_ns,
+                            "by a loop on the CPU before the worker ran, not while it did"));
     ae_gap_run_free(&run);
 }

@@ -15,6 +15,7 @@
 #include "base/cpus.h"
 #include "base/error.h"
 #include "cli.h"
+#include "proof/certificate/certificate.h"
 #include "proof/task.h"
 #include "prove.h"
 
@@ -34,14 +35,10 @@ unsigned cli_prove_window_ms(unsigned seconds)
 static void add_command(struct ae_certificate *certificate, const struct cli_prove *prove,
                         const char *way)
 {
-    json_t *command = json_pack("{s:s, s:s}", "aether", AE_VERSION, "way", way);
-    char *text = json_dumps(command, 0);
-
-    ae_certificate_add(certificate, "command", text);
+    ae_certificate_add_value(certificate, "command",
+                             json_pack("{s:s, s:s}", "aether", AE_VERSION, "way", way));
     if (prove->demand.nonce)
         ae_certificate_add_nonce(certificate, prove->demand.nonce);
-    free(text);
-    json_decref(command);
 }
 
 /* ---- A worker of our own ---- */
@@ -61,15 +58,6 @@ static void on_quiet(void *context, pid_t pid)
     if (ae_certificate_watch(own->certificate, pid, cli_prove_window_ms(own->prove->launch.seconds),
                              &err))
         fprintf(stderr, "aether prove: %s\n", err.text);
-}
-
-static void add_json(struct ae_certificate *certificate, const char *name, const json_t *value)
-{
-    char *text = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
-
-    if (text)
-        ae_certificate_add(certificate, name, text);
-    free(text);
 }
 
 /* Less than was asked for by name is incomplete; less than is usual is said. */
@@ -96,11 +84,12 @@ static int on_done(void *context, const struct ae_proof *proof, json_t *ports, j
                         "nothing to certify\n");
         return CLI_FAILED;
     }
-    add_json(own->certificate, own->prove->program ? "worker_output" : "gaps", output);
+    ae_certificate_add_value(own->certificate, own->prove->program ? "worker_output" : "gaps",
+                             json_incref(output));
     if (own->prove->launch.calls)
-        add_json(own->certificate, "system_calls", calls);
+        ae_certificate_add_value(own->certificate, "system_calls", json_incref(calls));
     if (json_array_size(ports))
-        add_json(own->certificate, "ports", ports);
+        ae_certificate_add_value(own->certificate, "ports", json_incref(ports));
     say_if_short(own, proof);
     ae_certificate_finish(own->certificate, proof);
     return cli_prove_end(own->prove, own->certificate);

@@ -2,15 +2,15 @@
 
 /* Tells a proof, to a person and as JSON. */
 
-#include "proof/proof_record.h"
+#include "proof/proof_tell.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
 #include "proof/explain.h"
+#include "proof/proof_record.h"
 
 static double seconds(const struct ae_proof *proof)
 {
@@ -94,11 +94,10 @@ static json_t *rows_json(const struct ae_proof *proof)
     return rows;
 }
 
-char *ae_proof_json(const struct ae_proof *proof)
+json_t *ae_proof_object(const struct ae_proof *proof)
 {
-    json_t *causes = json_array(), *missing = json_array(), *remarks = json_array(), *all;
+    json_t *causes = json_array(), *missing = json_array(), *remarks = json_array();
     struct utsname machine;
-    char *text;
 
     uname(&machine);
     for (unsigned i = 0; i < proof->cause_count; i++)
@@ -108,12 +107,18 @@ char *ae_proof_json(const struct ae_proof *proof)
         json_array_append_new(missing, json_string(proof->missing[i]));
     for (unsigned i = 0; i < proof->remark_count; i++)
         json_array_append_new(remarks, json_string(proof->remarks[i]));
-    all = json_pack("{s:i, s:s, s:s, s:s, s:i, s:i, s:f, s:o, s:o, s:o, s:o}", "schema", 1,
-                    "verdict", ae_proof_verdict_name(proof->verdict), "host", machine.nodename,
-                    "kernel", machine.release, "cpu", (int)proof->cpu, "pid", (int)proof->pid,
-                    "seconds", seconds(proof), "rows", rows_json(proof), "causes", causes,
-                    "not_seen", missing, "notes", remarks);
-    text = all ? json_dumps(all, JSON_INDENT(2)) : NULL;
+    return json_pack("{s:i, s:s, s:s, s:s, s:i, s:i, s:f, s:o, s:o, s:o, s:o}", "schema", 1,
+                     "verdict", ae_proof_verdict_name(proof->verdict), "host", machine.nodename,
+                     "kernel", machine.release, "cpu", (int)proof->cpu, "pid", (int)proof->pid,
+                     "seconds", seconds(proof), "rows", rows_json(proof), "causes", causes,
+                     "not_seen", missing, "notes", remarks);
+}
+
+char *ae_proof_json(const struct ae_proof *proof)
+{
+    json_t *all = ae_proof_object(proof);
+    char *text = all ? json_dumps(all, JSON_INDENT(2)) : NULL;
+
     json_decref(all);
     return text;
 }

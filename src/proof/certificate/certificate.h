@@ -74,6 +74,9 @@ enum ae_proof_verdict ae_certificate_judge(const json_t *all);
 /* Seconds since 1970 of "2026-01-02T03:04:05Z"; -EINVAL: it is no such text. */
 int ae_certificate_parse_time(const char *text, int64_t *seconds);
 
+/* 1 to AE_CERTIFICATE_NONCE bytes of plain text? */
+bool ae_certificate_is_nonce(const char *text);
+
 /* ---- check.c ---- */
 
 /* Is the object whole, each member of the type it must have, and does it agree with itself? */
@@ -81,6 +84,11 @@ int ae_certificate_check(const json_t *all, struct ae_error *err);
 
 /* Is this what the member of that name has to be? Names that are not looked at take anything. */
 int ae_certificate_check_one(const char *name, const json_t *value, struct ae_error *err);
+
+/* ---- make.c ---- */
+
+/* ae_certificate_add of a value, which it takes over; NULL: -EINVAL. */
+int ae_certificate_add_value(struct ae_certificate *certificate, const char *name, json_t *value);
 
 /* ---- machine.c ---- */
 

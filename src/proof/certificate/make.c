@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "base/error.h"
-#include "base/text.h"
+#include "proof/proof_tell.h"
 
 /* Of what the caller adds, so that all of it stays below AE_CERTIFICATE_MOST and can be read
  * again. */
@@ -71,9 +71,7 @@ int ae_certificate_begin(struct ae_certificate **out, int cpu, const char *parti
 
 int ae_certificate_add_nonce(struct ae_certificate *certificate, const char *nonce)
 {
-    size_t length = strlen(nonce);
-
-    if (!length || length > AE_CERTIFICATE_NONCE || strcmp(AE_TEXT(nonce), nonce) != 0)
+    if (!ae_certificate_is_nonce(nonce))
         return -EINVAL;
     return json_object_set_new(certificate->all, "nonce", json_string(nonce)) ? -ENOMEM : 0;
 }
@@ -119,11 +117,10 @@ static int check_added(struct ae_certificate *certificate, const char *name, con
     return 0;
 }
 
-int ae_certificate_add(struct ae_certificate *certificate, const char *name, const char *json)
+int ae_certificate_add_value(struct ae_certificate *certificate, const char *name, json_t *value)
 {
     static const char *const names[] = {"command", "gaps", "ports", "system_calls",
                                         "worker_output"};
-    json_t *value = json_loads(json, JSON_DECODE_ANY, NULL);
     int rc = -EINVAL;
 
     for (size_t i = 0; value && i < sizeof(names) / sizeof(names[0]); i++) {
@@ -138,11 +135,15 @@ int ae_certificate_add(struct ae_certificate *certificate, const char *name, con
     return rc;
 }
 
+int ae_certificate_add(struct ae_certificate *certificate, const char *name, const char *json)
+{
+    return ae_certificate_add_value(certificate, name, json_loads(json, JSON_DECODE_ANY, NULL));
+}
+
 static void add_proof(struct ae_certificate *certificate, const struct ae_proof *proof)
 {
     static const char *const taken[] = {"cpu", "pid", "seconds", "rows", "causes"};
-    char *text = ae_proof_json(proof);
-    json_t *all = text ? json_loads(text, 0, NULL) : NULL;
+    json_t *all = ae_proof_object(proof);
 
     if (!all)
         ae_certificate_miss(certificate, "the counts: there was no memory to put them down");
@@ -152,7 +153,6 @@ static void add_proof(struct ae_certificate *certificate, const struct ae_proof 
                       json_object_get(all, "not_seen"));
     json_array_extend(json_object_get(certificate->all, "limits"), json_object_get(all, "notes"));
     json_decref(all);
-    free(text);
 }
 
 /* "interrupts 12", or that nobody could look: a sum of no rows is no number. */

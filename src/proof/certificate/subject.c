@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "machine/identity.h"
 
 #define AHEAD 300 /* s by which another machine's clock may be ahead of ours */
@@ -43,6 +44,11 @@ int ae_certificate_parse_time(const char *text, int64_t *seconds)
     if (!strftime(again, sizeof(again), "%Y-%m-%dT%H:%M:%SZ", &utc) || strcmp(again, text) != 0)
         return -EINVAL;
     return 0;
+}
+
+bool ae_certificate_is_nonce(const char *text)
+{
+    return *text && strlen(text) <= AE_CERTIFICATE_NONCE && strcmp(AE_TEXT(text), text) == 0;
 }
 
 void ae_certificate_subject(const struct ae_certificate *certificate,
