@@ -2,7 +2,8 @@
 #ifndef AE_CLI_LAUNCH_H
 #define AE_CLI_LAUNCH_H
 
-/* What run, echo and ping share: a quiet CPU, ports, a supervisor, a proof. */
+/* What run, echo, ping and prove share: a quiet CPU, ports, a supervisor, a proof. launch_options.c
+ * reads the command line, launch.c runs, launch_tell.c says how it went. */
 
 #include <argp.h>
 #include <jansson.h>

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "launch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cpus.h"
+#include "calls.h"
+#include "json.h"
+
+enum {
+    KEY_CPU = 0x200,
+    KEY_PORT,
+    KEY_USER,
+    KEY_ALLOW,
+    KEY_SECONDS,
+    KEY_BIND,
+    KEY_NO_PROOF,
+    KEY_NO_IOMMU,
+    KEY_SMALL_PAGES,
+    KEY_LAUNCH_JSON,
+    KEY_ENV,
+    KEY_INPUT,
+    KEY_QUIET,
+};
+
+static const struct {
+    const char *name;
+    uint32_t allow;
+} allowances[] = {
+    {"tick", AE_QUIET_ALLOW_TICK},       {"shared", AE_QUIET_ALLOW_SHARED},
+    {"irqs", AE_QUIET_ALLOW_IRQS},       {"unlocked", AE_QUIET_ALLOW_UNLOCKED},
+    {"threads", AE_QUIET_ALLOW_THREADS}, {"all", AE_QUIET_ALLOW_ALL},
+};
+
+static unsigned long number(struct argp_state *state, const char *option, const char *text,
+                            unsigned long most)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+
+    if (text[0] < '0' || text[0] > '9' || *end || value > most)
+        argp_error(state, "%s=%s: a number from 0 to %lu is needed", option, text, most);
+    return value;
+}
+
+static void allow(struct cli_launch *launch, struct argp_state *state, char *list)
+{
+    for (char *name; (name = strsep(&list, ","));) {
+        size_t i = 0, count = sizeof(allowances) / sizeof(allowances[0]);
+
+        while (i < count && strcmp(allowances[i].name, name) != 0)
+            i++;
+        if (i == count)
+            argp_error(state, "--allow=%s: tick, shared, irqs, unlocked, threads and all are known",
+                       name);
+        else
+            launch->allow |= allowances[i].allow;
+    }
+}
+
+void cli_launch_allow_text(const struct cli_launch *launch, char *text, size_t size)
+{
+    const size_t count = sizeof(allowances) / sizeof(allowances[0]) - 1; /* without "all" */
+
+    text[0] = '\0';
+    for (size_t i = 0; i < count; i++)
+        if (launch->allow & allowances[i].allow)
+            snprintf(text + strlen(text), size - strlen(text), "%s%s", text[0] ? "," : "",
+                     allowances[i].name);
+}
+
+static void parse_cpus(struct cli_launch *launch, struct argp_state *state, const char *list)
+{
+    struct ae_cpus cpus;
+
+    launch->cpu_count = 0;
+    if (ae_cpus_parse(&cpus, list) || !ae_cpus_count(&cpus))
+        argp_error(state, "--cpu=%s: a CPU or a list such as 2,4-5 is needed", list);
+    else if (ae_cpus_count(&cpus) > AE_SUPERVISE_WORKERS)
+        argp_error(state, "--cpu=%s: %u CPUs; %d are the most", list, ae_cpus_count(&cpus),
+                   AE_SUPERVISE_WORKERS);
+    else
+        for (int cpu = ae_cpus_next(&cpus, 0); cpu >= 0;
+             cpu = ae_cpus_next(&cpus, (unsigned)cpu + 1))
+            launch->cpus[launch->cpu_count++] = cpu;
+}
+
+static error_t parse(int key, char *value, struct argp_state *state)
+{
+    struct cli_launch *launch = state->input;
+
+    switch (key) {
+    case KEY_CPU:
+        parse_cpus(launch, state, value);
+        return 0;
+    case KEY_PORT:
+        if (launch->port_count == AE_WORKER_PORTS)
+            argp_error(state, "--port: %d are the most", AE_WORKER_PORTS);
+        else
+            launch->ports[launch->port_count++] = value;
+        return 0;
+    case KEY_USER:
+        launch->user = value;
+        return 0;
+    case KEY_ALLOW:
+        allow(launch, state, value);
+        return 0;
+    case KEY_SECONDS:
+        launch->seconds = (unsigned)number(state, "--seconds", value, 1000000000);
+        launch->asked = launch->seconds;
+        return 0;
+    case KEY_BIND:
+        launch->bind = true;
+        return 0;
+    case KEY_NO_PROOF:
+        launch->no_proof = true;
+        return 0;
+    case KEY_NO_IOMMU:
+        launch->port.allow_no_iommu = true;
+        return 0;
+    case KEY_SMALL_PAGES:
+        launch->port.page_size = (size_t)sysconf(_SC_PAGESIZE);
+        return 0;
+    case KEY_LAUNCH_JSON:
+        launch->json = true;
+        cli_json_ask();
+        return 0;
+    case KEY_ENV:
+        if (!*value || strchr(value, '='))
+            argp_error(state, "--env=%s: a variable's name is needed, without a value", value);
+        else if (launch->environment_count == CLI_LAUNCH_VARIABLES)
+            argp_error(state, "--env: %d are the most", CLI_LAUNCH_VARIABLES);
+        else
+            launch->environment[launch->environment_count++] = value;
+        return 0;
+    case KEY_QUIET:
+        if (!cli_calls_parse(&launch->calls, value))
+            argp_error(state, "--quiet=%s: trace, observe and enforce are known", value);
+        return 0;
+    case KEY_INPUT:
+        launch->input = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    {"cpu", KEY_CPU, "LIST", 0,
+     "the quiet CPU; of several, each runs a worker with a queue of its own", 10},
+    {"port", KEY_PORT, "SPEC", 0, "a port: a PCI address, or SCHEME:WHAT; repeatable", 10},
+    {"bind", KEY_BIND, NULL, 0, "take the cards from the kernel first, give them back at the end",
+     10},
+    {"user", KEY_USER, "NAME", 0, "run the worker as this user", 10},
+    {"env", KEY_ENV, "NAME", 0,
+     "pass this variable on, too (NAME* for all that begin so); repeatable", 10},
+    {"input", KEY_INPUT, NULL, 0, "the worker reads our standard input, which is no terminal", 10},
+    {"allow", KEY_ALLOW, "LIST", 0,
+     "go on although this is not quiet: tick, shared, irqs, unlocked, threads, all", 10},
+    {"quiet", KEY_QUIET, "HOW", 0,
+     "a system call made while quiet is left to the trace (trace), noted (observe) or refused "
+     "(enforce)",
+     10},
+    {"seconds", KEY_SECONDS, "N", 0, "ask the worker to stop after this long", 10},
+    {"no-proof", KEY_NO_PROOF, NULL, 0, "do not count what the kernel does on the CPU", 10},
+    {"allow-no-iommu", KEY_NO_IOMMU, NULL, 0,
+     "take devices without an IOMMU: they can then write to all of memory", 10},
+    {"small-pages", KEY_SMALL_PAGES, NULL, 0,
+     "use ordinary pages where there are no huge ones: for ports that no device reaches", 10},
+    {"json", KEY_LAUNCH_JSON, NULL, 0, "print one JSON object", 10},
+    {0},
+};
+
+const struct argp cli_launch_argp = {options, parse, NULL, NULL, NULL, NULL, NULL};
+
+void cli_launch_init(struct cli_launch *launch)
+{
+    memset(launch, 0, sizeof(*launch));
+}

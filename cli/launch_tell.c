@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "launch_tell.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "calls.h"
+#include "cli.h"
+#include "json.h"
+#include "proof/certificate/certificate.h"
+#include "proof/proof_tell.h"
+
+static json_t *queue_json(const struct ae_queue_counters *queue, bool link)
+{
+    return json_pack(
+        "{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "link", link, "received_frames",
+        (json_int_t)queue->received_frames, "sent_frames", (json_int_t)queue->sent_frames,
+        "receive_errors", (json_int_t)queue->receive_errors, "receive_bad_descriptors",
+        (json_int_t)queue->receive_bad_descriptors, "receive_no_buffer",
+        (json_int_t)queue->receive_no_buffer, "send_full", (json_int_t)queue->send_full, "send_bad",
+        (json_int_t)queue->send_bad, "send_bad_descriptors",
+        (json_int_t)queue->send_bad_descriptors, "received_bytes",
+        (json_int_t)queue->received_bytes, "sent_bytes", (json_int_t)queue->sent_bytes);
+}
+
+/* Per port; with several workers, per worker and port. */
+static json_t *ports_json(const struct cli_launched *run, const struct ae_supervise_result *result,
+                          unsigned worker)
+{
+    json_t *all = json_array();
+
+    for (unsigned i = 0; i < run->launch->port_count; i++)
+        json_array_append_new(all,
+                              queue_json(&result->workers[worker].queues[i], result->links[i].up));
+    return all;
+}
+
+static void print_json(const struct cli_launched *run, const struct ae_supervise_result *result,
+                       json_t *output)
+{
+    json_t *all = json_object(), *workers = json_array();
+
+    json_object_set_new(all, run->verb, output ? output : json_null());
+    for (unsigned i = 0; i < run->launch->cpu_count; i++) {
+        json_t *worker = json_object();
+
+        json_object_set_new(worker, "cpu", json_integer(run->launch->cpus[i]));
+        json_object_set_new(worker, "ports", ports_json(run, result, i));
+        if (result->workers[i].calls_in_force)
+            json_object_set_new(worker, "system_calls", cli_calls_json(&result->workers[i]));
+        if (run->proofs[i].finished)
+            json_object_set_new(worker, "proof", ae_proof_object(run->proofs[i].proof));
+        json_array_append_new(workers, worker);
+    }
+    /* One worker's are the object's own. */
+    if (run->launch->cpu_count == 1)
+        json_object_update(all, json_array_get(workers, 0));
+    else
+        json_object_set(all, "workers", workers);
+    json_decref(workers);
+    ae_certificate_make_plain(all); /* the worker chose its words */
+    cli_json_print(all, JSON_INDENT(2));
+}
+
+int cli_launch_status(const struct cli_launched *run, const struct ae_supervise_result *result)
+{
+    int worst = CLI_OK;
+
+    for (unsigned i = 0; i < run->launch->cpu_count; i++) {
+        const struct ae_supervise_worker *worker = &result->workers[i];
+        int status = WIFEXITED(worker->status) ? WEXITSTATUS(worker->status) : CLI_FAILED;
+        char text[160] = "";
+
+        if (WIFSIGNALED(worker->status)) {
+            snprintf(text, sizeof(text), "the worker on CPU %d was ended by signal %d (%s)%s",
+                     run->launch->cpus[i], WTERMSIG(worker->status),
+                     strsignal(WTERMSIG(worker->status)),
+                     worker->stopped_by_us ? ", from here, since it did not stop when asked" : "");
+            fprintf(stderr, "aether %s: %s\n", run->verb, text);
+            status = 128 + WTERMSIG(worker->status);
+        } else if (!status && !run->launch->watch && run->proofs[i].finished &&
+                   run->proofs[i].verdict != AE_PROOF_QUIET) {
+            status = CLI_NOT_QUIET;
+        } else if (status) {
+            snprintf(text, sizeof(text), "the worker on CPU %d ended with exit status %d",
+                     run->launch->cpus[i], status);
+        }
+        if (status > worst) {
+            worst = status;
+            cli_json_because(text);
+        }
+    }
+    return worst;
+}
+
+int cli_launch_tell(const struct cli_launched *run, const struct ae_supervise_result *result,
+                    json_t *output)
+{
+    const struct cli_launch *launch = run->launch;
+    const struct cli_launch_watch *watch = launch->watch;
+    const struct cli_launched_proof *first = &run->proofs[0];
+    int status = CLI_OK;
+
+    if (watch) {
+        json_t *ports = ports_json(run, result, 0), *calls = cli_calls_json(&result->workers[0]);
+
+        status = watch->done(watch->context, first->finished ? first->proof : NULL, ports, output,
+                             calls);
+        json_decref(ports);
+        json_decref(calls);
+        json_decref(output);
+    } else if (launch->json) {
+        print_json(run, result, output);
+    }
+    for (unsigned i = 0; i < launch->cpu_count; i++)
+        cli_calls_print(&result->workers[i], run->verb, launch->cpus[i], stderr);
+    for (unsigned i = 0; i < launch->cpu_count && !launch->json && !watch; i++)
+        if (run->proofs[i].finished)
+            ae_proof_print(run->proofs[i].proof, stdout);
+    return status;
+}
