@@ -2,6 +2,7 @@
 
 #include "driver.h"
 
+#include "base/checksum.c"
 #include "port/virtio/packed.c"
 #include "port/virtio/queue.c"
 

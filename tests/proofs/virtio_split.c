@@ -2,6 +2,7 @@
 
 #include "driver.h"
 
+#include "base/checksum.c"
 #include "port/virtio/queue.c"
 #include "port/virtio/split.c"
 
