@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/root.h"
 #include "partition/cgroup.h"
 #include "partition/irqbalance.h"
 

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/root.h"
 #include "machine/isolation.h"
 #include "partition/evidence.h"
 #include "partition/knobs/rows.h"

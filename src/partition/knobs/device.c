@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "base/error.h"
 #include "machine/pci.h"
 #include "partition/evidence.h"
 #include "partition/kernel.h"
