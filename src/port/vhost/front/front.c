@@ -295,8 +295,9 @@ static void close_port(struct ae_port_owner *owner)
      * end may still be in them (DPDK 22.11's net_vhost unmaps them under its own thread, and
      * crashes). */
     stop(owner, NULL);
-    ae_vhost_front_disconnect(front);
+    /* First, or a back end that connects to us is back before we are gone. */
     ae_vhost_unlisten(&front->listener, &front->receivers);
+    ae_vhost_front_disconnect(front);
     ae_vhost_receivers_end(&front->receivers);
     ae_vhost_notifier_close(&front->notifier);
     if (front->epoll_fd >= 0)
