@@ -5,21 +5,23 @@
 /*
  * The supervisor: stays on a host CPU, owns the devices, and outlives the workers it starts.
  *
- * ae_supervise opens every port as its owner, starts a program on each quiet CPU as the user named,
- * with descriptors to map and nothing else, hears interrupts and watches links while they run, and
- * when they are gone, however they went, ends all that they started and left behind, and stops the
+ * It opens every port as its owner, starts a program on each quiet CPU as the user named, with
+ * descriptors to map and nothing else, hears interrupts and watches links while they run, and when
+ * they are gone, however they went, ends all that they started and left behind, and stops the
  * devices: bus master off, reset, unmap.
  *
  * With several CPUs each port is opened with as many queues, and worker N gets queue N of each: it
  * is that worker's queue 0. When one worker ends, the others are asked to stop.
  *
- * It installs handlers for SIGINT and SIGTERM while it runs: the first asks the workers to stop,
- * and after `grace_ms` they are killed; a second one, a quarter of a second later or more, kills
- * them at once. A worker can put none of this off: it is quiet once a start, and what the hooks
- * take at its gates is all that its time is prolonged by. One thread, one ae_supervise at a time
- * per process.
+ * ae_supervise is all of it in one call. A program with a loop of its own opens a supervisor, steps
+ * it whenever its descriptor is readable, and closes it. Either way workers that are asked to stop
+ * have `grace_ms`, then they are killed. A worker can put none of this off: it is quiet once a
+ * start, and what the hooks take at its gates is all that its time is prolonged by.
+ *
+ * One supervisor at a time per process, and one thread: that which opened it.
  */
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -34,7 +36,9 @@ extern "C" {
 
 #define AE_SUPERVISE_WORKERS AE_PORT_QUEUES
 
-/* Called by ae_supervise, all optional; worker: its number, from 0. The quiet pair brackets the
+struct ae_supervisor;
+
+/* Called by the supervisor, all optional; worker: its number, from 0. The quiet pair brackets the
  * time without kernel entries. */
 struct ae_supervise_hooks {
     void *context;
@@ -72,6 +76,9 @@ struct ae_supervise_options {
     /* Ask the workers to stop after this long; 0: never. Counted from when the last of them became
      * quiet, but from 30 s after the start at the latest. */
     uint64_t stop_after_ms;
+    /* Not 0: the start, which may wait for a name service, is given up (-EINTR). May be set by a
+     * signal handler. NULL: nobody can. */
+    const volatile sig_atomic_t *give_up;
     struct ae_supervise_hooks hooks;
 };
 
@@ -103,9 +110,35 @@ struct ae_supervise_result {
 };
 
 /*
- * Runs the program to its end on each CPU; the caller is kept off them meanwhile. 0 when all were
- * started and have ended, however they ended; negative when one could not be started, and then none
- * runs and no device is held.
+ * Opens the ports and starts the program on each CPU; the caller is kept off them until
+ * ae_supervisor_close. options, result and what they point to are the caller's and stay as long.
+ * Negative when one could not be started, and then none runs and no device is held.
+ */
+int ae_supervisor_open(struct ae_supervisor **supervisor,
+                       const struct ae_supervise_options *options,
+                       struct ae_supervise_result *result, struct ae_error *err);
+
+/* Readable (poll(2), POLLIN) when a step is due, at least every millisecond. The supervisor's. */
+int ae_supervisor_fd(const struct ae_supervisor *supervisor);
+
+/*
+ * Does what is due: interrupts, links, gates, workers that ended, time that is over. Waits for
+ * nothing but the hooks. True as long as a worker runs; what it left is in the result then.
+ */
+bool ae_supervisor_step(struct ae_supervisor *supervisor);
+
+/*
+ * Asks the workers to stop, as ae_supervise does at a signal; called again a quarter of a second
+ * later or more, it has them killed at once. May be called from a signal handler and any thread.
+ */
+void ae_supervisor_stop(struct ae_supervisor *supervisor);
+
+/* Kills what still runs of the workers and of what they started, and stops the devices. */
+void ae_supervisor_close(struct ae_supervisor *supervisor);
+
+/*
+ * Opens, steps until the last worker has ended, and closes. Meanwhile SIGINT and SIGTERM call
+ * ae_supervisor_stop; then the handlers are the caller's again. options->give_up is not asked.
  */
 int ae_supervise(const struct ae_supervise_options *options, struct ae_supervise_result *result,
                  struct ae_error *err);

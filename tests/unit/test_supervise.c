@@ -27,6 +27,7 @@
 
 #include <aether/supervise.h>
 
+#include "descriptors.h"
 #include "worker/supervisor/launch.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -536,6 +537,111 @@ static void a_cancelled_launch_runs_nothing(void **state)
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
+/* ---- In a loop of the caller's own ---- */
+
+static struct ae_supervise_options own_options;
+static char own_name[16];
+static char *own_argv[] = {self, own_name, NULL};
+
+static struct ae_supervisor *open_own(const char *what)
+{
+    struct ae_supervisor *supervisor;
+
+    snprintf(own_name, sizeof(own_name), "%s", what);
+    own_options = options_for(own_argv);
+    if (ae_supervisor_open(&supervisor, &own_options, &result, &err))
+        fail_msg("%s", err.text);
+    return supervisor;
+}
+
+/* Waits by its descriptor alone. False: nothing runs any more. */
+static bool step_when_due(struct ae_supervisor *supervisor)
+{
+    struct pollfd due = {.fd = ae_supervisor_fd(supervisor), .events = POLLIN};
+
+    assert_int_equal(poll(&due, 1, 60000), 1);
+    return ae_supervisor_step(supervisor);
+}
+
+static void a_loop_of_the_callers_own(void **state)
+{
+    struct ae_supervisor *supervisor = open_own("run");
+    struct sigaction now;
+    unsigned steps = 0;
+
+    (void)state;
+    sigaction(SIGINT, NULL, &now);
+    assert_ptr_equal(now.sa_handler, SIG_DFL);
+    while (!strstr(story, "quiet"))
+        assert_true(step_when_due(supervisor));
+    ae_supervisor_stop(supervisor);
+    while (step_when_due(supervisor))
+        steps++;
+    assert_true(steps > 0);
+    assert_int_equal(result.workers[0].status, 0);
+    assert_false(result.workers[0].stopped_by_us);
+    assert_string_equal(story, "started quiet left ");
+    assert_false(ae_supervisor_step(supervisor));
+    ae_supervisor_close(supervisor);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+static void who_is_told_twice_ends_at_once(void **state)
+{
+    struct ae_supervisor *supervisor = open_own("deaf");
+
+    (void)state;
+    while (!strstr(story, "quiet"))
+        assert_true(step_when_due(supervisor));
+    ae_supervisor_stop(supervisor);
+    assert_true(step_when_due(supervisor));
+    usleep(300000);
+    ae_supervisor_stop(supervisor);
+    while (step_when_due(supervisor))
+        ;
+    assert_true(WIFSIGNALED(result.workers[0].status));
+    assert_true(result.workers[0].stopped_by_us);
+    ae_supervisor_close(supervisor);
+}
+
+/* Whatever the worker is at: not even looked at yet, waiting at the gate, quiet. */
+static void closing_ends_who_still_runs(void **state)
+{
+    (void)state;
+    for (int times = 0; times < 3; times++) {
+        unsigned fds = count_fds();
+        struct ae_supervisor *supervisor = open_own("run");
+        cpu_set_t after;
+
+        for (int i = 0; i < times * 20; i++)
+            assert_true(step_when_due(supervisor));
+        while (times == 2 && !strstr(story, "quiet"))
+            assert_true(step_when_due(supervisor));
+        ae_supervisor_close(supervisor);
+        assert_true(WIFSIGNALED(result.workers[0].status));
+        assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+        assert_int_equal(sched_getaffinity(0, sizeof(after), &after), 0);
+        assert_true(CPU_EQUAL(&before, &after));
+        assert_int_equal(count_fds(), fds);
+        story[0] = '\0';
+    }
+    ae_supervisor_close(NULL);
+}
+
+static void a_start_is_given_up(void **state)
+{
+    static volatile sig_atomic_t give_up = 1;
+    struct ae_supervisor *supervisor = NULL;
+
+    (void)state;
+    snprintf(own_name, sizeof(own_name), "run");
+    own_options = options_for(own_argv);
+    own_options.give_up = &give_up;
+    assert_int_equal(ae_supervisor_open(&supervisor, &own_options, &result, &err), -EINTR);
+    assert_null(supervisor);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
 static int need_two_cpus(void **state)
 {
     (void)state;
@@ -569,6 +675,10 @@ int main(int argc, char **argv)
         TEST(the_caller_gets_its_cpus_back),
         TEST(a_worker_does_not_outlive_its_supervisor),
         TEST(a_cancelled_launch_runs_nothing),
+        TEST(a_loop_of_the_callers_own),
+        TEST(who_is_told_twice_ends_at_once),
+        TEST(closing_ends_who_still_runs),
+        TEST(a_start_is_given_up),
     };
 
     if (argc > 1)

@@ -105,6 +105,8 @@ void ae_supervisor_give_up(struct ae_supervisor *supervisor)
     for (unsigned i = 0; i < supervisor->ward_count; i++) {
         struct pollfd end = {.fd = supervisor->wards[i].fd, .events = POLLIN};
 
+        if (end.fd < 0)
+            continue;
         kill(supervisor->wards[i].launch.pid, SIGKILL);
         poll(&end, 1, END_MS);
         ae_supervisor_ended(supervisor, i);

@@ -14,7 +14,7 @@ void ae_supervisor_tend_time(struct ae_supervisor *supervisor);
 /* Its pidfd is readable. The others are asked to stop. */
 void ae_supervisor_ended(struct ae_supervisor *supervisor, unsigned number);
 
-/* Those that were started already must not outlive the failure of a later one. */
+/* Whoever still runs is ended: the start of a later one failed, or the supervisor is closed. */
 void ae_supervisor_give_up(struct ae_supervisor *supervisor);
 
 /* All that came of the workers ends before the devices go whose registers it may have. */

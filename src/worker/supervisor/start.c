@@ -85,7 +85,7 @@ int ae_supervisor_start(struct ae_supervisor *supervisor, struct ae_error *err)
     while (supervisor->ward_count < count && !rc) {
         struct ae_ward *ward = &supervisor->wards[supervisor->ward_count];
 
-        rc = ae_launch_go(&ward->launch, &ward->plan, &supervisor->interrupted, err);
+        rc = ae_launch_go(&ward->launch, &ward->plan, supervisor->options->give_up, err);
         if (rc)
             ae_descriptor_close(&ward->fd);
         else

@@ -2,8 +2,10 @@
 #include <aether/supervise.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,19 +19,6 @@
 
 #define GRACE_MS_DEFAULT 3000
 #define USER_MS          10000
-
-/* The one supervisor there is. */
-static struct ae_supervisor *signalled;
-
-static void on_signal(int number)
-{
-    int error = errno;
-
-    (void)number;
-    signalled->interrupted = 1;
-    ae_limits_signal(&signalled->limits, ae_supervisor_now());
-    errno = error;
-}
 
 /* Nothing of ours runs on the quiet CPU, this process least of all. */
 static int leave_cpu(int cpu, struct ae_error *err)
@@ -76,7 +65,7 @@ static int check_input(const struct ae_supervise_options *options, struct ae_err
                         "file or a pipe");
 }
 
-static int run(struct ae_supervisor *supervisor, struct ae_error *err)
+static int start(struct ae_supervisor *supervisor, struct ae_error *err)
 {
     const struct ae_supervise_options *options = supervisor->options;
     int rc = check_cpus(options, err);
@@ -85,64 +74,127 @@ static int run(struct ae_supervisor *supervisor, struct ae_error *err)
         rc = check_input(options, err);
     /* Before anything is opened: a name service may take its time. */
     if (!rc && options->user)
-        rc = ae_child_user_find(&supervisor->user, options->user, USER_MS, &supervisor->interrupted,
-                                err);
+        rc = ae_child_user_find(&supervisor->user, options->user, USER_MS, options->give_up, err);
     if (!rc)
         rc = ae_relay_open(&supervisor->relay, STDOUT_FILENO, STDERR_FILENO, err);
+    if (!rc)
+        rc = ae_supervisor_watch_open(supervisor, err);
     for (unsigned i = 0; i < options->cpu_count && !rc; i++)
         rc = ae_supervisor_make_page(&supervisor->wards[i], options, err);
     if (!rc)
         rc = ae_supervisor_open_ports(supervisor, err);
     if (!rc)
         rc = ae_supervisor_start(supervisor, err);
-    if (rc) {
-        ae_supervisor_give_up(supervisor);
-        return rc;
-    }
     supervisor->limits.stop_after_ms = options->stop_after_ms;
     supervisor->limits.grace_ms = options->grace_ms ? options->grace_ms : GRACE_MS_DEFAULT;
     ae_limits_begin(&supervisor->limits, ae_supervisor_now());
-    ae_supervisor_watch(supervisor);
-    for (unsigned i = 0; i < supervisor->owner_count; i++)
-        ae_port_owner_get_link(supervisor->owners[i], &supervisor->result->links[i]);
-    return 0;
+    return rc;
 }
 
-static void release(struct ae_supervisor *supervisor)
+int ae_supervisor_open(struct ae_supervisor **out, const struct ae_supervise_options *options,
+                       struct ae_supervise_result *result, struct ae_error *err)
 {
-    ae_supervisor_end_descent(supervisor);
-    ae_supervisor_close_ports(supervisor);
-    ae_relay_close(&supervisor->relay);
-    ae_child_user_free(supervisor->user);
-    for (unsigned i = 0; i < AE_SUPERVISE_WORKERS; i++)
-        ae_supervisor_drop_page(&supervisor->wards[i]);
-}
-
-int ae_supervise(const struct ae_supervise_options *options, struct ae_supervise_result *result,
-                 struct ae_error *err)
-{
-    struct ae_supervisor supervisor = {.options = options, .result = result, .relay.end = -1};
-    const struct sigaction action = {.sa_handler = on_signal};
-    struct sigaction interrupt, terminate;
-    cpu_set_t cpus;
-    int rc, unknown = sched_getaffinity(0, sizeof(cpus), &cpus);
+    struct ae_supervisor *supervisor = calloc(1, sizeof(*supervisor));
+    int rc;
 
     memset(result, 0, sizeof(*result));
+    if (!supervisor)
+        return ae_error_set(err, -ENOMEM, "a supervisor: out of memory");
+    supervisor->options = options;
+    supervisor->result = result;
+    supervisor->relay.end = supervisor->watch.epoll = supervisor->watch.timer = -1;
+    supervisor->moved = sched_getaffinity(0, sizeof(supervisor->cpus), &supervisor->cpus) == 0;
     for (unsigned i = 0; i < AE_SUPERVISE_WORKERS; i++) {
-        struct ae_ward *ward = &supervisor.wards[i];
+        struct ae_ward *ward = &supervisor->wards[i];
 
         ward->cpu = i < options->cpu_count ? options->cpus[i] : -1;
         ward->shared_fd = ward->fd = ward->descent.guard_end = -1;
         ward->result = &result->workers[i];
     }
-    signalled = &supervisor;
+    rc = start(supervisor, err);
+    if (rc)
+        ae_supervisor_close(supervisor);
+    else
+        *out = supervisor;
+    return rc;
+}
+
+void ae_supervisor_stop(struct ae_supervisor *supervisor)
+{
+    ae_limits_signal(&supervisor->limits, ae_supervisor_now());
+}
+
+void ae_supervisor_close(struct ae_supervisor *supervisor)
+{
+    if (!supervisor)
+        return;
+    ae_supervisor_give_up(supervisor);
+    for (unsigned i = 0; i < supervisor->owner_count; i++)
+        ae_port_owner_get_link(supervisor->owners[i], &supervisor->result->links[i]);
+    ae_supervisor_end_descent(supervisor);
+    ae_supervisor_close_ports(supervisor);
+    ae_supervisor_watch_close(supervisor);
+    ae_relay_close(&supervisor->relay);
+    ae_child_user_free(supervisor->user);
+    for (unsigned i = 0; i < AE_SUPERVISE_WORKERS; i++)
+        ae_supervisor_drop_page(&supervisor->wards[i]);
+    if (supervisor->moved)
+        sched_setaffinity(0, sizeof(supervisor->cpus), &supervisor->cpus);
+    free(supervisor);
+}
+
+/* ---- All of it in one call ---- */
+
+/* How often a signal came before there was a supervisor to tell, and the one there is. */
+static volatile sig_atomic_t early;
+static struct ae_supervisor *volatile signalled;
+
+static void on_signal(int number)
+{
+    int error = errno;
+
+    (void)number;
+    if (signalled)
+        ae_supervisor_stop(signalled);
+    else
+        early = 1;
+    errno = error;
+}
+
+static int run(const struct ae_supervise_options *options, struct ae_supervise_result *result,
+               struct ae_error *err)
+{
+    struct ae_supervisor *supervisor;
+    int rc = ae_supervisor_open(&supervisor, options, result, err);
+    struct pollfd due;
+
+    if (rc)
+        return rc;
+    signalled = supervisor;
+    if (early)
+        ae_supervisor_stop(supervisor);
+    due = (struct pollfd){.fd = ae_supervisor_fd(supervisor), .events = POLLIN};
+    while (ae_supervisor_step(supervisor))
+        poll(&due, 1, -1);
+    signalled = NULL;
+    ae_supervisor_close(supervisor);
+    return 0;
+}
+
+int ae_supervise(const struct ae_supervise_options *options, struct ae_supervise_result *result,
+                 struct ae_error *err)
+{
+    const struct sigaction action = {.sa_handler = on_signal};
+    struct ae_supervise_options own = *options;
+    struct sigaction interrupt, terminate;
+    int rc;
+
+    early = 0;
+    own.give_up = &early;
     sigaction(SIGINT, &action, &interrupt);
     sigaction(SIGTERM, &action, &terminate);
-    rc = run(&supervisor, err);
-    release(&supervisor);
+    rc = run(&own, result, err);
     sigaction(SIGINT, &interrupt, NULL);
     sigaction(SIGTERM, &terminate, NULL);
-    if (!unknown)
-        sched_setaffinity(0, sizeof(cpus), &cpus);
     return rc;
 }

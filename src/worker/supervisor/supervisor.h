@@ -4,6 +4,7 @@
 
 /* What the files of a supervisor share: its workers, its ports, and how long it goes on. */
 
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,6 +17,8 @@
 #include "worker/supervisor/launch.h"
 #include "worker/supervisor/limits.h"
 #include "worker/supervisor/relay.h"
+
+#define AE_SUPERVISOR_FDS (AE_SUPERVISE_WORKERS + AE_WORKER_PORTS * AE_PORT_EVENT_FDS)
 
 /* One worker, and what is shared with it. */
 struct ae_ward {
@@ -41,6 +44,13 @@ struct ae_link_told {
     unsigned left; /* how often it may still be told */
 };
 
+/* What may happen next. */
+struct ae_watch {
+    int epoll, timer;
+    int fds[AE_SUPERVISOR_FDS]; /* those that epoll was told of, but the timer */
+    unsigned count;
+};
+
 struct ae_supervisor {
     const struct ae_supervise_options *options;
     struct ae_supervise_result *result;
@@ -52,7 +62,9 @@ struct ae_supervisor {
     struct ae_limits limits;
     struct ae_child_user *user; /* NULL: as we are */
     struct ae_relay relay;
-    volatile sig_atomic_t interrupted; /* ends what is waited for before the workers run */
+    cpu_set_t cpus; /* where the caller may run */
+    bool moved;     /* it was kept off some of them */
+    struct ae_watch watch;
 };
 
 static inline uint64_t ae_supervisor_now(void)

@@ -6,7 +6,7 @@
 
 #include "worker/supervisor/supervisor.h"
 
-/* Looks after workers and ports until the last worker has ended. */
-void ae_supervisor_watch(struct ae_supervisor *supervisor);
+int ae_supervisor_watch_open(struct ae_supervisor *supervisor, struct ae_error *err);
+void ae_supervisor_watch_close(struct ae_supervisor *supervisor);
 
 #endif
