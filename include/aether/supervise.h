@@ -133,6 +133,13 @@ bool ae_supervisor_step(struct ae_supervisor *supervisor);
  */
 void ae_supervisor_stop(struct ae_supervisor *supervisor);
 
+/*
+ * When no worker runs any more: starts the program again on each CPU, with the devices as right
+ * after they were opened. What the workers left in the result is overwritten; what was asked to
+ * stop is asked no more. -EBUSY: one runs. Negative: none runs, and it may be tried again.
+ */
+int ae_supervisor_restart(struct ae_supervisor *supervisor, struct ae_error *err);
+
 /* Kills what still runs of the workers and of what they started, and stops the devices. */
 void ae_supervisor_close(struct ae_supervisor *supervisor);
 

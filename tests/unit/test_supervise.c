@@ -628,6 +628,56 @@ static void closing_ends_who_still_runs(void **state)
     ae_supervisor_close(NULL);
 }
 
+static void workers_are_started_again(void **state)
+{
+    char home[] = "/tmp/aether-again.XXXXXX", spec[64];
+    const char *const ports[] = {spec};
+    const unsigned fds = count_fds();
+    struct ae_supervisor *supervisor;
+
+    (void)state;
+    assert_non_null(mkdtemp(home));
+    snprintf(spec, sizeof(spec), "vhost-user-server:%s/socket", home);
+    snprintf(own_name, sizeof(own_name), "die");
+    own_options = options_for(own_argv);
+    own_options.ports = ports;
+    own_options.port_count = COUNT(ports);
+    own_options.port.page_size = (size_t)sysconf(_SC_PAGESIZE);
+    if (ae_supervisor_open(&supervisor, &own_options, &result, &err))
+        fail_msg("%s", err.text);
+    for (unsigned times = 1; times <= 3; times++) {
+        assert_int_equal(ae_supervisor_restart(supervisor, &err), -EBUSY);
+        while (step_when_due(supervisor))
+            ;
+        assert_int_equal(WTERMSIG(result.workers[0].status), SIGKILL);
+        assert_true(result.workers[0].was_quiet);
+        if (times == 3)
+            snprintf(own_name, sizeof(own_name), "run");
+        if (ae_supervisor_restart(supervisor, &err))
+            fail_msg("%s", err.text);
+        assert_false(result.workers[0].was_quiet);
+    }
+    while (!result.workers[0].was_quiet)
+        assert_true(step_when_due(supervisor));
+    ae_supervisor_stop(supervisor);
+    while (step_when_due(supervisor))
+        ;
+    assert_int_equal(result.workers[0].status, 0);
+    assert_string_equal(story, "started quiet lost started quiet lost started quiet lost "
+                               "started quiet left ");
+    /* The program is gone: it says so, as the first time, and may be tried again. */
+    own_argv[0] = (char[]){"/nowhere/there"};
+    assert_true(ae_supervisor_restart(supervisor, &err) < 0);
+    assert_false(ae_supervisor_step(supervisor));
+    own_argv[0] = self;
+    if (ae_supervisor_restart(supervisor, &err))
+        fail_msg("%s", err.text);
+    ae_supervisor_close(supervisor);
+    assert_int_equal(count_fds(), fds);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(rmdir(home), 0);
+}
+
 static void a_start_is_given_up(void **state)
 {
     static volatile sig_atomic_t give_up = 1;
@@ -678,6 +728,7 @@ int main(int argc, char **argv)
         TEST(a_loop_of_the_callers_own),
         TEST(who_is_told_twice_ends_at_once),
         TEST(closing_ends_who_still_runs),
+        TEST(workers_are_started_again),
         TEST(a_start_is_given_up),
     };
 

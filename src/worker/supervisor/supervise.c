@@ -65,6 +65,17 @@ static int check_input(const struct ae_supervise_options *options, struct ae_err
                         "file or a pipe");
 }
 
+/* A page for each worker that says nothing yet, and the workers. */
+static int start_workers(struct ae_supervisor *supervisor, struct ae_error *err)
+{
+    const struct ae_supervise_options *options = supervisor->options;
+    int rc = 0;
+
+    for (unsigned i = 0; i < options->cpu_count && !rc; i++)
+        rc = ae_supervisor_make_page(&supervisor->wards[i], options, err);
+    return rc ? rc : ae_supervisor_start(supervisor, err);
+}
+
 static int start(struct ae_supervisor *supervisor, struct ae_error *err)
 {
     const struct ae_supervise_options *options = supervisor->options;
@@ -79,16 +90,33 @@ static int start(struct ae_supervisor *supervisor, struct ae_error *err)
         rc = ae_relay_open(&supervisor->relay, STDOUT_FILENO, STDERR_FILENO, err);
     if (!rc)
         rc = ae_supervisor_watch_open(supervisor, err);
-    for (unsigned i = 0; i < options->cpu_count && !rc; i++)
-        rc = ae_supervisor_make_page(&supervisor->wards[i], options, err);
     if (!rc)
         rc = ae_supervisor_open_ports(supervisor, err);
     if (!rc)
-        rc = ae_supervisor_start(supervisor, err);
-    supervisor->limits.stop_after_ms = options->stop_after_ms;
-    supervisor->limits.grace_ms = options->grace_ms ? options->grace_ms : GRACE_MS_DEFAULT;
+        rc = start_workers(supervisor, err);
     ae_limits_begin(&supervisor->limits, ae_supervisor_now());
     return rc;
+}
+
+static void forget_workers(struct ae_supervisor *supervisor)
+{
+    const struct ae_supervise_options *options = supervisor->options;
+
+    supervisor->ward_count = 0;
+    for (unsigned i = 0; i < AE_SUPERVISE_WORKERS; i++) {
+        supervisor->wards[i] = (struct ae_ward){
+            .cpu = i < options->cpu_count ? options->cpus[i] : -1,
+            .shared_fd = -1,
+            .fd = -1,
+            .descent.guard_end = -1,
+            .result = &supervisor->result->workers[i],
+        };
+        supervisor->result->workers[i] = (struct ae_supervise_worker){0};
+    }
+    supervisor->limits = (struct ae_limits){
+        .stop_after_ms = options->stop_after_ms,
+        .grace_ms = options->grace_ms ? options->grace_ms : GRACE_MS_DEFAULT,
+    };
 }
 
 int ae_supervisor_open(struct ae_supervisor **out, const struct ae_supervise_options *options,
@@ -104,18 +132,42 @@ int ae_supervisor_open(struct ae_supervisor **out, const struct ae_supervise_opt
     supervisor->result = result;
     supervisor->relay.end = supervisor->watch.epoll = supervisor->watch.timer = -1;
     supervisor->moved = sched_getaffinity(0, sizeof(supervisor->cpus), &supervisor->cpus) == 0;
-    for (unsigned i = 0; i < AE_SUPERVISE_WORKERS; i++) {
-        struct ae_ward *ward = &supervisor->wards[i];
-
-        ward->cpu = i < options->cpu_count ? options->cpus[i] : -1;
-        ward->shared_fd = ward->fd = ward->descent.guard_end = -1;
-        ward->result = &result->workers[i];
-    }
+    forget_workers(supervisor);
     rc = start(supervisor, err);
     if (rc)
         ae_supervisor_close(supervisor);
     else
         *out = supervisor;
+    return rc;
+}
+
+static void drop_pages(struct ae_supervisor *supervisor)
+{
+    for (unsigned i = 0; i < AE_SUPERVISE_WORKERS; i++)
+        ae_supervisor_drop_page(&supervisor->wards[i]);
+}
+
+int ae_supervisor_restart(struct ae_supervisor *supervisor, struct ae_error *err)
+{
+    int rc = 0;
+
+    for (unsigned i = 0; i < supervisor->ward_count; i++)
+        if (supervisor->wards[i].fd >= 0)
+            return ae_error_set(err, -EBUSY, "starting workers again: one still runs");
+    /* Whoever is left may have the registers of a device that is about to be reset. */
+    ae_supervisor_end_descent(supervisor);
+    for (unsigned i = 0; i < supervisor->owner_count && !rc; i++) {
+        rc = ae_port_owner_restart(supervisor->owners[i], err);
+        if (rc)
+            ae_error_prefix(err, rc, "port %s", supervisor->options->ports[i]);
+    }
+    drop_pages(supervisor);
+    forget_workers(supervisor);
+    if (!rc)
+        rc = start_workers(supervisor, err);
+    if (rc)
+        ae_supervisor_give_up(supervisor);
+    ae_limits_begin(&supervisor->limits, ae_supervisor_now());
     return rc;
 }
 
@@ -136,8 +188,7 @@ void ae_supervisor_close(struct ae_supervisor *supervisor)
     ae_supervisor_watch_close(supervisor);
     ae_relay_close(&supervisor->relay);
     ae_child_user_free(supervisor->user);
-    for (unsigned i = 0; i < AE_SUPERVISE_WORKERS; i++)
-        ae_supervisor_drop_page(&supervisor->wards[i]);
+    drop_pages(supervisor);
     if (supervisor->moved)
         sched_setaffinity(0, sizeof(supervisor->cpus), &supervisor->cpus);
     free(supervisor);
