@@ -81,13 +81,11 @@ static void *own(void *unused)
     char rest[64];
 
     (void)unused;
-    ae_port_owner_event_fds(owner, &fds[1].fd, 1);
+    fds[1].fd = ae_port_owner_fd(owner);
     while (!has_ended()) {
-        ae_port_owner_tend(owner);
+        ae_port_owner_step(owner);
         if (poll(fds, 2, TEND_MS) <= 0)
             continue;
-        if (fds[1].revents)
-            ae_port_owner_event(owner, fds[1].fd);
         if (fds[0].revents && read(STDIN_FILENO, rest, sizeof(rest)) <= 0)
             __atomic_store_n(&ended, true, __ATOMIC_RELAXED);
     }

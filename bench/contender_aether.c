@@ -59,7 +59,7 @@ static bool wait_for_link(struct ae_port *port)
     struct ae_link link;
 
     do {
-        ae_port_owner_tend(ae_port_get_owner(port));
+        ae_port_owner_step(ae_port_get_owner(port));
         ae_port_get_link(port, &link);
     } while (!link.up && ae_clock_ticks() < give_up);
     return link.up;

@@ -218,23 +218,18 @@ int ae_port_owner_get_counters(const struct ae_port_owner *owner, unsigned index
 int ae_port_owner_get_statistics(struct ae_port_owner *owner, struct ae_port_statistic *statistics,
                                  unsigned count);
 
-/* The most descriptors that the owner of one port has. */
-#define AE_PORT_EVENT_FDS 8
+/*
+ * Readable (poll(2), POLLIN) when the device, the kernel or the peer has something to say, which
+ * ae_port_owner_step hears. The owner's, and the same as long as it is open; -1: nobody has.
+ */
+int ae_port_owner_fd(const struct ae_port_owner *owner);
 
 /*
- * Descriptors to poll(2) for POLLIN: fills at most `count`, returns how many there are, at most
- * AE_PORT_EVENT_FDS. When one is readable, call ae_port_owner_event with it: it acknowledges the
- * interrupt and updates the link state.
+ * Does what is due, and does not wait: interrupts and the link, a peer's messages, notifications
+ * that a worker wants relayed, a peer that is to be connected to again. Returns after how many
+ * nanoseconds to call again at the latest, though the descriptor is not readable; 0: for no time.
  */
-int ae_port_owner_event_fds(const struct ae_port_owner *owner, int *fds, unsigned count);
-void ae_port_owner_event(struct ae_port_owner *owner, int fd);
-
-/*
- * Work that comes up without a descriptor becoming readable: notifications that a worker wants
- * relayed, a peer that is to be connected to again. Returns after how many nanoseconds to call
- * again; 0: never, this port has no such work.
- */
-uint64_t ae_port_owner_tend(struct ae_port_owner *owner);
+uint64_t ae_port_owner_step(struct ae_port_owner *owner);
 
 /* What keeps the other end away, for a person, where it can be away (vhost-user); "" when it
  * is there. Valid until the next call on this owner. */

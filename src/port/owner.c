@@ -154,7 +154,8 @@ int ae_port_owner_open(struct ae_port_owner **out, const char *spec,
     if (!owner)
         return ae_error_set(err, -ENOMEM, "opening port %s: out of memory", spec);
     handoff = &owner->handoff;
-    owner->request_fd = handoff->state_fd = handoff->memory_fd = handoff->device_fd = -1;
+    owner->request_fd = owner->events = handoff->state_fd = handoff->memory_fd =
+        handoff->device_fd = -1;
     for (unsigned i = 0; i < AE_PORT_QUEUES; i++)
         handoff->control_fds[i] = -1;
     if (options)
@@ -242,22 +243,16 @@ const char *ae_port_owner_trouble(const struct ae_port_owner *owner)
                        : owner->trouble.text;
 }
 
-int ae_port_owner_event_fds(const struct ae_port_owner *owner, int *fds, unsigned count)
+int ae_port_owner_fd(const struct ae_port_owner *owner)
+{
+    return owner->ops->transport->fd ? owner->ops->transport->fd(owner) : -1;
+}
+
+uint64_t ae_port_owner_step(struct ae_port_owner *owner)
 {
     const struct ae_port_transport *transport = owner->ops->transport;
 
-    return transport->event_fds ? transport->event_fds(owner, fds, count) : 0;
-}
-
-void ae_port_owner_event(struct ae_port_owner *owner, int fd)
-{
-    if (owner->ops->transport->event)
-        owner->ops->transport->event(owner, fd);
-}
-
-uint64_t ae_port_owner_tend(struct ae_port_owner *owner)
-{
-    if (owner->lost)
-        return 0;
-    return owner->ops->transport->tend ? owner->ops->transport->tend(owner) : 0;
+    if (transport->hear)
+        transport->hear(owner);
+    return transport->tend && !owner->lost ? transport->tend(owner) : 0;
 }

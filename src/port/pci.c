@@ -4,8 +4,12 @@
  * <aether/device.h>. */
 
 #include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
+#include "base/error.h"
 #include "port/port.h"
 
 static int open_function(struct ae_port_owner *owner, struct ae_error *err)
@@ -16,6 +20,24 @@ static int open_function(struct ae_port_owner *owner, struct ae_error *err)
     if (!rc)
         rc = ae_device_open(&owner->device, owner->space, owner->base, err);
     return rc ? rc : owner->ops->pci->probe(owner, err);
+}
+
+static int listen_to(struct ae_port_owner *owner, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+    return epoll_ctl(owner->events, EPOLL_CTL_ADD, fd, &event);
+}
+
+static int listen_to_all(struct ae_port_owner *owner, struct ae_error *err)
+{
+    int rc;
+
+    owner->events = epoll_create1(EPOLL_CLOEXEC);
+    rc = owner->events < 0 ? -1 : listen_to(owner, owner->request_fd);
+    for (unsigned i = 0; i < owner->ops->pci->vectors && !rc; i++)
+        rc = listen_to(owner, owner->interrupts[i]);
+    return rc ? ae_error_set(err, -errno, "listening to interrupts: %s", strerror(errno)) : 0;
 }
 
 static int map(struct ae_port_owner *owner, struct ae_error *err)
@@ -40,7 +62,7 @@ static int map(struct ae_port_owner *owner, struct ae_error *err)
     if (rc)
         return rc;
     owner->request_fd = ae_device_request_fd(owner->device, err);
-    return owner->request_fd < 0 ? owner->request_fd : 0;
+    return owner->request_fd < 0 ? owner->request_fd : listen_to_all(owner, err);
 }
 
 static int start(struct ae_port_owner *owner, struct ae_error *err)
@@ -70,6 +92,7 @@ static void close_function(struct ae_port_owner *owner)
 {
     if (owner->device && owner->registers.base)
         owner->ops->pci->disable(owner);
+    ae_descriptor_close(&owner->events);
     ae_device_close(owner->device);
     if (owner->memory)
         ae_dma_unmap(owner->space, owner->memory, NULL);
@@ -78,21 +101,12 @@ static void close_function(struct ae_port_owner *owner)
     ae_dma_space_close(owner->space);
 }
 
-_Static_assert(AE_PORT_VECTORS + 1 <= AE_PORT_EVENT_FDS, "the vectors and the kernel's request");
-
-static int event_fds(const struct ae_port_owner *owner, int *fds, unsigned count)
+static int fd(const struct ae_port_owner *owner)
 {
-    unsigned vectors = owner->ops->pci->vectors;
-
-    /* What the kernel asks for comes first: a caller with little room can do without the rest. */
-    if (count)
-        fds[0] = owner->request_fd;
-    for (unsigned i = 0; i < vectors && i + 1 < count; i++)
-        fds[i + 1] = owner->interrupts[i];
-    return (int)vectors + 1;
+    return owner->events;
 }
 
-static void event(struct ae_port_owner *owner, int fd)
+static void hear_one(struct ae_port_owner *owner, int fd)
 {
     uint64_t times;
 
@@ -109,6 +123,15 @@ static void event(struct ae_port_owner *owner, int fd)
     owner->ops->pci->interrupt(owner);
 }
 
+static void hear(struct ae_port_owner *owner)
+{
+    struct epoll_event events[AE_PORT_VECTORS + 1];
+    int ready = epoll_wait(owner->events, events, AE_PORT_VECTORS + 1, 0);
+
+    for (int i = 0; i < ready; i++)
+        hear_one(owner, events[i].data.fd);
+}
+
 static uint64_t tend(struct ae_port_owner *owner)
 {
     return owner->ops->pci->tend ? owner->ops->pci->tend(owner) : 0;
@@ -120,7 +143,7 @@ const struct ae_port_transport ae_port_transport_pci = {
     .start = start,
     .stop = stop,
     .close = close_function,
-    .event_fds = event_fds,
-    .event = event,
+    .fd = fd,
+    .hear = hear,
     .tend = tend,
 };

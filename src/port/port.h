@@ -74,9 +74,10 @@ struct ae_port_transport {
     int (*stop)(struct ae_port_owner *owner, struct ae_error *err);
     /* Gives it back, whatever was reached. Memory is freed after this. */
     void (*close)(struct ae_port_owner *owner);
-    /* As the calls of <aether/port.h>; each may be NULL. */
-    int (*event_fds)(const struct ae_port_owner *owner, int *fds, unsigned count);
-    void (*event)(struct ae_port_owner *owner, int fd);
+    int (*fd)(const struct ae_port_owner *owner); /* as ae_port_owner_fd; NULL: none */
+    /* A step hears what made it readable, then tends, unless pages of the port's are lost. Tending
+     * returns what ae_port_owner_step does. Each may be NULL. */
+    void (*hear)(struct ae_port_owner *owner);
     uint64_t (*tend)(struct ae_port_owner *owner);
 };
 
@@ -99,7 +100,7 @@ struct ae_port_pci {
     /* No more DMA; before bus master off. */
     void (*disable)(struct ae_port_owner *owner);
     void (*interrupt)(struct ae_port_owner *owner);
-    uint64_t (*tend)(struct ae_port_owner *owner); /* as ae_port_owner_tend; may be NULL */
+    uint64_t (*tend)(struct ae_port_owner *owner); /* as a transport's; may be NULL */
 };
 
 struct ae_port_ops {
@@ -164,7 +165,8 @@ struct ae_port_owner {
     struct ae_device *device;
     struct ae_bar registers;
     int interrupts[AE_PORT_VECTORS];
-    int request_fd;
+    int request_fd; /* the kernel asks for the function */
+    int events;     /* an epoll of all of these */
 };
 
 struct ae_port {

@@ -133,10 +133,10 @@ static void serve(struct ae_port_owner *owner, uint32_t what)
     switch (what) {
     case 0:
         made_signal(made_function.vector);
-        ae_port_owner_event(owner, made_function.vector);
+        ae_port_owner_step(owner);
         break;
     case 1:
-        soon = ae_port_owner_tend(owner);
+        soon = ae_port_owner_step(owner);
         made_function.now += soon < UINT64_C(2000000000) ? soon : 0;
         break;
     case 2:
@@ -144,7 +144,7 @@ static void serve(struct ae_port_owner *owner, uint32_t what)
         break;
     case 3:
         made_signal(made_function.request);
-        ae_port_owner_event(owner, made_function.request);
+        ae_port_owner_step(owner);
         break;
     default:
         break;

@@ -77,7 +77,7 @@ int main(int count, char **specs)
 
         if (ae_clock_ticks() >= soon) {
             for (int i = 0; i < count; i++)
-                ae_port_owner_tend(ae_port_get_owner(ports[i]));
+                ae_port_owner_step(ae_port_get_owner(ports[i]));
             soon = ae_clock_ticks() + ae_clock_from_ns(TEND_US * 1000);
         }
         for (int i = 0; i < count; i++)

@@ -181,17 +181,6 @@ static void give_up(struct run *run, uint64_t now)
     }
 }
 
-/* What a supervisor does for a worker. */
-static void tend(struct ae_port *port)
-{
-    struct ae_port_owner *owner = ae_port_get_owner(port);
-    struct pollfd poll_fd = {.events = POLLIN};
-
-    ae_port_owner_tend(owner);
-    if (ae_port_owner_event_fds(owner, &poll_fd.fd, 1) == 1 && poll(&poll_fd, 1, 0) == 1)
-        ae_port_owner_event(owner, poll_fd.fd);
-}
-
 static void watch_link(struct run *run)
 {
     static bool was_up = true;
@@ -249,7 +238,7 @@ static void exchange(struct run *run, uint64_t seconds)
             continue;
         tended = now;
         late = seconds_used() - begun >= seconds;
-        tend(run->port);
+        ae_port_owner_step(ae_port_get_owner(run->port));
         watch_link(run);
         if (run->behind_switch)
             give_up(run, now);

@@ -176,7 +176,7 @@ static void check_gone(struct ae_port_owner *owner)
     ae_port_owner_get_link(owner, &link);
     assert_true(link.device_gone);
     assert_non_null(strstr(ae_port_owner_trouble(owner), "taken away"));
-    assert_int_equal(ae_port_owner_tend(owner), 0);
+    assert_int_equal(ae_port_owner_step(owner), 0);
 }
 
 static void with_a_port(void (*attack)(struct ae_port_owner *owner))
@@ -203,13 +203,13 @@ static void punch_rings(struct ae_port_owner *owner)
 {
     owner->state->queues[0].notify_receive = 1;
     take_away(ae_memory_base(owner->memory), ae_memory_size(owner->memory));
-    ae_port_owner_tend(owner);
+    ae_port_owner_step(owner);
 }
 
 static void punch_state(struct ae_port_owner *owner)
 {
     take_away(owner->state, AE_PORT_STATE_SIZE);
-    ae_port_owner_tend(owner);
+    ae_port_owner_step(owner);
 }
 
 static void punch_counters(struct ae_port_owner *owner)

@@ -228,33 +228,11 @@ static void drivers_are_found(void **state)
     assert_string_equal(ae_path_name((enum ae_path)99), "unknown");
 }
 
-/* A caller with room for few has the kernel's request among them. */
-static void no_descriptor_is_dropped_silently(void **state)
-{
-    static const struct ae_port_pci pci = {.vectors = AE_PORT_VECTORS};
-    static const struct ae_port_ops ops = {.pci = &pci, .transport = &ae_port_transport_pci};
-    const struct ae_port_owner owner = {
-        .ops = &ops, .interrupts = {10, 11, 12, 13}, .request_fd = 14};
-    int fds[AE_PORT_EVENT_FDS + 1];
-
-    (void)state;
-    for (unsigned room = 0; room <= AE_PORT_EVENT_FDS; room++) {
-        memset(fds, 0xff, sizeof(fds));
-        assert_int_equal(ae_port_owner_event_fds(&owner, fds, room), AE_PORT_VECTORS + 1);
-        if (room)
-            assert_int_equal(fds[0], 14);
-        for (unsigned i = 1; i <= AE_PORT_VECTORS; i++)
-            assert_int_equal(fds[i], i < room ? 9 + (int)i : -1);
-        assert_int_equal(fds[room], -1);
-    }
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_descriptor_is_dropped_silently),
         TEST(a_good_handoff_is_taken),
         TEST(every_number_is_checked),
         TEST(unknown_drivers_are_refused),

@@ -113,7 +113,7 @@ static void exchange(struct ae_port *port, unsigned count)
 
         assert_int_equal(ae_send(queue, &packet, 1), 1);
         while (!receive_one(port, &packet)) {
-            ae_port_owner_tend(ae_port_get_owner(port));
+            ae_port_owner_step(ae_port_get_owner(port));
             assert_true(ae_now_ms() < end);
         }
         assert_int_equal(packet->length, 60 + (uint8_t)i);

@@ -61,7 +61,7 @@ static uint16_t turn(struct ae_packet **packets, uint16_t count)
 {
     uint16_t got = 0;
 
-    ae_port_owner_tend(ae_port_get_owner(port));
+    ae_port_owner_step(ae_port_get_owner(port));
     for (unsigned i = 0; ae_port_queue(port, i); i++)
         got = (uint16_t)(got + ae_receive(ae_port_queue(port, i), packets + got,
                                           (uint16_t)(count - got)));
@@ -504,7 +504,7 @@ static void a_worker_that_stops_polling_tells_first(void **state)
         ae_packet_put(packet);
         driver_want_interrupts(&front.rings[1], true);
         ae_port_pause(port);
-        ae_port_owner_tend(ae_port_get_owner(port));
+        ae_port_owner_step(ae_port_get_owner(port));
         assert_int_equal(read(front.calls[1], &times, sizeof(times)), sizeof(times));
         close_front();
         wait_for_link(false);
@@ -718,13 +718,9 @@ static void rings_outside_of_memory(void **state)
 /* Whoever sleeps until something happens would not. */
 static bool is_awake(void)
 {
-    struct pollfd fds[AE_PORT_EVENT_FDS];
-    int all[AE_PORT_EVENT_FDS];
-    int count = ae_port_owner_event_fds(ae_port_get_owner(port), all, AE_PORT_EVENT_FDS);
+    struct pollfd due = {.fd = ae_port_owner_fd(ae_port_get_owner(port)), .events = POLLIN};
 
-    for (int i = 0; i < count; i++)
-        fds[i] = (struct pollfd){.fd = all[i], .events = POLLIN};
-    return poll(fds, (nfds_t)count, 0) > 0;
+    return poll(&due, 1, 0) > 0;
 }
 
 static void one_at_a_time(void **state)

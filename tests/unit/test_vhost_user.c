@@ -613,10 +613,10 @@ static void notifications_are_relayed(void **state)
     assert_int_equal(ae_send(queue, &packet, 1), 1);
     usleep(10000);
     assert_int_equal(back.kicks, kicks); /* not by the worker */
-    assert_true(ae_port_owner_tend(ae_port_get_owner(port)) <= 100000);
+    assert_true(ae_port_owner_step(ae_port_get_owner(port)) <= 100000);
     for (int64_t end = ae_now_ms() + WAIT_S * 1000; back.kicks == kicks;)
         assert_true(ae_now_ms() < end);
-    ae_port_owner_tend(ae_port_get_owner(port));
+    ae_port_owner_step(ae_port_get_owner(port));
     usleep(10000);
     assert_int_equal(back.kicks, kicks + 1);
     ae_port_close(port);
@@ -643,13 +643,13 @@ static void a_worker_comes_and_another(void **state)
         int64_t end;
 
         for (unsigned j = 0; j < 20; j++, usleep(1000))
-            ae_port_owner_tend(owner);
+            ae_port_owner_step(owner);
         assert_int_equal(back.enabled_pairs, i);
         ae_port_owner_get_handoff(owner, &handoff);
         assert_int_equal(ae_port_attach(&port, &handoff, &err), 0);
         end = ae_now_ms() + WAIT_S * 1000;
         do
-            ae_port_owner_tend(owner);
+            ae_port_owner_step(owner);
         while (ae_port_owner_get_link(owner, &link), !link.up && ae_now_ms() < end);
         exchange(port, 0, 100);
         packet = make_frame(ae_port_queue(port, 0), 1);

@@ -71,7 +71,7 @@ static void assert_refused(int wanted, const char *word)
 static void interrupt(struct ae_port_owner *owner)
 {
     made_signal(made_function.vector);
-    ae_port_owner_event(owner, made_function.vector);
+    ae_port_owner_step(owner);
 }
 
 static void the_device_starts_and_ends(void **state)
@@ -329,7 +329,7 @@ static void odd_queue_sizes_are_rounded_down(void **state)
             made_virtio.config.status |= VIRTIO_NET_S_ANNOUNCE;
             interrupt(owner);
             made_virtio.config.status = VIRTIO_NET_S_LINK_UP;
-            ae_port_owner_tend(owner);
+            ae_port_owner_step(owner);
         }
         assert_int_equal(made_owner_link(owner).announces, 20);
         assert_int_equal(made_virtio.commands, 23);
@@ -417,14 +417,14 @@ static void an_announcement_is_counted_and_acknowledged(void **state)
     unsigned before = made_virtio.commands;
 
     (void)state;
-    assert_int_equal(ae_port_owner_tend(owner), 0);
+    assert_int_equal(ae_port_owner_step(owner), 0);
     made_virtio.config.status |= VIRTIO_NET_S_ANNOUNCE;
     interrupt(owner);
     assert_int_equal(made_owner_link(owner).announces, 1);
     assert_int_equal(made_virtio.commands, before + 1);
     assert_int_equal(made_virtio.command[before % MADE_COMMANDS][0], VIRTIO_NET_CTRL_ANNOUNCE);
     made_virtio.config.status = VIRTIO_NET_S_LINK_UP;
-    assert_int_equal(ae_port_owner_tend(owner), 0);
+    assert_int_equal(ae_port_owner_step(owner), 0);
     ae_port_owner_close(owner);
 }
 
@@ -439,7 +439,7 @@ static void an_acknowledgement_may_come_late(void **state)
     made_virtio.config.status |= VIRTIO_NET_S_ANNOUNCE;
     interrupt(owner);
     for (unsigned i = 0; i < 10; i++) {
-        assert_true(ae_port_owner_tend(owner) > 0);
+        assert_true(ae_port_owner_step(owner) > 0);
         interrupt(owner); /* the same request, seen again */
         made_function.now += 5000000;
     }
@@ -447,7 +447,7 @@ static void an_acknowledgement_may_come_late(void **state)
     made_virtio.silent = false;
     made_virtio_answer();
     made_virtio.config.status = VIRTIO_NET_S_LINK_UP;
-    assert_int_equal(ae_port_owner_tend(owner), 0);
+    assert_int_equal(ae_port_owner_step(owner), 0);
     made_virtio.config.status |= VIRTIO_NET_S_ANNOUNCE;
     interrupt(owner);
     assert_int_equal(made_owner_link(owner).announces, 2);
@@ -465,7 +465,7 @@ static void an_acknowledgement_may_never_come(void **state)
     made_virtio.silent = true;
     made_virtio.config.status |= VIRTIO_NET_S_ANNOUNCE;
     interrupt(owner);
-    for (uint64_t soon = ae_port_owner_tend(owner); soon; soon = ae_port_owner_tend(owner)) {
+    for (uint64_t soon = ae_port_owner_step(owner); soon; soon = ae_port_owner_step(owner)) {
         made_function.now += soon;
         assert_true(++calls < 2000);
     }
@@ -495,7 +495,7 @@ static void endless_announcements_cost_little(void **state)
     accesses = made_function.accesses;
     for (unsigned i = 0; i < 100; i++) {
         interrupt(owner);
-        ae_port_owner_tend(owner);
+        ae_port_owner_step(owner);
     }
     assert_true(made_function.accesses - accesses < 100 * 100);
     assert_true(made_owner_link(owner).announces <= 101);

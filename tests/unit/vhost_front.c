@@ -38,12 +38,11 @@ struct ae_port *open_port(struct back *back, const char *choices)
 
 void turn_owner(struct ae_port_owner *owner)
 {
-    struct pollfd poll_fd = {.events = POLLIN};
+    struct pollfd due = {.fd = ae_port_owner_fd(owner), .events = POLLIN};
 
-    ae_port_owner_tend(owner);
-    assert_int_equal(ae_port_owner_event_fds(owner, &poll_fd.fd, 1), 1);
-    if (poll(&poll_fd, 1, 1) == 1)
-        ae_port_owner_event(owner, poll_fd.fd);
+    ae_port_owner_step(owner);
+    if (poll(&due, 1, 1) == 1)
+        ae_port_owner_step(owner);
 }
 
 void turn(struct ae_port *port)

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "worker/calls.h"
+#include "worker/supervisor/watch.h"
 
 #define END_MS 5000 /* for what was killed to be gone */
 
@@ -95,6 +96,7 @@ void ae_supervisor_ended(struct ae_supervisor *supervisor, unsigned number)
     /* What it started may hold it, by ptrace(2). */
     ae_descent_kill(&ward->descent);
     reap(ward, 0);
+    ae_supervisor_unwatch(supervisor, ward->fd);
     ae_descriptor_close(&ward->fd);
     collect(supervisor, number);
     ae_supervisor_ask_to_stop(supervisor, ae_supervisor_now());

@@ -107,12 +107,12 @@ static void look_at_link(struct ae_supervisor *supervisor, unsigned port)
         hooks->link(hooks->context, port, &link, trouble);
 }
 
-uint64_t ae_supervisor_tend_ports(struct ae_supervisor *supervisor)
+uint64_t ae_supervisor_step_ports(struct ae_supervisor *supervisor)
 {
     uint64_t pause = 0;
 
     for (unsigned i = 0; i < supervisor->owner_count; i++) {
-        uint64_t soon = ae_port_owner_tend(supervisor->owners[i]);
+        uint64_t soon = ae_port_owner_step(supervisor->owners[i]);
 
         look_at_link(supervisor, i);
         pause = soon && (!pause || soon < pause) ? soon : pause;

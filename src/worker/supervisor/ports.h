@@ -12,7 +12,7 @@ int ae_supervisor_open_ports(struct ae_supervisor *supervisor, struct ae_error *
 void ae_supervisor_hand_over(struct ae_supervisor *supervisor, unsigned number);
 
 /* How soon a port has something to look after, ns; 0: none has. */
-uint64_t ae_supervisor_tend_ports(struct ae_supervisor *supervisor);
+uint64_t ae_supervisor_step_ports(struct ae_supervisor *supervisor);
 
 /* The workers are gone: bus master off, reset, unmap, in that order, is the owner's close. */
 void ae_supervisor_close_ports(struct ae_supervisor *supervisor);

@@ -73,7 +73,9 @@ static int start_workers(struct ae_supervisor *supervisor, struct ae_error *err)
 
     for (unsigned i = 0; i < options->cpu_count && !rc; i++)
         rc = ae_supervisor_make_page(&supervisor->wards[i], options, err);
-    return rc ? rc : ae_supervisor_start(supervisor, err);
+    if (!rc)
+        rc = ae_supervisor_start(supervisor, err);
+    return rc ? rc : ae_supervisor_watch_workers(supervisor, err);
 }
 
 static int start(struct ae_supervisor *supervisor, struct ae_error *err)
@@ -92,6 +94,8 @@ static int start(struct ae_supervisor *supervisor, struct ae_error *err)
         rc = ae_supervisor_watch_open(supervisor, err);
     if (!rc)
         rc = ae_supervisor_open_ports(supervisor, err);
+    if (!rc)
+        rc = ae_supervisor_watch_ports(supervisor, err);
     if (!rc)
         rc = start_workers(supervisor, err);
     ae_limits_begin(&supervisor->limits, ae_supervisor_now());
@@ -130,7 +134,7 @@ int ae_supervisor_open(struct ae_supervisor **out, const struct ae_supervise_opt
         return ae_error_set(err, -ENOMEM, "a supervisor: out of memory");
     supervisor->options = options;
     supervisor->result = result;
-    supervisor->relay.end = supervisor->watch.epoll = supervisor->watch.timer = -1;
+    supervisor->relay.end = supervisor->epoll = supervisor->timer = -1;
     supervisor->moved = sched_getaffinity(0, sizeof(supervisor->cpus), &supervisor->cpus) == 0;
     forget_workers(supervisor);
     rc = start(supervisor, err);

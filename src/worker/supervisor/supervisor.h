@@ -18,8 +18,6 @@
 #include "worker/supervisor/limits.h"
 #include "worker/supervisor/relay.h"
 
-#define AE_SUPERVISOR_FDS (AE_SUPERVISE_WORKERS + AE_WORKER_PORTS * AE_PORT_EVENT_FDS)
-
 /* One worker, and what is shared with it. */
 struct ae_ward {
     int cpu;
@@ -44,13 +42,6 @@ struct ae_link_told {
     unsigned left; /* how often it may still be told */
 };
 
-/* What may happen next. */
-struct ae_watch {
-    int epoll, timer;
-    int fds[AE_SUPERVISOR_FDS]; /* those that epoll was told of, but the timer */
-    unsigned count;
-};
-
 struct ae_supervisor {
     const struct ae_supervise_options *options;
     struct ae_supervise_result *result;
@@ -62,9 +53,9 @@ struct ae_supervisor {
     struct ae_limits limits;
     struct ae_child_user *user; /* NULL: as we are */
     struct ae_relay relay;
-    cpu_set_t cpus; /* where the caller may run */
-    bool moved;     /* it was kept off some of them */
-    struct ae_watch watch;
+    cpu_set_t cpus;   /* where the caller may run */
+    bool moved;       /* it was kept off some of them */
+    int epoll, timer; /* what is waited for; of it, when a step is due anyway */
 };
 
 static inline uint64_t ae_supervisor_now(void)

@@ -160,17 +160,16 @@ static uint64_t tend(struct ae_port_owner *owner)
                                             : ae_vhost_server_await(server);
 }
 
-static void event(struct ae_port_owner *owner, int fd)
+/* Peers hear of it, though nobody tends what is lost. */
+static void hear(struct ae_port_owner *owner)
 {
-    (void)fd;
-    tend(owner);
+    if (owner->lost)
+        tend(owner);
 }
 
-static int event_fds(const struct ae_port_owner *owner, int *fds, unsigned count)
+static int fd(const struct ae_port_owner *owner)
 {
-    if (count)
-        fds[0] = server_of(owner)->epoll;
-    return 1;
+    return server_of(owner)->epoll;
 }
 
 /* ---- Opening and closing ---- */
@@ -292,8 +291,8 @@ static const struct ae_port_transport transport = {
     .start = start,
     .stop = stop,
     .close = close_server,
-    .event_fds = event_fds,
-    .event = event,
+    .fd = fd,
+    .hear = hear,
     .tend = tend,
 };
 

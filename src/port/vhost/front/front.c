@@ -146,12 +146,13 @@ static void reconnect(struct ae_vhost_front *front)
     ae_vhost_begin(front, ae_vhost_negotiation, 0);
 }
 
-static void event(struct ae_port_owner *owner, int fd)
+static void hear(struct ae_port_owner *owner)
 {
     struct ae_vhost_front *front = front_of(owner);
     struct ae_error err;
 
-    (void)fd;
+    if (!fd_is_ready(front->epoll_fd))
+        return;
     if (front->peer.fd >= 0 && look_at_connection(front, &err))
         lose(front, &err);
     if (front->listener.fd < 0)
@@ -224,11 +225,9 @@ static uint64_t tend(struct ae_port_owner *owner)
     return TEND_NS;
 }
 
-static int event_fds(const struct ae_port_owner *owner, int *fds, unsigned count)
+static int fd(const struct ae_port_owner *owner)
 {
-    if (count)
-        fds[0] = front_of(owner)->epoll_fd;
-    return 1;
+    return front_of(owner)->epoll_fd;
 }
 
 /* ---- Starting and stopping ---- */
@@ -311,8 +310,8 @@ static const struct ae_port_transport transport = {
     .attached = attached,
     .stop = stop,
     .close = close_port,
-    .event_fds = event_fds,
-    .event = event,
+    .fd = fd,
+    .hear = hear,
     .tend = tend,
 };
 
