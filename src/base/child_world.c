@@ -37,19 +37,32 @@ static int leave_session(const struct ae_child_world *world, struct ae_error *er
     return 0;
 }
 
-/* By the kernel's call: the C library keeps the first real-time ones for itself, and whoever
- * started us may have had them ignored all the same. */
+/*
+ * The C library keeps the first real-time ones for itself (EINVAL), and has handlers for them that
+ * changing our user takes; but whoever started us may have had them ignored, and that would stay.
+ */
+static int reset_signal(int number)
+{
+    const struct sigaction normal = {.sa_handler = SIG_DFL};
+    unsigned long now[8] = {0}; /* the kernel's struct sigaction, which begins with the handler */
+
+    if (!sigaction(number, &normal, NULL))
+        return 0;
+    if (errno != EINVAL || syscall(SYS_rt_sigaction, number, NULL, now, sizeof(uint64_t)))
+        return -1;
+    if (now[0] != (unsigned long)SIG_IGN)
+        return 0;
+    memset(now, 0, sizeof(now)); /* SIG_DFL, and no more */
+    return (int)syscall(SYS_rt_sigaction, number, now, NULL, sizeof(uint64_t));
+}
+
 static int reset_signals(struct ae_error *err)
 {
-    const unsigned long normal[8] = {0}; /* the kernel's struct sigaction: SIG_DFL and no more */
     sigset_t none;
 
-    for (int number = 1; number <= SIGRTMAX; number++) {
-        bool fixed = number == SIGKILL || number == SIGSTOP;
-
-        if (!fixed && syscall(SYS_rt_sigaction, number, normal, NULL, sizeof(uint64_t)))
+    for (int number = 1; number <= SIGRTMAX; number++)
+        if (number != SIGKILL && number != SIGSTOP && reset_signal(number))
             return failed(err, "resetting signals");
-    }
     sigemptyset(&none);
     return sigprocmask(SIG_SETMASK, &none, NULL) ? failed(err, "resetting signals") : 0;
 }
