@@ -15,11 +15,10 @@
  * and
  * "# lost" and "# back" as the link goes and returns. whole=1: none may be missing even so.
  *
- * switch=1: there is a switch between, which drops frames until its other port has a peer, or a
- * peer that drops them until it has started. Until the first comes back, at the start and after
- * each loss, they are given up and others sent. returns=1: is that peer. visits=N: opens the port
- * so many times, each time until all frames are back, and has no more descriptors and memory at the
- * end than after the first few.
+ * switch=1: there is a switch between, which drops frames until its other port has a peer. Until
+ * the first comes back, at the start and after each loss, they are given up and others sent.
+ * returns=1: is that peer. visits=N: opens the port so many times, each time until all frames are
+ * back, and has no more descriptors and memory at the end than after the first few.
  */
 
 #include <aether/clock.h>
