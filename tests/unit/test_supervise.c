@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -678,6 +679,32 @@ static void workers_are_started_again(void **state)
     assert_int_equal(rmdir(home), 0);
 }
 
+/* Not even their pages could be made: a step, and whoever asks for an end, find nobody. */
+static void nobody_is_left_by_a_restart_that_fails(void **state)
+{
+    struct ae_supervisor *supervisor = open_own("end");
+    struct rlimit files, none;
+
+    (void)state;
+    while (step_when_due(supervisor))
+        ;
+    getrlimit(RLIMIT_NOFILE, &files);
+    none = files;
+    none.rlim_cur = 0;
+    setrlimit(RLIMIT_NOFILE, &none);
+    assert_int_equal(ae_supervisor_restart(supervisor, &err), -EMFILE);
+    setrlimit(RLIMIT_NOFILE, &files);
+    ae_supervisor_stop(supervisor);
+    assert_false(ae_supervisor_step(supervisor));
+    if (ae_supervisor_restart(supervisor, &err))
+        fail_msg("%s", err.text);
+    while (step_when_due(supervisor))
+        ;
+    assert_int_equal(WEXITSTATUS(result.workers[0].status), 7);
+    ae_supervisor_close(supervisor);
+    assert_string_equal(story, "started started ");
+}
+
 static void a_start_is_given_up(void **state)
 {
     static volatile sig_atomic_t give_up = 1;
@@ -729,6 +756,7 @@ int main(int argc, char **argv)
         TEST(who_is_told_twice_ends_at_once),
         TEST(closing_ends_who_still_runs),
         TEST(workers_are_started_again),
+        TEST(nobody_is_left_by_a_restart_that_fails),
         TEST(a_start_is_given_up),
     };
 

@@ -19,7 +19,7 @@
 void ae_supervisor_ask_to_stop(struct ae_supervisor *supervisor, uint64_t now)
 {
     ae_limits_ask(&supervisor->limits, now);
-    for (unsigned i = 0; i < supervisor->options->cpu_count; i++)
+    for (unsigned i = 0; i < supervisor->ward_count; i++)
         __atomic_store_n(&supervisor->wards[i].shared->head.stop, 1, __ATOMIC_RELAXED);
 }
 

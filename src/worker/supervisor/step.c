@@ -24,14 +24,6 @@ static void look_for_ends(struct ae_supervisor *supervisor)
             ae_supervisor_ended(supervisor, i);
 }
 
-static bool any_runs(const struct ae_supervisor *supervisor)
-{
-    for (unsigned i = 0; i < supervisor->ward_count; i++)
-        if (supervisor->wards[i].fd >= 0)
-            return true;
-    return false;
-}
-
 bool ae_supervisor_step(struct ae_supervisor *supervisor)
 {
     uint64_t soon = ae_supervisor_step_ports(supervisor);
@@ -41,5 +33,5 @@ bool ae_supervisor_step(struct ae_supervisor *supervisor)
         ae_supervisor_tend_gate(supervisor, i);
     ae_supervisor_tend_time(supervisor);
     ae_supervisor_wake_in(supervisor, soon && soon < STEP_NS ? soon : STEP_NS);
-    return any_runs(supervisor);
+    return ae_supervisor_any_runs(supervisor);
 }

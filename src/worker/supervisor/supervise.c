@@ -65,16 +65,20 @@ static int check_input(const struct ae_supervise_options *options, struct ae_err
                         "file or a pipe");
 }
 
-/* A page for each worker that says nothing yet, and the workers. */
-static int start_workers(struct ae_supervisor *supervisor, struct ae_error *err)
+static int make_pages(struct ae_supervisor *supervisor, struct ae_error *err)
 {
     const struct ae_supervise_options *options = supervisor->options;
     int rc = 0;
 
     for (unsigned i = 0; i < options->cpu_count && !rc; i++)
         rc = ae_supervisor_make_page(&supervisor->wards[i], options, err);
-    if (!rc)
-        rc = ae_supervisor_start(supervisor, err);
+    return rc;
+}
+
+static int start_workers(struct ae_supervisor *supervisor, struct ae_error *err)
+{
+    int rc = ae_supervisor_start(supervisor, err);
+
     return rc ? rc : ae_supervisor_watch_workers(supervisor, err);
 }
 
@@ -91,11 +95,11 @@ static int start(struct ae_supervisor *supervisor, struct ae_error *err)
     if (!rc)
         rc = ae_relay_open(&supervisor->relay, STDOUT_FILENO, STDERR_FILENO, err);
     if (!rc)
-        rc = ae_supervisor_watch_open(supervisor, err);
+        rc = make_pages(supervisor, err);
     if (!rc)
         rc = ae_supervisor_open_ports(supervisor, err);
     if (!rc)
-        rc = ae_supervisor_watch_ports(supervisor, err);
+        rc = ae_supervisor_watch_open(supervisor, err);
     if (!rc)
         rc = start_workers(supervisor, err);
     ae_limits_begin(&supervisor->limits, ae_supervisor_now());
@@ -155,9 +159,8 @@ int ae_supervisor_restart(struct ae_supervisor *supervisor, struct ae_error *err
 {
     int rc = 0;
 
-    for (unsigned i = 0; i < supervisor->ward_count; i++)
-        if (supervisor->wards[i].fd >= 0)
-            return ae_error_set(err, -EBUSY, "starting workers again: one still runs");
+    if (ae_supervisor_any_runs(supervisor))
+        return ae_error_set(err, -EBUSY, "starting workers again: one still runs");
     /* Whoever is left may have the registers of a device that is about to be reset. */
     ae_supervisor_end_descent(supervisor);
     for (unsigned i = 0; i < supervisor->owner_count && !rc; i++) {
@@ -167,6 +170,8 @@ int ae_supervisor_restart(struct ae_supervisor *supervisor, struct ae_error *err
     }
     drop_pages(supervisor);
     forget_workers(supervisor);
+    if (!rc)
+        rc = make_pages(supervisor, err);
     if (!rc)
         rc = start_workers(supervisor, err);
     if (rc)
@@ -200,7 +205,7 @@ void ae_supervisor_close(struct ae_supervisor *supervisor)
 
 /* ---- All of it in one call ---- */
 
-/* How often a signal came before there was a supervisor to tell, and the one there is. */
+/* Whether a signal came before there was a supervisor to tell, and the one there is. */
 static volatile sig_atomic_t early;
 static struct ae_supervisor *volatile signalled;
 

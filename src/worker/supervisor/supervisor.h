@@ -63,4 +63,12 @@ static inline uint64_t ae_supervisor_now(void)
     return (uint64_t)ae_now_ms();
 }
 
+static inline bool ae_supervisor_any_runs(const struct ae_supervisor *supervisor)
+{
+    for (unsigned i = 0; i < supervisor->ward_count; i++)
+        if (supervisor->wards[i].fd >= 0)
+            return true;
+    return false;
+}
+
 #endif

@@ -28,19 +28,15 @@ void ae_supervisor_wake_in(struct ae_supervisor *supervisor, uint64_t ns)
 
 int ae_supervisor_watch_open(struct ae_supervisor *supervisor, struct ae_error *err)
 {
+    int rc;
+
     supervisor->epoll = epoll_create1(EPOLL_CLOEXEC);
     supervisor->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (supervisor->epoll < 0 || supervisor->timer < 0)
         return ae_error_set(err, -errno, "making what the supervisor waits for: %s",
                             strerror(errno));
     ae_supervisor_wake_in(supervisor, 1);
-    return listen_to(supervisor, supervisor->timer, err);
-}
-
-int ae_supervisor_watch_ports(struct ae_supervisor *supervisor, struct ae_error *err)
-{
-    int rc = 0;
-
+    rc = listen_to(supervisor, supervisor->timer, err);
     for (unsigned i = 0; i < supervisor->owner_count && !rc; i++) {
         int fd = ae_port_owner_fd(supervisor->owners[i]);
 

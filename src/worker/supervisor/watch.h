@@ -6,11 +6,10 @@
 
 #include "worker/supervisor/supervisor.h"
 
-/* Before ports are opened. */
+/* The time, and the ports that are open. */
 int ae_supervisor_watch_open(struct ae_supervisor *supervisor, struct ae_error *err);
 
-/* Their ports, once; and each worker that was started. */
-int ae_supervisor_watch_ports(struct ae_supervisor *supervisor, struct ae_error *err);
+/* Each worker that was started. */
 int ae_supervisor_watch_workers(struct ae_supervisor *supervisor, struct ae_error *err);
 
 /* Readable in so many nanoseconds, at least one. */
