@@ -158,6 +158,14 @@ static const char *single_quoted(const char *at, struct value *value)
     return at + length + (at[length] == '\'');
 }
 
+/* What a backslash stands before; one before the end of a line takes both away. */
+static const char *escaped(const char *at, struct value *value)
+{
+    if (at[1] != '\n')
+        put(value, at + 1, 1);
+    return at + 2;
+}
+
 /* To the closing double quote. Within, a backslash is special before these only (POSIX.1,
  * XCU 2.2.3). */
 static const char *quoted_text(const struct ae_grub_variables *variables, const char *at,
@@ -167,9 +175,7 @@ static const char *quoted_text(const struct ae_grub_variables *variables, const 
         if (*at == '$' || *at == '`') {
             at = expand(variables, at, value);
         } else if (*at == '\\' && at[1] && strchr("$`\"\\\n", at[1])) {
-            if (at[1] != '\n')
-                put(value, at + 1, 1);
-            at += 2;
+            at = escaped(at, value);
         } else {
             put(value, at++, 1);
         }
@@ -200,9 +206,7 @@ static const char *word(const struct ae_grub_variables *variables, const char *a
         } else if (*at == '$' || *at == '`') {
             at = expand(variables, at, value);
         } else if (*at == '\\' && at[1]) {
-            if (at[1] != '\n')
-                put(value, at + 1, 1);
-            at += 2;
+            at = escaped(at, value);
         } else {
             put(value, at++, 1);
         }

@@ -414,14 +414,6 @@ static void renew(struct ae_virtio_driver *driver)
     refill(queue, driver->in_order);
 }
 
-static void release(struct ae_virtio_driver *driver)
-{
-    struct queue *queue = (struct queue *)driver;
-
-    release_ring(driver->base.pool, &queue->receive, driver->in_order);
-    release_ring(driver->base.pool, &queue->send, driver->in_order);
-}
-
 static uint16_t used_end(struct queue *queue, const struct ring *ring, uint64_t *counter)
 {
     struct place place = ring->next_used;
@@ -446,44 +438,16 @@ static void find_positions(struct ae_virtio_driver *driver, uint16_t positions[2
     positions[1] = used_end(queue, &queue->send, &counters->send_bad_descriptors);
 }
 
-static void free_rings(struct ae_virtio_driver *driver)
-{
-    struct queue *queue = (struct queue *)driver;
-
-    free(queue->receive.slots);
-    free(queue->receive.order);
-    free(queue->receive.away);
-    free(queue->send.slots);
-    free(queue->send.order);
-    free(queue->send.away);
-}
-
-static int make_ring(struct ring *ring, const struct ae_virtio_ring *from, struct ae_error *err)
+static void place_ring(struct ring *ring, const struct ae_virtio_ring *from)
 {
     struct ae_virtio_layout layout = ae_virtio_ring_layout(from->size, true);
 
-    ring->memory = from->memory;
     ring->desc = (void *)(from->memory + layout.descriptors);
     ring->device_event = (void *)(from->memory + layout.device);
     ring->size = ring->free = from->size;
-    ring->batch = from->size / 4u < AE_VIRTIO_REFILL ? (from->size + 3u) / 4 : AE_VIRTIO_REFILL;
-    ring->doorbell = from->doorbell;
-    ring->slots = calloc(from->size, sizeof(*ring->slots));
-    ring->order = calloc(from->size, sizeof(*ring->order));
-    ring->away = calloc(from->size, sizeof(*ring->away));
-    return ring->slots && ring->order && ring->away
-               ? 0
-               : ae_error_set(err, -ENOMEM, "virtio: out of memory");
 }
 
-static int make_rings(struct ae_virtio_driver *driver, const struct ae_virtio_pair *pair,
-                      struct ae_error *err)
-{
-    struct queue *queue = (struct queue *)driver;
-    int rc = make_ring(&queue->receive, &pair->receive, err);
-
-    return rc ? rc : make_ring(&queue->send, &pair->send, err);
-}
+#include "port/virtio/form.h"
 
 const struct ae_virtio_form ae_virtio_packed = {
     .packed = true,

@@ -352,14 +352,6 @@ static void renew(struct ae_virtio_driver *driver)
     refill(queue, driver->in_order);
 }
 
-static void release(struct ae_virtio_driver *driver)
-{
-    struct queue *queue = (struct queue *)driver;
-
-    release_ring(driver->base.pool, &queue->receive, driver->in_order);
-    release_ring(driver->base.pool, &queue->send, driver->in_order);
-}
-
 static void find_positions(struct ae_virtio_driver *driver, uint16_t positions[2])
 {
     struct queue *queue = (struct queue *)driver;
@@ -371,46 +363,17 @@ static void find_positions(struct ae_virtio_driver *driver, uint16_t positions[2
     positions[1] = queue->send.seen;
 }
 
-static void free_rings(struct ae_virtio_driver *driver)
-{
-    struct queue *queue = (struct queue *)driver;
-
-    free(queue->receive.slots);
-    free(queue->receive.order);
-    free(queue->receive.away);
-    free(queue->send.slots);
-    free(queue->send.order);
-    free(queue->send.away);
-}
-
-static int make_ring(struct ring *ring, const struct ae_virtio_ring *from, struct ae_error *err)
+static void place_ring(struct ring *ring, const struct ae_virtio_ring *from)
 {
     struct ae_virtio_layout layout = ae_virtio_ring_layout(from->size, false);
 
-    ring->memory = from->memory;
     ring->desc = (void *)(from->memory + layout.descriptors);
     ring->avail = (void *)(from->memory + layout.driver);
     ring->used = (void *)(from->memory + layout.device);
     ring->mask = (uint16_t)(from->size - 1);
-    ring->batch =
-        from->size / 4u < AE_VIRTIO_REFILL ? (uint16_t)((from->size + 3) / 4) : AE_VIRTIO_REFILL;
-    ring->doorbell = from->doorbell;
-    ring->slots = calloc(from->size, sizeof(*ring->slots));
-    ring->order = calloc(from->size, sizeof(*ring->order));
-    ring->away = calloc(from->size, sizeof(*ring->away));
-    return ring->slots && ring->order && ring->away
-               ? 0
-               : ae_error_set(err, -ENOMEM, "virtio: out of memory");
 }
 
-static int make_rings(struct ae_virtio_driver *driver, const struct ae_virtio_pair *pair,
-                      struct ae_error *err)
-{
-    struct queue *queue = (struct queue *)driver;
-    int rc = make_ring(&queue->receive, &pair->receive, err);
-
-    return rc ? rc : make_ring(&queue->send, &pair->send, err);
-}
+#include "port/virtio/form.h"
 
 const struct ae_virtio_form ae_virtio_split = {
     .packed = false,

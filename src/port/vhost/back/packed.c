@@ -383,13 +383,7 @@ uint16_t ae_vhost_packed_send(struct ae_vhost_ring *ring, struct ae_queue_counte
         else
             empty++;
     }
-    counters->sent_frames += sent;
-    if (sent < count) {
-        if (ae_vhost_can_send(ring, packets[sent]))
-            counters->send_full += (uint64_t)(count - sent);
-        else
-            counters->send_bad++;
-    }
+    ae_vhost_count_sent(ring, counters, packets, sent, count);
     ae_vhost_packed_notify(ring);
     return sent;
 }

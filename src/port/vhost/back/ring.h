@@ -131,6 +131,20 @@ static inline bool ae_vhost_can_send(const struct ae_vhost_ring *ring,
            (!(packet->flags & AE_SEND_OFFLOADS) || ae_offload_is_sound(packet));
 }
 
+/* Of `count` packets so many were sent; why not the next, if there is one? */
+static inline void ae_vhost_count_sent(const struct ae_vhost_ring *ring,
+                                       struct ae_queue_counters *counters,
+                                       struct ae_packet **packets, uint16_t sent, uint16_t count)
+{
+    counters->sent_frames += sent;
+    if (sent == count)
+        return;
+    if (ae_vhost_can_send(ring, packets[sent]))
+        counters->send_full += (uint64_t)(count - sent);
+    else
+        counters->send_bad++;
+}
+
 /* ---- For the burst functions of both forms ---- */
 
 #define ae_vhost_load(place)         __atomic_load_n(place, __ATOMIC_RELAXED)

@@ -303,13 +303,7 @@ uint16_t ae_vhost_split_send(struct ae_vhost_ring *ring, struct ae_queue_counter
         publish(ring, (uint16_t)(ring->next + used));
         available = (uint16_t)(available - used);
     } while (used && sent < count && !ring->broken);
-    counters->sent_frames += sent;
-    if (sent < count) {
-        if (ae_vhost_can_send(ring, packets[sent]))
-            counters->send_full += (uint64_t)(count - sent);
-        else
-            counters->send_bad++;
-    }
+    ae_vhost_count_sent(ring, counters, packets, sent, count);
     ae_vhost_split_notify(ring);
     return sent;
 }
