@@ -16,11 +16,10 @@
 
 /*
  * Puts into `shown` what a person may be shown of `text`, in one line: blanks for line ends and
- * tabs,
- * '?' for each other control character (C0, DEL, C1), for characters without a width or that turn
- * the direction of writing, and for each byte that is not UTF-8. What does not fit in `size` bytes
- * is cut after a whole character and ends in "...". NULL is shown as "". It never gets longer, so
- * shown may be text itself. Returns shown.
+ * tabs, '?' for each other control character (C0, DEL, C1), for characters without a width or that
+ * turn the direction of writing, and for each byte that is not UTF-8. What does not fit in `size`
+ * bytes is cut after a whole character and ends in "...". NULL is shown as "". It never gets
+ * longer, so shown may be text itself. Returns shown.
  */
 char *ae_text_shown(char *shown, size_t size, const char *text);
 

@@ -5,8 +5,7 @@
 /*
  * Network interfaces that were given to a container: sysfs shows a function's interface only to
  * those in its network namespace (network_namespaces(7)). Namespaces are looked for where they have
- * names
- * (/run/netns) and where processes live in them; work inside of one is done by a child. On a
+ * names (/run/netns) and where processes live in them; work inside of one is done by a child. On a
  * made-up machine there is none.
  */
 

@@ -12,8 +12,7 @@
  * frames: how many have to come back on each queue. seconds: what all may take of a CPU. losses:
  * how often the peer will be restarted; so many frames have to come back after the last time. Some
  * may be missing then, none may be altered or out of order. Says "# running" once frames come back,
- * and
- * "# lost" and "# back" as the link goes and returns. whole=1: none may be missing even so.
+ * and "# lost" and "# back" as the link goes and returns. whole=1: none may be missing even so.
  *
  * switch=1: there is a switch between, which drops frames until its other port has a peer. Until
  * the first comes back, at the start and after each loss, they are given up and others sent.
