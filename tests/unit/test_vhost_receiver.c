@@ -608,10 +608,13 @@ static int with_too_many(void)
         return SKIP;
     }
     one.make = silent_file;
-    for (unsigned i = 0; i < AE_VHOST_RECEIVERS; i++)
+    /* One that is slow to let go of its file is answered: the next file is made by then. */
+    for (unsigned i = 0; !ae_vhost_receivers_check(&receivers, &err); i++) {
+        assert_true(i < 100 * AE_VHOST_RECEIVERS);
         refuse_promptly(&one);
-    usleep(200000); /* those that can end have */
-    assert_int_equal(ae_vhost_receivers_check(&receivers, &err), -EBUSY);
+        if (receivers.count == AE_VHOST_RECEIVERS)
+            sleep(1); /* those that can end have */
+    }
     assert_non_null(strstr(err.text, "have not ended"));
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     assert_int_equal(
