@@ -18,14 +18,14 @@ static int power_of_two(uint32_t value)
     return value && !(value & (value - 1));
 }
 
-static bool check_ring(const struct ae_port_ops *ops, uint16_t size)
+static bool check_ring(const struct ae_queue_ops *ops, uint16_t size)
 {
     return !ops->ring_bytes ||
            (power_of_two(size) && size >= ops->ring_min && size <= ops->ring_max);
 }
 
 /* A worker checks what it is handed, as it checks everything that it did not make itself. */
-static int check_handoff(const struct ae_port_ops *ops, const struct ae_port_handoff *handoff,
+static int check_handoff(const struct ae_queue_ops *ops, const struct ae_port_handoff *handoff,
                          struct ae_error *err)
 {
     unsigned queues = handoff->info.queues;
@@ -39,7 +39,7 @@ static int check_handoff(const struct ae_port_ops *ops, const struct ae_port_han
         handoff->buffers_offset != ae_port_receive_ring_offset(ops, handoff, queues) ||
         handoff->memory_size < handoff->buffers_offset ||
         handoff->memory_size - handoff->buffers_offset < buffers ||
-        (ops->pci && handoff->registers_size == 0))
+        (ops->registers && handoff->registers_size == 0))
         return ae_error_set(err, -EPROTO,
                             "attaching port %.*s: what was handed over makes no sense",
                             AE_PORT_SPEC - 1, handoff->info.spec);
@@ -69,7 +69,7 @@ static int map_registers(struct ae_port *port, struct ae_error *err)
 {
     void *registers;
 
-    if (!port->ops->pci)
+    if (!port->ops->registers)
         return 0;
     if (port->handoff.registers_mapped) {
         port->registers = (void *)(uintptr_t)port->handoff.registers_mapped;
@@ -98,7 +98,7 @@ int ae_port_attach(struct ae_port **out, const struct ae_port_handoff *given, st
     handoff = &port->handoff;
     port->handoff.info.driver[sizeof(port->handoff.info.driver) - 1] = '\0';
     port->handoff.info.spec[sizeof(port->handoff.info.spec) - 1] = '\0';
-    port->ops = ae_port_driver_named(port->handoff.info.driver);
+    port->ops = ae_queue_ops_named(port->handoff.info.driver);
     if (!port->ops)
         rc = ae_error_set(err, -EPROTO, "attaching a port: there is no driver '%s'",
                           port->handoff.info.driver);
@@ -123,38 +123,14 @@ int ae_port_attach(struct ae_port **out, const struct ae_port_handoff *given, st
     return 0;
 }
 
-int ae_port_open(struct ae_port **out, const char *spec, const struct ae_port_options *options,
-                 struct ae_error *err)
-{
-    struct ae_port_owner *owner;
-    struct ae_port_handoff handoff;
-    int rc = ae_port_owner_open(&owner, spec, options, err);
-
-    if (rc)
-        return rc;
-    ae_port_owner_get_handoff(owner, &handoff);
-    rc = ae_port_attach(out, &handoff, err);
-    if (rc) {
-        ae_port_owner_close(owner);
-        return rc;
-    }
-    (*out)->owner = owner;
-    if (owner->ops->transport->attached)
-        rc = owner->ops->transport->attached(owner, err);
-    if (rc) {
-        ae_port_close(*out);
-        return ae_error_prefix(err, rc, "opening port %s", spec);
-    }
-    return 0;
-}
-
 void ae_port_close(struct ae_port *port)
 {
     if (!port)
         return;
     ae_port_pause(port);
     /* The device stops before the queues it writes to are forgotten. */
-    ae_port_owner_close(port->owner);
+    if (port->owner)
+        port->close_owner(port->owner);
     for (unsigned i = 0; i < AE_PORT_QUEUES; i++)
         if (port->queues[i])
             port->ops->detach(port->queues[i]);
@@ -180,11 +156,6 @@ struct ae_queue *ae_port_queue(struct ae_port *port, unsigned index)
 {
     return index < port->handoff.queue_count ? port->queues[port->handoff.queue_first + index]
                                              : NULL;
-}
-
-struct ae_port_owner *ae_port_get_owner(struct ae_port *port)
-{
-    return port->owner;
 }
 
 void ae_port_pause(struct ae_port *port)

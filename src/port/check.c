@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "machine/iommu.h"
-#include "port/port.h"
+#include "port/owner.h"
 
 static const char *or_none(const char *text)
 {
@@ -56,17 +56,18 @@ void ae_port_check_card(const struct ae_pci *pci, struct ae_finding *finding)
         ae_finding_set(finding, AE_CHECK_LACKS, "%.120s: Aether has no driver for it", name);
         ae_finding_remedy(finding, "use a card that it has one for: %s", known);
     } else if (ae_port_check_function(pci, &err)) {
-        ae_finding_set(finding, AE_CHECK_LACKS, "%.120s: driver %s cannot run it", name, ops->name);
+        ae_finding_set(finding, AE_CHECK_LACKS, "%.120s: driver %s cannot run it", name,
+                       ops->queue->name);
         ae_finding_remedy(finding, "%s", err.text);
     } else if (ae_iommu_check_group(pci, &err)) {
         ae_finding_set(finding, AE_CHECK_LACKS, "%.120s: driver %s, but it cannot be handed out",
-                       name, ops->name);
+                       name, ops->queue->name);
         ae_finding_remedy(finding, "%s", err.text);
     } else {
         ae_finding_set(
             finding, AE_CHECK_OK,
             "%.120s: driver %s; group %d is viable; kernel driver %.40s, interface %.20s", name,
-            ops->name, pci->iommu_group, or_none(pci->driver), or_none(pci->netdev));
+            ops->queue->name, pci->iommu_group, or_none(pci->driver), or_none(pci->netdev));
     }
 }
 

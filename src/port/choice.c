@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "port/port.h"
+#include "port/owner.h"
 
 /* The value of the last such choice, or NULL. */
 static const char *find_choice(const struct ae_port_owner *owner, const char *key, size_t *length)

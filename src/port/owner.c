@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "port/port.h"
+#include "port/owner.h"
 
 #define PACKETS_DEFAULT 1024
 
@@ -20,11 +20,12 @@ static int check_ring(const char *which, uint16_t *size, const struct ae_port_op
 {
     if (!*size)
         *size = ops->ring_default;
-    if (*size >= ops->ring_min && *size <= ops->ring_max && (*size & (*size - 1)) == 0)
+    if (*size >= ops->queue->ring_min && *size <= ops->queue->ring_max &&
+        (*size & (*size - 1)) == 0)
         return 0;
     return ae_error_set(err, -EINVAL,
                         "%s ring of %u descriptors: %s takes a power of two from %u to %u", which,
-                        *size, ops->name, ops->ring_min, ops->ring_max);
+                        *size, ops->queue->name, ops->queue->ring_min, ops->queue->ring_max);
 }
 
 static int check_options(struct ae_port_owner *owner, struct ae_error *err)
@@ -34,13 +35,13 @@ static int check_options(struct ae_port_owner *owner, struct ae_error *err)
     int rc;
 
     if (ops->path > options->slowest)
-        return ae_error_set(err, -EOPNOTSUPP,
-                            "%s would run on the %s path, and nothing slower than %s is allowed",
-                            ops->name, ae_path_name(ops->path), ae_path_name(options->slowest));
+        return ae_error_set(
+            err, -EOPNOTSUPP, "%s would run on the %s path, and nothing slower than %s is allowed",
+            ops->queue->name, ae_path_name(ops->path), ae_path_name(options->slowest));
     if (!options->queues)
         options->queues = 1;
     if (options->queues > ops->queues_max)
-        return ae_error_set(err, -EINVAL, "%u queues: %s has %u", options->queues, ops->name,
+        return ae_error_set(err, -EINVAL, "%u queues: %s has %u", options->queues, ops->queue->name,
                             ops->queues_max);
     if (!options->packets)
         options->packets = PACKETS_DEFAULT;
@@ -76,7 +77,7 @@ static void describe(struct ae_port_owner *owner, const char *spec)
     struct ae_port_info *info = &handoff->info;
 
     snprintf(info->spec, sizeof(info->spec), "%s", spec);
-    snprintf(info->driver, sizeof(info->driver), "%s", ops->name);
+    snprintf(info->driver, sizeof(info->driver), "%s", ops->queue->name);
     info->path = ops->path;
     info->mtu = ops->mtu;
     info->queues = owner->options.queues;
@@ -116,7 +117,7 @@ static int make_memory(struct ae_port_owner *owner, struct ae_error *err)
     handoff->queue_count = handoff->info.queues;
     handoff->packets = owner->options.packets + handoff->receive_ring + handoff->send_ring;
     handoff->buffer_size = AE_PORT_BUFFER;
-    handoff->buffers_offset = ae_port_receive_ring_offset(owner->ops, handoff, queues);
+    handoff->buffers_offset = ae_port_receive_ring_offset(owner->ops->queue, handoff, queues);
     handoff->memory_size =
         handoff->buffers_offset + (uint64_t)queues * handoff->packets * handoff->buffer_size;
     rc = ae_memory_create_on(&owner->memory, handoff->memory_size, owner->options.page_size,

@@ -10,7 +10,7 @@
 
 #include "base/descriptors.h"
 #include "base/error.h"
-#include "port/port.h"
+#include "port/owner.h"
 
 static int open_function(struct ae_port_owner *owner, struct ae_error *err)
 {

@@ -11,20 +11,20 @@ const char *ae_path_name(enum ae_path path)
     return (unsigned)path < sizeof(names) / sizeof(names[0]) ? names[path] : "unknown";
 }
 
-static uint64_t ring_bytes(const struct ae_port_ops *ops, uint16_t descriptors)
+static uint64_t ring_bytes(const struct ae_queue_ops *ops, uint16_t descriptors)
 {
     uint64_t bytes = ops->ring_bytes ? ops->ring_bytes(descriptors) : 0;
 
     return (bytes + AE_RING_ALIGNMENT - 1) / AE_RING_ALIGNMENT * AE_RING_ALIGNMENT;
 }
 
-uint64_t ae_port_receive_ring_offset(const struct ae_port_ops *ops,
+uint64_t ae_port_receive_ring_offset(const struct ae_queue_ops *ops,
                                      const struct ae_port_handoff *handoff, unsigned queue)
 {
     return queue * (ring_bytes(ops, handoff->receive_ring) + ring_bytes(ops, handoff->send_ring));
 }
 
-uint64_t ae_port_send_ring_offset(const struct ae_port_ops *ops,
+uint64_t ae_port_send_ring_offset(const struct ae_queue_ops *ops,
                                   const struct ae_port_handoff *handoff, unsigned queue)
 {
     return ae_port_receive_ring_offset(ops, handoff, queue) +

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "machine/pci.h"
-#include "port/port.h"
+#include "port/owner.h"
 
 static bool key_is_known(const struct ae_port_ops *ops, const char *key, size_t length)
 {
@@ -42,7 +42,7 @@ static int check_choices(const struct ae_port_owner *owner, const char *spec, st
                                 spec);
         if (!key_is_known(owner->ops, key, length))
             return ae_error_set(err, -EINVAL, "'%s': there is no choice '%.*s'; %s has %s", spec,
-                                (int)length, key, owner->ops->name,
+                                (int)length, key, owner->ops->queue->name,
                                 list_keys(owner->ops, known, sizeof(known)) ? known : "none");
     }
     return 0;

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "../unit/fake_card.h"
-#include "port/intel/e1000e_queue.h"
+#include "port/port.h"
 
 #define RING    32
 #define PACKETS 96
@@ -125,9 +125,9 @@ static void start(void)
         fake_card_make(&card, RING, RING, PACKETS);
         fake_card_attach(&card);
     }
-    ae_e1000e_detach(card.port->queues[0]);
+    ae_queue_e1000e.detach(card.port->queues[0]);
     fake_card_reset(&card);
-    if (ae_e1000e_attach(card.port, 0, &card.port->queues[0], NULL))
+    if (ae_queue_e1000e.attach(card.port, 0, &card.port->queues[0], NULL))
         abort();
     card.queue = card.port->queues[0];
     held_count = 0;

@@ -156,7 +156,7 @@ static struct ae_port_owner *make_owner(void)
     owner.ops = &ae_port_vhost_user;
     owner.state = calloc(1, AE_PORT_STATE_SIZE);
     handoff->receive_ring = handoff->send_ring = 16;
-    handoff->buffers_offset = ae_port_receive_ring_offset(owner.ops, handoff, 2);
+    handoff->buffers_offset = ae_port_receive_ring_offset(owner.ops->queue, handoff, 2);
     if (!owner.state || ae_memory_create(&owner.memory, handoff->buffers_offset, 4096, NULL))
         abort();
     handoff->memory_size = ae_memory_size(owner.memory);

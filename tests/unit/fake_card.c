@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "frame.h"
-#include "port/port.h"
+#include "port/owner.h"
 
 #define BUFFER 2048 /* RCTL.BSIZE as the driver leaves it */
 
@@ -31,7 +31,7 @@ static int make_memory(const char *name, uint64_t size, uint8_t **base)
 void fake_card_make(struct fake_card *card, uint16_t receive_ring, uint16_t send_ring,
                     uint32_t packets)
 {
-    const struct ae_port_ops *ops = &ae_port_e1000e;
+    const struct ae_queue_ops *ops = &ae_queue_e1000e;
     struct ae_port_handoff *handoff = &card->handoff;
 
     memset(card, 0, sizeof(*card));
@@ -39,7 +39,7 @@ void fake_card_make(struct fake_card *card, uint16_t receive_ring, uint16_t send
     snprintf(handoff->info.driver, sizeof(handoff->info.driver), "e1000e");
     handoff->info.mtu = 1500;
     handoff->info.queues = handoff->queue_count = 1;
-    handoff->info.features = ops->features;
+    handoff->info.features = ae_port_e1000e.features;
     handoff->receive_ring = receive_ring;
     handoff->send_ring = send_ring;
     handoff->packets = packets;

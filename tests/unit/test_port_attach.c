@@ -15,7 +15,7 @@
 
 #include "descriptors.h"
 #include "fake_card.h"
-#include "port/port.h"
+#include "port/owner.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -213,9 +213,11 @@ static void drivers_are_found(void **state)
     char text[512], little[8];
 
     (void)state;
-    assert_ptr_equal(ae_port_driver_named("e1000e"), &ae_port_e1000e);
-    assert_null(ae_port_driver_named(""));
-    assert_null(ae_port_driver_named("e1000"));
+    for (unsigned i = 0; ae_port_driver(i); i++)
+        assert_ptr_equal(ae_queue_ops_named(ae_port_driver(i)->queue->name),
+                         ae_port_driver(i)->queue);
+    assert_null(ae_queue_ops_named(""));
+    assert_null(ae_queue_ops_named("e1000"));
     assert_ptr_equal(ae_port_driver_for(0x8086, 0x10d3), &ae_port_e1000e);
     assert_null(ae_port_driver_for(0x8086, 0x10d4));
     assert_null(ae_port_driver_for(0, 0));

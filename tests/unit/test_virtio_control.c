@@ -220,7 +220,7 @@ static struct ae_port_owner *make_owner(const char *choices)
 
     memset(&owner, 0, sizeof(owner));
     memset(&port_state, 0, sizeof(port_state));
-    owner.ops = ae_port_driver_named("virtio-pci");
+    owner.ops = &ae_port_virtio_pci;
     owner.state = &port_state;
     owner.handoff.info.queues = 1;
     strcpy(owner.choices, choices);

@@ -11,9 +11,8 @@
 
 #include "base/barrier.h"
 #include "base/error.h"
-#include "port/intel/e1000e_queue.h"
 #include "port/intel/e1000e_regs.h"
-#include "port/port.h"
+#include "port/owner.h"
 #include "vfio/device.h"
 
 #define TIMEOUT_MS 200
@@ -104,8 +103,8 @@ static void update_link(struct ae_port_owner *owner)
 /* 4.6.5.1 Receive: rings stay empty (RDH = RDT) until a worker fills them. */
 static void init_receive(struct ae_port_owner *owner)
 {
-    uint64_t ring =
-        owner->handoff.memory_iova + ae_port_receive_ring_offset(owner->ops, &owner->handoff, 0);
+    uint64_t ring = owner->handoff.memory_iova +
+                    ae_port_receive_ring_offset(owner->ops->queue, &owner->handoff, 0);
 
     for (uint32_t i = 0; i < MTA_COUNT; i++)
         set(owner, MTA + 4 * i, 0);
@@ -125,8 +124,8 @@ static void init_receive(struct ae_port_owner *owner)
 /* 4.6.6 Transmit. Collision distances matter at half duplex only; values are the datasheet's. */
 static void init_send(struct ae_port_owner *owner)
 {
-    uint64_t ring =
-        owner->handoff.memory_iova + ae_port_send_ring_offset(owner->ops, &owner->handoff, 0);
+    uint64_t ring = owner->handoff.memory_iova +
+                    ae_port_send_ring_offset(owner->ops->queue, &owner->handoff, 0);
 
     set(owner, TDBAL, (uint32_t)ring);
     set(owner, TDBAH, (uint32_t)(ring >> 32));
@@ -265,12 +264,6 @@ static int statistics(struct ae_port_owner *owner, struct ae_port_statistic *out
     return (int)REGISTERS;
 }
 
-static uint32_t ring_bytes(uint16_t descriptors)
-{
-    _Static_assert(sizeof(union e1000e_receive) == sizeof(struct e1000e_send), "of one size");
-    return descriptors * (uint32_t)sizeof(struct e1000e_send);
-}
-
 static const struct ae_pci_id ids[] = {
     {0x8086, 0x10d3, "Intel 82574L"},
     {0, 0, NULL},
@@ -287,19 +280,14 @@ static const struct ae_port_pci pci = {
 };
 
 const struct ae_port_ops ae_port_e1000e = {
-    .name = "e1000e",
+    .queue = &ae_queue_e1000e,
     .path = AE_PATH_DEVICE,
     .pci = &pci,
     .transport = &ae_port_transport_pci,
     .ring_default = 256,
-    .ring_min = 32, /* RDLEN and TDLEN count in units of 128 bytes; 32 leaves room for bursts */
-    .ring_max = 4096,
     .queues_max = 1,
     .mtu = 1500,
     .features = AE_PORT_SEND_IPV4_CHECKSUM | AE_PORT_SEND_UDP_CHECKSUM | AE_PORT_SEND_TCP_CHECKSUM |
                 AE_PORT_RECEIVE_CHECKSUM,
-    .ring_bytes = ring_bytes,
     .statistics = statistics,
-    .attach = ae_e1000e_attach,
-    .detach = ae_e1000e_detach,
 };

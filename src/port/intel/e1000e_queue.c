@@ -8,15 +8,16 @@
  * the flags are believed, and a length only after it was checked.
  */
 
-#include "port/intel/e1000e_queue.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <aether/device.h>
+
 #include "base/barrier.h"
 #include "base/error.h"
 #include "port/intel/e1000e_regs.h"
+#include "port/port.h"
 #include "port/sendable.h"
 
 #define FRAME_MAX      AE_FRAME_MAX(1500u)
@@ -302,8 +303,18 @@ static void set_up_rings(struct queue *queue, struct ae_port *port, unsigned ind
     queue->send.tail = port->registers + TDT;
 }
 
-int ae_e1000e_attach(struct ae_port *port, unsigned index, struct ae_queue **out,
-                     struct ae_error *err)
+static void detach(struct ae_queue *base)
+{
+    struct queue *queue = (struct queue *)base;
+
+    ae_pool_destroy(base->pool);
+    free(queue->receive.slots);
+    free(queue->send.slots);
+    free(queue->send.reports);
+    free(queue);
+}
+
+static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, struct ae_error *err)
 {
     const struct ae_port_handoff *handoff = &port->handoff;
     struct queue *queue;
@@ -329,7 +340,7 @@ int ae_e1000e_attach(struct ae_port *port, unsigned index, struct ae_queue **out
     if (!rc && (!queue->receive.slots || !queue->send.slots || !queue->send.reports))
         rc = ae_error_set(err, -ENOMEM, "82574L: out of memory");
     if (rc) {
-        ae_e1000e_detach(&queue->base);
+        detach(&queue->base);
         return rc;
     }
     queue->sendable = ae_sendable_make(queue->base.pool, FRAME_MAX);
@@ -344,13 +355,18 @@ int ae_e1000e_attach(struct ae_port *port, unsigned index, struct ae_queue **out
     return 0;
 }
 
-void ae_e1000e_detach(struct ae_queue *base)
+static uint32_t ring_bytes(uint16_t descriptors)
 {
-    struct queue *queue = (struct queue *)base;
-
-    ae_pool_destroy(base->pool);
-    free(queue->receive.slots);
-    free(queue->send.slots);
-    free(queue->send.reports);
-    free(queue);
+    _Static_assert(sizeof(union e1000e_receive) == sizeof(struct e1000e_send), "of one size");
+    return descriptors * (uint32_t)sizeof(struct e1000e_send);
 }
+
+const struct ae_queue_ops ae_queue_e1000e = {
+    .name = "e1000e",
+    .registers = true,
+    .ring_min = 32, /* RDLEN and TDLEN count in units of 128 bytes; 32 leaves room for bursts */
+    .ring_max = 4096,
+    .ring_bytes = ring_bytes,
+    .attach = attach,
+    .detach = detach,
+};

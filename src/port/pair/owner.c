@@ -48,16 +48,12 @@ static const struct ae_port_transport transport = {
 };
 
 const struct ae_port_ops ae_port_pair = {
-    .name = "pair",
+    .queue = &ae_queue_pair,
     .path = AE_PATH_DEVICE, /* its rings are polled like a device's; no kernel is on the way */
     .scheme = "pair:",
     .description = "pair:NAME, the wire to the other port of this name in the same process",
     .transport = &transport,
     .ring_default = 256,
-    .ring_min = 16,
-    .ring_max = 4096,
     .queues_max = AE_PORT_QUEUES,
     .mtu = PAIR_MTU,
-    .attach = ae_pair_attach,
-    .detach = ae_pair_detach,
 };

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "port/port.h"
+#include "port/owner.h"
 #include "port/sendable.h"
 
 /* The longest frame, rounded up so that slots begin on cache lines. */
@@ -68,9 +68,5 @@ void ae_pair_leave(struct ae_port_owner *owner);
  * gone. */
 struct pair *ae_pair_hold(uint64_t id);
 void ae_pair_release(struct pair *pair);
-
-int ae_pair_attach(struct ae_port *port, unsigned index, struct ae_queue **queue,
-                   struct ae_error *err);
-void ae_pair_detach(struct ae_queue *queue);
 
 #endif

@@ -85,8 +85,16 @@ static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t
     return sent;
 }
 
-int ae_pair_attach(struct ae_port *port, unsigned index, struct ae_queue **out,
-                   struct ae_error *err)
+static void detach(struct ae_queue *base)
+{
+    struct pair_queue *queue = (struct pair_queue *)base;
+
+    ae_pool_destroy(base->pool);
+    ae_pair_release(queue->pair);
+    free(queue);
+}
+
+static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, struct ae_error *err)
 {
     const struct pair_handoff *handoff =
         (const struct pair_handoff *)(const void *)port->handoff.driver_private;
@@ -115,7 +123,7 @@ int ae_pair_attach(struct ae_port *port, unsigned index, struct ae_queue **out,
     queue->base.counters = &port->state->queues[index].counters;
     rc = ae_port_make_pool(port, index, &queue->base.pool, err);
     if (rc) {
-        ae_pair_detach(&queue->base);
+        detach(&queue->base);
         return rc;
     }
     queue->sendable = ae_sendable_make(queue->base.pool, PAIR_FRAME);
@@ -127,11 +135,10 @@ int ae_pair_attach(struct ae_port *port, unsigned index, struct ae_queue **out,
     return 0;
 }
 
-void ae_pair_detach(struct ae_queue *base)
-{
-    struct pair_queue *queue = (struct pair_queue *)base;
-
-    ae_pool_destroy(base->pool);
-    ae_pair_release(queue->pair);
-    free(queue);
-}
+const struct ae_queue_ops ae_queue_pair = {
+    .name = "pair",
+    .ring_min = 16,
+    .ring_max = 4096,
+    .attach = attach,
+    .detach = detach,
+};

@@ -7,7 +7,7 @@
  * form of ring, in AE_VIRTIO_CONTROL_BYTES of memory that the device reaches, and no worker.
  */
 
-#include "port/port.h"
+#include "port/owner.h"
 
 #define AE_VIRTIO_CONTROL_SIZE  16 /* descriptors */
 #define AE_VIRTIO_CONTROL_LEAST 3  /* of a command: its class, its data, the answer (5.1.6.5) */

@@ -159,19 +159,14 @@ static const struct ae_port_pci pci = {
 };
 
 const struct ae_port_ops ae_port_virtio_pci = {
-    .name = "virtio-pci",
+    .queue = &ae_queue_virtio_pci,
     .path = AE_PATH_DEVICE,
     .keys = ae_virtio_keys,
     .pci = &pci,
     .transport = &ae_port_transport_pci,
     .ring_default = 256,
-    .ring_min = 16,
-    .ring_max = VIRTQ_SIZE_MAX,
     .queues_max = AE_PORT_QUEUES,
     .mtu = 1500,
     .features = 0, /* ae_virtio_learn's */
-    .ring_bytes = ae_virtio_ring_bytes,
     .owner_bytes = AE_VIRTIO_CONTROL_BYTES,
-    .attach = ae_virtio_port_attach,
-    .detach = ae_virtio_port_detach,
 };

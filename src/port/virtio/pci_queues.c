@@ -78,9 +78,9 @@ static int limit_ring(struct ae_port_owner *owner, uint16_t queue, uint16_t *rin
         return size;
     if (*ring <= size)
         return 0;
-    if (asked || size < owner->ops->ring_min)
+    if (asked || size < owner->ops->queue->ring_min)
         return ae_error_set(err, -EINVAL, "virtio: a ring of %u descriptors: queue %u has %d",
-                            asked ? asked : owner->ops->ring_min, queue, size);
+                            asked ? asked : owner->ops->queue->ring_min, queue, size);
     while (*ring > size)
         *ring /= 2;
     return 0;
@@ -222,11 +222,11 @@ int ae_virtio_pci_enable_queues(struct ae_port_owner *owner, struct ae_error *er
 
     for (unsigned pair = 0; pair < handoff->info.queues && !rc; pair++) {
         rc = enable_ring(owner, VIRTIO_NET_RECEIVEQ(pair),
-                         ae_port_receive_ring_offset(owner->ops, handoff, pair),
+                         ae_port_receive_ring_offset(owner->ops->queue, handoff, pair),
                          handoff->receive_ring, err);
         if (!rc)
             rc = enable_ring(owner, VIRTIO_NET_TRANSMITQ(pair),
-                             ae_port_send_ring_offset(owner->ops, handoff, pair),
+                             ae_port_send_ring_offset(owner->ops->queue, handoff, pair),
                              handoff->send_ring, err);
     }
     if (!rc && ae_virtio_pci_has(ae_virtio_pci_of(owner), VIRTIO_NET_F_CTRL_VQ))

@@ -58,12 +58,6 @@ int ae_vhost_send_handover(int fd, const struct ae_vhost_handover *handover, con
 int ae_vhost_receive_handover(int fd, struct ae_vhost_handover *handover,
                               int fds[VHOST_USER_MAX_REGIONS]);
 
-/* The data half. */
-int ae_vhost_attach(struct ae_port *port, unsigned index, struct ae_queue **queue,
-                    struct ae_error *err);
-void ae_vhost_detach(struct ae_queue *queue);
-void ae_vhost_pause(struct ae_queue *queue);
-
 /* Of a ring's three parts, bytes. */
 static inline uint64_t ae_vhost_descriptors_size(uint16_t size)
 {

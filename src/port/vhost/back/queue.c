@@ -257,8 +257,7 @@ static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t
 
 /* ---- Attach ---- */
 
-int ae_vhost_attach(struct ae_port *port, unsigned index, struct ae_queue **out,
-                    struct ae_error *err)
+static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, struct ae_error *err)
 {
     struct queue *queue = calloc(1, sizeof(*queue));
     int rc;
@@ -294,7 +293,7 @@ int ae_vhost_attach(struct ae_port *port, unsigned index, struct ae_queue **out,
  * none, it is now that it has to: the fence is for its store of flags and our store of what was
  * used, of which one sees the other.
  */
-void ae_vhost_pause(struct ae_queue *base)
+static void pause_queue(struct ae_queue *base)
 {
     struct queue *queue = (struct queue *)base;
 
@@ -305,7 +304,7 @@ void ae_vhost_pause(struct ae_queue *base)
         queue->notify(&queue->to_peer);
 }
 
-void ae_vhost_detach(struct ae_queue *base)
+static void detach(struct ae_queue *base)
 {
     struct queue *queue = (struct queue *)base;
 
@@ -314,3 +313,12 @@ void ae_vhost_detach(struct ae_queue *base)
     close(queue->control);
     free(queue);
 }
+
+const struct ae_queue_ops ae_queue_vhost_server = {
+    .name = "vhost-server",
+    .ring_min = 2,
+    .ring_max = 32768,
+    .attach = attach,
+    .detach = detach,
+    .pause = pause_queue,
+};

@@ -297,7 +297,7 @@ static const struct ae_port_transport transport = {
 };
 
 const struct ae_port_ops ae_port_vhost_server = {
-    .name = "vhost-server",
+    .queue = &ae_queue_vhost_server,
     .path = AE_PATH_DEVICE,
     .scheme = "vhost-user-server:",
     .description =
@@ -306,13 +306,8 @@ const struct ae_port_ops ae_port_vhost_server = {
     .keys = keys,
     .transport = &transport,
     .ring_default = 256,
-    .ring_min = 2,
-    .ring_max = 32768,
     .queues_max = AE_PORT_QUEUES,
     .mtu = MTU,
     .features = AE_PORT_SEND_IPV4_CHECKSUM | AE_PORT_SEND_UDP_CHECKSUM | AE_PORT_SEND_TCP_CHECKSUM,
     .statistics = statistics,
-    .attach = ae_vhost_attach,
-    .detach = ae_vhost_detach,
-    .pause = ae_vhost_pause,
 };

@@ -17,7 +17,7 @@
  * its connection, never the port: the next one finds it as new.
  */
 
-#include "port/port.h"
+#include "port/owner.h"
 #include "port/vhost/back/handover.h"
 #include "port/vhost/back/session.h"
 #include "port/vhost/listen.h"

@@ -21,7 +21,6 @@
 #include "port/vhost/front/dialogue.h"
 #include "port/vhost/front/inflight.h"
 #include "port/vhost/front/negotiation.h"
-#include "port/vhost/front/queue.h"
 #include "port/vhost/front/rings.h"
 
 #define TEND_NS 100000 /* how late a notification may be */
@@ -316,18 +315,13 @@ static const struct ae_port_transport transport = {
 };
 
 const struct ae_port_ops ae_port_vhost_user = {
-    .name = "vhost-user",
+    .queue = &ae_queue_vhost_user,
     .path = AE_PATH_DEVICE,
     .scheme = "vhost-user:",
     .description = "vhost-user:PATH, a socket of a vhost-user back end (DPDK, Open vSwitch, VPP)",
     .keys = keys,
     .transport = &transport,
     .ring_default = 256,
-    .ring_min = 16,
-    .ring_max = 32768,
     .queues_max = AE_PORT_QUEUES,
     .mtu = 1500,
-    .ring_bytes = ae_virtio_ring_bytes,
-    .attach = ae_vhost_user_attach,
-    .detach = ae_vhost_user_detach,
 };

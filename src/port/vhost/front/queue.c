@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "port/vhost/front/queue.h"
+
+/* The worker's half of a vhost-user port: a virtio queue whose device may go and come back. Whether
+ * it did is looked at only when there is nothing to receive or no room to send. */
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "port/virtio/net.h"
+#include "port/virtio/attach.h"
 
 struct vhost_queue {
     struct ae_queue base;
@@ -97,8 +99,7 @@ static void take_over(struct vhost_queue *queue, uint32_t generation, bool anew)
     __atomic_store_n(&queue->state->generation, generation, __ATOMIC_RELEASE);
 }
 
-int ae_vhost_user_attach(struct ae_port *port, unsigned index, struct ae_queue **out,
-                         struct ae_error *err)
+static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, struct ae_error *err)
 {
     struct vhost_queue *queue = aligned_alloc(64, (sizeof(*queue) + 63) / 64 * 64);
     uint32_t generation = __atomic_load_n(&port->state->generation, __ATOMIC_ACQUIRE);
@@ -123,10 +124,19 @@ int ae_vhost_user_attach(struct ae_port *port, unsigned index, struct ae_queue *
     return 0;
 }
 
-void ae_vhost_user_detach(struct ae_queue *base)
+static void detach(struct ae_queue *base)
 {
     struct vhost_queue *queue = (struct vhost_queue *)base;
 
     ae_virtio_port_detach(queue->ring);
     free(queue);
 }
+
+const struct ae_queue_ops ae_queue_vhost_user = {
+    .name = "vhost-user",
+    .ring_min = 16,
+    .ring_max = 32768,
+    .ring_bytes = ae_virtio_ring_bytes,
+    .attach = attach,
+    .detach = detach,
+};

@@ -63,8 +63,8 @@ struct ae_virtio_ring ae_vhost_ring(const struct ae_vhost_front *front, unsigned
     const struct ae_port_owner *owner = front->owner;
     const struct ae_port_handoff *handoff = &owner->handoff;
     unsigned pair = vring / 2;
-    uint64_t offset = vring & 1 ? ae_port_send_ring_offset(owner->ops, handoff, pair)
-                                : ae_port_receive_ring_offset(owner->ops, handoff, pair);
+    uint64_t offset = vring & 1 ? ae_port_send_ring_offset(owner->ops->queue, handoff, pair)
+                                : ae_port_receive_ring_offset(owner->ops->queue, handoff, pair);
 
     return (struct ae_virtio_ring){
         .memory = (uint8_t *)ae_memory_base(owner->memory) + offset,
