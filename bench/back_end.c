@@ -14,8 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <aether/owner.h>
 #include <aether/packet.h>
-#include <aether/port.h>
 
 #include "contender.h"
 

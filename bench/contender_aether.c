@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
+#include <aether/owner.h>
 #include <aether/packet.h>
-#include <aether/port.h>
 
 typedef struct ae_packet packet;
 

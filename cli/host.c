@@ -64,7 +64,7 @@ int cli_host_start(struct cli_host_worker *out, const struct cli_host *host, con
     struct ae_error err;
 
     memset(out, 0, sizeof(*out));
-    if (ae_worker_start(&out->worker, NULL, &err))
+    if (ae_worker_start(&out->worker, &err))
         return cli_fail(verb, &err);
     out->queue = ae_port_queue(ae_worker_port(out->worker, 0), 0);
     ae_port_get_info(ae_worker_port(out->worker, 0), &out->info);

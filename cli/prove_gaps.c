@@ -45,7 +45,7 @@ int cli_prove_gap_worker(const struct cli_prove *prove)
     json_t *gaps;
 
     ae_histogram_clear(&record.lengths);
-    if (ae_worker_start(&worker, NULL, &err))
+    if (ae_worker_start(&worker, &err))
         return cli_fail("prove", &err);
     if (ae_quiet_enter(worker, &quiet, &err)) {
         ae_worker_finish(worker);

@@ -80,7 +80,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "Usage: aether run --cpu N --port SPEC echo ADDRESS/PREFIX\n");
         return 2;
     }
-    if (ae_worker_start(&worker, NULL, &err))
+    if (ae_worker_start(&worker, &err))
         return complain(&err);
     port = ae_worker_port(worker, 0);
     if (!port) {

@@ -23,8 +23,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <aether/dma.h>
 #include <aether/error.h>
+#include <aether/memory.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -5,11 +5,11 @@
 /*
  * Ports: ways to a wire.
  *
- * A port has two halves. The *owner* holds the device: it resets it, maps memory for it, programs
- * its rings, turns bus mastering on and off, hears its interrupts. The *port* is the data half:
- * queues that a quiet worker polls, without a system call. `aether run` keeps the owner in the
- * supervisor and hands the worker what it needs (struct ae_port_handoff); ae_port_open is both
- * halves in one process.
+ * A port has two halves. The *owner* (<aether/owner.h>) holds the device: it resets it, maps memory
+ * for it, programs its rings, turns bus mastering on and off, hears its interrupts. The *port* is
+ * the data half: queues that a quiet worker polls, without a system call. `aether run` keeps the
+ * owner in the supervisor and hands the worker what it needs (struct ae_port_handoff);
+ * ae_port_open is both halves in one process.
  *
  * An owner and a port are each used by one thread at a time; the two may be in different processes.
  */
@@ -43,19 +43,6 @@ enum ae_port_feature {
     AE_PORT_SEND_UDP_CHECKSUM = 1 << 1,
     AE_PORT_SEND_TCP_CHECKSUM = 1 << 2,
     AE_PORT_RECEIVE_CHECKSUM = 1 << 3,
-};
-
-struct ae_port_options {
-    uint16_t queues;       /* receive/transmit pairs, 1 to AE_PORT_QUEUES; 0: 1 */
-    uint16_t receive_ring; /* descriptors, a power of two; 0: the driver's default */
-    uint16_t send_ring;    /* descriptors, a power of two; 0: the driver's default */
-    uint32_t packets;      /* buffers per queue beyond what the rings hold; 0: 1024 */
-    enum ae_path slowest;  /* a slower path than this is an error; default AE_PATH_DEVICE */
-    size_t page_size;      /* of its memory, bytes, as ae_memory_create takes it; 0: huge pages */
-    bool allow_no_iommu;   /* see struct ae_dma_options */
-    bool promiscuous;      /* receive frames for any address */
-    bool on_node;          /* memory on `node` where the device itself is on none; else anywhere */
-    int node;
 };
 
 struct ae_port_info {
@@ -93,15 +80,7 @@ struct ae_queue_counters {
     uint64_t send_bad_descriptors; /* completions that cannot be */
 };
 
-/* One of the device's own statistics registers, accumulated over its clear-on-read. */
-struct ae_port_statistic {
-    const char *name; /* as in the device's datasheet */
-    const char *description;
-    uint64_t value;
-};
-
 struct ae_port;
-struct ae_port_owner;
 struct ae_queue;
 
 /*
@@ -138,35 +117,7 @@ static inline uint16_t ae_send(struct ae_queue *queue, struct ae_packet **packet
     return queue->send(queue, packets, count);
 }
 
-/* ---- One process, both halves ---- */
-
-/*
- * spec: a PCI address ("0000:01:00.0") or a scheme and what it needs
- * ("vhost-user:/run/switch.sock"); behind either, what the driver lets one choose: ",packed=off".
- * ae_port_describe lists all of it. options may be NULL. A slower path than options->slowest is
- * -EOPNOTSUPP; an unknown device is -ENODEV and names the devices that have a driver.
- */
-int ae_port_open(struct ae_port **port, const char *spec, const struct ae_port_options *options,
-                 struct ae_error *err);
-void ae_port_close(struct ae_port *port); /* NULL is allowed */
-
-/* The PCI address that a spec begins with, in its long form (AE_PCI_ADDRESS_TEXT bytes); -EINVAL:
- * it names no PCI function. */
-int ae_port_pci_address(const char *spec, char *address);
-
-/* What a spec may be, for a person: each scheme and PCI device, separated by "; ", in buffer. */
-void ae_port_describe(char *buffer, size_t size);
-
-void ae_port_get_info(const struct ae_port *port, struct ae_port_info *info);
-void ae_port_get_link(const struct ae_port *port, struct ae_link *link);
-
-/* A queue of those this process has, from 0; NULL: no such queue. */
-struct ae_queue *ae_port_queue(struct ae_port *port, unsigned index);
-
-/* The owner of a port that ae_port_open opened; NULL for an attached one. */
-struct ae_port_owner *ae_port_get_owner(struct ae_port *port);
-
-/* ---- Owner and worker apart ---- */
+/* ---- A port ---- */
 
 #define AE_PORT_PRIVATE 512 /* bytes */
 
@@ -197,51 +148,19 @@ struct ae_port_handoff {
     uint8_t driver_private[AE_PORT_PRIVATE] __attribute__((aligned(8))); /* settled at start-up */
 };
 
-/* The memory node that the port's memory should be on, -1: any; and how much of it is on others,
- * bytes. */
-int ae_port_owner_node(const struct ae_port_owner *owner, size_t *elsewhere);
-
-int ae_port_owner_open(struct ae_port_owner **owner, const char *spec,
-                       const struct ae_port_options *options, struct ae_error *err);
-
-/* Stops the device in the order of <aether/device.h> and frees all. NULL is allowed. */
-void ae_port_owner_close(struct ae_port_owner *owner);
-
-void ae_port_owner_get_handoff(const struct ae_port_owner *owner, struct ae_port_handoff *handoff);
-void ae_port_owner_get_link(const struct ae_port_owner *owner, struct ae_link *link);
-
-/* Copies the counters that queue `index` keeps (in another process, perhaps). */
-int ae_port_owner_get_counters(const struct ae_port_owner *owner, unsigned index,
-                               struct ae_queue_counters *counters);
-
-/* Reads the device's statistics registers. Returns how many it has; fills at most `count`. */
-int ae_port_owner_get_statistics(struct ae_port_owner *owner, struct ae_port_statistic *statistics,
-                                 unsigned count);
-
-/*
- * Readable (poll(2), POLLIN) when the device, the kernel or the peer has something to say, which
- * ae_port_owner_step hears. The owner's, and the same as long as it is open; -1: nobody has.
- */
-int ae_port_owner_fd(const struct ae_port_owner *owner);
-
-/*
- * Does what is due, and does not wait: interrupts and the link, a peer's messages, notifications
- * that a worker wants relayed, a peer that is to be connected to again. Returns after how many
- * nanoseconds to call again at the latest, though the descriptor is not readable; 0: for no time.
- */
-uint64_t ae_port_owner_step(struct ae_port_owner *owner);
-
-/* What keeps the other end away, for a person, where it can be away (vhost-user); "" when it
- * is there. Valid until the next call on this owner. */
-const char *ae_port_owner_trouble(const struct ae_port_owner *owner);
-
-/* Makes the device as it was right after ae_port_owner_open: for a new worker after one died. */
-int ae_port_owner_restart(struct ae_port_owner *owner, struct ae_error *err);
-
 /* The data half, from a handoff. Descriptors are not taken: the caller may close them
  * afterwards. */
 int ae_port_attach(struct ae_port **port, const struct ae_port_handoff *handoff,
                    struct ae_error *err);
+
+/* Gives up what was attached; of one that ae_port_open opened, the owner first. NULL is allowed. */
+void ae_port_close(struct ae_port *port);
+
+void ae_port_get_info(const struct ae_port *port, struct ae_port_info *info);
+void ae_port_get_link(const struct ae_port *port, struct ae_link *link);
+
+/* A queue of those this process has, from 0; NULL: no such queue. */
+struct ae_queue *ae_port_queue(struct ae_port *port, unsigned index);
 
 #ifdef __cplusplus
 }

@@ -27,7 +27,7 @@
 #include <sys/types.h>
 
 #include <aether/error.h>
-#include <aether/port.h>
+#include <aether/owner.h>
 #include <aether/worker.h>
 
 #ifdef __cplusplus

@@ -5,7 +5,7 @@
 /*
  * The worker: the one process on a quiet CPU.
  *
- *     ae_worker_start(&worker, NULL, &err);       what the supervisor handed over
+ *     ae_worker_start(&worker, &err);             what the supervisor handed over
  *     queue = ae_port_queue(ae_worker_port(worker, 0), 0);
  *     ...                                         everything slow: files, memory, tables
  *     ae_quiet_enter(worker, NULL, &err);
@@ -34,24 +34,16 @@ extern "C" {
 
 struct ae_worker;
 
-/* What to open for a program that was started without `aether run`. */
-struct ae_worker_options {
-    int cpu;                  /* the quiet CPU to move to; -1: stay where we are */
-    const char *const *ports; /* specs for ae_port_open */
-    unsigned port_count;      /* at most AE_WORKER_PORTS */
-    struct ae_port_options port;
-};
-
 /* Was this process started by a supervisor (`aether run`)? */
 bool ae_worker_supervised(void);
 
 /*
- * Takes what the supervisor handed over, or, without one, does as options say (NULL: no port, stay
- * on this CPU). Fails, and takes nothing, when any port cannot be had. -ENXIO: the supervisor
- * mapped a card's registers into the program that it started, which executed this one.
+ * Takes what the supervisor handed over, or nothing at all. Without a supervisor there is no port,
+ * but what the program attaches itself; ae_worker_start_alone (<aether/alone.h>) opens some.
+ * -ENXIO: the supervisor mapped a card's registers into the program that it started, which executed
+ * this one.
  */
-int ae_worker_start(struct ae_worker **worker, const struct ae_worker_options *options,
-                    struct ae_error *err);
+int ae_worker_start(struct ae_worker **worker, struct ae_error *err);
 
 /* Gives everything back. Leaves quiet first if need be. NULL is allowed. */
 void ae_worker_finish(struct ae_worker *worker);

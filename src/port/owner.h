@@ -8,6 +8,7 @@
  */
 
 #include <aether/device.h>
+#include <aether/owner.h>
 
 #include "base/fragile.h"
 #include "machine/pci_config.h"

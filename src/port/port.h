@@ -10,7 +10,7 @@
  * The state page (link and counters) and all bookkeeping are elsewhere: no device reaches them.
  */
 
-#include <aether/dma.h>
+#include <aether/memory.h>
 #include <aether/port.h>
 
 /* Rings begin on pages, so that no two share one. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <aether/dma.h>
+#include <aether/memory.h>
 
 #include <errno.h>
 #include <fcntl.h>

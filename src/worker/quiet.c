@@ -15,7 +15,6 @@
 #include "base/error.h"
 #include "base/root.h"
 #include "base/text.h"
-#include "partition/irq.h"
 #include "port/port.h"
 #include "worker/calls.h"
 #include "worker/shared.h"
@@ -31,13 +30,14 @@
 struct check {
     uint32_t allow;
     const char *name; /* as --allow takes it */
-    void (*find)(unsigned cpu, char text[FINDING]);
+    void (*find)(const struct ae_shared *shared, unsigned cpu, char text[FINDING]);
 };
 
-static void find_tick(unsigned cpu, char text[FINDING])
+static void find_tick(const struct ae_shared *shared, unsigned cpu, char text[FINDING])
 {
     struct ae_cpus cpus;
 
+    (void)shared;
     if (ae_cpus_read(&cpus, "/sys/devices/system/cpu/nohz_full") || !ae_cpus_has(&cpus, cpu))
         snprintf(text, FINDING, "CPU %u keeps its timer tick (kernel parameter nohz_full=%u)", cpu,
                  cpu);
@@ -98,11 +98,12 @@ static int look_at_process(const char *pid, void *context)
     return 0;
 }
 
-static void find_sharing(unsigned cpu, char text[FINDING])
+static void find_sharing(const struct ae_shared *shared, unsigned cpu, char text[FINDING])
 {
     struct tasks tasks = {.cpu = cpu};
     cpu_set_t set;
 
+    (void)shared;
     if (sched_getaffinity(0, sizeof(set), &set) || CPU_COUNT(&set) != 1) {
         snprintf(text, FINDING, "this process is not tied to one CPU (aether run --cpu N)");
         return;
@@ -116,30 +117,39 @@ static void find_sharing(unsigned cpu, char text[FINDING])
 }
 
 struct irqs {
+    const struct ae_shared *shared;
     unsigned cpu;
     unsigned count;
     char first[16];
 };
 
+static bool is_immovable(const struct ae_shared *shared, const char *irq)
+{
+    uint32_t number = (uint32_t)strtoul(irq, NULL, 10);
+
+    for (uint32_t i = 0; i < shared->irq_count && i < AE_SHARED_IRQS; i++)
+        if (shared->irqs[i] == number)
+            return true;
+    return false;
+}
+
 static int look_at_irq(const char *irq, void *context)
 {
     struct irqs *irqs = context;
-    char target[64];
     struct ae_cpus cpus;
     char path[64];
 
     snprintf(path, sizeof(path), "/proc/irq/%.12s/effective_affinity_list", irq);
-    snprintf(target, sizeof(target), "/proc/irq/%.12s/smp_affinity_list", irq);
     /* One that nobody can move is silent until this CPU submits I/O; the proof counts it. */
     if (!ae_cpus_read(&cpus, path) && ae_cpus_has(&cpus, irqs->cpu) &&
-        !ae_irq_is_immovable(target) && irqs->count++ == 0)
+        !is_immovable(irqs->shared, irq) && irqs->count++ == 0)
         snprintf(irqs->first, sizeof(irqs->first), "%.12s", irq);
     return 0;
 }
 
-static void find_irqs(unsigned cpu, char text[FINDING])
+static void find_irqs(const struct ae_shared *shared, unsigned cpu, char text[FINDING])
 {
-    struct irqs irqs = {.cpu = cpu};
+    struct irqs irqs = {.shared = shared, .cpu = cpu};
 
     ae_root_list("/proc/irq", look_at_irq, &irqs);
     if (irqs.count)
@@ -149,11 +159,11 @@ static void find_irqs(unsigned cpu, char text[FINDING])
                  irqs.count, cpu, irqs.first, irqs.first);
 }
 
-static void find_unlocked(unsigned cpu, char text[FINDING])
+static void find_unlocked(const struct ae_shared *shared, unsigned cpu, char text[FINDING])
 {
     struct rlimit limit = {0, 0};
 
-    (void)cpu;
+    (void)shared, (void)cpu;
     if (!mlockall(MCL_CURRENT | MCL_FUTURE))
         return;
     getrlimit(RLIMIT_MEMLOCK, &limit);
@@ -168,11 +178,11 @@ static int count_entry(const char *name, void *context)
     return 0;
 }
 
-static void find_threads(unsigned cpu, char text[FINDING])
+static void find_threads(const struct ae_shared *shared, unsigned cpu, char text[FINDING])
 {
     unsigned threads = 0;
 
-    (void)cpu;
+    (void)shared, (void)cpu;
     ae_root_list("/proc/self/task", count_entry, &threads);
     if (threads > 1)
         snprintf(text, FINDING, "the process has %u threads; each can interrupt this one", threads);
@@ -186,7 +196,7 @@ static const struct check checks[] = {
     {AE_QUIET_ALLOW_THREADS, "threads", find_threads},
 };
 
-static int check_all(uint32_t allow, struct ae_error *err)
+static int check_all(const struct ae_shared *shared, uint32_t allow, struct ae_error *err)
 {
     unsigned cpu = (unsigned)sched_getcpu();
     char all[AE_ERROR_TEXT - 128];
@@ -196,7 +206,7 @@ static int check_all(uint32_t allow, struct ae_error *err)
         char text[FINDING] = "";
         int length;
 
-        checks[i].find(cpu, text);
+        checks[i].find(shared, cpu, text);
         if (!text[0] || checks[i].allow & allow)
             continue;
         length = snprintf(all + used, sizeof(all) - used, "%s%s [%s]", used ? "; " : "", text,
@@ -245,7 +255,7 @@ int ae_quiet_enter(struct ae_worker *worker, const struct ae_quiet_options *opti
         return ae_error_set(err, -EINVAL, "entering quiet: %zu bytes of stack; %d are the most",
                             stack, STACK_MAX);
     keep_heap();
-    rc = check_all(allow, err);
+    rc = check_all(worker->shared, allow, err);
     if (rc)
         return rc;
     if (worker->supervised && worker->shared->calls > calls)

@@ -21,7 +21,7 @@
 
 #define AE_SHARED_ENVIRONMENT "AETHER_WORKER_FD"
 #define AE_SHARED_MAGIC       0x52574541u /* "AEWR" */
-#define AE_SHARED_VERSION     3
+#define AE_SHARED_VERSION     4
 
 enum ae_gate { AE_GATE_STARTED, AE_GATE_QUIET, AE_GATE_LEFT, AE_GATE_REFUSED };
 
@@ -47,6 +47,8 @@ struct ae_shared_calls {
     struct ae_shared_call calls[AE_SHARED_CALLS];
 };
 
+#define AE_SHARED_IRQS 64
+
 struct ae_shared {
     uint32_t magic;
     uint32_t version;
@@ -54,6 +56,10 @@ struct ae_shared {
     uint32_t port_count;
     uint32_t allow; /* enum ae_quiet_allow: what the user of the supervisor tolerates */
     uint32_t calls; /* enum ae_quiet_calls: what he wants done about system calls at least */
+    /* Interrupts that go to its CPU and that nobody can move; those found no room count as movable.
+     */
+    uint32_t irq_count;
+    uint32_t irqs[AE_SHARED_IRQS];
     struct ae_port_handoff ports[AE_WORKER_PORTS];
     /* Where registers are mapped for the worker already: it has the number there; 0: nothing is. */
     uint64_t mark_address;

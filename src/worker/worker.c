@@ -108,25 +108,9 @@ static int attach_ports(struct ae_worker *worker, struct ae_error *err)
     return 0;
 }
 
-static int move_to_cpu(int cpu, struct ae_error *err)
-{
-    cpu_set_t set;
-
-    if (cpu < 0)
-        return 0;
-    CPU_ZERO(&set);
-    CPU_SET((size_t)cpu, &set);
-    if (sched_setaffinity(0, sizeof(set), &set))
-        return ae_error_set(err, -errno, "moving to CPU %d: %s; is it online?", cpu,
-                            strerror(errno));
-    return 0;
-}
-
-static int open_alone(struct ae_worker *worker, const struct ae_worker_options *options,
-                      struct ae_error *err)
+static int start_alone(struct ae_worker *worker, struct ae_error *err)
 {
     const struct sigaction action = {.sa_handler = on_signal};
-    int rc;
 
     worker->shared = aligned_alloc(64, (sizeof(*worker->shared) + 63) / 64 * 64);
     if (!worker->shared)
@@ -135,21 +119,10 @@ static int open_alone(struct ae_worker *worker, const struct ae_worker_options *
     stopped_by_signal = &worker->shared->head;
     sigaction(SIGINT, &action, &worker->interrupt);
     sigaction(SIGTERM, &action, &worker->terminate);
-    if (!options)
-        return 0;
-    if (options->port_count > AE_WORKER_PORTS)
-        return ae_error_set(err, -EINVAL, "starting a worker: %u ports; %d are the most",
-                            options->port_count, AE_WORKER_PORTS);
-    rc = move_to_cpu(options->cpu, err);
-    for (unsigned i = 0; i < options->port_count && !rc; i++) {
-        rc = ae_port_open(&worker->ports[i], options->ports[i], &options->port, err);
-        worker->port_count += !rc;
-    }
-    return rc;
+    return 0;
 }
 
-int ae_worker_start(struct ae_worker **out, const struct ae_worker_options *options,
-                    struct ae_error *err)
+int ae_worker_start(struct ae_worker **out, struct ae_error *err)
 {
     struct ae_worker *worker = calloc(1, sizeof(*worker));
     int rc;
@@ -162,7 +135,7 @@ int ae_worker_start(struct ae_worker **out, const struct ae_worker_options *opti
         if (!rc)
             rc = attach_ports(worker, err);
     } else if (!rc) {
-        rc = open_alone(worker, options, err);
+        rc = start_alone(worker, err);
     }
     if (rc) {
         ae_worker_finish(worker);

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <aether/port.h>
+#include <aether/owner.h>
 #include <linux/pci_regs.h>
 
 #include "made_function.h"

@@ -16,7 +16,7 @@
 
 #include <aether/clock.h>
 #include <aether/net.h>
-#include <aether/port.h>
+#include <aether/owner.h>
 
 #define LENGTHS     1473
 #define OWN_PORT    4000

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include <aether/clock.h>
-#include <aether/port.h>
+#include <aether/owner.h>
 
 #define PORTS   8
 #define BURST   32

@@ -8,7 +8,7 @@
  */
 
 #include <aether/clock.h>
-#include <aether/port.h>
+#include <aether/owner.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>

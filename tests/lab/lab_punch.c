@@ -75,7 +75,7 @@ int main(int argc, char **argv)
     memory_fd = dup(shared->ports[0].memory_fd);
     state_fd = dup(shared->ports[0].state_fd);
     state = mmap(NULL, sizeof(*state), PROT_READ | PROT_WRITE, MAP_SHARED, state_fd, 0);
-    if (ae_worker_start(&worker, NULL, &err)) {
+    if (ae_worker_start(&worker, &err)) {
         printf("%s\n", err.text);
         return 1;
     }

@@ -149,7 +149,7 @@ int main(int argc, char **argv)
         return 1;
     }
     prepare(argv[2]);
-    if (ae_worker_start(&worker, NULL, &err)) {
+    if (ae_worker_start(&worker, &err)) {
         fprintf(stderr, "lab_quiet: %s\n", err.text);
         return 1;
     }

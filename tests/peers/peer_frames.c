@@ -21,7 +21,7 @@
  */
 
 #include <aether/clock.h>
-#include <aether/port.h>
+#include <aether/owner.h>
 #include <dirent.h>
 #include <inttypes.h>
 #include <poll.h>

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include <aether/port.h>
+#include <aether/owner.h>
 
 /* Opens the made-up function's port, and fails the test if it cannot. */
 struct ae_port_owner *made_owner_open(const struct ae_port_options *options);

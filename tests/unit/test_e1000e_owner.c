@@ -14,7 +14,7 @@
 #include <poll.h>
 #include <string.h>
 
-#include <aether/port.h>
+#include <aether/owner.h>
 
 #include "made_e1000e.h"
 #include "made_owner.h"

@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include <aether/port.h>
+#include <aether/owner.h>
 
 #include "sendable.h"
 

@@ -106,7 +106,7 @@ static int look(void)
 static int be_program(void)
 {
     struct ae_worker *worker;
-    int rc = ae_worker_start(&worker, NULL, &err);
+    int rc = ae_worker_start(&worker, &err);
 
     return rc == -ENXIO && strstr(err.text, "the program itself") ? 20 : 21;
 }

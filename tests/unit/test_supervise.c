@@ -64,7 +64,7 @@ static int be_worker(const char *what)
     struct ae_worker *worker;
     uint64_t *turns;
 
-    if (ae_worker_start(&worker, NULL, NULL))
+    if (ae_worker_start(&worker, NULL))
         return 99;
     turns = ae_worker_counter(worker, "turns");
     *turns = 1;

@@ -234,7 +234,7 @@ static const struct {
 static int be_worker(int argc, char **argv)
 {
     directory = argv[1];
-    if (ae_worker_start(&worker, NULL, NULL))
+    if (ae_worker_start(&worker, NULL))
         return 99;
     /* The last CPUs are the quiet ones, the first of them worker 0's. */
     for (size_t i = 0; i < COUNT(parts); i++) {

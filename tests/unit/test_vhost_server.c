@@ -22,6 +22,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <aether/owner.h>
+
 #include "base/now.h"
 #include "descriptors.h"
 #include "port/vhost/back/session.h"

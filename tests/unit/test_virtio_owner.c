@@ -14,7 +14,7 @@
 #include <linux/pci_regs.h>
 #include <string.h>
 
-#include <aether/port.h>
+#include <aether/owner.h>
 
 #include "made_owner.h"
 #include "made_root.h"

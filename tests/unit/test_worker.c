@@ -19,9 +19,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <aether/alone.h>
 #include <aether/clock.h>
 
 #include "made_root.h"
+#include "worker/irqs.h"
 #include "worker/shared.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -39,7 +41,7 @@ static void a_worker_alone_is_stopped_by_a_signal(void **state)
     for (size_t i = 0; i < COUNT(signals); i++) {
         struct ae_worker *worker;
 
-        assert_int_equal(ae_worker_start(&worker, NULL, &err), 0);
+        assert_int_equal(ae_worker_start(&worker, &err), 0);
         assert_true(ae_worker_running(worker));
         assert_int_equal(ae_worker_port_count(worker), 0);
         assert_null(ae_worker_port(worker, 0));
@@ -66,7 +68,7 @@ static void handlers_are_put_back(void **state)
 
         signal(SIGINT, before[i]);
         signal(SIGTERM, before[i]);
-        assert_int_equal(ae_worker_start(&worker, NULL, &err), 0);
+        assert_int_equal(ae_worker_start(&worker, &err), 0);
         ae_worker_finish(worker);
         assert_ptr_equal(signal(SIGINT, SIG_DFL), before[i]);
         assert_ptr_equal(signal(SIGTERM, SIG_DFL), before[i]);
@@ -78,7 +80,7 @@ static void counters_are_cut_and_run_out(void **state)
     struct ae_worker *worker;
 
     (void)state;
-    assert_int_equal(ae_worker_start(&worker, NULL, &err), 0);
+    assert_int_equal(ae_worker_start(&worker, &err), 0);
     for (unsigned i = 0; i < AE_WORKER_COUNTERS; i++) {
         uint64_t *counter = ae_worker_counter(
             worker, "a name that is longer than the room there is for the name of one");
@@ -94,25 +96,43 @@ static void counters_are_cut_and_run_out(void **state)
     ae_worker_finish(worker);
 }
 
+static void a_worker_alone_opens_its_ports(void **state)
+{
+    const char *const ports[] = {"pair:alone", "pair:alone"};
+    struct ae_worker_options options = {.cpu = -1, .ports = ports, .port_count = 2};
+    struct ae_worker *worker;
+
+    (void)state;
+    assert_int_equal(ae_worker_start_alone(&worker, &options, &err), 0);
+    assert_int_equal(ae_worker_port_count(worker), 2);
+    assert_non_null(ae_port_get_owner(ae_worker_port(worker, 1)));
+    assert_true(ae_worker_running(worker));
+    ae_worker_finish(worker);
+}
+
 static void impossible_options_are_refused(void **state)
 {
     const char *const port = "no such port";
     struct ae_worker *worker = NULL;
 
     (void)state;
-    assert_int_equal(ae_worker_start(&worker, &(struct ae_worker_options){.cpu = 5000}, &err),
+    assert_int_equal(ae_worker_start_alone(&worker, &(struct ae_worker_options){.cpu = 5000}, &err),
                      -EINVAL);
     assert_non_null(strstr(err.text, "CPU 5000"));
     assert_int_equal(
-        ae_worker_start(
+        ae_worker_start_alone(
             &worker, &(struct ae_worker_options){.cpu = -1, .ports = &port, .port_count = 9}, &err),
         -EINVAL);
     assert_non_null(strstr(err.text, "9 ports"));
     assert_int_equal(
-        ae_worker_start(
+        ae_worker_start_alone(
             &worker, &(struct ae_worker_options){.cpu = -1, .ports = &port, .port_count = 1}, &err),
         -EINVAL);
     assert_non_null(strstr(err.text, "no such port"));
+    setenv(AE_SHARED_ENVIRONMENT, "3", 1);
+    assert_int_equal(ae_worker_start_alone(&worker, &(struct ae_worker_options){.cpu = -1}, &err),
+                     -EBUSY);
+    unsetenv(AE_SHARED_ENVIRONMENT);
     assert_null(worker);
 }
 
@@ -142,7 +162,7 @@ static void assert_start_refused(int fd, const char *says)
 
     snprintf(text, sizeof(text), "%d", fd);
     setenv(AE_SHARED_ENVIRONMENT, text, 1);
-    assert_int_equal(ae_worker_start(&worker, NULL, &err), -EPROTO);
+    assert_int_equal(ae_worker_start(&worker, &err), -EPROTO);
     unsetenv(AE_SHARED_ENVIRONMENT);
     assert_null(worker);
     if (!strstr(err.text, says))
@@ -163,9 +183,9 @@ static void other_descriptors_are_no_supervisors(void **state)
     assert_start_refused(loose, "aether run");
     assert_start_refused(small, "aether run");
     setenv(AE_SHARED_ENVIRONMENT, "", 1);
-    assert_int_equal(ae_worker_start(&worker, NULL, &err), -EPROTO);
+    assert_int_equal(ae_worker_start(&worker, &err), -EPROTO);
     setenv(AE_SHARED_ENVIRONMENT, "one", 1);
-    assert_int_equal(ae_worker_start(&worker, NULL, &err), -EPROTO);
+    assert_int_equal(ae_worker_start(&worker, &err), -EPROTO);
     unsetenv(AE_SHARED_ENVIRONMENT);
     close(file);
     close(loose);
@@ -296,6 +316,7 @@ static void quiet_is_entered_once(void **state)
 
 /* ---- What stands in the way of quiet, on a made-up machine ---- */
 
+static struct ae_shared page_of_alone;
 static struct ae_worker alone;
 static int cpu;
 
@@ -308,7 +329,8 @@ static int begin(void **state)
     CPU_SET((size_t)cpu, &set);
     if (sched_setaffinity(0, sizeof(set), &set))
         return -1;
-    memset(&alone, 0, sizeof(alone));
+    memset(&page_of_alone, 0, sizeof(page_of_alone));
+    alone = (struct ae_worker){.shared = &page_of_alone};
     return made_root_begin(state);
 }
 
@@ -399,6 +421,43 @@ static void a_thread_of_another_process_counts(void **state)
     assert_non_null(strstr(err.text, "72"));
 }
 
+/* What its supervisor found to be so. */
+static void interrupts_that_cannot_be_moved_are_no_reason(void **state)
+{
+    char target[64];
+
+    (void)state;
+    make_quiet_machine();
+    for (unsigned irq = 24; irq < 27; irq++) {
+        snprintf(target, sizeof(target), "/proc/irq/%u/effective_affinity_list", irq);
+        put_cpu(target, cpu);
+    }
+    made_root_put("/sys/kernel/debug/irq/irqs/24", "IRQD_AFFINITY_MANAGED\n");
+    made_root_put("/sys/kernel/debug/irq/irqs/26", "IRQD_AFFINITY_MANAGED\n");
+    ae_shared_note_irqs(alone.shared, (unsigned)cpu);
+    assert_int_equal(alone.shared->irq_count, 2);
+    assert_int_equal(ae_quiet_enter(&alone, NULL, &err), -EPERM);
+    assert_non_null(strstr(err.text, "1 interrupts"));
+    assert_non_null(strstr(err.text, "IRQ 25"));
+    put_cpu("/proc/irq/25/effective_affinity_list", cpu + 1);
+    assert_int_equal(ae_quiet_enter(&alone, NULL, &err), 0);
+    ae_quiet_leave(&alone);
+    ae_shared_note_irqs(alone.shared, (unsigned)cpu + 1);
+    assert_int_equal(alone.shared->irq_count, 0);
+    assert_int_equal(ae_quiet_enter(&alone, NULL, &err), -EPERM);
+    /* More than there is room for stay in the way. */
+    for (unsigned irq = 100; irq < 100 + AE_SHARED_IRQS; irq++) {
+        snprintf(target, sizeof(target), "/proc/irq/%u/effective_affinity_list", irq);
+        put_cpu(target, cpu);
+        snprintf(target, sizeof(target), "/sys/kernel/debug/irq/irqs/%u", irq);
+        made_root_put(target, "IRQD_AFFINITY_MANAGED\n");
+    }
+    ae_shared_note_irqs(alone.shared, (unsigned)cpu);
+    assert_int_equal(alone.shared->irq_count, AE_SHARED_IRQS);
+    assert_int_equal(ae_quiet_enter(&alone, NULL, &err), -EPERM);
+    assert_non_null(strstr(err.text, "2 interrupts"));
+}
+
 static void a_process_on_several_cpus_is_not_alone(void **state)
 {
     cpu_set_t all;
@@ -456,6 +515,7 @@ int main(void)
         cmocka_unit_test(a_worker_alone_is_stopped_by_a_signal),
         cmocka_unit_test(handlers_are_put_back),
         cmocka_unit_test(counters_are_cut_and_run_out),
+        cmocka_unit_test(a_worker_alone_opens_its_ports),
         cmocka_unit_test(impossible_options_are_refused),
         cmocka_unit_test(other_descriptors_are_no_supervisors),
         cmocka_unit_test(another_version_is_refused),
@@ -467,6 +527,7 @@ int main(void)
         MADE(every_reason_is_named),
         MADE(a_thread_of_another_process_counts),
         MADE(memory_that_cannot_be_locked_is_named),
+        MADE(interrupts_that_cannot_be_moved_are_no_reason),
         MADE(a_process_on_several_cpus_is_not_alone),
     };
 

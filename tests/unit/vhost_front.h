@@ -4,7 +4,7 @@
 
 /* What tests of the front end do with a port and its owner, against a scripted back end. */
 
-#include "port/port.h"
+#include "port/owner.h"
 #include "vhost_back.h"
 
 #define WAIT_S 20 /* for what must come */

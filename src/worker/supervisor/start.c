@@ -9,6 +9,7 @@
 
 #include "base/descriptors.h"
 #include "base/error.h"
+#include "worker/irqs.h"
 #include "worker/supervisor/ports.h"
 
 /* In the control group that the hook put it into, if it did: below that. */
@@ -79,6 +80,8 @@ int ae_supervisor_start(struct ae_supervisor *supervisor, struct ae_error *err)
 
     while (prepared < count && !rc) {
         ae_supervisor_hand_over(supervisor, prepared);
+        ae_shared_note_irqs(supervisor->wards[prepared].shared,
+                            (unsigned)supervisor->wards[prepared].cpu);
         rc = prepare_worker(supervisor, prepared, err);
         prepared += !rc;
     }

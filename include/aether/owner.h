@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AETHER_OWNER_H
+#define AETHER_OWNER_H
+
+/*
+ * Owners of ports, each the half that holds the device (<aether/port.h>), and both halves in one
+ * process. Of libaether-host.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <aether/error.h>
+#include <aether/port.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ae_port_options {
+    uint16_t queues;       /* receive/transmit pairs, 1 to AE_PORT_QUEUES; 0: 1 */
+    uint16_t receive_ring; /* descriptors, a power of two; 0: the driver's default */
+    uint16_t send_ring;    /* descriptors, a power of two; 0: the driver's default */
+    uint32_t packets;      /* buffers per queue beyond what the rings hold; 0: 1024 */
+    enum ae_path slowest;  /* a slower path than this is an error; default AE_PATH_DEVICE */
+    size_t page_size;      /* of its memory, bytes, as ae_memory_create takes it; 0: huge pages */
+    bool allow_no_iommu;   /* see struct ae_dma_options */
+    bool promiscuous;      /* receive frames for any address */
+    bool on_node;          /* memory on `node` where the device itself is on none; else anywhere */
+    int node;
+};
+
+/* One of the device's own statistics registers, accumulated over its clear-on-read. */
+struct ae_port_statistic {
+    const char *name; /* as in the device's datasheet */
+    const char *description;
+    uint64_t value;
+};
+
+struct ae_port_owner;
+
+/* ---- One process, both halves ---- */
+
+/*
+ * spec: a PCI address ("0000:01:00.0") or a scheme and what it needs
+ * ("vhost-user:/run/switch.sock"); behind either, what the driver lets one choose: ",packed=off".
+ * ae_port_describe lists all of it. options may be NULL. A slower path than options->slowest is
+ * -EOPNOTSUPP; an unknown device is -ENODEV and names the devices that have a driver.
+ */
+int ae_port_open(struct ae_port **port, const char *spec, const struct ae_port_options *options,
+                 struct ae_error *err);
+
+/* The PCI address that a spec begins with, in its long form (AE_PCI_ADDRESS_TEXT bytes); -EINVAL:
+ * it names no PCI function. */
+int ae_port_pci_address(const char *spec, char *address);
+
+/* What a spec may be, for a person: each scheme and PCI device, separated by "; ", in buffer. */
+void ae_port_describe(char *buffer, size_t size);
+
+/* The owner of a port that ae_port_open opened; NULL for an attached one. */
+struct ae_port_owner *ae_port_get_owner(struct ae_port *port);
+
+/* ---- The owner ---- */
+
+/* The memory node that the port's memory should be on, -1: any; and how much of it is on others,
+ * bytes. */
+int ae_port_owner_node(const struct ae_port_owner *owner, size_t *elsewhere);
+
+int ae_port_owner_open(struct ae_port_owner **owner, const char *spec,
+                       const struct ae_port_options *options, struct ae_error *err);
+
+/* Stops the device in the order of <aether/device.h> and frees all. NULL is allowed. */
+void ae_port_owner_close(struct ae_port_owner *owner);
+
+void ae_port_owner_get_handoff(const struct ae_port_owner *owner, struct ae_port_handoff *handoff);
+void ae_port_owner_get_link(const struct ae_port_owner *owner, struct ae_link *link);
+
+/* Copies the counters that queue `index` keeps (in another process, perhaps). */
+int ae_port_owner_get_counters(const struct ae_port_owner *owner, unsigned index,
+                               struct ae_queue_counters *counters);
+
+/* Reads the device's statistics registers. Returns how many it has; fills at most `count`. */
+int ae_port_owner_get_statistics(struct ae_port_owner *owner, struct ae_port_statistic *statistics,
+                                 unsigned count);
+
+/*
+ * Readable (poll(2), POLLIN) when the device, the kernel or the peer has something to say, which
+ * ae_port_owner_step hears. The owner's, and the same as long as it is open; -1: nobody has.
+ */
+int ae_port_owner_fd(const struct ae_port_owner *owner);
+
+/*
+ * Does what is due, and does not wait: interrupts and the link, a peer's messages, notifications
+ * that a worker wants relayed, a peer that is to be connected to again. Returns after how many
+ * nanoseconds to call again at the latest, though the descriptor is not readable; 0: for no time.
+ */
+uint64_t ae_port_owner_step(struct ae_port_owner *owner);
+
+/* What keeps the other end away, for a person, where it can be away (vhost-user); "" when it
+ * is there. Valid until the next call on this owner. */
+const char *ae_port_owner_trouble(const struct ae_port_owner *owner);
+
+/* Makes the device as it was right after ae_port_owner_open: for a new worker after one died. */
+int ae_port_owner_restart(struct ae_port_owner *owner, struct ae_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
