@@ -75,23 +75,49 @@ struct ae_queue_counters {
     uint64_t receive_errors;          /* the device marked the frame bad (CRC, length, ...) */
     uint64_t receive_bad_descriptors; /* the device wrote something that cannot be: dropped */
     uint64_t receive_no_buffer;       /* no free packet to refill the ring with */
-    uint64_t send_full;               /* frames refused because the ring was full */
+    uint64_t send_full;               /* frames refused for want of room */
     uint64_t send_bad; /* calls that ended at a frame which this port cannot send: see ae_send */
     uint64_t send_bad_descriptors; /* completions that cannot be */
 };
+
+/* Why ae_send accepted fewer frames than it was given. */
+enum ae_refusal {
+    AE_REFUSAL_NONE, /* it never did */
+    /* It may accept them later. */
+    AE_REFUSAL_FULL, /* the ring is full */
+    AE_REFUSAL_AWAY, /* nobody is at the other end, or a ring is broken until a restart */
+    /* The first one that it did not accept, it never will: see ae_send. */
+    AE_REFUSAL_NOT_YOURS, /* the packet is in its pool or in a ring: put or sent before */
+    AE_REFUSAL_POOL,      /* the packet is of another pool than the queue's */
+    AE_REFUSAL_LENGTH,    /* the frame is too short or too long */
+    AE_REFUSAL_PLACE,     /* the frame is not in its buffer, behind the headroom for sending */
+    AE_REFUSAL_OFFLOAD,   /* an offload that the port does not have, or that cannot be done */
+};
+
+/* In words, for a person; never NULL. */
+const char *ae_refusal_text(enum ae_refusal refusal);
+
+/* Is it about the frame, so that sending it again is in vain? */
+static inline bool ae_refusal_is_final(enum ae_refusal refusal)
+{
+    return refusal > AE_REFUSAL_AWAY;
+}
 
 struct ae_port;
 struct ae_queue;
 
 /*
- * A queue, as seen by the burst calls. The two functions are set when it is attached; everything
- * else about it is the driver's.
+ * A queue, as seen by the burst calls. The functions are set when it is attached; everything else
+ * about it is the driver's.
  */
 struct ae_queue {
     uint16_t (*receive)(struct ae_queue *queue, struct ae_packet **packets, uint16_t count);
     uint16_t (*send)(struct ae_queue *queue, struct ae_packet **packets, uint16_t count);
+    /* NULL: frames are copied when they are sent, no packet stays in a ring. */
+    uint16_t (*reclaim)(struct ae_queue *queue, uint16_t count);
     struct ae_pool *pool; /* where its received packets come from; use it for sending too */
     struct ae_queue_counters *counters;
+    enum ae_refusal refusal; /* of the last ae_send that was short; others leave it alone */
 };
 
 /* Takes up to `count` received frames. They are then the caller's, who sends or puts each. */
@@ -103,8 +129,9 @@ static inline uint16_t ae_receive(struct ae_queue *queue, struct ae_packet **pac
 
 /*
  * Queues frames for sending and tells the device once. Returns how many were accepted, from the
- * first; those are the port's and go back to their pool once sent. The rest are still the caller's:
- * either the ring is full (send_full), or the first of them cannot be sent on this port (send_bad).
+ * first; those are the port's and go back to their pool once sent. The rest are still the caller's,
+ * and queue->refusal says why: either the ring has no room (counted in send_full), or the first of
+ * them cannot be sent on this port (send_bad). Who waits for room asks ae_refusal_is_final first.
  * Every port asks the same of a frame:
  *   - it is in a packet of the queue's own pool, which no other queue shares, and the packet is the
  *     caller's: neither in the pool nor in a ring, so not one that was sent already;
@@ -115,6 +142,16 @@ static inline uint16_t ae_receive(struct ae_queue *queue, struct ae_packet **pac
 static inline uint16_t ae_send(struct ae_queue *queue, struct ae_packet **packets, uint16_t count)
 {
     return queue->send(queue, packets, count);
+}
+
+/*
+ * Returns packets of frames that the device has sent to the pool, oldest first, until it is `count`
+ * or more: a device may report several at once. Returns how many. ae_send does so by itself where
+ * its ring is short of room; this is for a program that is short of packets, or idle.
+ */
+static inline uint16_t ae_reclaim(struct ae_queue *queue, uint16_t count)
+{
+    return queue->reclaim ? queue->reclaim(queue, count) : 0;
 }
 
 /* ---- A port ---- */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <aether/packet.h>
+#include <aether/port.h>
 
 #define AE_FRAME_MIN      14u                /* an Ethernet header */
 #define AE_FRAME_MAX(mtu) ((mtu) + 14u + 4u) /* with one VLAN tag */
@@ -68,6 +69,24 @@ static inline __attribute__((always_inline)) bool ae_packet_may_be_sent(
     /* So far back that not every length fits: does this one? It is at most the room there is. */
     return __builtin_expect(start <= sendable->spare, 1) ||
            start <= packet->buffer_size - AE_PACKET_SEND_HEADROOM - packet->length;
+}
+
+/* A send ended at this packet, which may not go out: counts it, and says why. */
+void ae_refuse(struct ae_queue *queue, const struct ae_packet *packet,
+               const struct ae_sendable *sendable, uint32_t offloads);
+
+/* A send ended without room for so many frames. */
+static inline void ae_refuse_full(struct ae_queue *queue, uint32_t count)
+{
+    queue->counters->send_full += count;
+    queue->refusal = AE_REFUSAL_FULL;
+}
+
+/* Likewise, and there will be none until the other end is back. */
+static inline void ae_refuse_away(struct ae_queue *queue, uint32_t count)
+{
+    queue->counters->send_full += count;
+    queue->refusal = AE_REFUSAL_AWAY;
 }
 
 #endif

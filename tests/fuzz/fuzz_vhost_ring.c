@@ -42,6 +42,7 @@ struct bench {
     bool wrap;
     uint32_t notify;
     struct ae_queue_counters counters;
+    struct ae_queue queue; /* that the ring is of */
 };
 
 static struct ae_pool *pool;
@@ -118,6 +119,7 @@ static void set_up(struct bench *bench, uint8_t form)
         (struct ae_vhost_memory){.count = 2,
                                  .regions = {{.first = GUEST, .size = MEMORY, .at = bench->low},
                                              {.first = HIGH, .size = MEMORY, .at = bench->high}}};
+    bench->queue = (struct ae_queue){.pool = pool, .counters = &bench->counters};
     bench->ring = (struct ae_vhost_ring){
         .ring = (struct pvirtq_desc *)(void *)bench->low,
         .avail = (struct virtq_avail *)(void *)(bench->low + AVAILABLE),
@@ -168,7 +170,7 @@ static void receive(struct bench *bench, uint16_t count)
 {
     struct ae_packet *packets[BURST];
     uint16_t got = (bench->packed ? ae_vhost_packed_receive : ae_vhost_split_receive)(
-        &bench->ring, pool, &bench->counters, packets, count);
+        &bench->ring, &bench->queue, packets, count);
 
     if (got > count)
         abort();
@@ -191,8 +193,8 @@ static void send(struct bench *bench, uint16_t count, uint32_t length, uint32_t 
         packets[i]->l3_offset = (uint8_t)(flags >> 8);
         packets[i]->l4_offset = (uint8_t)(flags >> 16);
     }
-    sent = (bench->packed ? ae_vhost_packed_send
-                          : ae_vhost_split_send)(&bench->ring, &bench->counters, packets, count);
+    sent = (bench->packed ? ae_vhost_packed_send : ae_vhost_split_send)(&bench->ring, &bench->queue,
+                                                                        packets, count);
     if (sent > count)
         abort();
     for (uint16_t i = sent; i < count; i++)

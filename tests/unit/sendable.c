@@ -27,14 +27,18 @@ static struct ae_packet *make(struct ae_pool *pool, uint32_t length)
     return packet;
 }
 
-static void assert_refused(struct ae_queue *queue, struct ae_packet *packet, const char *what)
+static void assert_refused(struct ae_queue *queue, struct ae_packet *packet,
+                           enum ae_refusal refusal, const char *what)
 {
     uint64_t bad = queue->counters->send_bad, sent = queue->counters->sent_frames;
     bool was_in_pool = packet->in_pool;
 
+    queue->refusal = AE_REFUSAL_NONE;
     if (ae_send(queue, &packet, 1) != 0 || queue->counters->send_bad != bad + 1 ||
         queue->counters->sent_frames != sent || packet->in_pool != was_in_pool)
         fail_msg("not refused: %s", what);
+    if (queue->refusal != refusal || !ae_refusal_is_final(queue->refusal))
+        fail_msg("%s: because %s", what, ae_refusal_text(queue->refusal));
 }
 
 static void assert_sent(struct ae_queue *queue, struct ae_packet *packet, const char *what)
@@ -59,7 +63,7 @@ static void another_pools_packets(struct ae_queue *queue)
 
     assert_int_equal(ae_pool_create(&other, &options, NULL), 0);
     burst[1] = make(other, 60);
-    assert_refused(queue, burst[1], "a packet of another pool");
+    assert_refused(queue, burst[1], AE_REFUSAL_POOL, "a packet of another pool");
     burst[0] = make(queue->pool, 60);
     burst[2] = make(queue->pool, 60);
     assert_int_equal(ae_send(queue, burst, 3), 1);
@@ -79,7 +83,7 @@ static void packets_that_are_not_the_callers(struct ae_queue *queue)
     uint32_t there;
 
     assert_sent(queue, packet, "a frame");
-    assert_refused(queue, packet, "a frame that was sent already");
+    assert_refused(queue, packet, AE_REFUSAL_NOT_YOURS, "a frame that was sent already");
     there = ae_pool_available(queue->pool);
     ae_packet_put(packet);
     ae_packet_put(packet);
@@ -91,7 +95,7 @@ static void packets_that_are_not_the_callers(struct ae_queue *queue)
     ae_packet_put(packet);
     ae_packet_put(packet);
     assert_int_equal(queue->pool->misuse, misuse + 3);
-    assert_refused(queue, packet, "a packet that was put");
+    assert_refused(queue, packet, AE_REFUSAL_NOT_YOURS, "a packet that was put");
     queue->pool->misuse = misuse;
 }
 
@@ -104,24 +108,25 @@ static void lengths_and_places(struct ae_queue *queue, uint32_t longest)
 
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
         packet->length = lengths[i];
-        assert_refused(queue, packet, "an impossible length");
+        assert_refused(queue, packet, AE_REFUSAL_LENGTH, "an impossible length");
     }
     packet->length = longest + 1;
-    assert_refused(queue, packet, "one byte too many");
+    assert_refused(queue, packet, AE_REFUSAL_LENGTH, "one byte too many");
     packet->length = 60;
     packet->data = first - 1;
-    assert_refused(queue, packet, "a frame without headroom");
+    assert_refused(queue, packet, AE_REFUSAL_PLACE, "a frame without headroom");
     packet->data = packet->buffer - 60;
-    assert_refused(queue, packet, "a frame in the buffer before");
+    assert_refused(queue, packet, AE_REFUSAL_PLACE, "a frame in the buffer before");
     packet->data = end - 59;
-    assert_refused(queue, packet, "a frame over the end of its buffer");
+    assert_refused(queue, packet, AE_REFUSAL_PLACE, "a frame over the end of its buffer");
     packet->data = end;
-    assert_refused(queue, packet, "a frame behind its buffer");
+    assert_refused(queue, packet, AE_REFUSAL_PLACE, "a frame behind its buffer");
     packet->data = packet->buffer + (UINT64_C(1) << 32);
-    assert_refused(queue, packet, "a frame far away");
+    assert_refused(queue, packet, AE_REFUSAL_PLACE, "a frame far away");
     packet->data = end - longest + 1;
     packet->length = longest;
-    assert_refused(queue, packet, "the longest frame, over the end of its buffer");
+    assert_refused(queue, packet, AE_REFUSAL_PLACE,
+                   "the longest frame, over the end of its buffer");
     packet->data = end - longest;
     assert_sent(queue, packet, "the longest frame at the end of its buffer");
     packet = make(queue->pool, 14);
@@ -166,7 +171,8 @@ static void offload_requests(struct ae_queue *queue, uint32_t offloads)
         packet = make(queue->pool, 60);
         ask(packet, &possible[i]);
         if (possible[i].flags & ~offloads) {
-            assert_refused(queue, packet, "an offload that the port does not have");
+            assert_refused(queue, packet, AE_REFUSAL_OFFLOAD,
+                           "an offload that the port does not have");
             ae_packet_put(packet);
         } else {
             assert_sent(queue, packet, "a possible offload");
@@ -175,9 +181,32 @@ static void offload_requests(struct ae_queue *queue, uint32_t offloads)
     packet = make(queue->pool, 60);
     for (size_t i = 0; i < sizeof(impossible) / sizeof(impossible[0]); i++) {
         ask(packet, &impossible[i]);
-        assert_refused(queue, packet, "an impossible offload");
+        assert_refused(queue, packet, AE_REFUSAL_OFFLOAD, "an impossible offload");
     }
     ae_packet_put(packet);
+}
+
+/* The loop that sends all it can, and gives up what no port would take, ends. */
+static void one_bad_frame_stops_nobody(struct ae_queue *queue)
+{
+    struct ae_packet *burst[4];
+    uint16_t sent = 0, dropped = 0;
+
+    for (unsigned i = 0; i < 4; i++)
+        burst[i] = make(queue->pool, i == 1 ? 5 : 60);
+    while (sent + dropped < 4) {
+        uint16_t first = (uint16_t)(sent + dropped);
+
+        sent = (uint16_t)(sent + ae_send(queue, burst + first, (uint16_t)(4 - first)));
+        first = (uint16_t)(sent + dropped);
+        if (first == 4)
+            break;
+        assert_true(ae_refusal_is_final(queue->refusal));
+        ae_packet_put(burst[first]);
+        dropped++;
+    }
+    assert_int_equal(sent, 3);
+    assert_int_equal(dropped, 1);
 }
 
 void sendable_assert_rules(struct ae_queue *queue, uint32_t longest, uint32_t offloads)
@@ -186,4 +215,5 @@ void sendable_assert_rules(struct ae_queue *queue, uint32_t longest, uint32_t of
     packets_that_are_not_the_callers(queue);
     lengths_and_places(queue, longest);
     offload_requests(queue, offloads);
+    one_bad_frame_stops_nobody(queue);
 }

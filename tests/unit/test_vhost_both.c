@@ -127,17 +127,18 @@ static void tear_down(struct both *both)
 static void *echo(void *context)
 {
     struct both *both = context;
-    ae_vhost_receive_t *receive = packed(both) ? ae_vhost_packed_receive : ae_vhost_split_receive;
-    ae_vhost_send_t *send = packed(both) ? ae_vhost_packed_send : ae_vhost_split_send;
+    ae_vhost_burst_t *receive = packed(both) ? ae_vhost_packed_receive : ae_vhost_split_receive;
+    ae_vhost_burst_t *send = packed(both) ? ae_vhost_packed_send : ae_vhost_split_send;
+    struct ae_queue queue = {.pool = both->device_pool, .counters = &both->device_counters};
     struct ae_packet *packets[BURST];
     uint16_t held = 0;
 
     while (!__atomic_load_n(&both->stop, __ATOMIC_RELAXED) || held) {
         uint16_t sent;
 
-        held = (uint16_t)(held + receive(&both->from, both->device_pool, &both->device_counters,
-                                         packets + held, (uint16_t)(BURST - held)));
-        sent = send(&both->to, &both->device_counters, packets, held);
+        held = (uint16_t)(held +
+                          receive(&both->from, &queue, packets + held, (uint16_t)(BURST - held)));
+        sent = send(&both->to, &queue, packets, held);
         held = (uint16_t)(held - sent);
         memmove(packets, packets + sent, held * sizeof(*packets));
         if (!sent)

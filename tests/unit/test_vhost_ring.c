@@ -31,6 +31,7 @@ struct bench {
     struct ae_pool *pool;
     uint8_t *pool_memory;
     struct ae_queue_counters counters;
+    struct ae_queue queue; /* that the ring is of */
     uint32_t notify;
 };
 
@@ -53,6 +54,7 @@ static void set_up(struct form form, bool mergeable)
                                                               .buffer_size = 2176},
                                     NULL),
                      0);
+    bench.queue = (struct ae_queue){.pool = bench.pool, .counters = &bench.counters};
     driver_init(&bench.driver, bench.memory, SIZE, form.packed, form.in_order);
     bench.regions = (struct ae_vhost_memory){
         .count = 2,
@@ -80,13 +82,13 @@ static void tear_down(void)
 static uint16_t receive(struct ae_packet **packets, uint16_t count)
 {
     return (bench.driver.packed ? ae_vhost_packed_receive : ae_vhost_split_receive)(
-        &bench.ring, bench.pool, &bench.counters, packets, count);
+        &bench.ring, &bench.queue, packets, count);
 }
 
 static uint16_t send(struct ae_packet **packets, uint16_t count)
 {
-    return (bench.driver.packed ? ae_vhost_packed_send : ae_vhost_split_send)(
-        &bench.ring, &bench.counters, packets, count);
+    return (bench.driver.packed ? ae_vhost_packed_send
+                                : ae_vhost_split_send)(&bench.ring, &bench.queue, packets, count);
 }
 
 static uint8_t *buffer(unsigned index)
@@ -485,19 +487,17 @@ static void frames_that_cannot_be_sent_are_refused(struct form form)
 
 static uint16_t send_by_port(struct ae_queue *queue, struct ae_packet **packets, uint16_t count)
 {
-    (void)queue;
+    assert_ptr_equal(queue, &bench.queue);
     return send(packets, count);
 }
 
 static void what_every_port_refuses_is_refused(struct form form)
 {
-    struct ae_queue queue = {.send = send_by_port, .counters = &bench.counters};
-
     set_up(form, false);
+    bench.queue.send = send_by_port;
     for (unsigned i = 0; i < 16; i++)
         driver_offer(&bench.driver, &(struct driver_piece){address(i), 2048, true}, 1);
-    queue.pool = bench.pool;
-    sendable_assert_rules(&queue, MTU_MAX, AE_SEND_OFFLOADS);
+    sendable_assert_rules(&bench.queue, MTU_MAX, AE_SEND_OFFLOADS);
     tear_down();
 }
 

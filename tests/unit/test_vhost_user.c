@@ -447,6 +447,7 @@ static void what_was_on_its_way_comes_back(void **state)
     packet = make_frame(queue, 1);
     assert_int_equal(ae_send(queue, &packet, 1), 0);
     assert_int_equal(queue->counters->send_full, full + 1);
+    assert_int_equal(queue->refusal, AE_REFUSAL_AWAY);
     ae_packet_put(packet);
     back.sin = BACK_GOOD;
     back.quiet = false;

@@ -288,8 +288,39 @@ static void a_full_ring_is_counted(void **state)
         }
         assert_int_equal(ae_send(bench.queue, packets + 16, 4), 2);
         assert_int_equal(bench.counters.send_full, 10);
+        assert_int_equal(bench.queue->refusal, AE_REFUSAL_FULL);
         ae_packet_put(packets[18]);
         ae_packet_put(packets[19]);
+        assert_int_equal(bench_close(&bench), 0);
+    }
+}
+
+/* Also when nothing more is sent; and no more than was asked for. */
+static void what_was_sent_is_reclaimed(void **state)
+{
+    (void)state;
+    FOR_EACH_SHAPE(shape)
+    {
+        struct ae_packet *packets[8];
+        struct device_buffer buffer;
+        struct bench bench;
+        uint32_t left;
+
+        assert_int_equal(bench_open(&bench, shapes[shape], 16, 64), 0);
+        for (int i = 0; i < 8; i++)
+            packets[i] = make(&bench, 60);
+        left = ae_pool_available(bench.pair.pool);
+        assert_int_equal(ae_send(bench.queue, packets, 8), 8);
+        assert_int_equal(ae_reclaim(bench.queue, 16), 0);
+        for (int i = 0; i < 5; i++) {
+            assert_true(device_fetch(&bench.send, &buffer));
+            device_use(&bench.send, buffer.id, 0, 0);
+        }
+        assert_int_equal(ae_reclaim(bench.queue, 0), 0);
+        assert_int_equal(ae_reclaim(bench.queue, 2), 2);
+        assert_int_equal(ae_reclaim(bench.queue, 16), 3);
+        assert_int_equal(ae_reclaim(bench.queue, 16), 0);
+        assert_int_equal(ae_pool_available(bench.pair.pool), left + 5);
         assert_int_equal(bench_close(&bench), 0);
     }
 }
@@ -566,6 +597,7 @@ int main(void)
         cmocka_unit_test(frames_pass_intact_packed),
         cmocka_unit_test(an_empty_pool_is_counted_and_survived),
         cmocka_unit_test(a_full_ring_is_counted),
+        cmocka_unit_test(what_was_sent_is_reclaimed),
         cmocka_unit_test(what_cannot_be_sent_is_refused),
         cmocka_unit_test(what_every_port_refuses_is_refused),
         cmocka_unit_test(the_header_sent_is_always_zero),

@@ -147,12 +147,14 @@ static uint16_t receive(struct ae_queue *base, struct ae_packet **packets, uint1
 
 /* ---- Send ---- */
 
-/* Takes back the packets of every reported burst. */
-static void reclaim(struct queue *queue)
+/* Takes back `wanted` packets or more, by whole bursts, as far as they are reported. */
+static uint16_t reclaim(struct ae_queue *base, uint16_t wanted)
 {
+    struct queue *queue = (struct queue *)base;
     struct send_ring *ring = &queue->send;
+    uint16_t reclaimed = 0;
 
-    while (ring->report_oldest != ring->report_next) {
+    while (reclaimed < wanted && ring->report_oldest != ring->report_next) {
         uint32_t slot = ring->reports[ring->report_oldest & ring->mask];
         uint32_t last;
 
@@ -164,11 +166,14 @@ static void reclaim(struct queue *queue)
         for (; ring->oldest != last + 1; ring->oldest++) {
             struct ae_packet *packet = ring->slots[ring->oldest & ring->mask];
 
-            if (packet)
-                ae_pool_return(queue->base.pool, packet);
+            if (packet) {
+                ae_pool_return(base->pool, packet);
+                reclaimed++;
+            }
         }
         ring->report_oldest++;
     }
+    return reclaimed;
 }
 
 /* Everything that the context descriptor says, as one number: equal numbers share a context. */
@@ -246,7 +251,7 @@ static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t
     uint16_t sent = 0;
     uint32_t room;
 
-    reclaim(queue);
+    reclaim(base, UINT16_MAX);
     ring = queue->send;
     /* One slot stays empty: a full ring must not look like an empty one (7.2.2). */
     room = ring.mask - (ring.next - ring.oldest);
@@ -257,13 +262,13 @@ static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t
         if (__builtin_expect(!plain, 0)) {
             if (!ae_packet_may_be_sent(packet, &sendable, AE_SEND_OFFLOADS) ||
                 !ae_offload_is_sound(packet)) {
-                base->counters->send_bad++;
+                ae_refuse(base, packet, &sendable, AE_SEND_OFFLOADS);
                 break;
             }
             context = ring.context != context_of(packet);
         }
         if (room <= context) {
-            base->counters->send_full += (uint64_t)(count - sent);
+            ae_refuse_full(base, (uint32_t)(count - sent));
             break;
         }
         packet->in_pool = true; /* it is the ring's now */
@@ -346,6 +351,7 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
     queue->sendable = ae_sendable_make(queue->base.pool, FRAME_MAX);
     queue->base.receive = receive;
     queue->base.send = send;
+    queue->base.reclaim = reclaim;
     queue->base.counters = &port->state->queues[index].counters;
     for (uint32_t slot = 0; slot <= queue->receive.mask; slot++)
         refill(&queue->receive, slot, *ae_pool_take(queue->base.pool, 1));

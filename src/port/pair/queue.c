@@ -66,7 +66,7 @@ static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t
         struct ae_packet *packet = packets[sent];
 
         if (!ae_packet_may_be_sent(packet, &sendable, 0)) {
-            base->counters->send_bad++;
+            ae_refuse(base, packet, &sendable, 0);
             break;
         }
         memcpy(slot->frame, packet->data, packet->length);
@@ -78,7 +78,7 @@ static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t
         sent++;
     }
     if (sent < count && sent == room)
-        base->counters->send_full += (uint64_t)(count - sent);
+        ae_refuse_full(base, count - sent);
     base->counters->sent_frames += sent;
     base->counters->sent_bytes += bytes;
     __atomic_store_n(&wire->written, written, __ATOMIC_RELEASE);

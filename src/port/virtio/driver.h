@@ -52,6 +52,7 @@ struct ae_virtio_form {
     size_t queue_bytes;                      /* of its queue, which begins with the driver */
     const ae_virtio_burst (*receives)[2][2]; /* by in_order, VIRTIO_NET_F_MRG_RXBUF, _GUEST_CSUM */
     const ae_virtio_burst (*sends)[2];       /* by in_order, VIRTIO_NET_F_CSUM */
+    uint16_t (*reclaim)(struct ae_queue *queue, uint16_t count); /* ae_reclaim */
     /* After it failed, free_rings is called too. */
     int (*make_rings)(struct ae_virtio_driver *driver, const struct ae_virtio_pair *pair,
                       struct ae_error *err);
@@ -140,6 +141,12 @@ static inline __attribute__((always_inline)) bool ae_virtio_accept(struct ae_vir
 
 /* ---- Send ---- */
 
+/* What may be asked of it, with and without VIRTIO_NET_F_CSUM. */
+static inline uint32_t ae_virtio_offloads(const bool checksum)
+{
+    return checksum ? AE_VIRTIO_SEND_CHECKSUM : 0;
+}
+
 /* Writes a header that asks for a checksum; false: the request cannot be. */
 bool ae_virtio_checksum_out(struct ae_packet *packet);
 
@@ -152,7 +159,7 @@ static inline bool ae_virtio_prepare(const struct ae_sendable *sendable, struct 
     uint64_t first;
     uint32_t rest;
 
-    if (!ae_packet_may_be_sent(packet, sendable, checksum ? AE_VIRTIO_SEND_CHECKSUM : 0))
+    if (!ae_packet_may_be_sent(packet, sendable, ae_virtio_offloads(checksum)))
         return false;
     if (checksum && packet->flags & AE_VIRTIO_SEND_CHECKSUM) {
         packet->in_pool = ae_virtio_checksum_out(packet);

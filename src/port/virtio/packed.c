@@ -309,18 +309,26 @@ static void reclaim_any_order(struct queue *queue, uint32_t wanted)
     }
 }
 
-/* Makes room for `wanted` frames, as far as the device has sent that many. */
+/* Takes back `wanted` packets, as far as the device has sent that many. */
 static void reclaim(struct queue *queue, uint32_t wanted, const bool in_order)
 {
     struct ring *ring = &queue->send;
 
-    wanted -= ring->free;
     if (!in_order) {
         reclaim_any_order(queue, wanted);
         return;
     }
     poll_used(queue, wanted);
     reclaim_in_order(queue, ring->reapable < wanted ? ring->reapable : wanted);
+}
+
+static uint16_t reclaim_burst(struct ae_queue *base, uint16_t count)
+{
+    struct queue *queue = (struct queue *)base;
+    uint32_t free = queue->send.free;
+
+    reclaim(queue, count, queue->driver.in_order);
+    return (uint16_t)(queue->send.free - free);
 }
 
 static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue *base,
@@ -339,17 +347,17 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
     uint64_t bytes = 0;
 
     if (ae_unlikely(ring->free < count)) {
-        reclaim(queue, count, in_order);
+        reclaim(queue, count - ring->free, in_order);
         if (ae_unlikely(queue->driver.broken))
             return 0;
     }
     room = ring->free < count ? ring->free : count;
     while (good < room && ae_likely(ae_virtio_prepare(&sendable, packets[good], checksum)))
         good++;
-    if (good < room)
-        counters->send_bad++;
-    else
-        counters->send_full += count - good;
+    if (ae_unlikely(good < room))
+        ae_refuse(base, packets[good], &sendable, ae_virtio_offloads(checksum));
+    else if (ae_unlikely(room < count))
+        ae_refuse_full(base, count - good);
     if (good == 0)
         return 0;
     view = *ring;
@@ -367,7 +375,7 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
     counters->sent_bytes += bytes;
     /* Ahead of the next burst, so that its packets come from the pool's top. */
     if (ring->free < count)
-        reclaim(queue, ae_virtio_room(count), in_order);
+        reclaim(queue, ae_virtio_room(count) - ring->free, in_order);
     return (uint16_t)good;
 }
 
@@ -454,6 +462,7 @@ const struct ae_virtio_form ae_virtio_packed = {
     .queue_bytes = sizeof(struct queue),
     .receives = receives,
     .sends = sends,
+    .reclaim = reclaim_burst,
     .make_rings = make_rings,
     .free_rings = free_rings,
     .renew = renew,

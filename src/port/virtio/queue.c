@@ -136,6 +136,7 @@ void ae_virtio_reset(struct ae_queue *queue)
     driver->broken = false;
     queue->receive = driver->receive;
     queue->send = driver->send;
+    queue->reclaim = driver->form->reclaim;
     driver->form->renew(driver);
 }
 
@@ -152,10 +153,24 @@ void ae_virtio_detach(struct ae_queue *queue)
 
 /* ---- Broken ---- */
 
-static uint16_t nothing(struct ae_queue *queue, struct ae_packet **packets, uint16_t count)
+static uint16_t receive_nothing(struct ae_queue *queue, struct ae_packet **packets, uint16_t count)
 {
     (void)queue;
     (void)packets;
+    (void)count;
+    return 0;
+}
+
+static uint16_t send_nothing(struct ae_queue *queue, struct ae_packet **packets, uint16_t count)
+{
+    (void)packets;
+    ae_refuse_away(queue, count);
+    return 0;
+}
+
+static uint16_t reclaim_nothing(struct ae_queue *queue, uint16_t count)
+{
+    (void)queue;
     (void)count;
     return 0;
 }
@@ -164,8 +179,9 @@ uint16_t ae_virtio_break(struct ae_virtio_driver *driver, uint64_t *counter)
 {
     ++*counter;
     driver->broken = true;
-    driver->base.receive = nothing;
-    driver->base.send = nothing;
+    driver->base.receive = receive_nothing;
+    driver->base.send = send_nothing;
+    driver->base.reclaim = reclaim_nothing;
     return 0;
 }
 

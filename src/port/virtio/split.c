@@ -238,13 +238,12 @@ static void reclaim_any_order(struct queue *queue, uint32_t count)
     }
 }
 
-/* Makes room for `wanted` frames, as far as the device has sent that many. */
+/* Takes back `wanted` packets, as far as the device has sent that many. */
 static void reclaim(struct queue *queue, uint32_t wanted, const bool in_order)
 {
     struct ring *ring = &queue->send;
     uint32_t ready = (uint16_t)(ring->seen - ring->reaped);
 
-    wanted -= space(ring);
     if (ready < wanted)
         ready = poll_used(queue, ring, &queue->driver.base.counters->send_bad_descriptors);
     if (ready > wanted)
@@ -253,6 +252,15 @@ static void reclaim(struct queue *queue, uint32_t wanted, const bool in_order)
         reclaim_in_order(queue, ready);
     else
         reclaim_any_order(queue, ready);
+}
+
+static uint16_t reclaim_burst(struct ae_queue *base, uint16_t count)
+{
+    struct queue *queue = (struct queue *)base;
+    uint16_t reaped = queue->send.reaped;
+
+    reclaim(queue, count, queue->driver.in_order);
+    return (uint16_t)(queue->send.reaped - reaped);
 }
 
 /* The descriptor of this slot gets the frame; what is there already is left alone. */
@@ -283,7 +291,7 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
     uint64_t bytes = 0;
 
     if (ae_unlikely(space(ring) < count)) {
-        reclaim(queue, count, in_order);
+        reclaim(queue, count - (uint32_t)space(ring), in_order);
         if (ae_unlikely(queue->driver.broken))
             return 0;
     }
@@ -292,14 +300,14 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
         struct ae_packet *packet = packets[sent];
 
         if (ae_unlikely(!ae_virtio_prepare(&sendable, packet, checksum))) {
-            counters->send_bad++;
+            ae_refuse(base, packet, &sendable, ae_virtio_offloads(checksum));
             break;
         }
         fill(ring, enter(ring, (next + sent) & mask, in_order), packet);
         bytes += packet->length;
     }
-    if (sent == room)
-        counters->send_full += count - sent;
+    if (ae_unlikely(room < count) && sent == room)
+        ae_refuse_full(base, count - sent);
     if (sent == 0)
         return 0;
     ring->next = (uint16_t)(next + sent);
@@ -308,7 +316,7 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
     counters->sent_bytes += bytes;
     /* Ahead of the next burst, so that its packets come from the pool's top. */
     if (space(ring) < count)
-        reclaim(queue, ae_virtio_room(count), in_order);
+        reclaim(queue, ae_virtio_room(count) - (uint32_t)space(ring), in_order);
     return (uint16_t)sent;
 }
 
@@ -380,6 +388,7 @@ const struct ae_virtio_form ae_virtio_split = {
     .queue_bytes = sizeof(struct queue),
     .receives = receives,
     .sends = sends,
+    .reclaim = reclaim_burst,
     .make_rings = make_rings,
     .free_rings = free_rings,
     .renew = renew,

@@ -201,10 +201,11 @@ static void use_all(struct ae_vhost_ring *ring, const struct entry *entries, uin
     use_each(ring, entries, count);
 }
 
-uint16_t ae_vhost_packed_receive(struct ae_vhost_ring *ring, struct ae_pool *pool,
-                                 struct ae_queue_counters *counters, struct ae_packet **packets,
-                                 uint16_t count)
+uint16_t ae_vhost_packed_receive(struct ae_vhost_ring *ring, struct ae_queue *queue,
+                                 struct ae_packet **packets, uint16_t count)
 {
+    struct ae_queue_counters *counters = queue->counters;
+    struct ae_pool *pool = queue->pool;
     struct entry entries[AE_VHOST_BURST] AE_UNSET;
     uint16_t wanted = ae_vhost_min(count, AE_VHOST_BURST), found, done = 0, taken = 0;
     struct place next AE_UNSET;
@@ -362,9 +363,10 @@ static uint16_t send_singles(struct ae_vhost_ring *ring, struct ae_queue_counter
     return sent;
 }
 
-uint16_t ae_vhost_packed_send(struct ae_vhost_ring *ring, struct ae_queue_counters *counters,
+uint16_t ae_vhost_packed_send(struct ae_vhost_ring *ring, struct ae_queue *queue,
                               struct ae_packet **packets, uint16_t count)
 {
+    struct ae_queue_counters *counters = queue->counters;
     uint16_t sent = 0, empty = 0;
 
     /* Buffers that go back empty are bounded too: the driver may make more of them as we do so. */
@@ -383,7 +385,7 @@ uint16_t ae_vhost_packed_send(struct ae_vhost_ring *ring, struct ae_queue_counte
         else
             empty++;
     }
-    ae_vhost_count_sent(ring, counters, packets, sent, count);
+    ae_vhost_count_sent(ring, queue, packets, sent, count);
     ae_vhost_packed_notify(ring);
     return sent;
 }

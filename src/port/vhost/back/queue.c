@@ -18,11 +18,11 @@
 #include "port/vhost/back/ring.h"
 
 struct queue {
-    struct ae_queue base;        /* first: the burst calls are given this */
-    const uint32_t *generation;  /* the owner's; another number than ours: something is new */
-    uint32_t taken_over;         /* generation that is taken over */
-    ae_vhost_receive_t *receive; /* NULL: no ring runs */
-    ae_vhost_send_t *send;
+    struct ae_queue base;       /* first: the burst calls are given this */
+    const uint32_t *generation; /* the owner's; another number than ours: something is new */
+    uint32_t taken_over;        /* generation that is taken over */
+    ae_vhost_burst_t *receive;  /* NULL: no ring runs */
+    ae_vhost_burst_t *send;
     void (*notify)(struct ae_vhost_ring *ring);
     struct ae_vhost_ring from_peer;
     struct ae_vhost_ring to_peer;
@@ -225,7 +225,7 @@ static uint16_t receive(struct ae_queue *base, struct ae_packet **packets, uint1
         return announce(queue, packets);
     if (!queue->receive)
         return 0;
-    taken = queue->receive(&queue->from_peer, base->pool, base->counters, packets, count);
+    taken = queue->receive(&queue->from_peer, base, packets, count);
     queue->notify(&queue->from_peer);
     if (queue->send)
         queue->notify(&queue->to_peer);
@@ -246,10 +246,10 @@ static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t
     if (look_for_change(queue))
         take_over(queue);
     if (!queue->send) {
-        base->counters->send_full += count;
+        ae_refuse_away(base, count);
         return 0;
     }
-    sent = queue->send(&queue->to_peer, base->counters, packets, count);
+    sent = queue->send(&queue->to_peer, base, packets, count);
     if (__builtin_expect(queue->to_peer.broken || queue->map.lost, 0))
         break_rings(queue, false);
     return sent;

@@ -88,16 +88,14 @@ struct ae_vhost_buffer {
     struct ae_vhost_piece pieces[AE_VHOST_PIECES];
 };
 
-/* Frames from the driver: its transmit queue. At most `count`; the rest stays where it is. */
-typedef uint16_t ae_vhost_receive_t(struct ae_vhost_ring *ring, struct ae_pool *pool,
-                                    struct ae_queue_counters *counters, struct ae_packet **packets,
-                                    uint16_t count);
-/* Frames to the driver: its receive queue. Those accepted are copied and back in their pools. */
-typedef uint16_t ae_vhost_send_t(struct ae_vhost_ring *ring, struct ae_queue_counters *counters,
-                                 struct ae_packet **packets, uint16_t count);
+/* Bursts of the queue that the ring is of. Frames from the driver, its transmit queue: at most
+ * `count`, the rest stays where it is. Frames to the driver, its receive queue: those accepted are
+ * copied, and back in the pool. */
+typedef uint16_t ae_vhost_burst_t(struct ae_vhost_ring *ring, struct ae_queue *queue,
+                                  struct ae_packet **packets, uint16_t count);
 
-ae_vhost_receive_t ae_vhost_split_receive, ae_vhost_packed_receive;
-ae_vhost_send_t ae_vhost_split_send, ae_vhost_packed_send;
+ae_vhost_burst_t ae_vhost_split_receive, ae_vhost_packed_receive;
+ae_vhost_burst_t ae_vhost_split_send, ae_vhost_packed_send;
 
 /* Tells the driver that we poll, so that it does not kick. */
 void ae_vhost_split_start(struct ae_vhost_ring *ring);
@@ -132,17 +130,16 @@ static inline bool ae_vhost_can_send(const struct ae_vhost_ring *ring,
 }
 
 /* Of `count` packets so many were sent; why not the next, if there is one? */
-static inline void ae_vhost_count_sent(const struct ae_vhost_ring *ring,
-                                       struct ae_queue_counters *counters,
+static inline void ae_vhost_count_sent(const struct ae_vhost_ring *ring, struct ae_queue *queue,
                                        struct ae_packet **packets, uint16_t sent, uint16_t count)
 {
-    counters->sent_frames += sent;
+    queue->counters->sent_frames += sent;
     if (sent == count)
         return;
     if (ae_vhost_can_send(ring, packets[sent]))
-        counters->send_full += (uint64_t)(count - sent);
+        ae_refuse_full(queue, (uint32_t)(count - sent));
     else
-        counters->send_bad++;
+        ae_refuse(queue, packets[sent], &ring->sendable, AE_SEND_OFFLOADS);
 }
 
 /* ---- For the burst functions of both forms ---- */

@@ -156,10 +156,11 @@ static bool gather_chain(struct ae_vhost_ring *ring, uint16_t head, struct ae_pa
     return ae_vhost_gather(ring, &buffer, packet, counters);
 }
 
-uint16_t ae_vhost_split_receive(struct ae_vhost_ring *ring, struct ae_pool *pool,
-                                struct ae_queue_counters *counters, struct ae_packet **packets,
-                                uint16_t count)
+uint16_t ae_vhost_split_receive(struct ae_vhost_ring *ring, struct ae_queue *queue,
+                                struct ae_packet **packets, uint16_t count)
 {
+    struct ae_queue_counters *counters = queue->counters;
+    struct ae_pool *pool = queue->pool;
     struct entry entries[AE_VHOST_BURST] AE_UNSET;
     uint16_t wanted = ae_vhost_min(count, AE_VHOST_BURST), taken = 0, first = ring->next;
 
@@ -292,9 +293,10 @@ static uint16_t send_some(struct ae_vhost_ring *ring, struct ae_queue_counters *
     return sent;
 }
 
-uint16_t ae_vhost_split_send(struct ae_vhost_ring *ring, struct ae_queue_counters *counters,
+uint16_t ae_vhost_split_send(struct ae_vhost_ring *ring, struct ae_queue *queue,
                              struct ae_packet **packets, uint16_t count)
 {
+    struct ae_queue_counters *counters = queue->counters;
     uint16_t available = poll_available(ring), sent = 0, used AE_UNSET;
 
     do {
@@ -303,7 +305,7 @@ uint16_t ae_vhost_split_send(struct ae_vhost_ring *ring, struct ae_queue_counter
         publish(ring, (uint16_t)(ring->next + used));
         available = (uint16_t)(available - used);
     } while (used && sent < count && !ring->broken);
-    ae_vhost_count_sent(ring, counters, packets, sent, count);
+    ae_vhost_count_sent(ring, queue, packets, sent, count);
     ae_vhost_split_notify(ring);
     return sent;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "port/sendable.h"
 #include "port/virtio/attach.h"
 
 struct vhost_queue {
@@ -61,9 +62,18 @@ static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t
     struct vhost_queue *queue = (struct vhost_queue *)base;
     uint16_t sent = queue->ring->send(queue->ring, packets, count);
 
-    if (__builtin_expect(sent < count, 0))
+    if (__builtin_expect(sent < count, 0)) {
+        base->refusal = queue->ring->refusal;
         changed(queue);
+    }
     return sent;
+}
+
+static uint16_t reclaim(struct ae_queue *base, uint16_t count)
+{
+    struct ae_queue *ring = ((struct vhost_queue *)base)->ring;
+
+    return ring->reclaim(ring, count);
 }
 
 static uint16_t receive_nothing(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
@@ -78,7 +88,7 @@ static uint16_t send_nothing(struct ae_queue *base, struct ae_packet **packets, 
 {
     (void)packets;
     if (!changed((struct vhost_queue *)base))
-        base->counters->send_full += count;
+        ae_refuse_away(base, count);
     return 0;
 }
 
@@ -113,6 +123,7 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
         free(queue);
         return rc;
     }
+    queue->base.reclaim = reclaim;
     queue->base.pool = queue->ring->pool;
     queue->base.counters = queue->ring->counters;
     queue->port = port->state;
