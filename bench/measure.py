@@ -175,6 +175,11 @@ class Bench:
         return count_instructions([self.build / "bench" / "recorded", item.work, item.form, count],
                                   item, directory)
 
+    def card(self, item, directory, count=20000):
+        """Of the 82574L's driver on a card in memory, one frame at a time, idle polls apart."""
+        return count_instructions([self.build / "bench" / "recorded_card", item.work, count],
+                                  item, directory)
+
 
 def count_instructions(command, item, directory):
     out = directory / "callgrind.out"

@@ -21,7 +21,8 @@
 #include "port/sendable.h"
 
 #define FRAME_MAX      AE_FRAME_MAX(1500u)
-#define FRAME_SHORTEST 60 /* on the wire, without its CRC; TCTL.PSP pads to it, QEMU's does not */
+#define REFILL         32u /* receive descriptors are refilled in as many */
+#define FRAME_SHORTEST 60  /* on the wire, without its CRC; TCTL.PSP pads to it, QEMU's does not */
 #define RECEIVE_ERRORS (RXD_CE | RXD_SE | RXD_SEQ | RXD_CXE | RXD_RXE)
 
 struct receive_ring {
@@ -29,7 +30,11 @@ struct receive_ring {
     struct ae_packet **slots;
     volatile uint8_t *tail;
     uint32_t mask;
-    uint32_t next;      /* slot to reap next */
+    uint32_t batch;     /* so many free slots are worth refilling in an idle moment ... */
+    uint32_t low;       /* ... and with fewer filled ones than these it cannot wait for one */
+    uint32_t next;      /* slot to reap next; free-running */
+    uint32_t left;      /* filled slots from there on */
+    uint32_t starved;   /* free slots that the pool had no packet for */
     bool in_long_frame; /* dropping pieces until one has EOP */
 };
 
@@ -53,99 +58,7 @@ struct queue {
     struct ae_sendable sendable;
 };
 
-/* ---- Receive ---- */
-
-static void refill(struct receive_ring *ring, uint32_t slot, struct ae_packet *packet)
-{
-    ring->slots[slot] = packet;
-    ring->ring[slot].read.buffer_address = packet->buffer_iova.value + AE_PACKET_HEADROOM;
-    ring->ring[slot].read.reserved = 0;
-}
-
-/* 7.1.10: a verdict counts only where the card says that it looked. */
-static uint32_t checksum_flags(uint32_t status)
-{
-    uint32_t flags = 0;
-
-    if (status & RXD_IXSM)
-        return 0;
-    if (status & RXD_IPCS)
-        flags |= status & RXD_IPE ? AE_PACKET_IPV4_BAD : AE_PACKET_IPV4_GOOD;
-    if (status & (RXD_L4CS | RXD_UDPCS))
-        flags |= status & RXD_L4E ? AE_PACKET_L4_BAD : AE_PACKET_L4_GOOD;
-    return flags;
-}
-
-/* Is what the slot holds one whole good frame? Counts it if not. */
-static bool accept(struct queue *queue, uint32_t status, uint32_t length)
-{
-    struct receive_ring *ring = &queue->receive;
-    struct ae_queue_counters *counters = queue->base.counters;
-    bool continued = ring->in_long_frame;
-
-    ring->in_long_frame = !(status & RXD_EOP);
-    if (continued || ring->in_long_frame) {
-        /* Longer than any frame this port takes; its last piece counts for all. */
-        counters->receive_errors += !ring->in_long_frame;
-        return false;
-    }
-    if (status & RECEIVE_ERRORS) {
-        counters->receive_errors++;
-        return false;
-    }
-    if (length < AE_FRAME_MIN || length > FRAME_MAX) {
-        counters->receive_bad_descriptors++;
-        return false;
-    }
-    return true;
-}
-
-static uint16_t receive(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
-{
-    struct queue *queue = (struct queue *)base;
-    struct receive_ring *ring = &queue->receive;
-    struct ae_queue_counters *counters = base->counters;
-    uint32_t first = ring->next;
-    uint16_t received = 0;
-
-    /* At most one round, so that a device that marks everything done cannot keep us here. */
-    for (uint32_t reaped = 0; reaped <= ring->mask && received < count; reaped++) {
-        uint32_t slot = ring->next & ring->mask;
-        uint32_t status = ring->ring[slot].write_back.status_error;
-        struct ae_packet *packet = ring->slots[slot], *fresh;
-        uint32_t length;
-
-        if (!(status & RXD_DD))
-            break;
-        /* Pairs with the card's write-back: DD is in the last bytes that it writes. */
-        ae_dma_read_barrier();
-        length = ring->ring[slot].write_back.length;
-        ring->next++;
-        fresh = packet;
-        if (accept(queue, status, length)) {
-            if (ae_pool_available(base->pool)) {
-                fresh = *ae_pool_take(base->pool, 1);
-                ae_packet_renew(packet);
-                packet->length = length;
-                packet->flags = checksum_flags(status);
-                packets[received++] = packet;
-                counters->received_bytes += length;
-            } else {
-                counters->receive_no_buffer++;
-            }
-        }
-        refill(ring, slot, fresh);
-    }
-    if (ring->next != first) {
-        counters->received_frames += received;
-        /* Descriptors are in memory before the tail says so. The card owns up to, not with, RDT. */
-        ae_doorbell_barrier();
-        ae_mmio_write32(ring->tail, 0, (ring->next - 1) & ring->mask);
-    }
-    return received;
-}
-
-/* ---- Send ---- */
+/* ---- What keeps out of the way of frames ---- */
 
 /* Takes back `wanted` packets or more, by whole bursts, as far as they are reported. */
 static uint16_t reclaim(struct ae_queue *base, uint16_t wanted)
@@ -175,6 +88,184 @@ static uint16_t reclaim(struct ae_queue *base, uint16_t wanted)
     }
     return reclaimed;
 }
+
+/* Every free slot but one gets a packet, as far as there are any: to the card, a full ring would
+ * look like one of which it owns nothing. */
+static __attribute__((noinline)) void refill(struct queue *queue)
+{
+    struct receive_ring *ring = &queue->receive;
+    struct ae_pool *pool = queue->base.pool;
+    uint32_t wanted = ring->mask - ring->left, first = ring->next + ring->left;
+    uint32_t count = ae_pool_available(pool) < wanted ? ae_pool_available(pool) : wanted;
+    struct ae_packet **packets = ae_pool_take(pool, count);
+
+    /* Each slot that the pool has no packet for is counted once. */
+    if (wanted - count > ring->starved)
+        queue->base.counters->receive_no_buffer += wanted - count - ring->starved;
+    ring->starved = wanted - count;
+    if (count == 0)
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t slot = (first + i) & ring->mask;
+
+        ring->slots[slot] = packets[i];
+        ring->ring[slot].read.buffer_address = packets[i]->buffer_iova.value + AE_PACKET_HEADROOM;
+        ring->ring[slot].read.reserved = 0;
+    }
+    ring->left += count;
+    /* Descriptors are in memory before the tail says so. The card owns up to, not with, RDT. */
+    ae_doorbell_barrier();
+    ae_mmio_write32(ring->tail, 0, (first + count) & ring->mask);
+}
+
+static uint16_t idle(struct queue *queue)
+{
+    if (queue->receive.mask - queue->receive.left >= queue->receive.batch)
+        refill(queue);
+    if (queue->send.next - queue->send.oldest > queue->send.mask / 2)
+        reclaim(&queue->base, UINT16_MAX);
+    return 0;
+}
+
+/* ---- Receive ---- */
+
+/* 7.1.10: a verdict counts only where the card says that it looked. */
+static uint32_t checksum_flags(uint32_t status)
+{
+    uint32_t flags = 0;
+
+    if (status & RXD_IXSM)
+        return 0;
+    if (status & RXD_IPCS)
+        flags |= status & RXD_IPE ? AE_PACKET_IPV4_BAD : AE_PACKET_IPV4_GOOD;
+    if (status & (RXD_L4CS | RXD_UDPCS))
+        flags |= status & RXD_L4E ? AE_PACKET_L4_BAD : AE_PACKET_L4_GOOD;
+    return flags;
+}
+
+/* What the card wrote into the second half of a descriptor, read at once: it is aligned, so that no
+ * part of it is older than DD. */
+struct written {
+    uint32_t status;
+    uint32_t length;
+};
+
+static inline struct written written_at(const volatile union e1000e_receive *descriptor)
+{
+    const volatile void *half = &descriptor->write_back.status_error;
+    uint64_t word = *(const volatile uint64_t *)half;
+
+    return (struct written){.status = (uint32_t)word, .length = word >> 32 & 0xffff};
+}
+
+/* Is it done, and one whole good frame? Such is the last piece of a long one, too. */
+static inline bool is_good(struct written written)
+{
+    return (written.status & (RXD_DD | RXD_EOP | RECEIVE_ERRORS)) == (RXD_DD | RXD_EOP) &&
+           written.length - AE_FRAME_MIN <= FRAME_MAX - AE_FRAME_MIN;
+}
+
+/* The next slot holds something else: counts it, and returns its packet. */
+static void drop(struct queue *queue, uint32_t status)
+{
+    struct receive_ring *ring = &queue->receive;
+    struct ae_queue_counters *counters = queue->base.counters;
+    bool continued = ring->in_long_frame;
+
+    ring->in_long_frame = !(status & RXD_EOP);
+    if (continued || ring->in_long_frame)
+        /* Longer than any frame this port takes; its last piece counts for all. */
+        counters->receive_errors += !ring->in_long_frame;
+    else if (status & RECEIVE_ERRORS)
+        counters->receive_errors++;
+    else
+        counters->receive_bad_descriptors++;
+    ae_pool_return(queue->base.pool, ring->slots[ring->next++ & ring->mask]);
+    ring->left--;
+}
+
+static uint16_t reap(struct queue *queue, struct ae_packet **packets, uint16_t count);
+
+/* The next slot holds no frame for the caller. If that is because none came, there is time for what
+ * would have been in the way of one. */
+static __attribute__((noinline)) uint16_t reap_no_frame(struct queue *queue,
+                                                        struct ae_packet **packets, uint16_t count)
+{
+    struct receive_ring *ring = &queue->receive;
+    uint32_t before = ring->next;
+
+    while (ring->left && count) {
+        struct written written = written_at(&ring->ring[ring->next & ring->mask]);
+
+        if (!(written.status & RXD_DD) || (is_good(written) && !ring->in_long_frame))
+            break;
+        drop(queue, written.status);
+    }
+    return ring->next != before ? reap(queue, packets, count) : idle(queue);
+}
+
+/* Frames from the next slot on. At most what is filled, so that a card that marks everything done
+ * cannot keep us here. Nothing is called on the way of a frame, and little held in registers, so
+ * that there is little to save. */
+static inline __attribute__((always_inline)) uint16_t reap_burst(struct queue *queue,
+                                                                 struct ae_packet **packets,
+                                                                 uint32_t count)
+{
+    struct receive_ring *ring = &queue->receive;
+    uint32_t most = count < ring->left ? count : ring->left, reaped;
+    uint64_t bytes = 0;
+
+    if (__builtin_expect(ring->in_long_frame, 0))
+        most = 0;
+    for (reaped = 0; reaped < most; reaped++) {
+        uint32_t slot = (ring->next + reaped) & ring->mask;
+        struct written written = written_at(&ring->ring[slot]);
+        struct ae_packet *packet;
+
+        if (!is_good(written))
+            break;
+        /* Pairs with the card's write-back: it wrote the frame before DD. */
+        ae_dma_read_barrier();
+        packet = ring->slots[slot];
+        ae_packet_renew(packet);
+        packet->length = written.length;
+        if (written.status & (RXD_IPCS | RXD_L4CS | RXD_UDPCS))
+            packet->flags = checksum_flags(written.status);
+        bytes += written.length;
+        packets[reaped] = packet;
+    }
+    if (reaped == 0)
+        return reap_no_frame(queue, packets, (uint16_t)count);
+    ring->next += reaped;
+    ring->left -= reaped;
+    queue->base.counters->received_frames += reaped;
+    queue->base.counters->received_bytes += bytes;
+    return (uint16_t)reaped;
+}
+
+static uint16_t reap(struct queue *queue, struct ae_packet **packets, uint16_t count)
+{
+    return reap_burst(queue, packets, count);
+}
+
+static __attribute__((noinline)) uint16_t refill_and_reap(struct queue *queue,
+                                                          struct ae_packet **packets,
+                                                          uint16_t count)
+{
+    refill(queue);
+    return reap(queue, packets, count);
+}
+
+static uint16_t receive(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+{
+    struct queue *queue = (struct queue *)base;
+
+    if (__builtin_expect(queue->receive.left < queue->receive.low, 0))
+        return refill_and_reap(queue, packets, count);
+    return reap_burst(queue, packets, count);
+}
+
+/* ---- Send ---- */
 
 /* Everything that the context descriptor says, as one number: equal numbers share a context. */
 static uint32_t context_of(const struct ae_packet *packet)
@@ -231,7 +322,7 @@ static inline void fill_plain(struct send_ring *ring, struct ae_packet *packet)
 }
 
 /* The card sends what lies up to the tail; the last descriptor asks for a report of all. */
-static void publish(struct send_ring *ring)
+static inline void publish(struct send_ring *ring)
 {
     uint32_t last = (ring->next - 1) & ring->mask;
 
@@ -240,6 +331,12 @@ static void publish(struct send_ring *ring)
     /* Descriptors and frames are in memory before the tail says so. */
     ae_doorbell_barrier();
     ae_mmio_write32(ring->tail, 0, ring->next & ring->mask);
+}
+
+/* One slot stays empty: a full ring must not look like an empty one (7.2.2). */
+static inline uint32_t room_of(const struct send_ring *ring)
+{
+    return ring->mask - (ring->next - ring->oldest);
 }
 
 static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
@@ -251,10 +348,11 @@ static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t
     uint16_t sent = 0;
     uint32_t room;
 
-    reclaim(base, UINT16_MAX);
+    /* Not otherwise: the card may be writing what it would read, before this burst's doorbell. */
+    if (__builtin_expect(room_of(&queue->send) <= count, 0))
+        reclaim(base, UINT16_MAX);
     ring = queue->send;
-    /* One slot stays empty: a full ring must not look like an empty one (7.2.2). */
-    room = ring.mask - (ring.next - ring.oldest);
+    room = room_of(&ring);
     for (; sent < count; sent++) {
         struct ae_packet *packet = packets[sent];
         bool context = false, plain = ae_packet_may_be_sent(packet, &sendable, 0);
@@ -286,7 +384,9 @@ static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t
     }
     if (ring.next != queue->send.next) {
         publish(&ring);
-        queue->send = ring;
+        queue->send.next = ring.next;
+        queue->send.report_next = ring.report_next;
+        queue->send.context = ring.context;
         base->counters->sent_frames += sent;
         base->counters->sent_bytes += bytes;
     }
@@ -302,7 +402,9 @@ static void set_up_rings(struct queue *queue, struct ae_port *port, unsigned ind
 
     queue->receive.ring = (void *)(memory + ae_port_receive_ring_offset(port->ops, handoff, index));
     queue->receive.mask = handoff->receive_ring - 1u;
+    queue->receive.batch = handoff->receive_ring < 4 * REFILL ? handoff->receive_ring / 4u : REFILL;
     queue->receive.tail = port->registers + RDT;
+    queue->receive.low = handoff->receive_ring / 2u;
     queue->send.ring = (void *)(memory + ae_port_send_ring_offset(port->ops, handoff, index));
     queue->send.mask = handoff->send_ring - 1u;
     queue->send.tail = port->registers + TDT;
@@ -353,10 +455,7 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
     queue->base.send = send;
     queue->base.reclaim = reclaim;
     queue->base.counters = &port->state->queues[index].counters;
-    for (uint32_t slot = 0; slot <= queue->receive.mask; slot++)
-        refill(&queue->receive, slot, *ae_pool_take(queue->base.pool, 1));
-    ae_doorbell_barrier();
-    ae_mmio_write32(queue->receive.tail, 0, queue->receive.mask);
+    refill(queue);
     *out = &queue->base;
     return 0;
 }
