@@ -73,7 +73,10 @@ int ae_port_owner_open(struct ae_port_owner **owner, const char *spec,
 /* Stops the device in the order of <aether/device.h> and frees all. NULL is allowed. */
 void ae_port_owner_close(struct ae_port_owner *owner);
 
-void ae_port_owner_get_handoff(const struct ae_port_owner *owner, struct ae_port_handoff *handoff);
+/* For a worker that has the queues first to first + count - 1 of the port's, and nothing of others
+ * but what is the port's as a whole. The descriptors stay the owner's. -EINVAL: there are none. */
+int ae_port_owner_get_handoff(const struct ae_port_owner *owner, unsigned first, unsigned count,
+                              struct ae_port_handoff *handoff);
 void ae_port_owner_get_link(const struct ae_port_owner *owner, struct ae_link *link);
 
 /* Copies the counters that queue `index` keeps (in another process, perhaps). */

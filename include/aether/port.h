@@ -156,28 +156,45 @@ static inline uint16_t ae_reclaim(struct ae_queue *queue, uint16_t count)
 
 /* ---- A port ---- */
 
-#define AE_PORT_PRIVATE 512 /* bytes */
+#define AE_PORT_HANDOFF_VERSION 1
+#define AE_PORT_MAPS            48
+#define AE_PORT_PRIVATE         512 /* bytes */
+
+/* What a worker is given to map, or to use. */
+enum ae_port_map_kind {
+    AE_PORT_MAP_MEMORY = 1, /* DMA memory, whole: rings, then buffers */
+    AE_PORT_MAP_REGISTERS,  /* the device's */
+    AE_PORT_MAP_STATE,      /* the state page: link and counters */
+    AE_PORT_MAP_CONTROL,    /* not mapped: a queue's socket to its owner */
+};
+
+struct ae_port_map {
+    int32_t fd;          /* -1: it is mapped already */
+    uint32_t kind;       /* enum ae_port_map_kind */
+    uint32_t index;      /* of its kind: the queue's number, where it is a queue's; else from 0 */
+    uint16_t protection; /* PROT_READ, PROT_WRITE (mmap(2)), as its kind has it; 0: not mapped */
+    uint16_t keep;       /* 1: the worker keeps a duplicate of the descriptor; 0: it maps it only */
+    uint64_t offset;     /* in what the descriptor names, bytes, whole pages */
+    uint64_t length;     /* bytes; 0: not mapped */
+    uint64_t iova;       /* of memory: where the device or peer has it; else 0 */
+    uint64_t mapped;     /* where it is in the worker's memory already; 0: nowhere */
+};
 
 /*
  * What a worker needs of a port: passed by value over memory that owner and worker share; the
- * descriptors are inherited. The worker uses them for mmap only, and the control socket to be given
- * more of them when a peer's memory changes.
+ * descriptors are inherited. The worker checks all of it (ae_port_attach). It uses descriptors for
+ * mmap only, and a control socket to be given more of them when a peer's memory changes.
  */
 struct ae_port_handoff {
+    uint32_t version; /* AE_PORT_HANDOFF_VERSION */
+    uint32_t size;    /* of this structure, bytes */
     struct ae_port_info info;
-    int32_t memory_fd; /* DMA memory: rings, then buffers; -1: none */
-    int32_t device_fd; /* for mmap of registers; -1: none, or they are mapped already */
-    int32_t state_fd;  /* memfd of the state page: link and counters */
-    int32_t control_fds[AE_PORT_QUEUES]; /* per queue, to its owner; -1: none */
     /* This worker's part of the queues: the receive/transmit pair to start with, and how many. */
     uint16_t queue_first, queue_count;
-    uint64_t memory_size;
-    uint64_t memory_iova;
-    uint64_t registers_offset; /* in device_fd */
-    uint64_t registers_size;
-    uint64_t registers_mapped; /* where they are in the worker's memory; 0: it maps device_fd */
-    uint64_t buffers_offset;   /* in memory, where the pool's part begins */
-    uint32_t packets;          /* per queue */
+    uint32_t map_count;
+    struct ae_port_map maps[AE_PORT_MAPS]; /* none overlaps another */
+    uint64_t buffers_offset;               /* in memory, where the pool's part begins */
+    uint32_t packets;                      /* per queue */
     uint32_t buffer_size;
     uint16_t receive_ring;
     uint16_t send_ring;
@@ -185,8 +202,11 @@ struct ae_port_handoff {
     uint8_t driver_private[AE_PORT_PRIVATE] __attribute__((aligned(8))); /* settled at start-up */
 };
 
-/* The data half, from a handoff. Descriptors are not taken: the caller may close them
- * afterwards. */
+/*
+ * The data half, from a handoff. Descriptors are not taken: the caller may close them afterwards.
+ * -EPROTO: it is of another version, or cannot be; -EBADF: a descriptor of it is none. The error
+ * names the map.
+ */
 int ae_port_attach(struct ae_port **port, const struct ae_port_handoff *handoff,
                    struct ae_error *err);
 

@@ -14,7 +14,7 @@ int ae_port_open(struct ae_port **out, const char *spec, const struct ae_port_op
 
     if (rc)
         return rc;
-    ae_port_owner_get_handoff(owner, &handoff);
+    ae_port_owner_get_handoff(owner, 0, owner->handoff.info.queues, &handoff);
     rc = ae_port_attach(out, &handoff, err);
     if (rc) {
         ae_port_owner_close(owner);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "port/handoff.h"
 #include "port/owner.h"
 
 #define PACKETS_DEFAULT 1024
@@ -55,7 +56,7 @@ static int make_state(struct ae_port_owner *owner, struct ae_error *err)
 {
     int fd = memfd_create("aether-port", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-    owner->handoff.state_fd = fd;
+    owner->state_fd = fd;
     if (fd < 0 || ftruncate(fd, AE_PORT_STATE_SIZE) ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
         return ae_error_set(err, -errno, "making the state page: %s", strerror(errno));
@@ -112,22 +113,19 @@ static int make_memory(struct ae_port_owner *owner, struct ae_error *err)
 {
     struct ae_port_handoff *handoff = &owner->handoff;
     unsigned queues = handoff->info.queues;
+    uint64_t size;
     int rc;
 
-    handoff->queue_count = handoff->info.queues;
     handoff->packets = owner->options.packets + handoff->receive_ring + handoff->send_ring;
     handoff->buffer_size = AE_PORT_BUFFER;
     handoff->buffers_offset = ae_port_receive_ring_offset(owner->ops->queue, handoff, queues);
-    handoff->memory_size =
-        handoff->buffers_offset + (uint64_t)queues * handoff->packets * handoff->buffer_size;
-    rc = ae_memory_create_on(&owner->memory, handoff->memory_size, owner->options.page_size,
-                             node_of(owner), err);
+    size = handoff->buffers_offset + (uint64_t)queues * handoff->packets * handoff->buffer_size;
+    rc = ae_memory_create_on(&owner->memory, size, owner->options.page_size, node_of(owner), err);
     if (rc)
         return rc;
-    handoff->memory_size = ae_memory_size(owner->memory);
-    handoff->memory_fd = ae_memory_fd(owner->memory);
     rc = ae_fragile_expect(&owner->fragile_memory, ae_memory_base(owner->memory),
-                           handoff->memory_size, ae_memory_page_size(owner->memory), &owner->lost);
+                           ae_memory_size(owner->memory), ae_memory_page_size(owner->memory),
+                           &owner->lost);
     if (rc)
         return ae_error_set(err, rc, "handling bus errors: %s", strerror(-rc));
     if (!owner->ops->owner_bytes)
@@ -149,16 +147,13 @@ int ae_port_owner_open(struct ae_port_owner **out, const char *spec,
                        const struct ae_port_options *options, struct ae_error *err)
 {
     struct ae_port_owner *owner = calloc(1, sizeof(*owner));
-    struct ae_port_handoff *handoff;
     int rc;
 
     if (!owner)
         return ae_error_set(err, -ENOMEM, "opening port %s: out of memory", spec);
-    handoff = &owner->handoff;
-    owner->request_fd = owner->events = handoff->state_fd = handoff->memory_fd =
-        handoff->device_fd = -1;
+    owner->request_fd = owner->events = owner->state_fd = -1;
     for (unsigned i = 0; i < AE_PORT_QUEUES; i++)
-        handoff->control_fds[i] = -1;
+        owner->controls[i] = -1;
     if (options)
         owner->options = owner->asked = *options;
     rc = ae_port_parse_spec(owner, spec, err);
@@ -204,15 +199,42 @@ void ae_port_owner_close(struct ae_port_owner *owner)
     ae_memory_destroy(owner->owner_memory);
     if (owner->state)
         munmap(owner->state, AE_PORT_STATE_SIZE);
-    if (owner->handoff.state_fd >= 0)
-        close(owner->handoff.state_fd);
+    if (owner->state_fd >= 0)
+        close(owner->state_fd);
     free(owner->driver);
     free(owner);
 }
 
-void ae_port_owner_get_handoff(const struct ae_port_owner *owner, struct ae_port_handoff *handoff)
+int ae_port_owner_get_handoff(const struct ae_port_owner *owner, unsigned first, unsigned count,
+                              struct ae_port_handoff *handoff)
 {
+    unsigned queues = owner->handoff.info.queues;
+
+    if (!count || first >= queues || count > queues - first)
+        return -EINVAL;
     *handoff = owner->handoff;
+    handoff->version = AE_PORT_HANDOFF_VERSION;
+    handoff->size = sizeof(*handoff);
+    handoff->queue_first = (uint16_t)first;
+    handoff->queue_count = (uint16_t)count;
+    ae_handoff_add(handoff, (struct ae_port_map){.kind = AE_PORT_MAP_MEMORY,
+                                                 .fd = ae_memory_fd(owner->memory),
+                                                 .length = ae_memory_size(owner->memory),
+                                                 .iova = owner->memory_iova.value});
+    ae_handoff_add(handoff, (struct ae_port_map){.kind = AE_PORT_MAP_STATE,
+                                                 .fd = owner->state_fd,
+                                                 .length = AE_PORT_STATE_SIZE});
+    if (owner->ops->queue->maps & 1u << AE_PORT_MAP_REGISTERS)
+        ae_handoff_add(handoff, (struct ae_port_map){.kind = AE_PORT_MAP_REGISTERS,
+                                                     .fd = ae_device_fd(owner->device),
+                                                     .offset = owner->registers.offset,
+                                                     .length = owner->registers.size});
+    for (unsigned i = first; i < first + count; i++)
+        if (owner->controls[i] >= 0)
+            ae_handoff_add(handoff, (struct ae_port_map){.kind = AE_PORT_MAP_CONTROL,
+                                                         .fd = owner->controls[i],
+                                                         .index = i});
+    return 0;
 }
 
 void ae_port_owner_get_link(const struct ae_port_owner *owner, struct ae_link *link)

@@ -28,7 +28,7 @@ struct ae_port_transport {
     /* Takes it: owner->base names it. Sets what the driver finds out and the ops do not say: MAC,
      * MTU, features, number of queues. */
     int (*open)(struct ae_port_owner *owner, struct ae_error *err);
-    /* Memory is there: makes it reachable, and sets handoff.memory_iova. */
+    /* Memory is there: makes it reachable, and sets memory_iova. */
     int (*map)(struct ae_port_owner *owner, struct ae_error *err);
     /* Rings and state are zeroed: lets it run. */
     int (*start)(struct ae_port_owner *owner, struct ae_error *err);
@@ -96,13 +96,16 @@ extern const struct ae_port_transport ae_port_transport_pci;
 
 struct ae_port_owner {
     const struct ae_port_ops *ops;
-    struct ae_port_handoff handoff;
+    struct ae_port_handoff handoff; /* but for its maps, which ae_port_owner_get_handoff lists */
     struct ae_port_options options; /* with defaults where nothing was asked for */
     struct ae_port_options asked;   /* as given */
     char base[AE_PORT_SPEC];        /* the spec without its scheme and its keys */
     char choices[AE_PORT_SPEC];     /* ",key=value,..." */
     struct ae_memory *memory;
+    ae_iova_t memory_iova;
     struct ae_port_state *state;
+    int state_fd;
+    int controls[AE_PORT_QUEUES];   /* the workers' ends of sockets to the driver; -1: none */
     struct ae_error trouble;        /* ae_port_owner_trouble */
     struct ae_memory *owner_memory; /* ops->owner_bytes that nobody is handed; zeroed at start */
     ae_iova_t owner_memory_iova;

@@ -42,21 +42,13 @@ static int listen_to_all(struct ae_port_owner *owner, struct ae_error *err)
 
 static int map(struct ae_port_owner *owner, struct ae_error *err)
 {
-    struct ae_port_handoff *handoff = &owner->handoff;
     const struct ae_port_pci *pci = owner->ops->pci;
-    ae_iova_t iova;
-    int rc = ae_dma_map(owner->space, owner->memory, &iova, err);
+    int rc = ae_dma_map(owner->space, owner->memory, &owner->memory_iova, err);
 
-    if (rc)
-        return rc;
-    handoff->memory_iova = iova.value;
-    if (owner->owner_memory)
+    if (!rc && owner->owner_memory)
         rc = ae_dma_map(owner->space, owner->owner_memory, &owner->owner_memory_iova, err);
     if (rc)
         return rc;
-    handoff->device_fd = ae_device_fd(owner->device);
-    handoff->registers_offset = owner->registers.offset;
-    handoff->registers_size = owner->registers.size;
     if (pci->vectors)
         rc = ae_device_enable_interrupts(owner->device, pci->vectors, owner->interrupts, err);
     if (rc)

@@ -42,7 +42,7 @@ int ae_port_make_pool(struct ae_port *port, unsigned index, struct ae_pool **poo
                           &(struct ae_pool_options){
                               .memory = (uint8_t *)ae_memory_base(port->memory) + offset,
                               .memory_size = size,
-                              .iova = {handoff->memory_iova + offset},
+                              .iova = ae_iova_add(port->memory_iova, offset),
                               .count = handoff->packets,
                               .buffer_size = handoff->buffer_size,
                           },

@@ -50,7 +50,7 @@ _Static_assert(sizeof(struct ae_port_state) <= AE_PORT_STATE_SIZE, "one page");
  * worker checks what it is handed. */
 struct ae_queue_ops {
     const char *name; /* of the driver; in struct ae_port_info */
-    bool registers;   /* its queues need the device's registers */
+    uint32_t maps;    /* 1 << kind of what it is handed besides memory and state page */
     uint16_t ring_min;
     uint16_t ring_max;
     uint32_t (*ring_bytes)(uint16_t descriptors); /* of a ring, either direction; NULL: no rings */
@@ -74,14 +74,17 @@ const struct ae_queue_ops *ae_queue_ops_named(const char *name);
 
 struct ae_port {
     const struct ae_queue_ops *ops;
-    struct ae_port_handoff handoff;
+    struct ae_port_handoff handoff; /* a copy, of what was mapped (port/handoff.h) */
+    uint32_t maps_taken;
     /* Of ae_port_open, which says how to close it: a data half does not need the other to be there.
      */
     struct ae_port_owner *owner;
     void (*close_owner)(struct ae_port_owner *owner);
     struct ae_memory *memory;
+    ae_iova_t memory_iova;
     struct ae_port_state *state;
-    volatile uint8_t *registers;             /* NULL: none */
+    volatile uint8_t *registers; /* NULL: none */
+    uint64_t registers_size;
     struct ae_queue *queues[AE_PORT_QUEUES]; /* by number of the port's, NULL: another worker's */
 };
 

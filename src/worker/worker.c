@@ -15,6 +15,7 @@
 
 #include <aether/clock.h>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "worker/calls.h"
 #include "worker/shared.h"
@@ -79,31 +80,22 @@ static int attach_shared(struct ae_worker *worker, struct ae_error *err)
     return check_mark(worker->shared, err);
 }
 
-static void close_one(int fd)
+/* What is mapped needs no descriptor; of what is to be kept, the port has a duplicate. */
+static void close_handoff(struct ae_port_handoff *handoff)
 {
-    if (fd >= 0)
-        close(fd);
-}
-
-/* Descriptors are for mmap only; once mapped, none is needed. */
-static void close_handoff(const struct ae_port_handoff *handoff)
-{
-    for (unsigned i = 0; i < AE_PORT_QUEUES; i++)
-        close_one(handoff->control_fds[i]);
-    close_one(handoff->memory_fd);
-    close_one(handoff->device_fd);
-    close_one(handoff->state_fd);
+    for (uint32_t i = 0; i < handoff->map_count; i++)
+        ae_descriptor_close(&handoff->maps[i].fd);
 }
 
 static int attach_ports(struct ae_worker *worker, struct ae_error *err)
 {
     for (; worker->port_count < worker->shared->port_count; worker->port_count++) {
-        const struct ae_port_handoff *handoff = &worker->shared->ports[worker->port_count];
-        int rc = ae_port_attach(&worker->ports[worker->port_count], handoff, err);
+        struct ae_port_handoff handoff = worker->shared->ports[worker->port_count];
+        int rc = ae_port_attach(&worker->ports[worker->port_count], &handoff, err);
 
         if (rc)
             return rc;
-        close_handoff(handoff);
+        close_handoff(&handoff);
     }
     return 0;
 }

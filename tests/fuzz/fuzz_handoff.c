@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What a worker is handed. The input is laid over a good handoff: pairs of an offset (two bytes)
- * and a value of eight bytes. A handoff is refused with a reason, or the port works.
+ * What a worker is handed. The input is laid over a good handoff: triples of a map (one byte;
+ * beyond the last there is: the whole handoff), an offset in it (two bytes) and a value of eight
+ * bytes. A handoff is refused with a reason, or the port works, and no descriptor is lost either
+ * way.
  *
  * The kernel refuses to map more of a card's registers than there are; a memfd does not, so such
  * inputs are left out here.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../unit/fake_card.h"
 
@@ -20,15 +24,33 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void change(struct ae_port_handoff *handoff, const uint8_t *data, size_t size)
 {
-    uint8_t bytes[sizeof(*handoff)];
+    for (; size >= 11; data += 11, size -= 11) {
+        bool map = data[0] < AE_PORT_MAPS;
+        uint8_t *bytes = map ? (uint8_t *)&handoff->maps[data[0]] : (uint8_t *)handoff;
+        size_t room = map ? sizeof(handoff->maps[0]) : sizeof(*handoff);
 
-    memcpy(bytes, handoff, sizeof(bytes));
-    for (; size >= 10; data += 10, size -= 10) {
-        size_t at = (size_t)(data[0] | data[1] << 8) % (sizeof(bytes) - 7);
-
-        memcpy(bytes + at, data + 2, 8);
+        memcpy(bytes + (size_t)(data[1] | data[2] << 8) % (room - 7), data + 3, 8);
     }
-    memcpy(handoff, bytes, sizeof(bytes));
+}
+
+/* False: this is not for a memfd in place of a card. */
+static bool tame(struct ae_port_handoff *handoff, const struct ae_port_handoff *good)
+{
+    for (unsigned i = 0; i < AE_PORT_MAPS; i++) {
+        struct ae_port_map *map = &handoff->maps[i];
+
+        /* Any descriptor but those that the fuzzer itself lives on. */
+        if (i >= good->map_count || map->fd != good->maps[i].fd)
+            map->fd = map->fd % 4 ? good->maps[(uint32_t)map->fd % good->map_count].fd : -1;
+        if (map->kind != AE_PORT_MAP_REGISTERS)
+            continue;
+        /* An address is the supervisor's word, which only it can check
+         * (worker/supervisor/registers.h). */
+        map->mapped = 0;
+        if (map->offset > FAKE_REGISTERS || map->length > FAKE_REGISTERS - map->offset)
+            return false;
+    }
+    return true;
 }
 
 static void use(struct ae_port *port)
@@ -55,30 +77,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct ae_port_handoff handoff;
     struct ae_error err = {0};
     struct ae_port *port = NULL;
+    int before, after;
 
     if (!card.memory)
         fake_card_make(&card, RING, RING, RING + 16);
     fake_card_reset(&card);
     handoff = card.handoff;
     change(&handoff, data, size);
-    if (handoff.registers_offset > FAKE_REGISTERS ||
-        handoff.registers_size > FAKE_REGISTERS - handoff.registers_offset)
+    if (!tame(&handoff, &card.handoff))
         return 0;
-    /* An address is the supervisor's word, which only it can check
-     * (worker/supervisor/registers.h). */
-    handoff.registers_mapped = 0;
-    /* Any descriptor but those that the fuzzer itself lives on. */
-    if (handoff.memory_fd != card.handoff.memory_fd)
-        handoff.memory_fd = handoff.memory_fd % 2 ? card.handoff.state_fd : -1;
-    if (handoff.state_fd != card.handoff.state_fd)
-        handoff.state_fd = handoff.state_fd % 2 ? card.handoff.device_fd : -1;
-    if (handoff.device_fd != card.handoff.device_fd)
-        handoff.device_fd = handoff.device_fd % 2 ? card.handoff.memory_fd : -1;
+    before = dup(0);
+    close(before);
     if (ae_port_attach(&port, &handoff, &err) == 0)
         use(port);
     else if (!err.text[0] || !err.code || port)
         abort();
     if (port)
         ae_port_close(port);
+    after = dup(0);
+    close(after);
+    if (after != before)
+        abort();
     return 0;
 }

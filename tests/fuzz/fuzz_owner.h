@@ -104,7 +104,7 @@ static void attach(const struct ae_port_owner *owner)
     struct ae_port_handoff handoff;
     struct ae_port *port;
 
-    ae_port_owner_get_handoff(owner, &handoff);
+    CHECK(ae_port_owner_get_handoff(owner, 0, 1, &handoff) == 0);
     if (ae_port_attach(&port, &handoff, NULL))
         return;
     for (unsigned i = 0; ae_port_queue(port, i); i++) {

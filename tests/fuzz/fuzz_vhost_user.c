@@ -159,9 +159,7 @@ static struct ae_port_owner *make_owner(void)
     handoff->buffers_offset = ae_port_receive_ring_offset(owner.ops->queue, handoff, 2);
     if (!owner.state || ae_memory_create(&owner.memory, handoff->buffers_offset, 4096, NULL))
         abort();
-    handoff->memory_size = ae_memory_size(owner.memory);
-    handoff->memory_fd = ae_memory_fd(owner.memory);
-    handoff->memory_iova = (uintptr_t)ae_memory_base(owner.memory);
+    owner.memory_iova.value = (uintptr_t)ae_memory_base(owner.memory);
     return &owner;
 }
 

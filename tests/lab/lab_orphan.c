@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "port/handoff.h"
 #include "worker/shared.h"
 
 /* All that a descriptor of the device would allow. */
@@ -82,7 +83,7 @@ int main(int argc, char **argv)
 {
     const char *fd = getenv(AE_SHARED_ENVIRONMENT);
     const struct ae_shared *shared;
-    const struct ae_port_handoff *port;
+    const struct ae_port_map *registers;
     char path[256];
     FILE *found;
 
@@ -91,17 +92,17 @@ int main(int argc, char **argv)
     shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, atoi(fd), 0);
     if (shared == MAP_FAILED)
         return 2;
-    port = &shared->ports[0];
+    registers = ae_handoff_find(&shared->ports[0], AE_PORT_MAP_REGISTERS, 0);
     snprintf(path, sizeof(path), "%s/found", argv[1]);
     found = fopen(path, "w");
     if (!found)
         return 2;
-    fprintf(found, "registers %d handed %d numbers %u mapping %d\n", port->registers_mapped != 0,
-            port->device_fd, devices_by_number(),
-            device_by_mapping(port->registers_mapped, port->registers_size));
+    fprintf(found, "registers %d handed %d numbers %u mapping %d\n", registers->mapped != 0,
+            registers->fd, devices_by_number(),
+            device_by_mapping(registers->mapped, registers->length));
     fclose(found);
-    leave_behind(argv[1], (void *)(uintptr_t)port->registers_mapped, false);
-    leave_behind(argv[1], (void *)(uintptr_t)port->registers_mapped, true);
+    leave_behind(argv[1], (void *)(uintptr_t)registers->mapped, false);
+    leave_behind(argv[1], (void *)(uintptr_t)registers->mapped, true);
     usleep(500000);
     if (argc > 2 && strcmp(argv[2], "stay") == 0)
         pause();

@@ -16,7 +16,7 @@
 
 #include <aether/worker.h>
 
-#include "port/port.h"
+#include "port/handoff.h"
 #include "worker/shared.h"
 
 #define HUGE  (2ul << 20)
@@ -72,8 +72,8 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     page_fd = dup(atoi(getenv(AE_SHARED_ENVIRONMENT)));
     shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, page_fd, 0);
-    memory_fd = dup(shared->ports[0].memory_fd);
-    state_fd = dup(shared->ports[0].state_fd);
+    memory_fd = dup(ae_handoff_find(&shared->ports[0], AE_PORT_MAP_MEMORY, 0)->fd);
+    state_fd = dup(ae_handoff_find(&shared->ports[0], AE_PORT_MAP_STATE, 0)->fd);
     state = mmap(NULL, sizeof(*state), PROT_READ | PROT_WRITE, MAP_SHARED, state_fd, 0);
     if (ae_worker_start(&worker, &err)) {
         printf("%s\n", err.text);

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "port/port.h"
+#include "port/handoff.h"
 #include "worker/shared.h"
 
 #define BATCH    64 /* words, then a pause: the supervisor is to have looked at most of them */
@@ -28,6 +28,7 @@ struct surface {
     struct ae_port_handoff handoff; /* as it was handed over, before anything was written */
     struct ae_port_state *state;
     uint8_t *memory;
+    uint64_t memory_size;
 };
 
 static uint64_t seed;
@@ -52,6 +53,11 @@ static uint8_t *map(int fd, size_t size)
     uint8_t *at = size ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
 
     return at == MAP_FAILED ? NULL : at;
+}
+
+static int fd_of(const struct surface *surface, enum ae_port_map_kind kind)
+{
+    return ae_handoff_find(&surface->handoff, kind, 0)->fd;
 }
 
 /* A link that says that the device is gone has the worker ended: towards the end only. */
@@ -83,7 +89,7 @@ static void write_state(struct ae_port_state *state, bool late)
 
 static void write_memory(const struct surface *surface)
 {
-    uint64_t rings = surface->handoff.buffers_offset, size = surface->handoff.memory_size;
+    uint64_t rings = surface->handoff.buffers_offset, size = surface->memory_size;
     uint64_t within = rings && any() % 8 ? rings : size;
 
     if (surface->memory)
@@ -93,11 +99,14 @@ static void write_memory(const struct surface *surface)
 /* What the owner tells is taken from it, and answered with anything. */
 static void use_control(const struct surface *surface)
 {
-    int fd = surface->handoff.control_fds[any() % AE_PORT_QUEUES];
+    const struct ae_port_map *map =
+        ae_handoff_find(&surface->handoff, AE_PORT_MAP_CONTROL, any() % AE_PORT_QUEUES);
     uint8_t bytes[DATAGRAM];
+    int fd;
 
-    if (fd < 0)
+    if (!map)
         return;
+    fd = map->fd;
     for (size_t i = 0; i < sizeof(bytes); i++)
         bytes[i] = (uint8_t)any();
     send(fd, bytes, any() % sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -127,8 +136,8 @@ static void write_shared(struct ae_shared *shared)
 /* A page that is taken away, or a file that is made another size. */
 static void take_away(const struct surface *surface)
 {
-    int fd = any() % 4 ? surface->handoff.memory_fd : surface->handoff.state_fd;
-    off_t size = (off_t)surface->handoff.memory_size;
+    int fd = fd_of(surface, any() % 4 ? AE_PORT_MAP_MEMORY : AE_PORT_MAP_STATE);
+    off_t size = (off_t)surface->memory_size;
 
     if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, size ? any() % size & ~4095 : 0,
                   4096) ||
@@ -145,8 +154,10 @@ static unsigned find_surfaces(const struct ae_shared *shared,
         struct surface *surface = &surfaces[i];
 
         surface->handoff = shared->ports[i];
-        surface->state = (struct ae_port_state *)map(surface->handoff.state_fd, AE_PORT_STATE_SIZE);
-        surface->memory = map(surface->handoff.memory_fd, surface->handoff.memory_size);
+        surface->memory_size = ae_handoff_find(&surface->handoff, AE_PORT_MAP_MEMORY, 0)->length;
+        surface->state =
+            (struct ae_port_state *)map(fd_of(surface, AE_PORT_MAP_STATE), AE_PORT_STATE_SIZE);
+        surface->memory = map(fd_of(surface, AE_PORT_MAP_MEMORY), surface->memory_size);
         if (!surface->state)
             exit(2);
     }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "frame.h"
+#include "port/handoff.h"
 #include "port/owner.h"
 
 #define BUFFER 2048 /* RCTL.BSIZE as the driver leaves it */
@@ -28,6 +29,12 @@ static int make_memory(const char *name, uint64_t size, uint8_t **base)
     return fd;
 }
 
+static void add(struct ae_port_handoff *handoff, enum ae_port_map_kind kind, int fd,
+                uint64_t length)
+{
+    ae_handoff_add(handoff, (struct ae_port_map){.kind = kind, .fd = fd, .length = length});
+}
+
 void fake_card_make(struct fake_card *card, uint16_t receive_ring, uint16_t send_ring,
                     uint32_t packets)
 {
@@ -35,6 +42,8 @@ void fake_card_make(struct fake_card *card, uint16_t receive_ring, uint16_t send
     struct ae_port_handoff *handoff = &card->handoff;
 
     memset(card, 0, sizeof(*card));
+    handoff->version = AE_PORT_HANDOFF_VERSION;
+    handoff->size = sizeof(*handoff);
     snprintf(handoff->info.spec, sizeof(handoff->info.spec), "0000:01:00.0");
     snprintf(handoff->info.driver, sizeof(handoff->info.driver), "e1000e");
     handoff->info.mtu = 1500;
@@ -45,14 +54,14 @@ void fake_card_make(struct fake_card *card, uint16_t receive_ring, uint16_t send
     handoff->packets = packets;
     handoff->buffer_size = AE_PORT_BUFFER;
     handoff->buffers_offset = ae_port_receive_ring_offset(ops, handoff, 1);
-    handoff->memory_size = handoff->buffers_offset + (uint64_t)packets * AE_PORT_BUFFER;
-    handoff->memory_iova = FAKE_IOVA;
-    handoff->registers_size = FAKE_REGISTERS;
-    for (unsigned i = 0; i < AE_PORT_QUEUES; i++)
-        handoff->control_fds[i] = -1;
-    handoff->memory_fd = make_memory("fake-memory", handoff->memory_size, &card->memory);
-    handoff->device_fd = make_memory("fake-registers", FAKE_REGISTERS, &card->registers);
-    handoff->state_fd = make_memory("fake-state", AE_PORT_STATE_SIZE, NULL);
+    card->memory_size = handoff->buffers_offset + (uint64_t)packets * AE_PORT_BUFFER;
+    add(handoff, AE_PORT_MAP_MEMORY, make_memory("fake-memory", card->memory_size, &card->memory),
+        card->memory_size);
+    handoff->maps[0].iova = FAKE_IOVA;
+    add(handoff, AE_PORT_MAP_REGISTERS,
+        make_memory("fake-registers", FAKE_REGISTERS, &card->registers), FAKE_REGISTERS);
+    add(handoff, AE_PORT_MAP_STATE, make_memory("fake-state", AE_PORT_STATE_SIZE, NULL),
+        AE_PORT_STATE_SIZE);
     card->receive = (void *)(card->memory + ae_port_receive_ring_offset(ops, handoff, 0));
     card->send = (void *)(card->memory + ae_port_send_ring_offset(ops, handoff, 0));
 }
@@ -86,11 +95,10 @@ void fake_card_detach(struct fake_card *card)
 
 void fake_card_destroy(struct fake_card *card)
 {
-    munmap(card->memory, card->handoff.memory_size);
+    munmap(card->memory, card->memory_size);
     munmap(card->registers, FAKE_REGISTERS);
-    close(card->handoff.memory_fd);
-    close(card->handoff.device_fd);
-    close(card->handoff.state_fd);
+    for (uint32_t i = 0; i < card->handoff.map_count; i++)
+        close(card->handoff.maps[i].fd);
 }
 
 uint32_t fake_card_get(const struct fake_card *card, uint32_t offset)
@@ -116,8 +124,8 @@ static uint8_t *reach(struct fake_card *card, uint64_t iova, uint64_t length)
 {
     uint64_t offset = iova - FAKE_IOVA;
 
-    if (offset < card->handoff.buffers_offset || offset > card->handoff.memory_size ||
-        card->handoff.memory_size - offset < length)
+    if (offset < card->handoff.buffers_offset || offset > card->memory_size ||
+        card->memory_size - offset < length)
         abort();
     return card->memory + offset;
 }

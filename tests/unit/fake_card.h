@@ -22,6 +22,7 @@ struct fake_card {
     struct ae_port *port;
     struct ae_queue *queue;
     uint8_t *memory;
+    uint64_t memory_size;
     uint8_t *registers;
     union e1000e_receive *receive; /* the rings */
     struct e1000e_send *send;

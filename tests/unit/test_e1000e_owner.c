@@ -19,6 +19,8 @@
 #include "made_e1000e.h"
 #include "made_owner.h"
 #include "made_root.h"
+#include "port/handoff.h"
+#include "port/owner.h"
 
 #define SECOND 1000000000ull
 
@@ -68,16 +70,16 @@ static void the_card_starts_in_order(void **state)
     struct ae_port_owner *owner = made_owner_open(&small);
 
     (void)state;
-    ae_port_owner_get_handoff(owner, &handoff);
+    assert_int_equal(ae_port_owner_get_handoff(owner, 0, 1, &handoff), 0);
     assert_memory_equal(handoff.info.mac, mac, 6);
-    assert_int_equal(made_e1000e_get(RDBAL), (uint32_t)handoff.memory_iova);
+    assert_int_equal(made_e1000e_get(RDBAL), (uint32_t)owner->memory_iova.value);
     assert_int_equal(made_e1000e_get(RDLEN), 32 * 16);
     assert_int_equal(made_e1000e_get(RDT), 0);
-    assert_int_equal(made_e1000e_get(TDBAL), (uint32_t)handoff.memory_iova + 4096);
+    assert_int_equal(made_e1000e_get(TDBAL), (uint32_t)owner->memory_iova.value + 4096);
     assert_true(made_e1000e_get(RCTL) & RCTL_EN);
     assert_true(made_e1000e_get(TCTL) & TCTL_EN);
     assert_true(made_owner_masters());
-    assert_int_equal(handoff.registers_size, 0x20000);
+    assert_int_equal(ae_handoff_find(&handoff, AE_PORT_MAP_REGISTERS, 0)->length, 0x20000);
     ae_port_owner_close(owner);
     assert_int_equal(made_e1000e.stops, 1);
     assert_false(made_owner_masters());

@@ -111,10 +111,15 @@ static void every_number_is_checked(void **state)
         {FIELD(buffers_offset), 0},
         {FIELD(buffers_offset), 64},
         {FIELD(buffers_offset), -4096},
-        {FIELD(memory_size), 0},
-        {FIELD(memory_size), 4096},
-        {FIELD(registers_size), 0},
-        {FIELD(registers_size), 0x2000}, /* too few for the tails */
+        {FIELD(version), 0},
+        {FIELD(version), AE_PORT_HANDOFF_VERSION + 1},
+        {FIELD(size), 0},
+        {FIELD(size), sizeof(card.handoff) - 8},
+        {FIELD(map_count), 0},
+        {FIELD(map_count), 2},
+        {FIELD(map_count), 4}, /* the fourth is of no kind */
+        {FIELD(map_count), AE_PORT_MAPS + 1},
+        {FIELD(map_count), -1},
     };
 
     (void)state;
@@ -141,6 +146,80 @@ static void unknown_drivers_are_refused(void **state)
     assert_refused(&handoff, -EPROTO, "makes no sense", 2);
 }
 
+/* What is good of map 0, the memory, 1, the registers, and 2, the state page, and then is not. */
+static void every_map_is_checked(void **state)
+{
+#define OF_MAP(member) offsetof(struct ae_port_map, member), sizeof(card.handoff.maps[0].member)
+    static const struct {
+        unsigned map;
+        size_t at, size;
+        uint64_t value;
+        const char *says;
+    } cases[] = {
+        {0, OF_MAP(kind), 0, "no kind 0"},
+        {0, OF_MAP(kind), 99, "no kind 99"},
+        {0, OF_MAP(kind), UINT32_MAX, "no kind"},
+        {0, OF_MAP(kind), AE_PORT_MAP_CONTROL, "e1000e has no use for it"},
+        {0, OF_MAP(kind), AE_PORT_MAP_STATE, "map 0, state page"},
+        {0, OF_MAP(index), 1, "no number 1"},
+        {2, OF_MAP(index), UINT32_MAX, "no number"},
+        {0, OF_MAP(protection), PROT_READ, "protection 1"},
+        {0, OF_MAP(protection), PROT_READ | PROT_WRITE | PROT_EXEC, "protection 7"},
+        {1, OF_MAP(protection), 0, "protection 0"},
+        {0, OF_MAP(keep), 1, "keep 1"},
+        {1, OF_MAP(keep), 0xffff, "keep 65535"},
+        {0, OF_MAP(length), 0, "cannot be"},
+        {0, OF_MAP(length), 4096, "rings and buffers"},
+        {0, OF_MAP(length), UINT64_C(1) << 40, "of which there are"},
+        {0, OF_MAP(length), INT64_MAX, "cannot be"},
+        {0, OF_MAP(length), UINT64_MAX, "cannot be"},
+        {1, OF_MAP(length), UINT64_MAX - 4095, "cannot be"},
+        {1, OF_MAP(length), 0, "cannot be"},
+        {1, OF_MAP(length), 0x2000, "too few"}, /* for the tails */
+        {2, OF_MAP(length), 64, "too small"},
+        {0, OF_MAP(offset), 4096, "cannot be"},
+        {1, OF_MAP(offset), 1, "cannot be"},
+        {1, OF_MAP(offset), INT64_MAX - 4095, "cannot be"},
+        {1, OF_MAP(offset), UINT64_MAX - 4095, "cannot be"},
+        {2, OF_MAP(offset), 4096, "of which there are"},
+        {0, OF_MAP(iova), INT64_MAX, "cannot be"},
+        {0, OF_MAP(iova), UINT64_MAX, "cannot be"},
+        {1, OF_MAP(iova), 4096, "cannot be"},
+        {0, OF_MAP(mapped), 4096, "cannot be"},
+        {1, OF_MAP(mapped), 1, "cannot be"},
+        {1, OF_MAP(mapped), UINT64_MAX - 4095, "cannot be"},
+        {1, OF_MAP(mapped), 1 << 20, "has a descriptor"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct ae_port_handoff handoff = card.handoff;
+
+        memcpy((uint8_t *)&handoff.maps[cases[i].map] + cases[i].at, &cases[i].value,
+               cases[i].size);
+        assert_refused(&handoff, -EPROTO, cases[i].says, i);
+    }
+}
+
+static void each_of_its_maps_is_there_once(void **state)
+{
+    struct ae_port_handoff handoff;
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        handoff = card.handoff;
+        handoff.maps[i] = handoff.maps[--handoff.map_count];
+        assert_refused(&handoff, -EPROTO, "is missing", i);
+        handoff = card.handoff;
+        handoff.maps[handoff.map_count++] = handoff.maps[i];
+        assert_refused(&handoff, -EPROTO, "overlaps map", i);
+    }
+    /* The registers in the state page. */
+    handoff = card.handoff;
+    handoff.maps[1].fd = handoff.maps[2].fd;
+    assert_refused(&handoff, -EPROTO, "map 2, state page, overlaps map 1", 3);
+}
+
 static int make_descriptor(size_t size, int seals)
 {
     int fd = memfd_create("other", MFD_ALLOW_SEALING);
@@ -152,34 +231,27 @@ static int make_descriptor(size_t size, int seals)
 
 static void memory_that_could_go_away_is_refused(void **state)
 {
-    struct ae_port_handoff handoff = card.handoff;
-    int small = make_descriptor(4096, F_SEAL_SHRINK), loose = make_descriptor(1 << 20, 0);
-    int file = open("/proc/self/exe", O_RDONLY), tiny = make_descriptor(100, F_SEAL_SHRINK);
+    int loose = make_descriptor(1 << 20, 0), file = open("/proc/self/exe", O_RDONLY);
+    int tiny = make_descriptor(100, F_SEAL_SHRINK);
+    const struct {
+        unsigned map;
+        int fd, rc;
+        const char *says;
+    } cases[] = {
+        {0, -1, -EBADF, "map 0, memory"},     {0, file, -EPROTO, "shrink"},
+        {0, loose, -EPROTO, "shrink"},        {0, tiny, -EPROTO, "of which there are 100"},
+        {1, -1, -EBADF, "map 1, registers"},  {1, file, -EACCES, "mapping its registers"},
+        {2, -1, -EBADF, "map 2, state page"}, {2, file, -EPROTO, "shrink"},
+        {2, loose, -EPROTO, "shrink"},        {2, tiny, -EPROTO, "of which there are 100"},
+    };
 
     (void)state;
-    handoff.memory_fd = -1;
-    assert_refused(&handoff, -EBADF, "shared memory", 0);
-    handoff.memory_fd = file;
-    assert_refused(&handoff, -EINVAL, "shared memory", 1);
-    handoff.memory_fd = small;
-    assert_refused(&handoff, -EINVAL, "4096", 2);
-    handoff.memory_fd = loose;
-    assert_refused(&handoff, -EINVAL, "shrink", 3);
-    handoff = card.handoff;
-    handoff.state_fd = -1;
-    assert_refused(&handoff, -EPROTO, "state page", 4);
-    handoff.state_fd = file;
-    assert_refused(&handoff, -EPROTO, "state page", 5);
-    handoff.state_fd = tiny;
-    assert_refused(&handoff, -EPROTO, "state page", 6);
-    handoff.state_fd = loose;
-    assert_refused(&handoff, -EPROTO, "state page", 7);
-    handoff = card.handoff;
-    handoff.device_fd = -1;
-    assert_refused(&handoff, -EBADF, "registers", 8);
-    handoff.device_fd = file;
-    assert_refused(&handoff, -EACCES, "registers", 9);
-    close(small);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct ae_port_handoff handoff = card.handoff;
+
+        handoff.maps[cases[i].map].fd = cases[i].fd;
+        assert_refused(&handoff, cases[i].rc, cases[i].says, i);
+    }
     close(loose);
     close(file);
     close(tiny);
@@ -238,6 +310,8 @@ int main(void)
         TEST(a_good_handoff_is_taken),
         TEST(every_number_is_checked),
         TEST(unknown_drivers_are_refused),
+        TEST(every_map_is_checked),
+        TEST(each_of_its_maps_is_there_once),
         TEST(memory_that_could_go_away_is_refused),
         TEST(the_word_of_the_link_holds_all_of_it),
         TEST(drivers_are_found),

@@ -84,11 +84,11 @@ static int look(void)
 {
     const struct ae_shared *shared = shared_page();
     const struct ae_port_handoff *port = &shared->ports[0];
-    volatile uint32_t *registers = (void *)(uintptr_t)port->registers_mapped;
+    volatile uint32_t *registers = (void *)(uintptr_t)port->maps[1].mapped;
 
     if (holds_device())
         return 10;
-    if (port->device_fd != -1 || !registers)
+    if (port->maps[1].fd != -1 || !registers)
         return 11;
     if (registers[0] != 0x11223344)
         return 12;
@@ -97,9 +97,9 @@ static int look(void)
         return 13;
     if (fcntl(3, F_GETFD) >= 0 && fcntl(4, F_GETFD) >= 0)
         return 14; /* the page's is the only one */
-    if (reopens(port->registers_mapped))
+    if (reopens(port->maps[1].mapped))
         return 15;
-    return shared->ports[1].registers_mapped == 0 ? 16 : 0;
+    return shared->ports[1].maps[1].mapped == 0 ? 16 : 0;
 }
 
 /* As a program does that uses the library. */
@@ -182,11 +182,10 @@ static void make_scene(struct scene *scene, char **argv)
     for (unsigned i = 0; i < 2; i++) {
         struct ae_port_handoff *port = &scene->shared->ports[i];
 
-        memset(port, 0xff, sizeof(*port)); /* no descriptors */
-        port->device_fd = scene->device;
-        port->registers_offset = OFFSET;
-        port->registers_size = SIZE;
-        port->registers_mapped = 0;
+        port->map_count = 2;
+        port->maps[0] = (struct ae_port_map){.kind = AE_PORT_MAP_MEMORY, .fd = -1};
+        port->maps[1] = (struct ae_port_map){
+            .kind = AE_PORT_MAP_REGISTERS, .fd = scene->device, .offset = OFFSET, .length = SIZE};
     }
     scene->plan = (struct ae_launch_plan){.argv = argv,
                                           .input = -1,
@@ -306,7 +305,7 @@ static void what_cannot_be_started_says_why(void **state)
     end_scene(&scene);
     /* Of a device that has no such registers. */
     make_scene(&scene, argv);
-    scene.shared->ports[1].registers_offset = 1;
+    scene.shared->ports[1].maps[1].offset = 1;
     assert_int_equal(start(&scene), -EINVAL);
     assert_non_null(strstr(err.text, "mmap"));
     end_scene(&scene);

@@ -328,7 +328,7 @@ static void a_new_worker_has_a_new_buffer(void **state)
     for (unsigned i = 0; i < 6; i++) {
         struct ae_port *port;
 
-        ae_port_owner_get_handoff(owner, &handoff);
+        assert_int_equal(ae_port_owner_get_handoff(owner, 0, 1, &handoff), 0);
         assert_int_equal(ae_port_attach(&port, &handoff, &err), 0);
         begin(port, 0, true);
         for (int64_t end = soon(); ae_port_owner_get_link(owner, &link), !link.up; collect()) {
@@ -377,12 +377,12 @@ static void a_broken_ring_is_not_gone_on_with(void **state)
             lose_link();
         }
         if (i < 2) {
-            struct virtq_used *used = (void *)(ae_port_get_owner(port)->handoff.memory_iova +
+            struct virtq_used *used = (void *)(ae_port_get_owner(port)->memory_iova.value +
                                                ae_virtio_ring_layout(64, false).device);
 
             __atomic_fetch_add(&used->idx, 1000, __ATOMIC_RELEASE);
         } else {
-            struct pvirtq_desc *ring = (void *)ae_port_get_owner(port)->handoff.memory_iova;
+            struct pvirtq_desc *ring = (void *)ae_port_get_owner(port)->memory_iova.value;
 
             ring[10].id = 63; /* a batch longer than what it has, or none of its: in order */
             ring[10].len = 72;

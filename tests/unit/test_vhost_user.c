@@ -646,7 +646,7 @@ static void a_worker_comes_and_another(void **state)
         for (unsigned j = 0; j < 20; j++, usleep(1000))
             ae_port_owner_step(owner);
         assert_int_equal(back.enabled_pairs, i);
-        ae_port_owner_get_handoff(owner, &handoff);
+        assert_int_equal(ae_port_owner_get_handoff(owner, 0, 1, &handoff), 0);
         assert_int_equal(ae_port_attach(&port, &handoff, &err), 0);
         end = ae_now_ms() + WAIT_S * 1000;
         do

@@ -19,6 +19,7 @@
 #include "made_owner.h"
 #include "made_root.h"
 #include "made_virtio.h"
+#include "port/handoff.h"
 #include "port/virtio/net.h"
 
 #define SECOND 1000000000ull
@@ -87,12 +88,12 @@ static void the_device_starts_and_ends(void **state)
         again();
         made_virtio.offered |= forms[i];
         owner = made_owner_open(&options);
-        ae_port_owner_get_handoff(owner, &handoff);
+        assert_int_equal(ae_port_owner_get_handoff(owner, 0, 1, &handoff), 0);
         assert_memory_equal(handoff.info.mac, mac, 6);
         assert_int_equal(made_virtio.status, 15);
         assert_int_equal(made_virtio.accepted & PACKED, forms[i]);
         assert_true(made_virtio.queues[0].enabled && made_virtio.queues[1].enabled);
-        assert_int_equal(made_virtio.queues[0].desc, handoff.memory_iova);
+        assert_int_equal(made_virtio.queues[0].desc, owner->memory_iova.value);
         assert_int_equal(made_virtio.queues[0].used_size, 256);
         assert_int_equal(made_virtio.commands, 3); /* the filters */
         assert_true(made_owner_masters() && made_owner_link(owner).up);
@@ -108,13 +109,15 @@ static void a_worker_reaches_notifications_only(void **state)
 {
     struct ae_port_handoff handoff;
     struct ae_port_owner *owner = made_owner_open(&options);
+    const struct ae_port_map *map;
     struct ae_packet *packet;
     struct ae_port *port;
 
     (void)state;
-    ae_port_owner_get_handoff(owner, &handoff);
-    assert_int_equal(handoff.registers_offset, 4 * MADE_BAR_ROOM + MADE_NOTIFY);
-    assert_int_equal(handoff.registers_size, 0x1000);
+    assert_int_equal(ae_port_owner_get_handoff(owner, 0, 1, &handoff), 0);
+    map = ae_handoff_find(&handoff, AE_PORT_MAP_REGISTERS, 0);
+    assert_int_equal(map->offset, 4 * MADE_BAR_ROOM + MADE_NOTIFY);
+    assert_int_equal(map->length, 0x1000);
     assert_int_equal(ae_port_attach(&port, &handoff, &err), 0);
     packet = ae_packet_get(ae_port_queue(port, 0)->pool);
     packet->length = 60;
@@ -126,14 +129,12 @@ static void a_worker_reaches_notifications_only(void **state)
 /* What the control queue is made of is no worker's. */
 static void the_control_queue_is_the_owners_alone(void **state)
 {
-    struct ae_port_handoff handoff;
     struct ae_port_owner *owner = made_owner_open(&options);
     const struct made_queue *control = &made_virtio.queues[2];
 
     (void)state;
-    ae_port_owner_get_handoff(owner, &handoff);
     assert_true(control->enabled);
-    assert_false(control->desc - handoff.memory_iova < handoff.memory_size);
+    assert_false(control->desc - owner->memory_iova.value < ae_memory_size(owner->memory));
     assert_non_null(made_dma(control->desc, 4096));
     ae_port_owner_close(owner);
 }

@@ -226,6 +226,9 @@ static void a_port_that_makes_no_sense_is_refused(void **state)
     page->version = AE_SHARED_VERSION;
     page->port_count = 1;
     strcpy(page->ports[0].info.driver, "e1000e");
+    assert_start_refused(dup(fd), "version 0, 0 bytes");
+    page->ports[0].version = AE_PORT_HANDOFF_VERSION;
+    page->ports[0].size = sizeof(page->ports[0]);
     assert_start_refused(fd, "makes no sense");
     munmap(page, sizeof(*page));
 }

@@ -103,7 +103,7 @@ static void update_link(struct ae_port_owner *owner)
 /* 4.6.5.1 Receive: rings stay empty (RDH = RDT) until a worker fills them. */
 static void init_receive(struct ae_port_owner *owner)
 {
-    uint64_t ring = owner->handoff.memory_iova +
+    uint64_t ring = owner->memory_iova.value +
                     ae_port_receive_ring_offset(owner->ops->queue, &owner->handoff, 0);
 
     for (uint32_t i = 0; i < MTA_COUNT; i++)
@@ -124,8 +124,8 @@ static void init_receive(struct ae_port_owner *owner)
 /* 4.6.6 Transmit. Collision distances matter at half duplex only; values are the datasheet's. */
 static void init_send(struct ae_port_owner *owner)
 {
-    uint64_t ring = owner->handoff.memory_iova +
-                    ae_port_send_ring_offset(owner->ops->queue, &owner->handoff, 0);
+    uint64_t ring =
+        owner->memory_iova.value + ae_port_send_ring_offset(owner->ops->queue, &owner->handoff, 0);
 
     set(owner, TDBAL, (uint32_t)ring);
     set(owner, TDBAH, (uint32_t)(ring >> 32));

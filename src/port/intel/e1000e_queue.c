@@ -427,7 +427,7 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
     struct queue *queue;
     int rc;
 
-    if (handoff->registers_size < E1000E_REGISTERS)
+    if (port->registers_size < E1000E_REGISTERS)
         return ae_error_set(err, -EPROTO, "82574L: its registers are too few to be its own");
     if (ae_mmio_read32(port->registers, RDT) == UINT32_MAX)
         return ae_error_set(err, -ENODEV,
@@ -468,7 +468,7 @@ static uint32_t ring_bytes(uint16_t descriptors)
 
 const struct ae_queue_ops ae_queue_e1000e = {
     .name = "e1000e",
-    .registers = true,
+    .maps = 1u << AE_PORT_MAP_REGISTERS,
     .ring_min = 32, /* RDLEN and TDLEN count in units of 128 bytes; 32 leaves room for bursts */
     .ring_max = 4096,
     .ring_bytes = ring_bytes,

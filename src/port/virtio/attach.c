@@ -32,8 +32,7 @@ static int make_doorbell(const struct ae_port *port, unsigned index, unsigned di
         return 0;
     }
     width = doorbell->data ? sizeof(uint32_t) : sizeof(uint16_t);
-    if (port->handoff.registers_size < width || offset > port->handoff.registers_size - width ||
-        offset % width)
+    if (port->registers_size < width || offset > port->registers_size - width || offset % width)
         return ae_error_set(err, -EPROTO, "virtio: queue %u is notified outside of its registers",
                             index);
     doorbell->mmio = port->registers + offset;
@@ -44,7 +43,7 @@ static void place_ring(struct ae_virtio_ring *ring, const struct ae_port *port, 
                        uint16_t size)
 {
     ring->memory = (uint8_t *)ae_memory_base(port->memory) + offset;
-    ring->iova = (ae_iova_t){port->handoff.memory_iova + offset};
+    ring->iova = ae_iova_add(port->memory_iova, offset);
     ring->size = size;
 }
 
@@ -113,7 +112,7 @@ void ae_virtio_port_detach(struct ae_queue *queue)
 
 const struct ae_queue_ops ae_queue_virtio_pci = {
     .name = "virtio-pci",
-    .registers = true,
+    .maps = 1u << AE_PORT_MAP_REGISTERS,
     .ring_min = 16,
     .ring_max = VIRTQ_SIZE_MAX,
     .ring_bytes = ae_virtio_ring_bytes,

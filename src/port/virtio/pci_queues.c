@@ -148,7 +148,7 @@ static int enable_ring(struct ae_port_owner *owner, uint16_t queue, uint64_t off
 {
     bool packed = ae_virtio_pci_has(ae_virtio_pci_of(owner), VIRTIO_F_RING_PACKED);
     struct ae_virtio_layout layout = ae_virtio_ring_layout(size, packed);
-    uint64_t iova = owner->handoff.memory_iova + offset;
+    uint64_t iova = owner->memory_iova.value + offset;
     const uint64_t parts[3] = {iova + layout.descriptors, iova + layout.driver,
                                iova + layout.device};
 

@@ -13,9 +13,9 @@
 #include "base/error.h"
 #include "worker/supervisor/registers.h"
 
-#define KEEP_MAX (1 + AE_WORKER_PORTS * (2 + AE_PORT_QUEUES))
+#define KEEP_MAX (1 + AE_WORKER_PORTS * AE_PORT_MAPS)
 
-/* What the worker may have: its page, and of each port memory, state and its own control. */
+/* What the worker may have: its page, and all that is handed over but devices. */
 static unsigned list_descriptors(const struct ae_launch_plan *plan, int keep[KEEP_MAX])
 {
     unsigned count = 0;
@@ -24,10 +24,9 @@ static unsigned list_descriptors(const struct ae_launch_plan *plan, int keep[KEE
     for (unsigned i = 0; i < plan->shared->port_count; i++) {
         const struct ae_port_handoff *port = &plan->shared->ports[i];
 
-        keep[count++] = port->memory_fd;
-        keep[count++] = port->state_fd;
-        for (unsigned j = 0; j < AE_PORT_QUEUES; j++)
-            keep[count++] = port->control_fds[j];
+        for (unsigned j = 0; j < port->map_count; j++)
+            if (port->maps[j].kind != AE_PORT_MAP_REGISTERS)
+                keep[count++] = port->maps[j].fd;
     }
     return count;
 }

@@ -57,16 +57,8 @@ void ae_supervisor_hand_over(struct ae_supervisor *supervisor, unsigned number)
 {
     struct ae_shared *shared = supervisor->wards[number].shared;
 
-    for (unsigned i = 0; i < supervisor->owner_count; i++) {
-        struct ae_port_handoff *handoff = &shared->ports[i];
-
-        ae_port_owner_get_handoff(supervisor->owners[i], handoff);
-        handoff->queue_first = (uint16_t)number;
-        handoff->queue_count = 1;
-        for (unsigned queue = 0; queue < AE_PORT_QUEUES; queue++)
-            if (queue != number)
-                handoff->control_fds[queue] = -1;
-    }
+    for (unsigned i = 0; i < supervisor->owner_count; i++)
+        ae_port_owner_get_handoff(supervisor->owners[i], number, 1, &shared->ports[i]);
     shared->port_count = supervisor->owner_count;
 }
 

@@ -146,21 +146,26 @@ static int hand_descriptor(struct ae_tracee *tracee, const struct way *way, int 
 
 /* ---- Mapping ---- */
 
-static int map_one(struct ae_tracee *tracee, const struct way *way, struct ae_port_handoff *port,
-                   struct ae_error *err)
+static bool is_due(const struct ae_port_map *map)
 {
-    int fd = hand_descriptor(tracee, way, port->device_fd, err), rc;
+    return map->kind == AE_PORT_MAP_REGISTERS && map->fd >= 0;
+}
+
+static int map_one(struct ae_tracee *tracee, const struct way *way, const struct ae_port_map *map,
+                   struct ae_port_map *told, struct ae_error *err)
+{
+    int fd = hand_descriptor(tracee, way, map->fd, err), rc;
     int64_t address, result;
 
     if (fd < 0)
         return fd;
-    rc = CALL(tracee, "mmap", &address, err, SYS_mmap, 0, port->registers_size,
-              PROT_READ | PROT_WRITE, MAP_SHARED, (uint64_t)fd, port->registers_offset);
+    rc = CALL(tracee, "mmap", &address, err, SYS_mmap, 0, map->length, PROT_READ | PROT_WRITE,
+              MAP_SHARED, (uint64_t)fd, map->offset);
     if (rc)
         return rc;
     rc = CALL(tracee, "close", &result, err, SYS_close, (uint64_t)fd);
-    port->registers_mapped = (uint64_t)address;
-    port->device_fd = -1;
+    told->mapped = (uint64_t)address;
+    told->fd = -1;
     return rc;
 }
 
@@ -183,16 +188,28 @@ static int leave_mark(struct ae_tracee *tracee, struct ae_shared *shared, struct
     return ae_tracee_put(tracee, shared->mark_address, &shared->mark, sizeof(shared->mark), err);
 }
 
-static int map_all(struct ae_tracee *tracee, struct ae_shared *shared, struct ae_error *err)
+static int map_port(struct ae_tracee *tracee, const struct way *way,
+                    const struct ae_port_handoff *port, struct ae_port_handoff *told,
+                    struct ae_error *err)
+{
+    int rc = 0;
+
+    for (uint32_t i = 0; i < port->map_count && !rc; i++)
+        if (is_due(&port->maps[i]))
+            rc = map_one(tracee, way, &port->maps[i], &told->maps[i], err);
+    return rc;
+}
+
+static int map_all(struct ae_tracee *tracee, const struct ae_shared *handed,
+                   struct ae_shared *shared, struct ae_error *err)
 {
     struct way way = {.ours = -1};
     int rc = ae_tracee_await_exec(tracee, err);
 
     if (!rc)
         rc = open_way(tracee, &way, err);
-    for (unsigned i = 0; i < shared->port_count && !rc; i++)
-        if (shared->ports[i].device_fd >= 0)
-            rc = map_one(tracee, &way, &shared->ports[i], err);
+    for (unsigned i = 0; i < handed->port_count && !rc; i++)
+        rc = map_port(tracee, &way, &handed->ports[i], &shared->ports[i], err);
     if (!rc)
         rc = leave_mark(tracee, shared, err);
     if (!rc)
@@ -205,21 +222,24 @@ static int map_all(struct ae_tracee *tracee, struct ae_shared *shared, struct ae
 bool ae_registers_any(const struct ae_shared *shared)
 {
     for (unsigned i = 0; i < shared->port_count; i++)
-        if (shared->ports[i].device_fd >= 0)
-            return true;
+        for (uint32_t j = 0; j < shared->ports[i].map_count; j++)
+            if (is_due(&shared->ports[i].maps[j]))
+                return true;
     return false;
 }
 
 int ae_registers_go(struct ae_child *child, struct ae_shared *shared, unsigned patience_ms,
                     const volatile sig_atomic_t *stop, struct ae_error *err)
 {
+    /* From before anybody else can write there: which of our descriptors are sent is our word. */
+    const struct ae_shared handed = *shared;
     struct ae_tracee tracee;
     int rc = ae_tracee_seize(&tracee, child->pid, patience_ms, stop, err);
 
     if (!rc || rc == -ECHILD)
         ae_child_let(child);
     if (!rc)
-        rc = map_all(&tracee, shared, err);
+        rc = map_all(&tracee, &handed, shared, err);
     if (rc && rc != -ECHILD) {
         ae_child_cancel(child);
         return rc;

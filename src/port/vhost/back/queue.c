@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/syscalls.h"
+#include "port/handoff.h"
 #include "port/vhost/back/handover.h"
 #include "port/vhost/back/map.h"
 #include "port/vhost/back/ring.h"
@@ -264,16 +265,9 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
 
     if (!queue)
         return ae_error_set(err, -ENOMEM, "vhost-user-server: out of memory");
-    queue->control = fcntl(port->handoff.control_fds[index], F_DUPFD_CLOEXEC, 0);
-    if (queue->control < 0) {
-        rc =
-            ae_error_set(err, -errno, "vhost-user-server: the control socket: %s", strerror(errno));
-        free(queue);
-        return rc;
-    }
+    queue->control = ae_handoff_find(&port->handoff, AE_PORT_MAP_CONTROL, index)->fd;
     rc = ae_port_make_pool(port, index, &queue->base.pool, err);
     if (rc) {
-        close(queue->control);
         free(queue);
         return rc;
     }
@@ -310,7 +304,6 @@ static void detach(struct ae_queue *base)
 
     ae_vhost_unmap(&queue->map);
     ae_pool_destroy(base->pool);
-    close(queue->control);
     free(queue);
 }
 
@@ -318,6 +311,7 @@ const struct ae_queue_ops ae_queue_vhost_server = {
     .name = "vhost-server",
     .ring_min = 2,
     .ring_max = 32768,
+    .maps = 1u << AE_PORT_MAP_CONTROL,
     .attach = attach,
     .detach = detach,
     .pause = pause_queue,

@@ -198,7 +198,7 @@ static int make_controls(struct ae_vhost_server *server, struct ae_error *err)
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
             return ae_error_set(err, -errno, "making a control socket: %s", strerror(errno));
         server->controls[i] = ends[0];
-        server->owner->handoff.control_fds[i] = ends[1];
+        server->owner->controls[i] = ends[1];
     }
     return 0;
 }
@@ -260,7 +260,7 @@ static void close_server(struct ae_port_owner *owner)
     ae_vhost_notifier_close(&server->notifier);
     for (unsigned i = 0; i < AE_PORT_QUEUES; i++) {
         ae_descriptor_close(&server->controls[i]);
-        ae_descriptor_close(&owner->handoff.control_fds[i]);
+        ae_descriptor_close(&owner->controls[i]);
     }
     ae_descriptor_close(&server->epoll);
 }

@@ -91,7 +91,7 @@ static int map(struct ae_port_owner *owner, struct ae_error *err)
     struct ae_vhost_front *front = front_of(owner);
     int rc;
 
-    owner->handoff.memory_iova = (uintptr_t)ae_memory_base(owner->memory);
+    owner->memory_iova.value = (uintptr_t)ae_memory_base(owner->memory);
     rc = ae_vhost_front_hold(front, ae_vhost_memory, 0, err);
     if (!rc && ae_vhost_inflight_due(front))
         rc = ae_vhost_front_hold(front, ae_vhost_inflight, 0, err);

@@ -25,17 +25,17 @@ static int ask_mtu(struct ae_vhost_front *front, struct vhost_user_message *mess
 static int ask_memory(struct ae_vhost_front *front, struct vhost_user_message *message,
                       struct ae_error *err)
 {
-    const struct ae_port_handoff *handoff = &front->owner->handoff;
+    const struct ae_port_owner *owner = front->owner;
 
     (void)err;
     message->payload.memory.num_regions = 1;
     message->payload.memory.regions[0] = (struct vhost_user_region){
-        .guest_address = handoff->memory_iova,
-        .size = handoff->memory_size,
-        .user_address = handoff->memory_iova,
+        .guest_address = owner->memory_iova.value,
+        .size = ae_memory_size(owner->memory),
+        .user_address = owner->memory_iova.value,
     };
     message->size = offsetof(struct vhost_user_memory, regions) + sizeof(struct vhost_user_region);
-    message->fds[0] = handoff->memory_fd;
+    message->fds[0] = ae_memory_fd(owner->memory);
     message->fd_count = 1;
     return 0;
 }
@@ -68,7 +68,7 @@ struct ae_virtio_ring ae_vhost_ring(const struct ae_vhost_front *front, unsigned
 
     return (struct ae_virtio_ring){
         .memory = (uint8_t *)ae_memory_base(owner->memory) + offset,
-        .iova = {handoff->memory_iova + offset},
+        .iova = ae_iova_add(owner->memory_iova, offset),
         .size = vring & 1 ? handoff->send_ring : handoff->receive_ring,
     };
 }
