@@ -31,6 +31,8 @@ struct cli_launch {
     const char *ports[AE_WORKER_PORTS];
     unsigned port_count;
     struct ae_port_options port;
+    struct ae_port_filter filter; /* port's, once a group is joined */
+    uint8_t groups[AE_FILTER_ADDRESSES][6];
     const char *user;
     const char *environment[CLI_LAUNCH_VARIABLES + 1]; /* names of variables that are passed on */
     unsigned environment_count;

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <aether/net.h>
+
 #include "base/cpus.h"
 #include "calls.h"
 #include "json.h"
@@ -24,6 +26,7 @@ enum {
     KEY_ENV,
     KEY_INPUT,
     KEY_QUIET,
+    KEY_JOIN,
 };
 
 static const struct {
@@ -88,6 +91,22 @@ static void parse_cpus(struct cli_launch *launch, struct argp_state *state, cons
             launch->cpus[launch->cpu_count++] = cpu;
 }
 
+static void join(struct cli_launch *launch, struct argp_state *state, const char *text)
+{
+    struct ae_port_filter *filter = &launch->filter;
+    ae_ipv4_t group;
+
+    if (filter->address_count == AE_FILTER_ADDRESSES)
+        argp_error(state, "--join: %d are the most", AE_FILTER_ADDRESSES);
+    else if (ae_ipv4_parse(text, &group) ||
+             ae_ipv4_group_mac(group, launch->groups[filter->address_count]))
+        argp_error(state, "--join=%s: a group is needed, 224.0.0.0 to 239.255.255.255", text);
+    else
+        filter->address_count++;
+    filter->addresses = launch->groups;
+    launch->port.filter = filter;
+}
+
 static error_t parse(int key, char *value, struct argp_state *state)
 {
     struct cli_launch *launch = state->input;
@@ -140,6 +159,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
         if (!cli_calls_parse(&launch->calls, value))
             argp_error(state, "--quiet=%s: trace, observe and enforce are known", value);
         return 0;
+    case KEY_JOIN:
+        join(launch, state, value);
+        return 0;
     case KEY_INPUT:
         launch->input = true;
         return 0;
@@ -153,6 +175,8 @@ static const struct argp_option options[] = {
      "the quiet CPU; of several, each runs a worker with a queue of its own", 10},
     {"port", KEY_PORT, "SPEC", 0, "a port: a PCI address, or SCHEME:WHAT; repeatable", 10},
     {"bind", KEY_BIND, NULL, 0, "take the cards from the kernel first, give them back at the end",
+     10},
+    {"join", KEY_JOIN, "GROUP", 0, "have the ports let this IPv4 group's frames in; repeatable",
      10},
     {"user", KEY_USER, "NAME", 0, "run the worker as this user", 10},
     {"env", KEY_ENV, "NAME", 0,

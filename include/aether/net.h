@@ -36,6 +36,10 @@ typedef struct {
 int ae_ipv4_parse(const char *text, ae_ipv4_t *address);
 void ae_ipv4_format(ae_ipv4_t address, char text[AE_IPV4_TEXT]);
 
+/* The MAC address to which a group's datagrams go (RFC 1112, 6.4), for struct ae_port_filter. 32
+ * groups share one. -EINVAL: no group, 224.0.0.0 to 239.255.255.255. */
+int ae_ipv4_group_mac(ae_ipv4_t group, uint8_t mac[6]);
+
 /* "10.77.0.2/24". */
 int ae_ipv4_parse_prefix(const char *text, ae_ipv4_t *address, uint8_t *prefix);
 

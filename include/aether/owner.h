@@ -18,6 +18,24 @@
 extern "C" {
 #endif
 
+/*
+ * What a port receives, beside frames for its own address and for everybody (broadcasts). A frame
+ * with an 802.1Q tag (type 0x8100) also has to be of a VLAN that is named, or of none (id 0). A
+ * filter is exact on every port: what the device lets in beyond it is dropped before ae_receive
+ * returns, and counted (receive_filtered); docs/filter.md says which device does how much.
+ *
+ * While none is set, a device that filters lets in what is for its own address and for everybody;
+ * the others let everything in.
+ */
+struct ae_port_filter {
+    const uint8_t (*addresses)[6]; /* other unicast ones, and groups (ae_ipv4_group_mac) */
+    uint16_t address_count;        /* at most AE_FILTER_ADDRESSES */
+    uint16_t vlan_count;
+    const uint16_t *vlans; /* ids, 1 to 4094 */
+    bool all_multicast;    /* frames for any group */
+    bool promiscuous;      /* all frames, whatever their addresses and VLANs */
+};
+
 struct ae_port_options {
     uint16_t queues;       /* receive/transmit pairs, 1 to AE_PORT_QUEUES; 0: 1 */
     uint16_t receive_ring; /* descriptors, a power of two; 0: the driver's default */
@@ -26,8 +44,8 @@ struct ae_port_options {
     enum ae_path slowest;  /* a slower path than this is an error; default AE_PATH_DEVICE */
     size_t page_size;      /* of its memory, bytes, as ae_memory_create takes it; 0: huge pages */
     bool allow_no_iommu;   /* see struct ae_dma_options */
-    bool promiscuous;      /* receive frames for any address */
-    bool on_node;          /* memory on `node` where the device itself is on none; else anywhere */
+    const struct ae_port_filter *filter; /* what it receives, see there; NULL: none is set */
+    bool on_node; /* memory on `node` where the device itself is on none; else anywhere */
     int node;
 };
 
@@ -103,6 +121,16 @@ uint64_t ae_port_owner_step(struct ae_port_owner *owner);
 /* What keeps the other end away, for a person, where it can be away (vhost-user); "" when it
  * is there. Valid until the next call on this owner. */
 const char *ae_port_owner_trouble(const struct ae_port_owner *owner);
+
+/*
+ * What the port receives from now on; filter NULL: none is set. What it points to is not needed
+ * afterwards. It holds across ae_port_owner_restart, and for a peer that returns. Only a host
+ * process sets it: a device may have to be waited for, a second for each command of virtio's.
+ * -EINVAL: an address or VLAN that is none, or too many. Else the device's error, and what it lets
+ * in may be anything until this succeeds, or the port is started again with the filter before it.
+ */
+int ae_port_owner_filter(struct ae_port_owner *owner, const struct ae_port_filter *filter,
+                         struct ae_error *err);
 
 /* Makes the device as it was right after ae_port_owner_open: for a new worker after one died. */
 int ae_port_owner_restart(struct ae_port_owner *owner, struct ae_error *err);

@@ -28,6 +28,8 @@ extern "C" {
 #define AE_PORT_SPEC   128
 #define AE_PORT_QUEUES 16
 
+#define AE_FILTER_ADDRESSES 128 /* beside a port's own that it receives, at most */
+
 /* How frames get to the wire, best first. */
 enum ae_path {
     AE_PATH_DEVICE,    /* our driver on the device's own rings */
@@ -75,6 +77,7 @@ struct ae_queue_counters {
     uint64_t receive_errors;          /* the device marked the frame bad (CRC, length, ...) */
     uint64_t receive_bad_descriptors; /* the device wrote something that cannot be: dropped */
     uint64_t receive_no_buffer;       /* no free packet to refill the ring with */
+    uint64_t receive_filtered;        /* of received_frames, dropped: struct ae_port_filter */
     uint64_t send_full;               /* frames refused for want of room */
     uint64_t send_bad; /* calls that ended at a frame which this port cannot send: see ae_send */
     uint64_t send_bad_descriptors; /* completions that cannot be */
@@ -105,6 +108,7 @@ static inline bool ae_refusal_is_final(enum ae_refusal refusal)
 
 struct ae_port;
 struct ae_queue;
+struct ae_sieve;
 
 /*
  * A queue, as seen by the burst calls. The functions are set when it is attached; everything else
@@ -117,14 +121,24 @@ struct ae_queue {
     uint16_t (*reclaim)(struct ae_queue *queue, uint16_t count);
     struct ae_pool *pool; /* where its received packets come from; use it for sending too */
     struct ae_queue_counters *counters;
+    const uint32_t *filter; /* not 0: what is received has to be sifted; NULL: never */
+    struct ae_sieve *sieve;
     enum ae_refusal refusal; /* of the last ae_send that was short; others leave it alone */
 };
+
+/* Drops what the port's filter does not let in. Returns how many are left, from the first. */
+uint16_t ae_queue_sift(struct ae_queue *queue, struct ae_packet **packets, uint16_t count);
 
 /* Takes up to `count` received frames. They are then the caller's, who sends or puts each. */
 static inline uint16_t ae_receive(struct ae_queue *queue, struct ae_packet **packets,
                                   uint16_t count)
 {
-    return queue->receive(queue, packets, count);
+    uint16_t received = queue->receive(queue, packets, count);
+
+    if (__builtin_expect(
+            received && queue->filter && __atomic_load_n(queue->filter, __ATOMIC_RELAXED), 0))
+        received = ae_queue_sift(queue, packets, received);
+    return received;
 }
 
 /*

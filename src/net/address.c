@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* IPv4 addresses as text. */
+/* IPv4 addresses as text, and groups as MAC addresses. */
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -42,4 +42,14 @@ int ae_ipv4_parse_prefix(const char *text, ae_ipv4_t *address, uint8_t *prefix)
         return -EINVAL;
     *prefix = (uint8_t)bits;
     return ae_ipv4_parse(host, address);
+}
+
+int ae_ipv4_group_mac(ae_ipv4_t group, uint8_t mac[6])
+{
+    const uint8_t *bytes = (const uint8_t *)&group.be;
+
+    if (bytes[0] >> 4 != 0xe)
+        return -EINVAL;
+    memcpy(mac, (const uint8_t[]){0x01, 0x00, 0x5e, bytes[1] & 0x7f, bytes[2], bytes[3]}, 6);
+    return 0;
 }

@@ -90,6 +90,8 @@ static int attach(struct ae_port *port, struct ae_error *err)
         unsigned index = handoff->queue_first + i;
 
         rc = port->ops->attach(port, index, &port->queues[index], err);
+        if (!rc && ae_sieve_attach(port->queues[index], &port->state->filter))
+            rc = ae_error_set(err, -ENOMEM, "out of memory");
     }
     return rc;
 }
@@ -126,8 +128,10 @@ void ae_port_close(struct ae_port *port)
     if (port->owner)
         port->close_owner(port->owner);
     for (unsigned i = 0; i < AE_PORT_QUEUES; i++)
-        if (port->queues[i])
+        if (port->queues[i]) {
+            ae_sieve_detach(port->queues[i]);
             port->ops->detach(port->queues[i]);
+        }
     ae_handoff_release(port);
     free(port);
 }

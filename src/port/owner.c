@@ -66,7 +66,7 @@ static int make_state(struct ae_port_owner *owner, struct ae_error *err)
         return ae_error_set(err, -errno, "mapping the state page: %s", strerror(errno));
     }
     return ae_fragile_expect(&owner->fragile_state, owner->state, AE_PORT_STATE_SIZE,
-                             AE_PORT_STATE_SIZE, &owner->lost)
+                             (size_t)sysconf(_SC_PAGESIZE), &owner->lost)
                ? ae_error_set(err, -EIO, "handling bus errors failed")
                : 0;
 }
@@ -134,13 +134,50 @@ static int make_memory(struct ae_port_owner *owner, struct ae_error *err)
                             (size_t)sysconf(_SC_PAGESIZE), err);
 }
 
+static int make_filter(struct ae_port_owner *owner, const struct ae_port_filter *given,
+                       struct ae_error *err)
+{
+    unsigned long vlan = 0;
+    int rc = ae_port_choice_number(owner, "vlan", 1, 4094, &vlan, err);
+
+    return rc ? rc
+              : ae_filter_make(&owner->filter, given, owner->handoff.info.mac, (unsigned)vlan, err);
+}
+
+static void publish_filter(struct ae_port_owner *owner)
+{
+    ae_filter_publish(&owner->state->filter, &owner->filter_version, &owner->filter,
+                      owner->filter_exact);
+}
+
+int ae_port_owner_filter(struct ae_port_owner *owner, const struct ae_port_filter *given,
+                         struct ae_error *err)
+{
+    struct ae_filter before = owner->filter;
+    int rc = make_filter(owner, given, err);
+
+    if (!rc && owner->ops->filter)
+        rc = owner->ops->filter(owner, err);
+    if (rc) {
+        owner->filter = before;
+        return ae_error_prefix(err, rc, "port %s", owner->handoff.info.spec);
+    }
+    publish_filter(owner);
+    return 0;
+}
+
 static int start(struct ae_port_owner *owner, struct ae_error *err)
 {
+    int rc;
+
     memset(ae_memory_base(owner->memory), 0, owner->handoff.buffers_offset);
     if (owner->owner_memory)
         memset(ae_memory_base(owner->owner_memory), 0, ae_memory_size(owner->owner_memory));
     memset(owner->state->queues, 0, sizeof(owner->state->queues));
-    return owner->ops->transport->start(owner, err);
+    rc = owner->ops->transport->start(owner, err);
+    if (!rc)
+        publish_filter(owner);
+    return rc;
 }
 
 int ae_port_owner_open(struct ae_port_owner **out, const char *spec,
@@ -165,6 +202,8 @@ int ae_port_owner_open(struct ae_port_owner **out, const char *spec,
     }
     if (!rc)
         rc = owner->ops->transport->open(owner, err);
+    if (!rc)
+        rc = make_filter(owner, owner->options.filter, err);
     if (!rc)
         rc = make_memory(owner, err);
     if (!rc)

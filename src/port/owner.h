@@ -81,6 +81,9 @@ struct ae_port_ops {
     uint32_t owner_bytes; /* of memory that only the owner and its device reach */
 
     int (*statistics)(struct ae_port_owner *owner, struct ae_port_statistic *out, unsigned count);
+    /* Has the running device let in what owner->filter says, and sets owner->filter_exact: nothing
+     * else. Called for a change; a driver that starts does it by itself. NULL: it lets all in. */
+    int (*filter)(struct ae_port_owner *owner, struct ae_error *err);
 };
 
 extern const struct ae_port_ops ae_port_pair;
@@ -112,7 +115,10 @@ struct ae_port_owner {
     /* A worker, or a peer that has the memory, can take its pages away under us. */
     struct ae_fragile fragile_memory, fragile_state;
     volatile sig_atomic_t lost;
-    void *driver; /* the driver's or transport's own; freed (free) with the owner */
+    struct ae_filter filter; /* what it is to receive */
+    bool filter_exact;       /* the device sees to all of it */
+    uint32_t filter_version; /* the last one that was published */
+    void *driver;            /* the driver's or transport's own; freed (free) with the owner */
     uint64_t statistics[AE_STATISTICS_MAX]; /* sums of clear-on-read registers */
 
     /* PCI's */

@@ -13,6 +13,8 @@
 #include <aether/memory.h>
 #include <aether/port.h>
 
+#include "port/filter.h"
+
 /* Rings begin on pages, so that no two share one. */
 #define AE_RING_ALIGNMENT 4096
 
@@ -41,10 +43,11 @@ struct ae_port_state {
     /* Rings that were laid out in another epoch than this begin anew at the next generation. */
     uint32_t epoch;
     struct ae_queue_state queues[AE_PORT_QUEUES];
+    struct ae_shared_filter filter;
 };
 
-#define AE_PORT_STATE_SIZE 4096
-_Static_assert(sizeof(struct ae_port_state) <= AE_PORT_STATE_SIZE, "one page");
+#define AE_PORT_STATE_SIZE 8192
+_Static_assert(sizeof(struct ae_port_state) <= AE_PORT_STATE_SIZE, "two small pages");
 
 /* What a worker has of a driver. Both halves know the ring's sizes: the owner lays out memory, the
  * worker checks what it is handed. */

@@ -32,9 +32,9 @@ static void power_on(void)
 
     if (pwrite(made_function.file, zero, sizeof(zero), 0) != sizeof(zero))
         made_function.accesses = UINT64_MAX;
-    made_e1000e_set(RAL0, (uint32_t)mac[0] | (uint32_t)mac[1] << 8 | (uint32_t)mac[2] << 16 |
-                              (uint32_t)mac[3] << 24);
-    made_e1000e_set(RAH0,
+    made_e1000e_set(RAL(0), (uint32_t)mac[0] | (uint32_t)mac[1] << 8 | (uint32_t)mac[2] << 16 |
+                                (uint32_t)mac[3] << 24);
+    made_e1000e_set(RAH(0),
                     (uint32_t)mac[4] | (uint32_t)mac[5] << 8 | (made_e1000e.no_mac ? 0 : RAH_AV));
     made_e1000e.masters = true;
     busy = loading = BUSY_READS;

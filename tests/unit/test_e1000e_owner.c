@@ -127,6 +127,126 @@ static void a_function_without_a_reset_restarts_and_closes(void **state)
     assert_int_equal(made_function.resets, 0);
 }
 
+static bool listed(const uint8_t address[6])
+{
+    for (unsigned i = 0; i < 16; i++) {
+        uint32_t low = made_e1000e_get(RAL(i)), high = made_e1000e_get(RAH(i));
+
+        if (high & RAH_AV && memcmp(&low, address, 4) == 0 && memcmp(&high, address + 4, 2) == 0)
+            return true;
+    }
+    return false;
+}
+
+static unsigned hashed(void)
+{
+    unsigned bits = 0;
+
+    for (unsigned i = 0; i < MTA_COUNT; i++)
+        bits += (unsigned)__builtin_popcount(made_e1000e_get(MTA + 4 * i));
+    return bits;
+}
+
+/* 10.2.5.1, RCTL.MO 0: the last 12 bits that are sent. */
+static bool is_hashed(const uint8_t address[6])
+{
+    unsigned bit = (unsigned)(address[5] << 4 | address[4] >> 4);
+
+    return made_e1000e_get(MTA + 4 * (bit / 32)) >> bit % 32 & 1;
+}
+
+static uint32_t modes(void)
+{
+    return made_e1000e_get(RCTL) & (RCTL_UPE | RCTL_MPE | RCTL_VFE);
+}
+
+static void filter(struct ae_port_owner *owner, const struct ae_port_filter *given)
+{
+    if (ae_port_owner_filter(owner, given, &err))
+        fail_msg("%s", err.text);
+    assert_true(made_e1000e_get(RCTL) & RCTL_EN && made_e1000e_get(RCTL) & RCTL_BAM);
+}
+
+static void a_group_is_matched_exactly(void **state)
+{
+    static const uint8_t addresses[][6] = {{1, 0, 0x5e, 1, 2, 3}, {2, 0, 0, 0, 0, 9}};
+    const uint16_t vlans[] = {33, 4094};
+    const struct ae_port_filter given = {
+        .addresses = addresses, .address_count = 2, .vlans = vlans, .vlan_count = 2};
+    struct ae_port_owner *owner = made_owner_open(&small);
+
+    (void)state;
+    assert_int_equal(modes(), 0);
+    filter(owner, &given);
+    for (int i = 0; i < 2; i++) {
+        assert_true(listed(made_e1000e.mac) && listed(addresses[0]) && listed(addresses[1]));
+        assert_int_equal(hashed(), 0);
+        assert_int_equal(modes(), RCTL_VFE);
+        assert_int_equal(made_e1000e_get(VET), 0x8100);
+        assert_int_equal(made_e1000e_get(VFTA), 1); /* a priority only */
+        assert_int_equal(made_e1000e_get(VFTA + 4), 2);
+        assert_int_equal(made_e1000e_get(VFTA + 4 * 127), 1u << 30);
+        assert_int_equal(owner->state->filter.version, 0); /* nothing is left to the worker */
+        assert_int_equal(ae_port_owner_restart(owner, &err), 0);
+    }
+    filter(owner, NULL);
+    assert_true(listed(made_e1000e.mac) && !listed(addresses[0]) && !listed(addresses[1]));
+    assert_int_equal(modes(), 0);
+    ae_port_owner_close(owner);
+}
+
+/* More than it can match: groups go by their hash, and the worker is to look. */
+static void many_groups_are_hashed(void **state)
+{
+    static uint8_t many[AE_FILTER_ADDRESSES][6];
+    struct ae_port_filter given = {.addresses = many, .address_count = AE_FILTER_ADDRESSES};
+    struct ae_port_owner *owner = made_owner_open(&small);
+    unsigned exact = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < AE_FILTER_ADDRESSES; i++)
+        memcpy(many[i], (const uint8_t[]){1, 0, 0x5e, 1, (uint8_t)(i * 5), (uint8_t)(i * 3)}, 6);
+    memcpy(many[0], (const uint8_t[]){2, 0, 0, 0, 0, 9}, 6);
+    filter(owner, &given);
+    assert_true(listed(made_e1000e.mac) && listed(many[0]));
+    for (unsigned i = 0; i < AE_FILTER_ADDRESSES; i++) {
+        assert_true(listed(many[i]) || is_hashed(many[i]));
+        exact += listed(many[i]);
+    }
+    assert_int_equal(exact, 14);
+    assert_int_equal(modes(), RCTL_VFE);
+    assert_int_not_equal(owner->state->filter.version, 0);
+    given.all_multicast = true;
+    filter(owner, &given);
+    assert_int_equal(modes(), RCTL_VFE | RCTL_MPE);
+    given = (struct ae_port_filter){.promiscuous = true};
+    filter(owner, &given);
+    assert_int_equal(modes(), RCTL_UPE | RCTL_MPE);
+    assert_int_equal(hashed(), 0);
+    assert_int_equal(owner->state->filter.version, 0);
+    ae_port_owner_close(owner);
+}
+
+static void many_unicast_addresses_let_all_in(void **state)
+{
+    static uint8_t many[15][6];
+    const struct ae_port_filter given = {.addresses = many, .address_count = 15};
+    struct ae_port_options options = small;
+    struct ae_port_owner *owner;
+
+    (void)state;
+    for (unsigned i = 0; i < 15; i++)
+        memcpy(many[i], (const uint8_t[]){2, 0, 0, 0, 1, (uint8_t)i}, 6);
+    options.filter = &given;
+    owner = made_owner_open(&options);
+    assert_int_equal(modes(), RCTL_UPE | RCTL_VFE);
+    assert_int_not_equal(owner->state->filter.version, 0);
+    made_e1000e.gone = true;
+    assert_int_equal(ae_port_owner_filter(owner, NULL, &err), -ENODEV);
+    made_e1000e.gone = false;
+    ae_port_owner_close(owner);
+}
+
 static void what_never_ends_is_given_up(void **state)
 {
     (void)state;
@@ -284,6 +404,9 @@ int main(void)
         TEST(a_function_is_reset_once_on_closing),
         TEST(a_restart_makes_all_as_new),
         TEST(a_function_without_a_reset_restarts_and_closes),
+        TEST(a_group_is_matched_exactly),
+        TEST(many_groups_are_hashed),
+        TEST(many_unicast_addresses_let_all_in),
         TEST(what_never_ends_is_given_up),
         TEST(impossible_addresses_are_refused),
         TEST(bars_that_do_not_hold_the_registers_are_refused),

@@ -549,9 +549,38 @@ static void counters_fill_what_there_is_room_for(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
+/* RFC 1112, 6.4: the low 23 bits. */
+static void groups_have_an_address(void **state)
+{
+    static const struct {
+        const char *group;
+        uint8_t mac[6];
+    } right[] = {
+        {"224.0.0.1", {1, 0, 0x5e, 0, 0, 1}},
+        {"239.129.2.3", {1, 0, 0x5e, 1, 2, 3}},
+        {"239.255.255.255", {1, 0, 0x5e, 0x7f, 0xff, 0xff}},
+    };
+    static const char *const wrong[] = {"223.255.255.255", "240.0.0.0", "255.255.255.255",
+                                        "0.0.0.0"};
+    ae_ipv4_t address;
+    uint8_t mac[6];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
+        assert_int_equal(ae_ipv4_parse(right[i].group, &address), 0);
+        assert_int_equal(ae_ipv4_group_mac(address, mac), 0);
+        assert_memory_equal(mac, right[i].mac, 6);
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(ae_ipv4_parse(wrong[i], &address), 0);
+        assert_int_equal(ae_ipv4_group_mac(address, mac), -EINVAL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(groups_have_an_address),
         TEST(a_question_is_a_right_one),
         TEST(questions_come_once_a_second_and_thrice),
         TEST(a_late_answer_ends_the_failure),

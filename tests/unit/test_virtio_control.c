@@ -27,6 +27,7 @@ struct device {
     bool silent;
     uint8_t answer;
     unsigned commands;
+    unsigned stop_at; /* that command is refused */
     uint8_t class, command;
     uint8_t data[AE_VIRTIO_CONTROL_DATA];
     uint32_t length;
@@ -56,7 +57,7 @@ static void take(struct device *device, unsigned piece, uint64_t address, uint32
     } else {
         assert_true(write);
         assert_int_equal(length, 1);
-        *bytes = device->answer;
+        *bytes = device->commands == device->stop_at ? VIRTIO_NET_ERR : device->answer;
     }
 }
 
@@ -224,6 +225,7 @@ static struct ae_port_owner *make_owner(const char *choices)
     owner.state = &port_state;
     owner.handoff.info.queues = 1;
     strcpy(owner.choices, choices);
+    owner.filter.vlans[0] = 1;
     return &owner;
 }
 
@@ -253,19 +255,84 @@ static void several_queues_are_spread(void **state)
     free(device);
 }
 
+#define FILTERS (VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_RX) | VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VLAN))
+
 static void filters_are_set(void **state)
 {
     struct device *device = make(false, 16);
+    struct ae_port_owner *owner = make_owner("");
 
     (void)state;
-    assert_int_equal(ae_virtio_control_set_up(&device->control, make_owner(",vlan=77"),
-                                              VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_RX) |
-                                                  VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VLAN),
-                                              NULL),
-                     0);
-    assert_int_equal(device->commands, 4);
+    owner->filter.vlans[77 / 32] |= 1u << 77 % 32;
+    /* Two empty tables, two modes, VLAN 0. */
+    assert_int_equal(ae_virtio_control_set_up(&device->control, owner, FILTERS, NULL), 0);
+    assert_int_equal(device->commands, 5);
     assert_int_equal(device->class, VIRTIO_NET_CTRL_VLAN);
     assert_int_equal(device->data[0], 77);
+    free(device);
+}
+
+static void last_command_is(const struct device *device, uint8_t class, uint8_t command,
+                            uint16_t value)
+{
+    assert_int_equal(device->class, class);
+    assert_int_equal(device->command, command);
+    assert_int_equal(device->data[0] | device->data[1] << 8, value);
+}
+
+/* 5.1.6.5.2: unicast addresses, then the groups. */
+static void addresses_come_in_two_tables(void **state)
+{
+    static uint8_t many[AE_FILTER_ADDRESSES][6];
+    static const uint8_t expected[] = {1, 0, 0, 0, 2, 0, 0,    0, 0, 9,
+                                       1, 0, 0, 0, 1, 0, 0x5e, 1, 2, 3};
+    const struct ae_port_filter given = {.addresses = many, .address_count = 2};
+    struct device *device = make(true, 16);
+    struct ae_filter filter;
+
+    (void)state;
+    memcpy(many[0], expected + 14, 6);
+    memcpy(many[1], expected + 4, 6);
+    assert_int_equal(ae_filter_make(&filter, &given, expected + 4, 0, NULL), 0);
+    assert_int_equal(filter.count, 1);
+    assert_int_equal(ae_filter_make(&filter, &given, (const uint8_t[]){2, 0, 0, 0, 0, 1}, 0, NULL),
+                     0);
+    device->stop_at = 1;
+    assert_int_equal(ae_virtio_control_filter(&device->control, &filter, FILTERS, NULL), -EIO);
+    assert_int_equal(device->class, VIRTIO_NET_CTRL_MAC);
+    assert_int_equal(device->command, VIRTIO_NET_CTRL_MAC_TABLE_SET);
+    assert_int_equal(device->length, sizeof(expected));
+    assert_memory_equal(device->data, expected, sizeof(expected));
+    free(device);
+}
+
+/* Only what changes is told. */
+static void vlans_come_and_go(void **state)
+{
+    const uint16_t vlans[] = {5, 4094};
+    struct ae_port_filter given = {.vlans = vlans, .vlan_count = 2, .all_multicast = true};
+    const uint64_t only_vlans = VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VLAN);
+    static const uint8_t own[6] = {2, 0, 0, 0, 0, 1};
+    struct device *device = make(true, 16);
+    struct ae_filter filter;
+
+    (void)state;
+    assert_int_equal(ae_filter_make(&filter, &given, own, 0, NULL), 0);
+    assert_int_equal(ae_virtio_control_filter(&device->control, &filter, only_vlans, NULL), 0);
+    assert_int_equal(device->commands, 3);
+    last_command_is(device, VIRTIO_NET_CTRL_VLAN, VIRTIO_NET_CTRL_VLAN_ADD, 4094);
+    assert_int_equal(ae_virtio_control_filter(&device->control, &filter, only_vlans, NULL), 0);
+    assert_int_equal(device->commands, 3);
+    given.vlan_count = 1;
+    assert_int_equal(ae_filter_make(&filter, &given, own, 0, NULL), 0);
+    assert_int_equal(ae_virtio_control_filter(&device->control, &filter, only_vlans, NULL), 0);
+    assert_int_equal(device->commands, 4);
+    last_command_is(device, VIRTIO_NET_CTRL_VLAN, VIRTIO_NET_CTRL_VLAN_DEL, 4094);
+    device->stop_at = 6;
+    assert_int_equal(ae_virtio_control_filter(&device->control, &filter, FILTERS, NULL), -EIO);
+    assert_int_equal(device->class, VIRTIO_NET_CTRL_RX);
+    assert_int_equal(device->command, VIRTIO_NET_CTRL_RX_ALLMULTI);
+    assert_int_equal(device->data[0], 1);
     free(device);
 }
 
@@ -350,6 +417,8 @@ int main(void)
         cmocka_unit_test(too_much_is_refused),
         cmocka_unit_test(several_queues_are_spread),
         cmocka_unit_test(filters_are_set),
+        cmocka_unit_test(addresses_come_in_two_tables),
+        cmocka_unit_test(vlans_come_and_go),
         cmocka_unit_test(choices_are_kept),
         cmocka_unit_test(dependent_features_go),
         cmocka_unit_test(a_configuration_is_checked),

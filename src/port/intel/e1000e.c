@@ -70,7 +70,7 @@ static int reset(struct ae_port_owner *owner, struct ae_error *err)
 /* 10.2.5.23: the NVM's address is in the first receive address register after reset. */
 static int read_mac(struct ae_port_owner *owner, struct ae_error *err)
 {
-    uint32_t low = get(owner, RAL0), high = get(owner, RAH0);
+    uint32_t low = get(owner, RAL(0)), high = get(owner, RAH(0));
     uint8_t *mac = owner->handoff.info.mac;
 
     for (int i = 0; i < 4; i++)
@@ -106,8 +106,6 @@ static void init_receive(struct ae_port_owner *owner)
     uint64_t ring = owner->memory_iova.value +
                     ae_port_receive_ring_offset(owner->ops->queue, &owner->handoff, 0);
 
-    for (uint32_t i = 0; i < MTA_COUNT; i++)
-        set(owner, MTA + 4 * i, 0);
     set(owner, RDBAL, (uint32_t)ring);
     set(owner, RDBAH, (uint32_t)(ring >> 32));
     set(owner, RDLEN, owner->handoff.receive_ring * (uint32_t)sizeof(union e1000e_receive));
@@ -136,6 +134,80 @@ static void init_send(struct ae_port_owner *owner)
     set(owner, TADV, 0);
     set(owner, TXDCTL, TXDCTL_GRAN | TXDCTL_COUNT_DESC | 1u << 16);
     set(owner, TIPG, 8 | 8 << 10 | 6 << 20);
+}
+
+/* ---- What it lets in ---- */
+
+/* 10.2.5.23: an address of which one half is written must not match. */
+static void set_address(struct ae_port_owner *owner, unsigned slot, ae_mac_t mac)
+{
+    set(owner, RAH(slot), 0);
+    set(owner, RAL(slot), (uint32_t)mac);
+    if (mac)
+        set(owner, RAH(slot), (uint32_t)(mac >> 32) | RAH_AV);
+}
+
+/* 10.2.5.1, RCTL.MO 0: bits 47:36 of the address choose one of the table's 4096. */
+static void hash(uint32_t table[MTA_COUNT], ae_mac_t mac)
+{
+    uint32_t bit = (uint32_t)(mac >> 36);
+
+    table[bit / 32] |= 1u << bit % 32;
+}
+
+/*
+ * Unicast addresses are matched one by one before groups are, which can do with the hash table.
+ * That lets in others of the same hash, and workers sift; so they do where unicast addresses are
+ * too many, and the card lets in all.
+ */
+static uint32_t set_addresses(struct ae_port_owner *owner)
+{
+    const struct ae_filter *wanted = &owner->filter;
+    uint32_t table[MTA_COUNT] = {0}, modes = 0;
+    unsigned slot = 1; /* the first is the port's own */
+
+    for (int group = 0; group < 2; group++)
+        for (unsigned i = 0; i < wanted->count; i++) {
+            ae_mac_t mac = wanted->addresses[i];
+
+            if (ae_mac_is_group(mac) != group)
+                continue;
+            if (slot < RA_COUNT) {
+                set_address(owner, slot++, mac);
+                continue;
+            }
+            owner->filter_exact = false;
+            if (group)
+                hash(table, mac);
+            else
+                modes = RCTL_UPE;
+        }
+    for (; slot < RA_COUNT; slot++)
+        set_address(owner, slot, 0);
+    for (uint32_t i = 0; i < MTA_COUNT; i++)
+        set(owner, MTA + 4 * i, table[i]);
+    return modes;
+}
+
+/* Tagged frames are let in as long as nothing is asked for. */
+static int filter(struct ae_port_owner *owner, struct ae_error *err)
+{
+    const struct ae_filter *wanted = &owner->filter;
+    uint32_t modes;
+
+    owner->filter_exact = true;
+    modes = set_addresses(owner);
+    set(owner, VET, 0x8100);
+    for (uint32_t i = 0; i < VFTA_COUNT; i++)
+        set(owner, VFTA + 4 * i, wanted->vlans[i]);
+    if (wanted->promiscuous)
+        modes |= RCTL_UPE | RCTL_MPE;
+    else if (wanted->set)
+        modes |= RCTL_VFE;
+    if (wanted->all_multicast)
+        modes |= RCTL_MPE;
+    set(owner, RCTL, (get(owner, RCTL) & RCTL_EN) | RCTL_BAM | RCTL_SECRC | modes);
+    return get(owner, STATUS) == UINT32_MAX ? failed(owner, -ENODEV, "filtering", err) : 0;
 }
 
 static int probe(struct ae_port_owner *owner, struct ae_error *err)
@@ -175,10 +247,11 @@ static int init(struct ae_port_owner *owner, struct ae_error *err)
 /* 7.4.3: in MSI-X mode every cause but the queues' is "other"; it is the only vector in use. */
 static int enable(struct ae_port_owner *owner, struct ae_error *err)
 {
-    uint32_t promiscuous = owner->options.promiscuous ? RCTL_UPE | RCTL_MPE : 0;
+    int rc = filter(owner, err);
 
-    (void)err;
-    set(owner, RCTL, RCTL_EN | RCTL_BAM | RCTL_SECRC | promiscuous);
+    if (rc)
+        return rc;
+    set(owner, RCTL, get(owner, RCTL) | RCTL_EN);
     set(owner, TCTL,
         TCTL_EN | TCTL_PSP | 0x0fu << TCTL_CT_SHIFT | 0x3fu << TCTL_COLD_SHIFT | TCTL_MULR);
     set(owner, EIAC, 0);
@@ -290,4 +363,5 @@ const struct ae_port_ops ae_port_e1000e = {
     .features = AE_PORT_SEND_IPV4_CHECKSUM | AE_PORT_SEND_UDP_CHECKSUM | AE_PORT_SEND_TCP_CHECKSUM |
                 AE_PORT_RECEIVE_CHECKSUM,
     .statistics = statistics,
+    .filter = filter,
 };

@@ -31,6 +31,7 @@
 #define FCAL                     0x00028
 #define FCAH                     0x0002C
 #define FCT                      0x00030
+#define VET                      0x00038
 #define FCTTV                    0x00170
 
 /* 10.2.4 Interrupts */
@@ -50,6 +51,7 @@
 #define RCTL_UPE         (1u << 3)
 #define RCTL_MPE         (1u << 4)
 #define RCTL_BAM         (1u << 15)
+#define RCTL_VFE         (1u << 18)
 #define RCTL_SECRC       (1u << 26)
 #define RDBAL            0x02800
 #define RDBAH            0x02804
@@ -67,9 +69,12 @@
 #define RFCTL_EXSTEN     (1u << 15)
 #define MTA              0x05200
 #define MTA_COUNT        128
-#define RAL0             0x05400
-#define RAH0             0x05404
+#define RAL(n)           (0x05400 + 8u * (n))
+#define RAH(n)           (0x05404 + 8u * (n))
+#define RA_COUNT         15 /* of 16; the last is left alone, as by Linux */
 #define RAH_AV           (1u << 31)
+#define VFTA             0x05600
+#define VFTA_COUNT       128
 #define MRQC             0x05818
 #define E1000E_REGISTERS (MRQC + 4) /* bytes from the start of BAR 0 up to the last of these */
 

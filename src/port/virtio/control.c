@@ -182,33 +182,75 @@ int ae_virtio_control_send(struct ae_virtio_control *control, uint8_t class, uin
 
 /* ---- What the device is to do ---- */
 
-static int filter_addresses(struct ae_virtio_control *control, const struct ae_port_owner *owner,
+/* One of the two tables of 5.1.6.5.2, at `at`; returns where it ends. */
+static uint8_t *put_addresses(uint8_t *at, const struct ae_filter *filter, bool group)
+{
+    uint32_t entries = 0;
+    uint8_t *count = at;
+
+    at += sizeof(entries);
+    for (unsigned i = 0; i < filter->count; i++)
+        if (ae_mac_is_group(filter->addresses[i]) == group) {
+            memcpy(at, &filter->addresses[i], 6);
+            at += 6;
+            entries++;
+        }
+    memcpy(count, &entries, sizeof(entries));
+    return at;
+}
+
+_Static_assert(2 * sizeof(uint32_t) + 6 * AE_FILTER_ADDRESSES <= AE_VIRTIO_CONTROL_DATA,
+               "a command holds all addresses");
+
+static int filter_addresses(struct ae_virtio_control *control, const struct ae_filter *filter,
                             struct ae_error *err)
 {
-    static const uint8_t no_tables[8]; /* two of virtio_net_ctrl_mac without entries */
-    const uint8_t promiscuous = owner->options.promiscuous;
-    int rc = ae_virtio_control_send(control, VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_TABLE_SET,
-                                    no_tables, sizeof(no_tables), err);
+    const uint8_t promiscuous = filter->promiscuous;
+    const uint8_t all_multicast = filter->promiscuous || filter->all_multicast;
+    uint8_t tables[AE_VIRTIO_CONTROL_DATA], *end = put_addresses(tables, filter, false);
+    int rc;
 
+    end = put_addresses(end, filter, true);
+    rc = ae_virtio_control_send(control, VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_TABLE_SET, tables,
+                                (size_t)(end - tables), err);
     if (!rc)
         rc = ae_virtio_control_send(control, VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_ALLMULTI,
-                                    &promiscuous, 1, err);
+                                    &all_multicast, 1, err);
     return rc ? rc
               : ae_virtio_control_send(control, VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_PROMISC,
                                        &promiscuous, 1, err);
 }
 
-static int let_vlan_in(struct ae_virtio_control *control, const struct ae_port_owner *owner,
-                       struct ae_error *err)
+/* One command for each VLAN that is new, or not wanted any more. */
+static int filter_vlans(struct ae_virtio_control *control, const struct ae_filter *filter,
+                        struct ae_error *err)
 {
-    unsigned long chosen = 0;
-    int rc = ae_port_choice_number(owner, "vlan", 1, 4094, &chosen, err);
-    uint16_t vlan = (uint16_t)chosen;
+    int rc = 0;
 
-    if (rc || !vlan)
-        return rc;
-    return ae_virtio_control_send(control, VIRTIO_NET_CTRL_VLAN, VIRTIO_NET_CTRL_VLAN_ADD, &vlan,
-                                  sizeof(vlan), err);
+    for (uint16_t id = 0; id < 4096 && !rc; id++) {
+        bool wanted = ae_filter_has_vlan(filter, id);
+
+        if (wanted == (control->vlans[id / 32] >> id % 32 & 1))
+            continue;
+        rc = ae_virtio_control_send(control, VIRTIO_NET_CTRL_VLAN,
+                                    wanted ? VIRTIO_NET_CTRL_VLAN_ADD : VIRTIO_NET_CTRL_VLAN_DEL,
+                                    &id, sizeof(id), err);
+        if (!rc)
+            control->vlans[id / 32] ^= 1u << id % 32;
+    }
+    return rc;
+}
+
+int ae_virtio_control_filter(struct ae_virtio_control *control, const struct ae_filter *filter,
+                             uint64_t features, struct ae_error *err)
+{
+    int rc = 0;
+
+    if (features & VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_RX))
+        rc = filter_addresses(control, filter, err);
+    if (!rc && features & VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VLAN))
+        rc = filter_vlans(control, filter, err);
+    return rc;
 }
 
 #define RSS_ENTRIES 128
@@ -271,9 +313,7 @@ int ae_virtio_control_set_up(struct ae_virtio_control *control, const struct ae_
         !(features & VIRTIO_FEATURE(VIRTIO_NET_F_MAC)))
         rc = ae_virtio_control_send(control, VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET,
                                     owner->handoff.info.mac, sizeof(owner->handoff.info.mac), err);
-    if (!rc && features & VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_RX))
-        rc = filter_addresses(control, owner, err);
-    if (!rc && features & VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VLAN))
-        rc = let_vlan_in(control, owner, err);
+    if (!rc)
+        rc = ae_virtio_control_filter(control, &owner->filter, features, err);
     return rc ? rc : use_pairs(control, owner, features, err);
 }

@@ -29,6 +29,7 @@ struct ae_virtio_control {
     /* Packed: the slot of the command under way, and the wrap counter it was given. */
     uint16_t head;
     bool head_wrap;
+    uint32_t vlans[AE_FILTER_VLAN_WORDS]; /* that the device lets in; none after a reset */
 };
 
 /* Where the device finds the parts: bytes from the start of memory. */
@@ -48,16 +49,19 @@ int ae_virtio_control_poll(struct ae_virtio_control *control, struct ae_error *e
 /* No answer is waited for any more: the queue is lost until it is reset. */
 void ae_virtio_control_give_up(struct ae_virtio_control *control);
 
-/* Sends a command and waits for its answer, timeout_ms at most: only while a port starts.
+/* Sends a command and waits for its answer, timeout_ms at most: while a port starts or is filtered.
  * -ETIMEDOUT: none came, and the queue is lost; else as the calls above. */
 int ae_virtio_control_send(struct ae_virtio_control *control, uint8_t class, uint8_t command,
                            const void *data, size_t length, struct ae_error *err);
 
+/* Has the device let in what the filter says, as far as the features allow; what it then does is
+ * its best (5.1.6.5.1). Errors are those of ae_virtio_control_send. */
+int ae_virtio_control_filter(struct ae_virtio_control *control, const struct ae_filter *filter,
+                             uint64_t features, struct ae_error *err);
+
 /*
  * Brings a device that was just started to what the port is to be, as far as the features allow:
- * frames for our address and broadcasts only, or all of them (options.promiscuous); of tagged
- * frames those of the VLAN chosen (",vlan=N"); as many queue pairs as the port has, frames spread
- * over them.
+ * its filter; as many queue pairs as the port has, frames spread over them.
  */
 int ae_virtio_control_set_up(struct ae_virtio_control *control, const struct ae_port_owner *owner,
                              uint64_t features, struct ae_error *err);

@@ -75,6 +75,9 @@ int ae_virtio_pci_enable_queues(struct ae_port_owner *owner, struct ae_error *er
 int ae_virtio_pci_read_config(const struct virtio_pci *virtio, struct virtio_net_config *config,
                               struct ae_error *err);
 
+/* struct ae_port_ops.filter. */
+int ae_virtio_pci_filter(struct ae_port_owner *owner, struct ae_error *err);
+
 /* struct ae_port_pci.interrupt and tend. */
 void ae_virtio_pci_interrupt(struct ae_port_owner *owner);
 uint64_t ae_virtio_pci_tend(struct ae_port_owner *owner);

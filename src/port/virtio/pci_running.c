@@ -164,3 +164,18 @@ uint64_t ae_virtio_pci_tend(struct ae_port_owner *owner)
         first = second;
     return first ? first - now : 0;
 }
+
+/* An acknowledgement that is under way has its time. A device that does not run is told when it
+ * starts. */
+int ae_virtio_pci_filter(struct ae_port_owner *owner, struct ae_error *err)
+{
+    struct virtio_pci *virtio = ae_virtio_pci_of(owner);
+
+    if (!ae_virtio_pci_has(virtio, VIRTIO_NET_F_CTRL_VQ) || !virtio->running)
+        return 0;
+    while (virtio->control.busy) {
+        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+        ae_virtio_pci_tend(owner);
+    }
+    return ae_virtio_control_filter(&virtio->control, &owner->filter, virtio->features, err);
+}
