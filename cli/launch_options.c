@@ -21,6 +21,7 @@ enum {
     KEY_BIND,
     KEY_NO_PROOF,
     KEY_NO_IOMMU,
+    KEY_IOMMU,
     KEY_SMALL_PAGES,
     KEY_LAUNCH_JSON,
     KEY_ENV,
@@ -73,6 +74,16 @@ void cli_launch_allow_text(const struct cli_launch *launch, char *text, size_t s
         if (launch->allow & allowances[i].allow)
             snprintf(text + strlen(text), size - strlen(text), "%s%s", text[0] ? "," : "",
                      allowances[i].name);
+}
+
+static void parse_iommu(struct cli_launch *launch, struct argp_state *state, const char *name)
+{
+    if (strcmp(name, "container") == 0)
+        launch->port.iommu = AE_IOMMU_CONTAINER;
+    else if (strcmp(name, "iommufd") == 0)
+        launch->port.iommu = AE_IOMMU_IOMMUFD;
+    else
+        argp_error(state, "--iommu=%s: container and iommufd are known", name);
 }
 
 static void parse_cpus(struct cli_launch *launch, struct argp_state *state, const char *list)
@@ -140,6 +151,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
     case KEY_NO_IOMMU:
         launch->port.allow_no_iommu = true;
         return 0;
+    case KEY_IOMMU:
+        parse_iommu(launch, state, value);
+        return 0;
     case KEY_SMALL_PAGES:
         launch->port.page_size = (size_t)sysconf(_SC_PAGESIZE);
         return 0;
@@ -192,6 +206,8 @@ static const struct argp_option options[] = {
     {"no-proof", KEY_NO_PROOF, NULL, 0, "do not count what the kernel does on the CPU", 10},
     {"allow-no-iommu", KEY_NO_IOMMU, NULL, 0,
      "take devices without an IOMMU: they can then write to all of memory", 10},
+    {"iommu", KEY_IOMMU, "WHICH", 0, "devices by the container or by iommufd, and by nothing else",
+     10},
     {"small-pages", KEY_SMALL_PAGES, NULL, 0,
      "use ordinary pages where there are no huge ones: for ports that no device reaches", 10},
     {"json", KEY_LAUNCH_JSON, NULL, 0, "print one JSON object", 10},

@@ -18,17 +18,28 @@ extern "C" {
 
 struct ae_dma_space;
 
+/* The kernel's interface to the IOMMU. */
+enum ae_iommu {
+    AE_IOMMU_CHOOSE,    /* iommufd where the kernel and the space's first device have it */
+    AE_IOMMU_CONTAINER, /* VFIO's container with a type1 IOMMU, and groups */
+    AE_IOMMU_IOMMUFD,   /* Linux 6.6 with CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV */
+};
+
 struct ae_dma_options {
     /* VFIO without an IOMMU ("unsafe no-IOMMU mode"): any device can then write to all of memory.
      * Refused unless asked for here by name. */
     int allow_no_iommu;
+    enum ae_iommu iommu; /* another than this is not tried */
 };
 
-/* Opens an empty address space (a VFIO container). options may be NULL. */
+/*
+ * Makes an empty address space. options may be NULL. The kernel is asked for one with the first
+ * device, whose ae_device_open fails where there is none.
+ */
 int ae_dma_space_open(struct ae_dma_space **space, const struct ae_dma_options *options,
                       struct ae_error *err);
 
-/* Unmaps what is left and closes. Every device of it must be closed first. NULL is allowed. */
+/* Every device of it must be closed first. NULL is allowed. */
 void ae_dma_space_close(struct ae_dma_space *space);
 
 /*

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <aether/dma.h>
 #include <aether/error.h>
 #include <aether/port.h>
 
@@ -44,6 +45,7 @@ struct ae_port_options {
     enum ae_path slowest;  /* a slower path than this is an error; default AE_PATH_DEVICE */
     size_t page_size;      /* of its memory, bytes, as ae_memory_create takes it; 0: huge pages */
     bool allow_no_iommu;   /* see struct ae_dma_options */
+    enum ae_iommu iommu;   /* the same */
     const struct ae_port_filter *filter; /* what it receives, see there; NULL: none is set */
     bool on_node; /* memory on `node` where the device itself is on none; else anywhere */
     int node;

@@ -84,11 +84,14 @@ void ae_check_remapping(struct ae_finding *finding)
 
 void ae_check_vfio(struct ae_finding *finding)
 {
+    bool container = ae_root_exists("/dev/vfio/vfio"), iommufd = ae_root_exists("/dev/iommu");
+    const char *path = container ? "/dev/vfio/vfio" : "/dev/iommu";
     int fd;
 
-    if (!ae_root_exists("/dev/vfio/vfio")) {
+    if (!container && !iommufd) {
         if (!built_without(finding, "CONFIG_VFIO"))
-            ae_finding_set(finding, AE_CHECK_LACKS, "/dev/vfio/vfio is not there");
+            ae_finding_set(finding, AE_CHECK_LACKS,
+                           "neither /dev/vfio/vfio nor /dev/iommu is there");
         return;
     }
     if (!ae_root_exists("/sys/bus/pci/drivers/vfio-pci")) {
@@ -96,13 +99,16 @@ void ae_check_vfio(struct ae_finding *finding)
             ae_finding_set(finding, AE_CHECK_LACKS, "vfio-pci is not loaded");
         return;
     }
-    fd = ae_root_open("/dev/vfio/vfio", O_RDWR);
+    fd = ae_root_open(path, O_RDWR);
     if (fd >= 0)
         close(fd);
     if (fd < 0)
-        ae_finding_set(finding, AE_CHECK_UNSEEN, "/dev/vfio/vfio: %s", strerror(-fd));
+        ae_finding_set(finding, AE_CHECK_UNSEEN, "%s: %s", path, strerror(-fd));
     else
-        ae_finding_set(finding, AE_CHECK_OK, "/dev/vfio/vfio opens, vfio-pci is loaded");
+        ae_finding_set(finding, AE_CHECK_OK, "%s opens, vfio-pci is loaded, %s", path,
+                       !iommufd    ? "no iommufd"
+                       : container ? "iommufd is there, too"
+                                   : "no container");
     if (fd < 0)
         ae_finding_remedy(finding, "be root, or let aether run open devices for you");
 }

@@ -14,7 +14,8 @@
 
 static int open_function(struct ae_port_owner *owner, struct ae_error *err)
 {
-    struct ae_dma_options options = {.allow_no_iommu = owner->options.allow_no_iommu};
+    struct ae_dma_options options = {.allow_no_iommu = owner->options.allow_no_iommu,
+                                     .iommu = owner->options.iommu};
     int rc = ae_dma_space_open(&owner->space, &options, err);
 
     if (!rc)

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -19,8 +18,6 @@
 #include "vfio/holder.h"
 
 #define INFO_SIZE_MAX 65536
-#define RELEASE_MS    2000
-#define STEP_MS       20
 
 int ae_vfio_capabilities(const void *answer, uint32_t size, uint32_t first,
                          ae_vfio_capability_fn *each, void *context)
@@ -61,14 +58,13 @@ static int container_open(struct ae_dma_space *space, struct ae_error *err)
         return ae_error_set(err, -EPROTO, "/dev/vfio/vfio: API version %d, this is made for %d",
                             version, VFIO_API_VERSION);
     }
-    space->container = fd;
+    space->fd = fd;
     return 0;
 }
 
 static void container_close(struct ae_dma_space *space)
 {
-    close(space->container);
-    space->container = -1;
+    close(space->fd);
 }
 
 static void note_ranges(const struct vfio_info_cap_header *cap, const uint8_t *capability,
@@ -92,20 +88,22 @@ static void note_ranges(const struct vfio_info_cap_header *cap, const uint8_t *c
     }
 }
 
-static int learn_ranges(struct ae_dma_space *space, struct ae_error *err)
+static int container_ranges(struct ae_dma_space *space, struct ae_error *err)
 {
-    struct vfio_iommu_type1_info *info = calloc(1, INFO_SIZE_MAX);
+    struct vfio_iommu_type1_info *info;
     int rc = 0;
 
+    if (space->no_iommu)
+        return 0;
+    info = calloc(1, INFO_SIZE_MAX);
     if (!info)
         return ae_error_set(err, -ENOMEM, "reading the IOMMU's ranges: out of memory");
     info->argsz = INFO_SIZE_MAX;
-    if (ioctl(space->container, VFIO_IOMMU_GET_INFO, info))
+    if (ioctl(space->fd, VFIO_IOMMU_GET_INFO, info))
         rc = ae_error_set(err, -errno, "reading the IOMMU's ranges: %s", strerror(errno));
     else if (info->argsz > INFO_SIZE_MAX)
         rc = ae_error_set(err, -EPROTO, "reading the IOMMU's ranges: the answer is too long");
     if (!rc) {
-        space->page_sizes = info->flags & VFIO_IOMMU_INFO_PGSIZES ? info->iova_pgsizes : 4096;
         /* Kernels before 5.4 tell no ranges; 39 bits are what every IOMMU translates, and the
          * window of x86 interrupts (0xfee00000) is never to be used. */
         space->ranges[0] = (struct ae_iova_range){0, 0xfedfffff};
@@ -123,77 +121,59 @@ static int set_iommu(struct ae_dma_space *space, bool no_iommu, struct ae_error 
 {
     int type = no_iommu ? VFIO_NOIOMMU_IOMMU : VFIO_TYPE1v2_IOMMU;
 
-    if (space->iommu_set && space->no_iommu != no_iommu)
+    if (space->group_count && space->no_iommu != no_iommu)
         return ae_error_set(err, -EINVAL,
                             "a DMA space holds devices behind an IOMMU or devices without one, "
                             "not both");
-    if (!space->iommu_set && ioctl(space->container, VFIO_CHECK_EXTENSION, type) <= 0)
+    if (!space->group_count && ioctl(space->fd, VFIO_CHECK_EXTENSION, type) <= 0)
         return ae_error_set(err, -EOPNOTSUPP,
                             "this kernel's VFIO has no %s IOMMU; modprobe vfio_iommu_type1",
                             no_iommu ? "no-IOMMU" : "type1v2");
-    if (!space->iommu_set && ioctl(space->container, VFIO_SET_IOMMU, type))
+    if (!space->group_count && ioctl(space->fd, VFIO_SET_IOMMU, type))
         return ae_error_set(err, -errno, "choosing the IOMMU: %s%s", strerror(errno),
                             errno == EPERM ? "; does it remap interrupts? the kernel's messages say"
                                            : "");
-    space->iommu_set = true;
     space->no_iommu = no_iommu;
-    /* Every group may narrow the ranges. */
-    return no_iommu ? 0 : learn_ranges(space, err);
+    return 0;
 }
 
-/* A killed process keeps its group a moment longer than it can be found. */
-static int open_patiently(const char *path, int group, enum ae_vfio_holding *who, char *holder,
-                          size_t size)
+static int open_plain(const char *path, const void *context)
 {
-    int fd = ae_root_open(path, O_RDWR);
-
-    *who = AE_VFIO_NOBODY;
-    for (unsigned ms = 0; fd == -EBUSY && ms < RELEASE_MS; ms += STEP_MS) {
-        *who = ae_vfio_holder(group, holder, size);
-        if (*who == AE_VFIO_HOLDER)
-            break;
-        nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000 * 1000}, NULL);
-        fd = ae_root_open(path, O_RDWR);
-    }
-    return fd;
+    (void)context;
+    return ae_root_open(path, O_RDWR);
 }
 
 /* Opens /dev/vfio/N, or /dev/vfio/noiommu-N when that is what exists and is allowed. */
 static int open_group(const struct ae_dma_space *space, int group, bool *no_iommu,
                       struct ae_error *err)
 {
-    char path[64], holder[AE_VFIO_HOLDER_TEXT];
-    enum ae_vfio_holding who;
+    char path[64];
     int fd;
 
     snprintf(path, sizeof(path), "/dev/vfio/%d", group);
-    fd = open_patiently(path, group, &who, holder, sizeof(holder));
+    fd = ae_vfio_open(path, group, open_plain, NULL, err);
     *no_iommu = false;
     if (fd == -ENOENT) {
         snprintf(path, sizeof(path), "/dev/vfio/noiommu-%d", group);
         if (ae_root_exists(path)) {
-            if (!space->allow_no_iommu)
+            if (!space->options.allow_no_iommu)
                 return ae_error_set(err, -EPERM,
                                     "%s: VFIO runs without an IOMMU, so the device could write to "
                                     "all of memory; turn the IOMMU on, or insist by name "
                                     "(--allow-no-iommu)",
                                     path);
             *no_iommu = true;
-            fd = open_patiently(path, group, &who, holder, sizeof(holder));
+            fd = ae_vfio_open(path, group, open_plain, NULL, err);
         }
     }
-    if (fd == -EBUSY)
-        return ae_error_set(err, fd, "%s: in use%s by %s; stop it first", path,
-                            who == AE_VFIO_PERHAPS ? ", it seems" : "",
-                            who == AE_VFIO_NOBODY ? "another process" : holder);
-    if (fd < 0)
-        return ae_error_set(err, fd, "%s: %s; %s", path, strerror(-fd),
-                            fd == -ENOENT ? "bind the device to vfio-pci first"
-                                          : "run as root, or give the user access");
-    return fd;
+    if (fd >= 0 || fd == -EBUSY)
+        return fd;
+    return ae_error_set(err, fd, "%s: %s; %s", path, strerror(-fd),
+                        fd == -ENOENT ? "bind the device to vfio-pci first"
+                                      : "run as root, or give the user access");
 }
 
-static int container_add_group(struct ae_dma_space *space, int group, struct ae_error *err)
+static int add_group(struct ae_dma_space *space, int group, struct ae_error *err)
 {
     struct vfio_group_status status = {.argsz = sizeof(status)};
     bool no_iommu;
@@ -207,25 +187,68 @@ static int container_add_group(struct ae_dma_space *space, int group, struct ae_
         rc = ae_error_set(err, -EBUSY,
                           "IOMMU group %d is not viable: a function of it is in the kernel's hands",
                           group);
-    else if (ioctl(fd, VFIO_GROUP_SET_CONTAINER, &space->container))
+    else if (ioctl(fd, VFIO_GROUP_SET_CONTAINER, &space->fd))
         rc = ae_error_set(err, -errno, "IOMMU group %d: joining the DMA space: %s", group,
                           strerror(errno));
     if (!rc)
         rc = set_iommu(space, no_iommu, err);
     if (rc) {
-        /* With its only group the container loses its IOMMU. */
-        if (space->group_count == 0)
-            space->iommu_set = false;
         close(fd);
         return rc;
     }
-    return fd;
+    space->groups[space->group_count++] = (struct ae_group){.number = group, .fd = fd};
+    return 0;
 }
 
-static void container_remove_group(struct ae_dma_space *space, int fd)
+static struct ae_group *find_group(struct ae_dma_space *space, int number)
 {
-    (void)space;
+    for (unsigned i = 0; i < space->group_count; i++)
+        if (space->groups[i].number == number)
+            return &space->groups[i];
+    return NULL;
+}
+
+/* The group leaves with its last device. */
+static void leave_group(struct ae_dma_space *space, struct ae_group *group)
+{
+    if (group->devices > 0)
+        return;
+    close(group->fd);
+    *group = space->groups[--space->group_count];
+}
+
+static int container_get_device(struct ae_dma_space *space, const struct ae_pci *pci,
+                                struct ae_error *err)
+{
+    struct ae_group *group = find_group(space, pci->iommu_group);
+    int fd, rc;
+
+    if (!group && space->group_count == AE_GROUPS)
+        return ae_error_set(err, -ENOSPC, "IOMMU group %d: %d groups are the most a DMA space has",
+                            pci->iommu_group, AE_GROUPS);
+    if (!group) {
+        rc = add_group(space, pci->iommu_group, err);
+        if (rc)
+            return rc;
+        group = &space->groups[space->group_count - 1];
+    }
+    fd = ioctl(group->fd, VFIO_GROUP_GET_DEVICE_FD, pci->info.address);
+    if (fd >= 0) {
+        group->devices++;
+        return fd;
+    }
+    rc = ae_error_set(err, -errno, "opening %s: %s", pci->info.address, strerror(errno));
+    leave_group(space, group);
+    return rc;
+}
+
+static void container_put_device(struct ae_dma_space *space, int number, int fd)
+{
+    struct ae_group *group = find_group(space, number);
+
     close(fd);
+    group->devices--;
+    leave_group(space, group);
 }
 
 static int container_map(struct ae_dma_space *space, void *address, uint64_t iova, uint64_t size)
@@ -238,24 +261,24 @@ static int container_map(struct ae_dma_space *space, void *address, uint64_t iov
         .size = size,
     };
 
-    return ioctl(space->container, VFIO_IOMMU_MAP_DMA, &map) ? -errno : 0;
+    return ioctl(space->fd, VFIO_IOMMU_MAP_DMA, &map) ? -errno : 0;
 }
 
 static int container_unmap(struct ae_dma_space *space, uint64_t iova, uint64_t size)
 {
     struct vfio_iommu_type1_dma_unmap unmap = {.argsz = sizeof(unmap), .iova = iova, .size = size};
 
-    if (ioctl(space->container, VFIO_IOMMU_UNMAP_DMA, &unmap))
+    if (ioctl(space->fd, VFIO_IOMMU_UNMAP_DMA, &unmap))
         return -errno;
     return unmap.size == size ? 0 : -EIO;
 }
 
 const struct ae_iommu_ops ae_iommu_container = {
-    .name = "container",
     .open = container_open,
     .close = container_close,
-    .add_group = container_add_group,
-    .remove_group = container_remove_group,
+    .get_device = container_get_device,
+    .put_device = container_put_device,
+    .ranges = container_ranges,
     .map = container_map,
     .unmap = container_unmap,
 };

@@ -84,19 +84,6 @@ static int check_binding(const struct ae_pci *pci, struct ae_error *err)
         pci->info.address);
 }
 
-static int join(struct ae_device *device, int group, struct ae_error *err)
-{
-    int fd = ae_dma_space_join(device->space, group, err);
-
-    if (fd < 0)
-        return fd;
-    device->group = group;
-    device->fd = ioctl(fd, VFIO_GROUP_GET_DEVICE_FD, device->info.address);
-    return device->fd < 0
-               ? ae_error_set(err, -errno, "opening %s: %s", device->info.address, strerror(errno))
-               : 0;
-}
-
 int ae_device_open(struct ae_device **out, struct ae_dma_space *space, const char *text,
                    struct ae_error *err)
 {
@@ -111,7 +98,7 @@ int ae_device_open(struct ae_device **out, struct ae_dma_space *space, const cha
     rc = ae_pci_read(&pci, address, err);
     if (!rc)
         rc = check_binding(&pci, err);
-    if (!rc && !space->allow_no_iommu)
+    if (!rc && !space->options.allow_no_iommu)
         rc = ae_iommu_check_group(&pci, err);
     if (rc)
         return rc;
@@ -120,10 +107,10 @@ int ae_device_open(struct ae_device **out, struct ae_dma_space *space, const cha
         return ae_error_set(err, -ENOMEM, "opening %s: out of memory", address);
     device->info = pci.info;
     device->space = space;
-    device->group = device->fd = device->request_fd = -1;
-    rc = join(device, pci.iommu_group, err);
-    if (!rc)
-        rc = read_layout(device, err);
+    device->group = pci.iommu_group;
+    device->request_fd = -1;
+    device->fd = ae_dma_space_get_device(space, &pci, err);
+    rc = device->fd < 0 ? device->fd : read_layout(device, err);
     if (!rc)
         rc = quieten(device, err);
     if (rc) {
@@ -144,12 +131,10 @@ void ae_device_close(struct ae_device *device)
         ae_device_disable_interrupts(device, NULL);
         ae_device_reset(device, NULL);
         ae_device_unmap_bars(device);
-        close(device->fd);
+        ae_dma_space_put_device(device->space, device->group, device->fd);
     }
     if (device->request_fd >= 0)
         close(device->request_fd);
-    if (device->group >= 0)
-        ae_dma_space_leave(device->space, device->group);
     free(device);
 }
 

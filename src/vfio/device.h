@@ -22,8 +22,8 @@ struct ae_bar_areas {
 struct ae_device {
     struct ae_pci_info info;
     struct ae_dma_space *space;
-    int group; /* its number; -1: not in the space yet */
-    int fd;
+    int group; /* its IOMMU group; -1: none */
+    int fd;    /* -1: not in the space */
     bool can_reset;
     uint64_t config_offset;
     uint32_t config_size;

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vfio/holder.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/root.h"
 #include "base/text.h"
 
-#define DEVICE "anon_inode:[vfio-device]"
+#define DEVICE     "anon_inode:[vfio-device]"
+#define FILES      "/dev/vfio/devices/" /* of devices, under iommufd */
+#define RELEASE_MS 2000
+#define STEP_MS    20
 
 struct search {
     int group;
@@ -79,8 +85,8 @@ static int look_at_descriptor(const char *name, void *context)
     snprintf(none, sizeof(none), "/dev/vfio/noiommu-%d", search->group);
     if (strcmp(target, DEVICE) == 0)
         look_at_device(search, name);
-    else if (strncmp(target, "/dev/vfio/devices/", 18) == 0)
-        search->holds |= is_device_file(search, target + 18);
+    else if (strncmp(target, FILES, strlen(FILES)) == 0)
+        search->holds |= is_device_file(search, target + strlen(FILES));
     else if (strcmp(target, plain) == 0 || strcmp(target, none) == 0)
         search->holds = true;
     else if (strncmp(target, "/dev/vfio/", 10) == 0 && strcmp(target, "/dev/vfio/vfio") != 0)
@@ -91,12 +97,17 @@ static int look_at_descriptor(const char *name, void *context)
 /* Registers stay mapped, and the device held, when every descriptor is closed. */
 static void look_at_mappings(struct search *search)
 {
-    char path[64], *text;
+    char path[64], name[41], *text;
 
     snprintf(path, sizeof(path), "%s/maps", search->process);
     if (ae_root_read_all(path, &text) < 0)
         return;
     search->unknown |= strstr(text, DEVICE) != NULL;
+    for (char *at = text; (at = strstr(at, FILES)) != NULL;) {
+        at += strlen(FILES);
+        snprintf(name, sizeof(name), "%.*s", (int)strcspn(at, "\n"), at);
+        search->holds |= is_device_file(search, name);
+    }
     free(text);
 }
 
@@ -121,13 +132,13 @@ static int look_at_process(const char *name, void *context)
     search->holds = search->unknown = search->other = false;
     snprintf(path, sizeof(path), "%s/fd", search->process);
     ae_root_list(path, look_at_descriptor, search);
+    if (!search->holds)
+        look_at_mappings(search);
     if (search->holds) {
         search->best = AE_VFIO_HOLDER;
         name_process(search);
         return 1;
     }
-    if (search->best == AE_VFIO_NOBODY && !search->unknown && !search->other)
-        look_at_mappings(search);
     if (search->best == AE_VFIO_NOBODY && search->unknown && !search->other) {
         search->best = AE_VFIO_PERHAPS;
         name_process(search);
@@ -142,4 +153,24 @@ enum ae_vfio_holding ae_vfio_holder(int group, char *text, size_t size)
     text[0] = '\0';
     ae_root_list("/proc", look_at_process, &search);
     return search.best;
+}
+
+int ae_vfio_open(const char *path, int group, ae_vfio_open_fn *open, const void *context,
+                 struct ae_error *err)
+{
+    enum ae_vfio_holding who = AE_VFIO_NOBODY;
+    char holder[AE_VFIO_HOLDER_TEXT];
+    int fd = open(path, context);
+
+    for (unsigned ms = 0; fd == -EBUSY && ms < RELEASE_MS; ms += STEP_MS) {
+        who = ae_vfio_holder(group, holder, sizeof(holder));
+        if (who == AE_VFIO_HOLDER)
+            break;
+        nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000 * 1000}, NULL);
+        fd = open(path, context);
+    }
+    return fd == -EBUSY ? ae_error_set(err, fd, "%s: in use%s by %s; stop it first", path,
+                                       who == AE_VFIO_PERHAPS ? ", it seems" : "",
+                                       who == AE_VFIO_NOBODY ? "another process" : holder)
+                        : fd;
 }

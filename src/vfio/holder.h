@@ -10,6 +10,8 @@
 
 #include <stddef.h>
 
+#include <aether/error.h>
+
 #define AE_VFIO_HOLDER_TEXT 128
 
 enum ae_vfio_holding {
@@ -21,5 +23,14 @@ enum ae_vfio_holding {
 
 /* Puts "NAME (pid N)" into text, or "" for nobody. */
 enum ae_vfio_holding ae_vfio_holder(int group, char *text, size_t size);
+
+/*
+ * Opens what one process at a time may have, of a group. A killed process keeps it a moment longer
+ * than it can be found, so -EBUSY is waited for, and in the end names who has it; of other errors
+ * the caller tells.
+ */
+typedef int ae_vfio_open_fn(const char *path, const void *context);
+int ae_vfio_open(const char *path, int group, ae_vfio_open_fn *open, const void *context,
+                 struct ae_error *err);
 
 #endif

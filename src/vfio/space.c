@@ -15,66 +15,72 @@ int ae_dma_space_open(struct ae_dma_space **out, const struct ae_dma_options *op
                       struct ae_error *err)
 {
     struct ae_dma_space *space = calloc(1, sizeof(*space));
-    int rc;
 
     if (!space)
         return ae_error_set(err, -ENOMEM, "opening a DMA space: out of memory");
-    space->ops = &ae_iommu_container;
-    space->container = -1;
-    space->allow_no_iommu = options && options->allow_no_iommu;
-    rc = space->ops->open(space, err);
-    if (rc) {
-        free(space);
-        return rc;
-    }
+    if (options)
+        space->options = *options;
     *out = space;
     return 0;
 }
 
 void ae_dma_space_close(struct ae_dma_space *space)
 {
-    if (!space)
-        return;
-    while (space->mapping_count > 0)
-        ae_dma_unmap(space, space->mappings[0].memory, NULL);
-    space->ops->close(space);
     free(space);
 }
 
-int ae_dma_space_join(struct ae_dma_space *space, int number, struct ae_error *err)
+static const struct ae_iommu_ops *choose(const struct ae_dma_space *space, const struct ae_pci *pci)
 {
-    int fd;
-
-    for (unsigned i = 0; i < space->group_count; i++) {
-        if (space->groups[i].number != number)
-            continue;
-        space->groups[i].devices++;
-        return space->groups[i].fd;
+    switch (space->options.iommu) {
+    case AE_IOMMU_CONTAINER:
+        return &ae_iommu_container;
+    case AE_IOMMU_IOMMUFD:
+        return &ae_iommu_iommufd;
+    default:
+        return ae_iommufd_offers(pci) ? &ae_iommu_iommufd : &ae_iommu_container;
     }
-    if (space->group_count == AE_GROUPS)
-        return ae_error_set(err, -ENOSPC, "IOMMU group %d: %d groups are the most a DMA space has",
-                            number, AE_GROUPS);
-    fd = space->ops->add_group(space, number, err);
-    if (fd >= 0)
-        space->groups[space->group_count++] = (struct ae_group){number, fd, 1};
-    return fd;
 }
 
-void ae_dma_space_leave(struct ae_dma_space *space, int number)
+static void unmap_all(struct ae_dma_space *space)
 {
-    for (unsigned i = 0; i < space->group_count; i++) {
-        struct ae_group *group = &space->groups[i];
+    while (space->mapping_count > 0)
+        ae_dma_unmap(space, space->mappings[0].memory, NULL);
+}
 
-        if (group->number != number || --group->devices > 0)
-            continue;
-        space->ops->remove_group(space, group->fd);
-        *group = space->groups[--space->group_count];
-        break;
+int ae_dma_space_get_device(struct ae_dma_space *space, const struct ae_pci *pci,
+                            struct ae_error *err)
+{
+    int fd, rc;
+
+    if (!space->devices) {
+        space->ops = choose(space, pci);
+        space->no_iommu = false;
+        rc = space->ops->open(space, err);
+        if (rc)
+            return rc;
     }
-    if (space->group_count == 0) {
-        space->iommu_set = false;
-        space->mapping_count = 0;
+    fd = space->ops->get_device(space, pci, err);
+    rc = fd < 0 ? fd : space->ops->ranges(space, err);
+    if (!rc) {
+        space->devices++;
+        return fd;
     }
+    if (fd >= 0)
+        space->ops->put_device(space, pci->iommu_group, fd);
+    if (!space->devices)
+        space->ops->close(space);
+    return rc;
+}
+
+void ae_dma_space_put_device(struct ae_dma_space *space, int group, int fd)
+{
+    bool last = --space->devices == 0;
+
+    if (last)
+        unmap_all(space);
+    space->ops->put_device(space, group, fd);
+    if (last)
+        space->ops->close(space);
 }
 
 static const struct ae_mapping *overlap(const struct ae_dma_space *space, uint64_t first,
@@ -117,18 +123,18 @@ int ae_iova_find(const struct ae_dma_space *space, uint64_t size, uint64_t align
     return -ENOSPC;
 }
 
-/* The kernel would say ENOMEM, and nothing of why. */
-static int check_memlock(uint64_t size, struct ae_error *err)
+/* The kernel says ENOMEM, and nothing of why. */
+static int explain_shortage(uint64_t size, struct ae_error *err)
 {
     struct ae_memlock memlock;
 
-    if (ae_memlock_read(&memlock) || memlock.exempt || memlock.limit == UINT64_MAX ||
-        (memlock.locked <= memlock.limit && size <= memlock.limit - memlock.locked))
-        return 0;
+    if (ae_memlock_read(&memlock) || memlock.exempt || memlock.limit == UINT64_MAX)
+        return ae_error_set(err, -ENOMEM, "mapping %llu kB for the device: %s",
+                            (unsigned long long)size / 1024, strerror(ENOMEM));
     return ae_error_set(err, -ENOMEM,
                         "mapping %llu kB for the device: %llu kB of at most %llu kB are locked "
-                        "already (RLIMIT_MEMLOCK); raise the limit: ulimit -l unlimited, or "
-                        "LimitMEMLOCK=infinity in a unit",
+                        "already (RLIMIT_MEMLOCK; iommufd counts all processes of the user); raise "
+                        "the limit: ulimit -l unlimited, or LimitMEMLOCK=infinity in a unit",
                         (unsigned long long)size / 1024, (unsigned long long)memlock.locked / 1024,
                         (unsigned long long)memlock.limit / 1024);
 }
@@ -136,7 +142,7 @@ static int check_memlock(uint64_t size, struct ae_error *err)
 static int check_map(const struct ae_dma_space *space, const struct ae_memory *memory,
                      struct ae_error *err)
 {
-    if (!space->iommu_set)
+    if (!space->devices)
         return ae_error_set(err, -EINVAL, "mapping memory: no device is in this DMA space yet");
     if (space->no_iommu)
         return ae_error_set(err, -EOPNOTSUPP,
@@ -148,7 +154,7 @@ static int check_map(const struct ae_dma_space *space, const struct ae_memory *m
     for (unsigned i = 0; i < space->mapping_count; i++)
         if (space->mappings[i].memory == memory)
             return ae_error_set(err, -EEXIST, "mapping memory: it is in this DMA space already");
-    return check_memlock(ae_memory_size(memory), err);
+    return 0;
 }
 
 int ae_dma_map(struct ae_dma_space *space, struct ae_memory *memory, ae_iova_t *iova,
@@ -165,6 +171,8 @@ int ae_dma_map(struct ae_dma_space *space, struct ae_memory *memory, ae_iova_t *
                             "translates",
                             (unsigned long long)size / 1024);
     rc = space->ops->map(space, ae_memory_base(memory), address, size);
+    if (rc == -ENOMEM)
+        return explain_shortage(size, err);
     if (rc)
         return ae_error_set(err, rc, "mapping %llu kB for the device: %s%s",
                             (unsigned long long)size / 1024, strerror(-rc),

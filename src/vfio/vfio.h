@@ -2,16 +2,15 @@
 #ifndef AE_VFIO_VFIO_H
 #define AE_VFIO_VFIO_H
 
-/*
- * What the files of this folder share. The IOMMU's interface is behind a small table: the container
- * with type1 (Linux Documentation/driver-api/vfio.rst) today; iommufd has the same five verbs.
- */
+/* What the files of this folder share. */
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include <aether/device.h>
 #include <aether/dma.h>
+
+#include "machine/pci.h"
 
 #define AE_IOVA_RANGES 16
 #define AE_MAPPINGS    64
@@ -22,16 +21,27 @@ struct ae_iova_range {
     uint64_t last; /* inclusive */
 };
 
+/*
+ * The kernel's interface to an IOMMU: the container and its type1 IOMMU, or iommufd. Chosen for a
+ * space with its first device (space.c), opened then, and closed behind its last one.
+ */
 struct ae_iommu_ops {
-    const char *name;
     int (*open)(struct ae_dma_space *space, struct ae_error *err);
     void (*close)(struct ae_dma_space *space);
-    /* Puts a group into the space and learns the IOVA ranges; returns the group's descriptor. */
-    int (*add_group)(struct ae_dma_space *space, int group, struct ae_error *err);
-    void (*remove_group)(struct ae_dma_space *space, int fd);
+    /* Puts the function into the space. Its descriptor; -EBUSY names who has it. */
+    int (*get_device)(struct ae_dma_space *space, const struct ae_pci *pci, struct ae_error *err);
+    /* Takes it out, by its group, and closes the descriptor. */
+    void (*put_device)(struct ae_dma_space *space, int group, int fd);
+    /* Learns what all devices of the space can reach: each may narrow it. */
+    int (*ranges)(struct ae_dma_space *space, struct ae_error *err);
     int (*map)(struct ae_dma_space *space, void *address, uint64_t iova, uint64_t size);
     int (*unmap)(struct ae_dma_space *space, uint64_t iova, uint64_t size);
 };
+
+extern const struct ae_iommu_ops ae_iommu_container, ae_iommu_iommufd;
+
+/* Has this kernel iommufd, and is this function to be had by it? */
+bool ae_iommufd_offers(const struct ae_pci *pci);
 
 struct ae_mapping {
     struct ae_memory *memory;
@@ -39,7 +49,7 @@ struct ae_mapping {
     uint64_t size;
 };
 
-/* A group is opened once, however many of its functions are in use. */
+/* Of a container. It is opened once, however many of its functions are in use. */
 struct ae_group {
     int number;
     int fd;
@@ -47,26 +57,27 @@ struct ae_group {
 };
 
 struct ae_dma_space {
-    const struct ae_iommu_ops *ops;
-    int container;
-    bool allow_no_iommu;
-    bool no_iommu; /* what it runs with: devices see physical memory */
-    bool iommu_set;
+    struct ae_dma_options options;
+    const struct ae_iommu_ops *ops; /* this and what follows: while there are devices */
+    unsigned devices;
+    int fd;        /* the container's, or iommufd's */
+    uint32_t ioas; /* of iommufd */
+    bool no_iommu; /* what the container runs with: devices see physical memory */
     struct ae_group groups[AE_GROUPS];
     unsigned group_count;
-    uint64_t page_sizes; /* bit mask of what the IOMMU maps */
     struct ae_iova_range ranges[AE_IOVA_RANGES];
     unsigned range_count;
     struct ae_mapping mappings[AE_MAPPINGS];
     unsigned mapping_count;
 };
 
-extern const struct ae_iommu_ops ae_iommu_container;
-
-/* Returns the descriptor of the group, which is opened for the first device and closed behind the
- * last. When the last group leaves, the kernel drops the mappings, and so does the space. */
-int ae_dma_space_join(struct ae_dma_space *space, int group, struct ae_error *err);
-void ae_dma_space_leave(struct ae_dma_space *space, int group);
+/*
+ * Puts the function into the space; its descriptor. What stays mapped when the last one is taken
+ * out is unmapped first: it must have stopped.
+ */
+int ae_dma_space_get_device(struct ae_dma_space *space, const struct ae_pci *pci,
+                            struct ae_error *err);
+void ae_dma_space_put_device(struct ae_dma_space *space, int group, int fd);
 
 /* Finds room for size bytes: in a range, behind every mapping in the way. -ENOSPC: there is
  * none. */

@@ -19,6 +19,7 @@ static int answer_kernel(int fd, unsigned long request, ...);
 #include "vfio/container.c"
 #include "vfio/device.c"
 #include "vfio/interrupt.c"
+#include "vfio/iommufd.c"
 #include "vfio/region.c"
 #undef ioctl
 #undef mmap
@@ -28,6 +29,7 @@ static int answer_kernel(int fd, unsigned long request, ...);
 #define MAPPINGS 64
 
 struct made_function made_function;
+bool made_iommufd;
 
 static struct {
     uint8_t *at;
@@ -222,20 +224,25 @@ static int do_reset(void)
     return 0;
 }
 
-static int map_dma(const struct vfio_iommu_type1_dma_map *map)
+static int map_dma(uint64_t address, uint64_t iova, uint64_t size)
 {
     check(made_function.mapped < MAPPINGS, "too much is mapped");
-    dma[made_function.mapped].at = (uint8_t *)(uintptr_t)map->vaddr;
-    dma[made_function.mapped].iova = map->iova;
-    dma[made_function.mapped++].size = map->size;
+    dma[made_function.mapped].at = (uint8_t *)(uintptr_t)address;
+    dma[made_function.mapped].iova = iova;
+    dma[made_function.mapped++].size = size;
     return 0;
 }
 
-/* The group leaves the container with its device, and the mappings with the group. */
-static void unmap_all(void)
+static int unmap_dma(uint64_t iova, uint64_t size)
 {
-    made_function.unmapped_early |= made_function.mapped && may_master();
-    made_function.mapped = 0;
+    made_function.unmapped_early |= may_master();
+    for (unsigned i = 0; i < made_function.mapped; i++) {
+        if (dma[i].iova != iova || dma[i].size != size)
+            continue;
+        dma[i] = dma[--made_function.mapped];
+        return 0;
+    }
+    return answer(ENOENT);
 }
 
 static int give_iommu(struct vfio_iommu_type1_info *info)
@@ -245,15 +252,11 @@ static int give_iommu(struct vfio_iommu_type1_info *info)
     return 0;
 }
 
-static int answer_kernel(int fd, unsigned long request, ...)
+static int answer_container(unsigned long request, void *argument)
 {
-    va_list arguments;
-    void *argument;
+    const struct vfio_iommu_type1_dma_map *map = argument;
+    const struct vfio_iommu_type1_dma_unmap *unmap = argument;
 
-    (void)fd;
-    va_start(arguments, request);
-    argument = va_arg(arguments, void *);
-    va_end(arguments);
     switch (request) {
     case VFIO_GET_API_VERSION:
         return VFIO_API_VERSION;
@@ -265,15 +268,60 @@ static int answer_kernel(int fd, unsigned long request, ...)
     case VFIO_GROUP_SET_CONTAINER:
     case VFIO_SET_IOMMU:
         return 0;
+    case VFIO_GROUP_GET_DEVICE_FD:
+        return fcntl(made_function.file, F_DUPFD_CLOEXEC, 0);
     case VFIO_IOMMU_GET_INFO:
         return give_iommu(argument);
     case VFIO_IOMMU_MAP_DMA:
-        return map_dma(argument);
+        return map_dma(map->vaddr, map->iova, map->size);
     case VFIO_IOMMU_UNMAP_DMA:
-        unmap_all();
+        return unmap_dma(unmap->iova, unmap->size);
+    default:
+        return answer(ENOTTY);
+    }
+}
+
+static int give_ranges(struct iommu_ioas_iova_ranges *ranges)
+{
+    struct iommu_iova_range *list = (struct iommu_iova_range *)(uintptr_t)ranges->allowed_iovas;
+
+    list[0] = (struct iommu_iova_range){0, 0xfedfffff};
+    ranges->num_iovas = 1;
+    return 0;
+}
+
+/* From binding on, the function's own file, opened at `fd`, is the function. */
+static int answer_iommufd(int fd, unsigned long request, void *argument)
+{
+    const struct iommu_ioas_map *map = argument;
+    const struct iommu_ioas_unmap *unmap = argument;
+
+    switch (request) {
+    case VFIO_DEVICE_BIND_IOMMUFD:
+        return dup3(made_function.file, fd, O_CLOEXEC) == fd ? 0 : -1;
+    case IOMMU_IOAS_ALLOC:
+    case VFIO_DEVICE_ATTACH_IOMMUFD_PT:
         return 0;
-    case VFIO_GROUP_GET_DEVICE_FD:
-        return fcntl(made_function.file, F_DUPFD_CLOEXEC, 0);
+    case IOMMU_IOAS_IOVA_RANGES:
+        return give_ranges(argument);
+    case IOMMU_IOAS_MAP:
+        return map_dma(map->user_va, map->iova, map->length);
+    case IOMMU_IOAS_UNMAP:
+        return unmap_dma(unmap->iova, unmap->length);
+    default:
+        return answer(ENOTTY);
+    }
+}
+
+static int answer_kernel(int fd, unsigned long request, ...)
+{
+    va_list arguments;
+    void *argument;
+
+    va_start(arguments, request);
+    argument = va_arg(arguments, void *);
+    va_end(arguments);
+    switch (request) {
     case VFIO_DEVICE_GET_INFO:
         *(struct vfio_device_info *)argument = (struct vfio_device_info){
             .flags = VFIO_DEVICE_FLAGS_PCI | (made_function.no_reset ? 0 : VFIO_DEVICE_FLAGS_RESET),
@@ -292,7 +340,8 @@ static int answer_kernel(int fd, unsigned long request, ...)
     case VFIO_DEVICE_RESET:
         return do_reset();
     default:
-        return answer(ENOTTY);
+        return made_iommufd ? answer_iommufd(fd, request, argument)
+                            : answer_container(request, argument);
     }
 }
 
@@ -335,8 +384,9 @@ void made_function_begin(uint32_t vendor_device, const struct made_model *model)
     snprintf(text, sizeof(text), "0x%04x\n", vendor_device >> 16);
     made_root_put(CARD "/device", text);
     made_root_put(CARD "/class", "0x020000\n");
-    made_root_put("/dev/vfio/vfio", "");
-    made_root_put("/dev/vfio/8", "");
+    made_root_put(made_iommufd ? "/dev/iommu" : "/dev/vfio/vfio", "");
+    made_root_put(made_iommufd ? "/dev/vfio/devices/vfio0" : "/dev/vfio/8", "");
+    made_root_put(CARD "/vfio-dev/vfio0", NULL);
     made_root_link(CARD "/driver", "../../../bus/pci/drivers/vfio-pci");
     made_root_link(CARD "/iommu_group", "../../../kernel/iommu_groups/8");
 }

@@ -50,6 +50,9 @@ struct made_function {
 
 extern struct made_function made_function;
 
+/* The kernel has iommufd and no container; otherwise a container and no iommufd. */
+extern bool made_iommufd;
+
 /* vendor and device as VFIO shows them; in a root made by made_root_begin. */
 void made_function_begin(uint32_t vendor_device, const struct made_model *model);
 void made_function_end(void);

@@ -417,5 +417,8 @@ int main(void)
         TEST(a_card_that_goes_counts_no_more),
     };
 
-    return cmocka_run_group_tests_name("e1000e_owner", tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("e1000e_owner", tests, NULL, NULL);
+
+    made_iommufd = true;
+    return failed + cmocka_run_group_tests_name("e1000e_owner by iommufd", tests, NULL, NULL);
 }

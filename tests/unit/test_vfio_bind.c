@@ -358,6 +358,10 @@ static void holder_of_the_device_itself_is_named(void **state)
     made_root_put("/sys/class/vfio-dev/vfio2", NULL);
     made_root_link("/sys/class/vfio-dev/vfio2/device", "../../" ADDRESS);
     assert_holder("in use by modern (pid 4713)");
+    ae_root_remove("/proc/4713/fd/3");
+    made_root_put("/proc/4713/maps", "7f00-7f01 rw-s 00000000 00:05 1 /dev/vfio/devices/vfio20\n"
+                                     "7f02-7f03 rw-s 00000000 00:05 1 /dev/vfio/devices/vfio2\n");
+    assert_holder("in use by modern (pid 4713)");
 }
 
 static void card_bound_by_others_is_returned(void **state)

@@ -529,5 +529,8 @@ int main(void)
         TEST(endless_announcements_cost_little),
     };
 
-    return cmocka_run_group_tests_name("virtio_owner", tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("virtio_owner", tests, NULL, NULL);
+
+    made_iommufd = true;
+    return failed + cmocka_run_group_tests_name("virtio_owner by iommufd", tests, NULL, NULL);
 }
