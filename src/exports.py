@@ -1,11 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the version script of libaether: what the public headers declare, and nothing else.
+"""Writes the version script of a library: what its public headers declare, and, for the other library of this
+tree alone, what that one takes of its inner functions.
 
-Usage: exports.py [--names] HEADER...   --names: one name a line instead of a version script
+Usage: exports.py --names HEADER...     one name a line
+       exports.py NODE HEADER...        a version script
+       exports.py NODE --inner NODE OURS THEIRS HEADER...
+                                        OURS, THEIRS: archives of the library and of the one that builds on it
 """
 
 import re
+import subprocess
 import sys
 
 
@@ -28,18 +33,35 @@ def declared(text):
             yield found.group(1)
 
 
+def symbols(archive):
+    """Those that an archive defines for others, and those that it lacks."""
+    defined, lacking = set(), set()
+    text = subprocess.run(['nm', '-P', archive], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          text=True).stdout
+    for name, kind in re.findall(r'^(ae_\w+) (\w)\b', text, flags=re.M):
+        (lacking if kind == 'U' else defined if kind.isupper() else set()).add(name)
+    return defined, lacking - defined
+
+
+def node(name, names, rest=''):
+    return '%s {\n    global:\n%s\n%s};' % (name, '\n'.join('        %s;' % one for one in sorted(names)), rest)
+
+
 def main(arguments):
-    names_only = arguments[:1] == ['--names']
+    first, *headers = arguments
+    inner = []
+    if headers[:1] == ['--inner']:
+        inner, headers = headers[1:4], headers[4:]
     names = set()
-    for path in arguments[names_only:]:
+    for path in headers:
         with open(path, encoding='utf-8') as header:
             names.update(declared(header.read()))
-    if names_only:
+    if first == '--names':
         print('\n'.join(sorted(names)))
-    else:
-        print('AETHER_0 {\n    global:')
-        print('\n'.join('        %s;' % name for name in sorted(names)))
-        print('    local: *;\n};')
+        return
+    print(node(first, names, '    local: *;\n'))
+    if inner:
+        print(node(inner[0], (symbols(inner[1])[0] & symbols(inner[2])[1]) - names))
 
 
 main(sys.argv[1:])

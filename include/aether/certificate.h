@@ -15,6 +15,7 @@
  *     ae_certificate_write(certificate, "/var/lib/me/today.json", NULL, &err);
  *
  * It says "zero" only where everything was looked at. One thread at a time per certificate.
+ * Of libaether-host.
  */
 
 #include <stdbool.h>

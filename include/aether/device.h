@@ -12,7 +12,7 @@
  *     ...
  *     ae_device_bus_master(device, false), ae_device_reset, ae_dma_unmap, ae_device_close
  *
- * One thread at a time.
+ * One thread at a time. Of libaether-host.
  */
 
 #include <stdbool.h>

@@ -9,6 +9,7 @@
  * /run/aether/nic/ADDRESS.json before it changes anything; ae_nic_unbind reads it. What else hung
  * on the interface - routes other than those of its addresses, queueing disciplines, ethtool's
  * settings - is not kept. Both need root. One thread at a time.
+ * Of libaether-host.
  */
 
 #include <stdbool.h>

@@ -14,7 +14,8 @@
  * carries the boot's id.
  *
  * Every call may be made from one thread at a time; applying and reverting hold a lock that also
- * keeps other processes out. Nothing here sleeps on, or is pinned to, a quiet CPU.
+ * keeps other processes out. Nothing here sleeps on, or is pinned to, a quiet CPU. Of
+ * libaether-host.
  */
 
 #include <stdbool.h>

@@ -2,7 +2,7 @@
 #ifndef AETHER_PCI_H
 #define AETHER_PCI_H
 
-/* What a PCI function is, whoever has it (PCI Local Bus 3.0, 6.2.1). */
+/* What a PCI function is, whoever has it (PCI Local Bus 3.0, 6.2.1). Of libaether-host. */
 
 #include <stdint.h>
 

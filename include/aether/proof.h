@@ -7,8 +7,8 @@
  * switches and faults of the worker, read from another CPU before and after, without touching the
  * one in question; and, where the kernel can be traced, what each disturbance was.
  *
- *     ae_proof_prepare(&proof, cpu, &err);   arms the trace; this itself disturbs every CPU a
- * little ae_proof_expect(proof, ns);            how long it was asked to be quiet, if anybody did
+ *     ae_proof_prepare(&proof, cpu, &err);   arms the trace, which itself disturbs every CPU a bit
+ *     ae_proof_expect(proof, ns);            how long it was asked to be quiet, if anybody did
  *     ae_proof_begin(proof, pid, &err);      the worker spins at its gate
  *     ae_proof_end(proof, &err);             it spins again
  *     ae_proof_finish(proof);                disarms, compares
@@ -18,7 +18,8 @@
  * the CPU, and that the trace is still aimed as it was. What does not hold is "not seen", and then
  * it is not quiet.
  *
- * Call it from another CPU. One thread at a time per proof; several proofs may exist.
+ * Call it from another CPU. One thread at a time per proof; several proofs may exist. Of
+ * libaether-host.
  */
 
 #include <stdint.h>

@@ -18,7 +18,7 @@
  * have `grace_ms`, then they are killed. A worker can put none of this off: it is quiet once a
  * start, and what the hooks take at its gates is all that its time is prolonged by.
  *
- * One supervisor at a time per process, and one thread: that which opened it.
+ * One supervisor at a time per process, and one thread: that which opened it. Of libaether-host.
  */
 
 #include <signal.h>
