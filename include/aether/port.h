@@ -178,7 +178,8 @@ static inline uint16_t ae_reclaim(struct ae_queue *queue, uint16_t count)
 enum ae_port_map_kind {
     AE_PORT_MAP_MEMORY = 1, /* DMA memory, whole: rings, then buffers */
     AE_PORT_MAP_REGISTERS,  /* the device's */
-    AE_PORT_MAP_STATE,      /* the state page: link and counters */
+    AE_PORT_MAP_STATE,      /* the port's state, such as its link, to read */
+    AE_PORT_MAP_QUEUE,      /* a queue's state, such as its counters */
     AE_PORT_MAP_CONTROL,    /* not mapped: a queue's socket to its owner */
 };
 

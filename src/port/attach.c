@@ -60,9 +60,15 @@ static int find_maps(struct ae_port *port, struct ae_error *err)
         return ae_error_set(err, -EPROTO, "its memory does not hold its rings and buffers");
     port->memory_iova.value = map->iova;
     map = ae_handoff_find(handoff, AE_PORT_MAP_STATE, 0);
-    if (map->length < AE_PORT_STATE_SIZE)
-        return ae_error_set(err, -EPROTO, "its state page is too small");
-    port->state = (void *)(uintptr_t)map->mapped;
+    if (map->length < sizeof(*port->state))
+        return ae_error_set(err, -EPROTO, "its state is too small");
+    port->state = (const void *)(uintptr_t)map->mapped;
+    for (unsigned i = handoff->queue_first; i < handoff->queue_first + handoff->queue_count; i++) {
+        map = ae_handoff_find(handoff, AE_PORT_MAP_QUEUE, i);
+        if (map->length < sizeof(struct ae_queue_state))
+            return ae_error_set(err, -EPROTO, "the state of queue %u is too small", i);
+        port->queue_states[i] = (void *)(uintptr_t)map->mapped;
+    }
     map = ae_handoff_find(handoff, AE_PORT_MAP_REGISTERS, 0);
     if (map) {
         port->registers = (void *)(uintptr_t)map->mapped;

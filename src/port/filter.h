@@ -5,7 +5,7 @@
 /*
  * What a port receives (struct ae_port_filter). A filter is exact, whatever the device makes of it:
  * what a device lets in beyond it, the data half drops. filter.c is the owner's side, sieve.c the
- * worker's; between them is a copy on the port's state page.
+ * worker's; between them is a copy in the port's state.
  */
 
 #include <string.h>
@@ -43,7 +43,7 @@ struct ae_filter {
 };
 
 /*
- * On the state page. version: 0: nothing is left to the workers; odd: it is being written; else
+ * In the port's state. version: 0: nothing is left to the workers; odd: it is being written; else
  * another number for every filter. Only the owner writes it, and never reads it.
  */
 struct ae_shared_filter {

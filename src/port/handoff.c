@@ -29,7 +29,9 @@ static const struct rule {
     [AE_PORT_MAP_MEMORY] = {"memory", PROT_READ | PROT_WRITE, 1, .sealed = true, .whole = true,
                             .device = true},
     [AE_PORT_MAP_REGISTERS] = {"registers", PROT_READ | PROT_WRITE, 1, .before = true},
-    [AE_PORT_MAP_STATE] = {"state page", PROT_READ | PROT_WRITE, 1, .sealed = true},
+    [AE_PORT_MAP_STATE] = {"state", PROT_READ, 1, .sealed = true, .whole = true},
+    [AE_PORT_MAP_QUEUE] = {"state of a queue", PROT_READ | PROT_WRITE, .of_queue = true,
+                           .sealed = true, .whole = true},
     [AE_PORT_MAP_CONTROL] = {"control socket", 0, .of_queue = true, .keep = true},
 };
 
@@ -53,7 +55,8 @@ void ae_handoff_add(struct ae_port_handoff *handoff, struct ae_port_map map)
 
 static bool is_used(const struct ae_queue_ops *ops, uint32_t kind)
 {
-    return kind == AE_PORT_MAP_MEMORY || kind == AE_PORT_MAP_STATE || ops->maps & 1u << kind;
+    return kind == AE_PORT_MAP_MEMORY || kind == AE_PORT_MAP_STATE || kind == AE_PORT_MAP_QUEUE ||
+           ops->maps & 1u << kind;
 }
 
 static bool has_index(const struct ae_port_handoff *handoff, const struct ae_port_map *map)

@@ -3,11 +3,9 @@
 /* The half of a port that holds what is at its other end: what is common to all transports. */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -50,25 +48,6 @@ static int check_options(struct ae_port_owner *owner, struct ae_error *err)
         return ae_error_set(err, -EINVAL, "%u packets: at most %u", options->packets, 1u << 19);
     rc = check_ring("receive", &options->receive_ring, ops, err);
     return rc ? rc : check_ring("send", &options->send_ring, ops, err);
-}
-
-static int make_state(struct ae_port_owner *owner, struct ae_error *err)
-{
-    int fd = memfd_create("aether-port", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-    owner->state_fd = fd;
-    if (fd < 0 || ftruncate(fd, AE_PORT_STATE_SIZE) ||
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-        return ae_error_set(err, -errno, "making the state page: %s", strerror(errno));
-    owner->state = mmap(NULL, AE_PORT_STATE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (owner->state == MAP_FAILED) {
-        owner->state = NULL;
-        return ae_error_set(err, -errno, "mapping the state page: %s", strerror(errno));
-    }
-    return ae_fragile_expect(&owner->fragile_state, owner->state, AE_PORT_STATE_SIZE,
-                             (size_t)sysconf(_SC_PAGESIZE), &owner->lost)
-               ? ae_error_set(err, -EIO, "handling bus errors failed")
-               : 0;
 }
 
 static void describe(struct ae_port_owner *owner, const char *spec)
@@ -173,7 +152,7 @@ static int start(struct ae_port_owner *owner, struct ae_error *err)
     memset(ae_memory_base(owner->memory), 0, owner->handoff.buffers_offset);
     if (owner->owner_memory)
         memset(ae_memory_base(owner->owner_memory), 0, ae_memory_size(owner->owner_memory));
-    memset(owner->state->queues, 0, sizeof(owner->state->queues));
+    memset(owner->queue_states, 0, owner->options.queues * sizeof(*owner->queue_states));
     rc = owner->ops->transport->start(owner, err);
     if (!rc)
         publish_filter(owner);
@@ -190,7 +169,7 @@ int ae_port_owner_open(struct ae_port_owner **out, const char *spec,
         return ae_error_set(err, -ENOMEM, "opening port %s: out of memory", spec);
     owner->request_fd = owner->events = owner->state_fd = -1;
     for (unsigned i = 0; i < AE_PORT_QUEUES; i++)
-        owner->controls[i] = -1;
+        owner->controls[i] = owner->queue_fds[i] = -1;
     if (options)
         owner->options = owner->asked = *options;
     rc = ae_port_parse_spec(owner, spec, err);
@@ -198,7 +177,7 @@ int ae_port_owner_open(struct ae_port_owner **out, const char *spec,
         rc = check_options(owner, err);
     if (!rc) {
         describe(owner, spec);
-        rc = make_state(owner, err);
+        rc = ae_port_state_make(owner, err);
     }
     if (!rc)
         rc = owner->ops->transport->open(owner, err);
@@ -233,13 +212,9 @@ void ae_port_owner_close(struct ae_port_owner *owner)
     if (owner->ops && owner->state)
         owner->ops->transport->close(owner);
     ae_fragile_forget(&owner->fragile_memory);
-    ae_fragile_forget(&owner->fragile_state);
     ae_memory_destroy(owner->memory);
     ae_memory_destroy(owner->owner_memory);
-    if (owner->state)
-        munmap(owner->state, AE_PORT_STATE_SIZE);
-    if (owner->state_fd >= 0)
-        close(owner->state_fd);
+    ae_port_state_drop(owner);
     free(owner->driver);
     free(owner);
 }
@@ -262,17 +237,22 @@ int ae_port_owner_get_handoff(const struct ae_port_owner *owner, unsigned first,
                                                  .iova = owner->memory_iova.value});
     ae_handoff_add(handoff, (struct ae_port_map){.kind = AE_PORT_MAP_STATE,
                                                  .fd = owner->state_fd,
-                                                 .length = AE_PORT_STATE_SIZE});
+                                                 .length = sizeof(*owner->state)});
     if (owner->ops->queue->maps & 1u << AE_PORT_MAP_REGISTERS)
         ae_handoff_add(handoff, (struct ae_port_map){.kind = AE_PORT_MAP_REGISTERS,
                                                      .fd = ae_device_fd(owner->device),
                                                      .offset = owner->registers.offset,
                                                      .length = owner->registers.size});
-    for (unsigned i = first; i < first + count; i++)
+    for (unsigned i = first; i < first + count; i++) {
+        ae_handoff_add(handoff, (struct ae_port_map){.kind = AE_PORT_MAP_QUEUE,
+                                                     .fd = owner->queue_fds[i],
+                                                     .index = i,
+                                                     .length = sizeof(struct ae_queue_state)});
         if (owner->controls[i] >= 0)
             ae_handoff_add(handoff, (struct ae_port_map){.kind = AE_PORT_MAP_CONTROL,
                                                          .fd = owner->controls[i],
                                                          .index = i});
+    }
     return 0;
 }
 
@@ -289,7 +269,7 @@ int ae_port_owner_get_counters(const struct ae_port_owner *owner, unsigned index
 {
     if (index >= owner->handoff.info.queues)
         return -EINVAL;
-    *counters = owner->state->queues[index].counters;
+    *counters = owner->queue_states[index].counters;
     return 0;
 }
 

@@ -107,13 +107,14 @@ struct ae_port_owner {
     struct ae_memory *memory;
     ae_iova_t memory_iova;
     struct ae_port_state *state;
-    int state_fd;
+    struct ae_queue_state *queue_states; /* of each queue */
+    int state_fd, queue_fds[AE_PORT_QUEUES];
     int controls[AE_PORT_QUEUES];   /* the workers' ends of sockets to the driver; -1: none */
     struct ae_error trouble;        /* ae_port_owner_trouble */
     struct ae_memory *owner_memory; /* ops->owner_bytes that nobody is handed; zeroed at start */
     ae_iova_t owner_memory_iova;
     /* A worker, or a peer that has the memory, can take its pages away under us. */
-    struct ae_fragile fragile_memory, fragile_state;
+    struct ae_fragile fragile_memory, fragile_queues;
     volatile sig_atomic_t lost;
     struct ae_filter filter; /* what it is to receive */
     bool filter_exact;       /* the device sees to all of it */
@@ -129,6 +130,10 @@ struct ae_port_owner {
     int request_fd; /* the kernel asks for the function */
     int events;     /* an epoll of all of these */
 };
+
+/* Makes the port's state and its queues', zeroed; drops what there is of them. */
+int ae_port_state_make(struct ae_port_owner *owner, struct ae_error *err);
+void ae_port_state_drop(struct ae_port_owner *owner);
 
 /* Sets ops, base and choices from a spec; options are not looked at. */
 int ae_port_parse_spec(struct ae_port_owner *owner, const char *spec, struct ae_error *err);

@@ -7,13 +7,13 @@
  *
  * Memory of a port, all of it mapped for its device, its workers and its owner:
  *     queue 0: receive ring, send ring; queue 1: ...; buffers of queue 0; buffers of queue 1; ...
- * The state page (link and counters) and all bookkeeping are elsewhere: no device reaches them.
+ * State (port/state.h) and all bookkeeping are elsewhere: no device reaches them.
  */
 
 #include <aether/memory.h>
 #include <aether/port.h>
 
-#include "port/filter.h"
+#include "port/state.h"
 
 /* Rings begin on pages, so that no two share one. */
 #define AE_RING_ALIGNMENT 4096
@@ -21,39 +21,11 @@
 /* Receive buffers: the headroom, and what the largest buffer size of the drivers takes. */
 #define AE_PORT_BUFFER (AE_PACKET_HEADROOM + 2048)
 
-/* One queue's part of the state page, in cache lines of its own. */
-struct ae_queue_state {
-    struct ae_queue_counters counters;
-    uint32_t broken; /* not 0: it met something it cannot go on after; set by it, till a restart */
-    uint32_t reserved;
-    /* Notifications that the worker leaves to the owner, who clears and relays them. */
-    uint32_t notify_receive __attribute__((aligned(64)));
-    uint32_t notify_send;
-    /* Of the generation below, what this queue has taken over. Written by the worker. */
-    uint32_t generation;
-    /* Where its rings stood when it last stopped, or took over. Written by the worker before. */
-    uint16_t positions[2];
-} __attribute__((aligned(64)));
-
-struct ae_port_state {
-    uint64_t link;     /* in one word, so that a reader never sees half of a change */
-    uint32_t announce; /* how often the device asked us to announce ourselves (gratuitous ARP) */
-    /* Counts how often the peer came (odd) and went (even), for ports whose peer may. */
-    uint32_t generation __attribute__((aligned(64)));
-    /* Rings that were laid out in another epoch than this begin anew at the next generation. */
-    uint32_t epoch;
-    struct ae_queue_state queues[AE_PORT_QUEUES];
-    struct ae_shared_filter filter;
-};
-
-#define AE_PORT_STATE_SIZE 8192
-_Static_assert(sizeof(struct ae_port_state) <= AE_PORT_STATE_SIZE, "two small pages");
-
 /* What a worker has of a driver. Both halves know the ring's sizes: the owner lays out memory, the
  * worker checks what it is handed. */
 struct ae_queue_ops {
     const char *name; /* of the driver; in struct ae_port_info */
-    uint32_t maps;    /* 1 << kind of what it is handed besides memory and state page */
+    uint32_t maps;    /* 1 << kind of what it is handed besides memory and state */
     uint16_t ring_min;
     uint16_t ring_max;
     uint32_t (*ring_bytes)(uint16_t descriptors); /* of a ring, either direction; NULL: no rings */
@@ -85,8 +57,9 @@ struct ae_port {
     void (*close_owner)(struct ae_port_owner *owner);
     struct ae_memory *memory;
     ae_iova_t memory_iova;
-    struct ae_port_state *state;
-    volatile uint8_t *registers; /* NULL: none */
+    const struct ae_port_state *state;
+    struct ae_queue_state *queue_states[AE_PORT_QUEUES]; /* by number, as `queues` */
+    volatile uint8_t *registers;                         /* NULL: none */
     uint64_t registers_size;
     struct ae_queue *queues[AE_PORT_QUEUES]; /* by number of the port's, NULL: another worker's */
 };

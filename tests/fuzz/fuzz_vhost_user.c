@@ -154,10 +154,15 @@ static struct ae_port_owner *make_owner(void)
     if (owner.ops)
         return &owner;
     owner.ops = &ae_port_vhost_user;
-    owner.state = calloc(1, AE_PORT_STATE_SIZE);
+    owner.state = aligned_alloc(4096, sizeof(*owner.state));
+    owner.queue_states = aligned_alloc(4096, 2 * sizeof(*owner.queue_states));
+    if (!owner.state || !owner.queue_states)
+        abort();
+    memset(owner.state, 0, sizeof(*owner.state));
+    memset(owner.queue_states, 0, 2 * sizeof(*owner.queue_states));
     handoff->receive_ring = handoff->send_ring = 16;
     handoff->buffers_offset = ae_port_receive_ring_offset(owner.ops->queue, handoff, 2);
-    if (!owner.state || ae_memory_create(&owner.memory, handoff->buffers_offset, 4096, NULL))
+    if (ae_memory_create(&owner.memory, handoff->buffers_offset, 4096, NULL))
         abort();
     owner.memory_iova.value = (uintptr_t)ae_memory_base(owner.memory);
     return &owner;

@@ -3,7 +3,7 @@
 /*
  * A worker that means harm: takes all free huge pages, punches a hole into its port's memory, takes
  * the page that came free, and has its supervisor look at the rings that lay there. Needs no right.
- * How: "rings", "state" (the state page and the worker's own), or "all".
+ * How: "rings", "state" (the queue's state and the worker's page), or "all".
  */
 
 #include <errno.h>
@@ -23,7 +23,7 @@
 #define TRIES 200000
 
 static struct ae_shared *shared;
-static struct ae_port_state *state;
+static struct ae_queue_state *state;
 static int memory_fd, state_fd, page_fd;
 
 static bool take_page(void)
@@ -45,7 +45,7 @@ static void punch(int fd, size_t size)
 
 static void ask_for_notifications(void)
 {
-    state->queues[0].notify_receive = state->queues[0].notify_send = 1;
+    state->notify_receive = state->notify_send = 1;
 }
 
 static void take_the_rings(void)
@@ -73,7 +73,7 @@ int main(int argc, char **argv)
     page_fd = dup(atoi(getenv(AE_SHARED_ENVIRONMENT)));
     shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, page_fd, 0);
     memory_fd = dup(ae_handoff_find(&shared->ports[0], AE_PORT_MAP_MEMORY, 0)->fd);
-    state_fd = dup(ae_handoff_find(&shared->ports[0], AE_PORT_MAP_STATE, 0)->fd);
+    state_fd = dup(ae_handoff_find(&shared->ports[0], AE_PORT_MAP_QUEUE, 0)->fd);
     state = mmap(NULL, sizeof(*state), PROT_READ | PROT_WRITE, MAP_SHARED, state_fd, 0);
     if (ae_worker_start(&worker, &err)) {
         printf("%s\n", err.text);

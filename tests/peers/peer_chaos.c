@@ -2,8 +2,9 @@
 
 /*
  * A hostile worker: writes words without meaning, and some with, wherever a worker can write to
- * what its supervisor looks at: the gate, counters and ports in the page that they share, each
- * port's state page, its memory, its control sockets. Towards the end it also takes pages away.
+ * what its supervisor looks at: the gate, counters and ports in the page that they share, the
+ * state of its queues, each port's memory, its control sockets. Towards the end it also takes pages
+ * away.
  *
  *     aether run --cpu 1 --port PORT... peer_chaos SECONDS SEED
  */
@@ -23,10 +24,13 @@
 #define BATCH    64 /* words, then a pause: the supervisor is to have looked at most of them */
 #define PAUSE_US 200
 #define DATAGRAM 2048
+#define READ     PROT_READ
+#define BOTH     (PROT_READ | PROT_WRITE)
 
 struct surface {
     struct ae_port_handoff handoff; /* as it was handed over, before anything was written */
-    struct ae_port_state *state;
+    const struct ae_port_state *state;
+    struct ae_queue_state *queue;
     uint8_t *memory;
     uint64_t memory_size;
 };
@@ -48,42 +52,38 @@ static uint32_t word(void)
     return any() % 8 ? any() % 4 : any();
 }
 
-static uint8_t *map(int fd, size_t size)
+static void *map(int fd, size_t size, int protection)
 {
-    uint8_t *at = size ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+    void *at = size ? mmap(NULL, size, protection, MAP_SHARED, fd, 0) : MAP_FAILED;
 
     return at == MAP_FAILED ? NULL : at;
 }
 
-static int fd_of(const struct surface *surface, enum ae_port_map_kind kind)
+static int fd_of(const struct surface *surface, enum ae_port_map_kind kind, unsigned index)
 {
-    return ae_handoff_find(&surface->handoff, kind, 0)->fd;
+    return ae_handoff_find(&surface->handoff, kind, index)->fd;
 }
 
-/* A link that says that the device is gone has the worker ended: towards the end only. */
-static void write_state(struct ae_port_state *state, bool late)
+static void write_state(const struct surface *surface)
 {
-    const uint32_t first = late ? 0 : sizeof(state->link) / sizeof(uint32_t);
-    struct ae_queue_state *queue = &state->queues[any() % AE_PORT_QUEUES];
+    struct ae_queue_state *queue = surface->queue;
+    uint32_t generation = __atomic_load_n(&surface->state->generation, __ATOMIC_ACQUIRE);
 
-    switch (any() % 6) {
+    switch (any() % 5) {
     case 0:
-        ((uint32_t *)state)[first + any() % (AE_PORT_STATE_SIZE / 4 - first)] = any();
+        ((uint32_t *)queue)[any() % (sizeof(*queue) / 4)] = any();
         break;
     case 1: /* what a good worker says when it has taken over */
-        __atomic_store_n(&queue->generation, state->generation, __ATOMIC_RELEASE);
+        __atomic_store_n(&queue->generation, generation, __ATOMIC_RELEASE);
         break;
     case 2:
         queue->notify_receive = queue->notify_send = word();
         break;
     case 3:
-        queue->broken = any() % 2 ? state->generation : word();
-        break;
-    case 4:
-        queue->positions[any() % 2] = (uint16_t)any();
+        queue->broken = any() % 2 ? generation : word();
         break;
     default:
-        state->generation += any() % 16 ? 0 : word();
+        queue->positions[any() % 2] = (uint16_t)any();
     }
 }
 
@@ -136,7 +136,9 @@ static void write_shared(struct ae_shared *shared)
 /* A page that is taken away, or a file that is made another size. */
 static void take_away(const struct surface *surface)
 {
-    int fd = fd_of(surface, any() % 4 ? AE_PORT_MAP_MEMORY : AE_PORT_MAP_STATE);
+    const struct ae_port_map *maps = surface->handoff.maps;
+    int fd = any() % 4 ? fd_of(surface, AE_PORT_MAP_MEMORY, 0)
+                       : maps[any() % surface->handoff.map_count].fd;
     off_t size = (off_t)surface->memory_size;
 
     if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, size ? any() % size & ~4095 : 0,
@@ -155,10 +157,11 @@ static unsigned find_surfaces(const struct ae_shared *shared,
 
         surface->handoff = shared->ports[i];
         surface->memory_size = ae_handoff_find(&surface->handoff, AE_PORT_MAP_MEMORY, 0)->length;
-        surface->state =
-            (struct ae_port_state *)map(fd_of(surface, AE_PORT_MAP_STATE), AE_PORT_STATE_SIZE);
-        surface->memory = map(fd_of(surface, AE_PORT_MAP_MEMORY), surface->memory_size);
-        if (!surface->state)
+        surface->state = map(fd_of(surface, AE_PORT_MAP_STATE, 0), sizeof(*surface->state), READ);
+        surface->queue = map(fd_of(surface, AE_PORT_MAP_QUEUE, surface->handoff.queue_first),
+                             sizeof(*surface->queue), BOTH);
+        surface->memory = map(fd_of(surface, AE_PORT_MAP_MEMORY, 0), surface->memory_size, BOTH);
+        if (!surface->state || !surface->queue)
             exit(2);
     }
     return count;
@@ -168,8 +171,7 @@ int main(int argc, char **argv)
 {
     static struct surface surfaces[AE_WORKER_PORTS];
     const char *number = getenv(AE_SHARED_ENVIRONMENT);
-    struct ae_shared *shared =
-        number ? (struct ae_shared *)map(atoi(number), sizeof(*shared)) : NULL;
+    struct ae_shared *shared = number ? map(atoi(number), sizeof(*shared), BOTH) : NULL;
     time_t end = time(NULL) + (argc > 1 ? atoi(argv[1]) : 1);
     unsigned long writes = 0;
     unsigned count;
@@ -195,7 +197,7 @@ int main(int argc, char **argv)
                 write_shared(shared);
                 break;
             default:
-                write_state(surface->state, late);
+                write_state(surface);
             }
             if (late && any() % 1024 == 0)
                 take_away(surface);

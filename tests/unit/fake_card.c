@@ -40,6 +40,7 @@ void fake_card_make(struct fake_card *card, uint16_t receive_ring, uint16_t send
 {
     const struct ae_queue_ops *ops = &ae_queue_e1000e;
     struct ae_port_handoff *handoff = &card->handoff;
+    uint8_t *state;
 
     memset(card, 0, sizeof(*card));
     handoff->version = AE_PORT_HANDOFF_VERSION;
@@ -60,8 +61,11 @@ void fake_card_make(struct fake_card *card, uint16_t receive_ring, uint16_t send
     handoff->maps[0].iova = FAKE_IOVA;
     add(handoff, AE_PORT_MAP_REGISTERS,
         make_memory("fake-registers", FAKE_REGISTERS, &card->registers), FAKE_REGISTERS);
-    add(handoff, AE_PORT_MAP_STATE, make_memory("fake-state", AE_PORT_STATE_SIZE, NULL),
-        AE_PORT_STATE_SIZE);
+    add(handoff, AE_PORT_MAP_STATE, make_memory("fake-state", sizeof(*card->state), &state),
+        sizeof(*card->state));
+    card->state = (void *)state;
+    add(handoff, AE_PORT_MAP_QUEUE, make_memory("fake-queue", sizeof(struct ae_queue_state), NULL),
+        sizeof(struct ae_queue_state));
     card->receive = (void *)(card->memory + ae_port_receive_ring_offset(ops, handoff, 0));
     card->send = (void *)(card->memory + ae_port_send_ring_offset(ops, handoff, 0));
 }
@@ -96,6 +100,7 @@ void fake_card_detach(struct fake_card *card)
 void fake_card_destroy(struct fake_card *card)
 {
     munmap(card->memory, card->memory_size);
+    munmap(card->state, sizeof(*card->state));
     munmap(card->registers, FAKE_REGISTERS);
     for (uint32_t i = 0; i < card->handoff.map_count; i++)
         close(card->handoff.maps[i].fd);

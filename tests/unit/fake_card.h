@@ -17,10 +17,13 @@
 #define FAKE_REGISTERS (128 * 1024)
 #define FAKE_IOVA      UINT64_C(0x7fff00000000)
 
+struct ae_port_state;
+
 struct fake_card {
     struct ae_port_handoff handoff;
     struct ae_port *port;
     struct ae_queue *queue;
+    struct ae_port_state *state;
     uint8_t *memory;
     uint64_t memory_size;
     uint8_t *registers;

@@ -201,14 +201,14 @@ static void with_a_port(void (*attack)(struct ae_port_owner *owner))
 
 static void punch_rings(struct ae_port_owner *owner)
 {
-    owner->state->queues[0].notify_receive = 1;
+    owner->queue_states[0].notify_receive = 1;
     take_away(ae_memory_base(owner->memory), ae_memory_size(owner->memory));
     ae_port_owner_step(owner);
 }
 
 static void punch_state(struct ae_port_owner *owner)
 {
-    take_away(owner->state, AE_PORT_STATE_SIZE);
+    take_away(owner->queue_states, sizeof(*owner->queue_states));
     ae_port_owner_step(owner);
 }
 
@@ -216,7 +216,7 @@ static void punch_counters(struct ae_port_owner *owner)
 {
     struct ae_queue_counters counters;
 
-    take_away(owner->state, AE_PORT_STATE_SIZE);
+    take_away(owner->queue_states, sizeof(*owner->queue_states));
     assert_int_equal(ae_port_owner_get_counters(owner, 0, &counters), 0);
     assert_int_equal(counters.received_frames, 0);
 }

@@ -69,7 +69,7 @@ static void a_good_handoff_is_taken(void **state)
     assert_non_null(ae_port_queue(card.port, 0));
     assert_null(ae_port_queue(card.port, 1));
     assert_null(ae_port_get_owner(card.port));
-    ae_port_set_link(card.port->state, &link);
+    ae_port_set_link(card.state, &link);
     ae_port_get_link(card.port, &seen);
     assert_same_link(&seen, &link);
     fake_card_detach(&card);
@@ -117,7 +117,7 @@ static void every_number_is_checked(void **state)
         {FIELD(size), sizeof(card.handoff) - 8},
         {FIELD(map_count), 0},
         {FIELD(map_count), 2},
-        {FIELD(map_count), 4}, /* the fourth is of no kind */
+        {FIELD(map_count), 5}, /* the fifth is of no kind */
         {FIELD(map_count), AE_PORT_MAPS + 1},
         {FIELD(map_count), -1},
     };
@@ -146,7 +146,8 @@ static void unknown_drivers_are_refused(void **state)
     assert_refused(&handoff, -EPROTO, "makes no sense", 2);
 }
 
-/* What is good of map 0, the memory, 1, the registers, and 2, the state page, and then is not. */
+/* What is good of map 0, the memory, 1, the registers, 2, the state, and 3, that of the queue, and
+ * then is not. */
 static void every_map_is_checked(void **state)
 {
 #define OF_MAP(member) offsetof(struct ae_port_map, member), sizeof(card.handoff.maps[0].member)
@@ -160,10 +161,14 @@ static void every_map_is_checked(void **state)
         {0, OF_MAP(kind), 99, "no kind 99"},
         {0, OF_MAP(kind), UINT32_MAX, "no kind"},
         {0, OF_MAP(kind), AE_PORT_MAP_CONTROL, "e1000e has no use for it"},
-        {0, OF_MAP(kind), AE_PORT_MAP_STATE, "map 0, state page"},
+        {0, OF_MAP(kind), AE_PORT_MAP_STATE, "map 0, state"},
         {0, OF_MAP(index), 1, "no number 1"},
         {2, OF_MAP(index), UINT32_MAX, "no number"},
         {0, OF_MAP(protection), PROT_READ, "protection 1"},
+        {2, OF_MAP(protection), PROT_READ | PROT_WRITE, "protection 3"},
+        {3, OF_MAP(protection), PROT_READ, "protection 1"},
+        {3, OF_MAP(index), 1, "no number 1 for this worker"},
+        {3, OF_MAP(length), 4096, "state of queue 0 is too small"},
         {0, OF_MAP(protection), PROT_READ | PROT_WRITE | PROT_EXEC, "protection 7"},
         {1, OF_MAP(protection), 0, "protection 0"},
         {0, OF_MAP(keep), 1, "keep 1"},
@@ -181,7 +186,7 @@ static void every_map_is_checked(void **state)
         {1, OF_MAP(offset), 1, "cannot be"},
         {1, OF_MAP(offset), INT64_MAX - 4095, "cannot be"},
         {1, OF_MAP(offset), UINT64_MAX - 4095, "cannot be"},
-        {2, OF_MAP(offset), 4096, "of which there are"},
+        {2, OF_MAP(offset), 4096, "cannot be"},
         {0, OF_MAP(iova), INT64_MAX, "cannot be"},
         {0, OF_MAP(iova), UINT64_MAX, "cannot be"},
         {1, OF_MAP(iova), 4096, "cannot be"},
@@ -206,7 +211,7 @@ static void each_of_its_maps_is_there_once(void **state)
     struct ae_port_handoff handoff;
 
     (void)state;
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 4; i++) {
         handoff = card.handoff;
         handoff.maps[i] = handoff.maps[--handoff.map_count];
         assert_refused(&handoff, -EPROTO, "is missing", i);
@@ -214,10 +219,10 @@ static void each_of_its_maps_is_there_once(void **state)
         handoff.maps[handoff.map_count++] = handoff.maps[i];
         assert_refused(&handoff, -EPROTO, "overlaps map", i);
     }
-    /* The registers in the state page. */
+    /* The registers in the state. */
     handoff = card.handoff;
     handoff.maps[1].fd = handoff.maps[2].fd;
-    assert_refused(&handoff, -EPROTO, "map 2, state page, overlaps map 1", 3);
+    assert_refused(&handoff, -EPROTO, "map 2, state, overlaps map 1", 4);
 }
 
 static int make_descriptor(size_t size, int seals)
@@ -238,11 +243,11 @@ static void memory_that_could_go_away_is_refused(void **state)
         int fd, rc;
         const char *says;
     } cases[] = {
-        {0, -1, -EBADF, "map 0, memory"},     {0, file, -EPROTO, "shrink"},
-        {0, loose, -EPROTO, "shrink"},        {0, tiny, -EPROTO, "of which there are 100"},
-        {1, -1, -EBADF, "map 1, registers"},  {1, file, -EACCES, "mapping its registers"},
-        {2, -1, -EBADF, "map 2, state page"}, {2, file, -EPROTO, "shrink"},
-        {2, loose, -EPROTO, "shrink"},        {2, tiny, -EPROTO, "of which there are 100"},
+        {0, -1, -EBADF, "map 0, memory"},    {0, file, -EPROTO, "shrink"},
+        {0, loose, -EPROTO, "shrink"},       {0, tiny, -EPROTO, "of which there are 100"},
+        {1, -1, -EBADF, "map 1, registers"}, {1, file, -EACCES, "mapping its registers"},
+        {2, -1, -EBADF, "map 2, state"},     {2, file, -EPROTO, "shrink"},
+        {2, loose, -EPROTO, "shrink"},       {2, tiny, -EPROTO, "of which there are 100"},
     };
 
     (void)state;
@@ -268,7 +273,7 @@ static void the_word_of_the_link_holds_all_of_it(void **state)
         {.changes = UINT32_MAX},
         {.up = true, .full_duplex = true, .device_gone = true, .mbps = 400000, .changes = 12345},
     };
-    struct ae_port_state page = {0};
+    static struct ae_port_state page;
 
     (void)state;
     for (size_t i = 0; i < COUNT(links); i++) {

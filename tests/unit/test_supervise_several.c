@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,9 +25,9 @@
 
 #include "base/error.h"
 #include "made_cpus.h"
-#include "port/port.h"
+#include "port/owner.h"
 #include "worker/shared.h"
-#include "worker/supervisor/limits.h"
+#include "worker/supervisor/supervisor.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define WORKERS      4
@@ -199,24 +201,49 @@ static int lie(void)
     return 0;
 }
 
-/* A link that changes all the time. */
-static int flood(void)
+static void overwrite(int fd, size_t size)
 {
-    struct ae_port_state *state = worker->ports[0]->state;
+    char path[64];
+    int again;
+    void *at = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
 
-    while (ae_worker_running(worker)) {
-        __atomic_fetch_add(&state->link, UINT64_C(1) << 32, __ATOMIC_RELAXED);
-        usleep(100);
+    if (at != MAP_FAILED && mprotect(at, size, PROT_READ | PROT_WRITE) == 0)
+        memset(at, 0xff, size);
+    at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (at != MAP_FAILED)
+        memset(at, 0xff, size);
+    if (pwrite(fd, "\xff", 1, 0) != 1)
+        fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)size);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    again = open(path, O_RDWR);
+    if (again >= 0 && pwrite(again, "\xff", 1, 0) == 1)
+        memset(mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, again, 0), 0xff, size);
+    if (again >= 0)
+        close(again);
+}
+
+/* Before it starts as a good worker does, the first one writes to whatever it was given of state.
+ */
+static void pry(void)
+{
+    int page = atoi(getenv(AE_SHARED_ENVIRONMENT)), cpu = 0;
+
+    if (pread(page, &cpu, sizeof(cpu), offsetof(struct ae_shared, cpu)) != sizeof(cpu) ||
+        cpu != MADE_CPUS - WORKERS)
+        return;
+    for (int fd = 3; fd < 256; fd++) {
+        struct stat status;
+
+        if (fd != page && fstat(fd, &status) == 0 && status.st_size > 0 && status.st_size <= 65536)
+            overwrite(fd, (size_t)status.st_size);
     }
-    ae_worker_finish(worker);
-    return 0;
 }
 
 static const struct {
     const char *name;
     int (*be)(void);
 } parts[] = {
-    {"flood", flood},
+    {"pry", run},
     {"spin", spin},
     {"talk", talk},
     {"lie", lie},
@@ -234,6 +261,8 @@ static const struct {
 static int be_worker(int argc, char **argv)
 {
     directory = argv[1];
+    if (strcmp(argv[2], "pry") == 0)
+        pry();
     if (ae_worker_start(&worker, NULL))
         return 99;
     /* The last CPUs are the quiet ones, the first of them worker 0's. */
@@ -550,27 +579,58 @@ static void two_signals_at_once_are_one(void **state)
     assert_string_equal(stories[0], "quiet left ");
 }
 
-static void a_link_that_is_made_up_is_told_now_and_then(void **state)
+static struct ae_supervise_options with_port(char **argv, unsigned count, const char *const *port)
 {
-    char spec[64], part[] = "flood";
+    struct ae_supervise_options options = options_for(argv, count);
+
+    options.ports = port;
+    options.port_count = 1;
+    options.port.page_size = (size_t)sysconf(_SC_PAGESIZE);
+    options.stop_after_ms = 500;
+    options.hooks.link = link_changed;
+    return options;
+}
+
+static void a_link_that_keeps_changing_is_told_now_and_then(void **state)
+{
+    char spec[64], part[] = "run";
     const char *port = spec;
     char *argv[] = {self, home, part, NULL};
-    struct ae_supervise_options options = options_for(argv, 1);
+    struct ae_supervise_options options = with_port(argv, 1, &port);
+    struct ae_supervisor *supervisor;
     time_t start = time(NULL);
 
     (void)state;
     links_told = 0;
     snprintf(spec, sizeof(spec), "vhost-user-server:%s/socket", home);
-    options.ports = &port;
-    options.port_count = 1;
-    options.port.page_size = (size_t)sysconf(_SC_PAGESIZE);
-    options.stop_after_ms = 500;
-    options.hooks.link = link_changed;
-    if (ae_supervise(&options, &result, &err))
+    if (ae_supervisor_open(&supervisor, &options, &result, &err))
         fail_msg("%s", err.text);
+    for (; ae_supervisor_step(supervisor); usleep(100))
+        __atomic_fetch_add(&supervisor->owners[0]->state->link, UINT64_C(1) << 32,
+                           __ATOMIC_RELAXED);
+    ae_supervisor_close(supervisor);
     assert_int_equal(result.workers[0].status, 0);
     assert_true(result.links[0].changes > 100);
     assert_in_range(links_told, 1, 8 + (unsigned)(time(NULL) - start) + 1);
+}
+
+/* Its own counters are what it wants; another's, and the link, it cannot reach. */
+static void a_worker_writes_to_its_own_state_alone(void **state)
+{
+    char spec[64], bad[] = "pry", good[] = "run";
+    const char *port = spec;
+    char *argv[] = {self, home, bad, good, NULL};
+    struct ae_supervise_options options = with_port(argv, 2, &port);
+    const struct ae_queue_counters none = {0};
+
+    (void)state;
+    snprintf(spec, sizeof(spec), "vhost-user-server:%s/socket", home);
+    if (ae_supervise(&options, &result, &err))
+        fail_msg("%s", err.text);
+    assert_true(result.workers[0].queues[0].sent_bytes == UINT64_MAX);
+    assert_memory_equal(&result.workers[1].queues[0], &none, sizeof(none));
+    assert_int_equal(result.links[0].changes, 0);
+    assert_false(result.links[0].device_gone);
 }
 
 /* ---- System calls while quiet ---- */
@@ -732,7 +792,8 @@ int main(int argc, char **argv)
         TEST(words_without_meaning_do_nothing),
         TEST(a_second_signal_ends_everything_at_once),
         TEST(two_signals_at_once_are_one),
-        TEST(a_link_that_is_made_up_is_told_now_and_then),
+        TEST(a_link_that_keeps_changing_is_told_now_and_then),
+        TEST(a_worker_writes_to_its_own_state_alone),
         TEST(each_talks_alone),
         TEST(what_a_worker_claims_stays_its_own),
         TEST(time_counts_from_quiet_within_its_bound),

@@ -454,7 +454,7 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
     queue->base.receive = receive;
     queue->base.send = send;
     queue->base.reclaim = reclaim;
-    queue->base.counters = &port->state->queues[index].counters;
+    queue->base.counters = &port->queue_states[index]->counters;
     refill(queue);
     *out = &queue->base;
     return 0;

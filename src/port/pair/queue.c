@@ -120,7 +120,7 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
     queue->in = &pair->wires[index][!handoff->end];
     queue->base.receive = receive;
     queue->base.send = send;
-    queue->base.counters = &port->state->queues[index].counters;
+    queue->base.counters = &port->queue_states[index]->counters;
     rc = ae_port_make_pool(port, index, &queue->base.pool, err);
     if (rc) {
         detach(&queue->base);

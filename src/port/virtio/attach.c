@@ -19,7 +19,7 @@ static int make_doorbell(const struct ae_port *port, unsigned index, unsigned di
 {
     const struct ae_virtio_handoff *handoff =
         (const struct ae_virtio_handoff *)port->handoff.driver_private;
-    struct ae_queue_state *state = &port->state->queues[index];
+    struct ae_queue_state *state = port->queue_states[index];
     uint32_t offset = handoff->notify[index][direction], width;
 
     *doorbell = (struct ae_virtio_doorbell){
@@ -78,7 +78,7 @@ int ae_virtio_port_attach(struct ae_port *port, unsigned index, struct ae_queue 
     const struct ae_port_handoff *handoff = &port->handoff;
     struct ae_virtio_pair pair = {
         .features = ((const struct ae_virtio_handoff *)handoff->driver_private)->features,
-        .counters = &port->state->queues[index].counters,
+        .counters = &port->queue_states[index]->counters,
         .mtu = handoff->info.mtu,
     };
     int rc = check_unused(port, index, err);

@@ -13,7 +13,7 @@
 struct ae_virtio_handoff {
     uint64_t features; /* negotiated */
     /* PCI: where the queue is notified, in the registers that are handed over: receive, send.
-     * AE_VIRTIO_NO_NOTIFY: by the owner, through the state page. */
+     * AE_VIRTIO_NO_NOTIFY: by the owner, through the state of the queue. */
     uint32_t notify[AE_PORT_QUEUES][2];
     /* With VIRTIO_F_NOTIF_CONFIG_DATA, what is written there; else the virtqueue's number. */
     uint16_t notify_data[AE_PORT_QUEUES][2];

@@ -12,7 +12,7 @@
 #include "vfio/released.h"
 #include "worker/supervisor/end.h"
 
-#define TOLD_AT_ONCE 8 /* news of a link; then one a second, for a worker can make them up */
+#define TOLD_AT_ONCE 8 /* news of a link; then one a second */
 
 /* Memory of another node is slower, and not always by the same. */
 static void tell_node(struct ae_supervisor *supervisor, unsigned port)
@@ -62,8 +62,8 @@ void ae_supervisor_hand_over(struct ae_supervisor *supervisor, unsigned number)
     shared->port_count = supervisor->owner_count;
 }
 
-/* The link's word lies where a worker can write: what it makes up must not flood whoever
- * listens. */
+/* A peer, or a device that is broken, can change a link as fast as it likes: that must not flood
+ * whoever listens. */
 static bool may_tell(struct ae_link_told *told, uint64_t now)
 {
     if (now - told->refilled_ms >= 1000) {

@@ -7,11 +7,11 @@
  * over each queue pair's control socket (SOCK_SEQPACKET), with the descriptors of the peer's
  * memory.
  *
- * The owner sends one of these to every queue, then raises `generation` in the state page. A queue
- * that finds another number there than its own stops its rings, reads the newest message, leaves in
- * `positions` where its rings stood, and copies the number to its own `generation`: from then on it
- * does as the message says, and the owner may send the next. A change of rings that run is two such
- * steps: stop, and start again from where they stood.
+ * The owner sends one of these to every queue, then raises `generation` in the port's state. A
+ * queue that finds another number there than its own stops its rings, reads the newest message,
+ * leaves in `positions` where its rings stood, and copies the number to its own `generation`: from
+ * then on it does as the message says, and the owner may send the next. A change of rings that run
+ * is two such steps: stop, and start again from where they stood.
  *
  * Both ends are ours; but the worker is trusted with less than its owner, so the owner believes
  * nothing of it but positions within the ring.

@@ -273,7 +273,7 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
     }
     queue->base.receive = receive;
     queue->base.send = send;
-    queue->state = &port->state->queues[index];
+    queue->state = port->queue_states[index];
     queue->base.counters = &queue->state->counters;
     queue->generation = &port->state->generation;
     /* What was agreed on before this worker came is taken over at its first poll. */

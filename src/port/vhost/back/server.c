@@ -113,10 +113,8 @@ static void look_for_events(struct ae_vhost_server *server)
 
 static void relay(struct ae_vhost_server *server)
 {
-    struct ae_port_state *state = server->owner->state;
-
     for (unsigned i = 0; i < server->session.queues; i++) {
-        struct ae_queue_state *queue = &state->queues[i];
+        struct ae_queue_state *queue = &server->owner->queue_states[i];
         const struct ae_vhost_vring *vrings = &server->session.vrings[2 * i];
 
         if (__atomic_load_n(&queue->notify_send, __ATOMIC_RELAXED) &&
@@ -134,7 +132,7 @@ static void look_for_broken(struct ae_vhost_server *server)
     if (!ae_vhost_server_has_peer(server) || !ae_vhost_workers_took_over(server))
         return;
     for (unsigned i = 0; i < server->session.queues; i++) {
-        if (!__atomic_load_n(&server->owner->state->queues[i].broken, __ATOMIC_ACQUIRE))
+        if (!__atomic_load_n(&server->owner->queue_states[i].broken, __ATOMIC_ACQUIRE))
             continue;
         server->owner->statistics[AE_VHOST_BROKEN]++;
         ae_vhost_server_call(server, server->session.vrings[2 * i].err_fd);

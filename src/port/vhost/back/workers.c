@@ -9,11 +9,12 @@
 
 bool ae_vhost_workers_took_over(const struct ae_vhost_server *server)
 {
-    const struct ae_port_state *state = server->owner->state;
+    const struct ae_port_owner *owner = server->owner;
 
     for (unsigned i = 0; i < server->session.queues; i++)
         /* Pairs with the release in take_over: the positions are there. */
-        if (__atomic_load_n(&state->queues[i].generation, __ATOMIC_ACQUIRE) != state->generation)
+        if (__atomic_load_n(&owner->queue_states[i].generation, __ATOMIC_ACQUIRE) !=
+            owner->state->generation)
             return false;
     return true;
 }
@@ -52,7 +53,7 @@ static void note_positions(struct ae_vhost_server *server)
         for (unsigned j = 0; j < 2; j++)
             if (server->ran[i].rings[j].run)
                 server->session.vrings[2 * i + j].position =
-                    server->owner->state->queues[i].positions[j];
+                    server->owner->queue_states[i].positions[j];
     memset(server->ran, 0, sizeof(server->ran));
     server->stopping = false;
 }

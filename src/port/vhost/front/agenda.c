@@ -21,7 +21,7 @@ static bool laid_out(const struct ae_vhost_front *front, unsigned pair)
 {
     /* Pairs with the release store of the worker: the rings are there before its word that they
      * are. */
-    return __atomic_load_n(&front->owner->state->queues[pair].generation, __ATOMIC_ACQUIRE) ==
+    return __atomic_load_n(&front->owner->queue_states[pair].generation, __ATOMIC_ACQUIRE) ==
            front->owner->state->generation;
 }
 

@@ -172,12 +172,12 @@ static void hear(struct ae_port_owner *owner)
  * returns. */
 static int look_for_broken(struct ae_vhost_front *front, struct ae_error *err)
 {
-    const struct ae_port_state *state = front->owner->state;
+    const struct ae_port_owner *owner = front->owner;
 
-    for (unsigned i = 0; i < front->owner->handoff.info.queues; i++) {
-        uint32_t broken = __atomic_load_n(&state->queues[i].broken, __ATOMIC_ACQUIRE);
+    for (unsigned i = 0; i < owner->handoff.info.queues; i++) {
+        uint32_t broken = __atomic_load_n(&owner->queue_states[i].broken, __ATOMIC_ACQUIRE);
 
-        if (!broken || broken != state->generation)
+        if (!broken || broken != owner->state->generation)
             continue;
         ae_vhost_inflight_forget(front);
         return ae_error_set(err, -EPROTO, "the back end broke a ring of queue %u", i);
@@ -218,8 +218,8 @@ static uint64_t tend(struct ae_port_owner *owner)
     for (unsigned i = 0; i < owner->handoff.info.queues; i++) {
         if (!front->running[i])
             continue;
-        relay(front, VIRTIO_NET_RECEIVEQ(i), &owner->state->queues[i].notify_receive);
-        relay(front, VIRTIO_NET_TRANSMITQ(i), &owner->state->queues[i].notify_send);
+        relay(front, VIRTIO_NET_RECEIVEQ(i), &owner->queue_states[i].notify_receive);
+        relay(front, VIRTIO_NET_TRANSMITQ(i), &owner->queue_states[i].notify_send);
     }
     return TEND_NS;
 }

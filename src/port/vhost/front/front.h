@@ -15,7 +15,7 @@
  *     vhost/front/dialogue.c     how any of it is said
  *     vhost/front/queue.c        the worker's half
  *
- * Owner and worker agree through the state page:
+ * Owner and worker agree through port/state.h:
  *     generation           written by the owner; odd while a back end is there and knows our memory
  *     epoch                written by the owner before it: which rings are those of the generation
  *     queues[i].generation written by the worker, once the rings of queue i are ready for it, and

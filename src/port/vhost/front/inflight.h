@@ -8,9 +8,9 @@
  * that returns gets it back with the rings as they were. It is not mapped here, so that nothing
  * done to it can hurt us.
  *
- * Rings and buffer belong together, and the epoch in the state page says so: a buffer is asked for
- * only once in an epoch, before its rings run; when the buffer is given up the next epoch begins,
- * and the worker lays its rings out anew.
+ * Rings and buffer belong together, and the epoch in the port's state says so: a buffer is asked
+ * for only once in an epoch, before its rings run; when the buffer is given up the next epoch
+ * begins, and the worker lays its rings out anew.
  */
 
 #include "port/vhost/front/dialogue.h"

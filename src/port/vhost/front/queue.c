@@ -127,7 +127,7 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
     queue->base.pool = queue->ring->pool;
     queue->base.counters = queue->ring->counters;
     queue->port = port->state;
-    queue->state = &port->state->queues[index];
+    queue->state = port->queue_states[index];
     queue->epoch = epoch;
     queue->taken_over = generation - 1;
     take_over(queue, generation, true);

@@ -93,7 +93,7 @@ static int ask_num(struct ae_vhost_front *front, struct vhost_user_message *mess
 static int ask_base(struct ae_vhost_front *front, struct vhost_user_message *message,
                     struct ae_error *err)
 {
-    uint32_t used = front->owner->state->queues[front->pair].positions[front->step->direction];
+    uint32_t used = front->owner->queue_states[front->pair].positions[front->step->direction];
 
     (void)err;
     return set_state(front, message, packed(front) ? used | used << 16 : used);
