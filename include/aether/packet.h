@@ -154,6 +154,23 @@ static inline void ae_pool_return(struct ae_pool *pool, struct ae_packet *packet
         pool->free[pool->count - ++pool->for_send] = packet;
 }
 
+/* Likewise `count` of them, the first on top. */
+static inline void ae_pool_return_burst(struct ae_pool *pool, struct ae_packet **packets,
+                                        uint32_t count)
+{
+    struct ae_packet **for_receive = pool->free + pool->for_receive;
+    struct ae_packet **for_send = pool->free + pool->count - pool->for_send;
+
+    while (count-- > 0) {
+        if (packets[count] < pool->border)
+            *for_receive++ = packets[count];
+        else
+            *--for_send = packets[count];
+    }
+    pool->for_receive = (uint32_t)(for_receive - pool->free);
+    pool->for_send = pool->count - (uint32_t)(for_send - pool->free);
+}
+
 /* Gives a packet back to its pool. */
 static inline void ae_packet_put(struct ae_packet *packet)
 {

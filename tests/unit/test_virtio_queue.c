@@ -257,6 +257,41 @@ static void an_empty_pool_is_counted_and_survived(void **state)
     }
 }
 
+/* The device gets no buffer back while there are frames to take, unless half of them are gone. */
+static void refilling_waits_for_an_idle_moment(void **state)
+{
+    (void)state;
+    FOR_EACH_SHAPE(shape)
+    {
+        struct device_buffer buffer;
+        uint8_t frame[64] = {0};
+        struct ae_packet *one;
+        struct bench bench;
+        int taken = 0;
+
+        assert_int_equal(bench_open(&bench, shapes[shape], 64, 200), 0);
+        while (device_fetch(&bench.receive, &buffer)) {
+            bench_put_frame(&bench, &buffer, frame, 60);
+            device_use(&bench.receive, buffer.id, HEADER + 60, 0);
+        }
+        for (; taken < 32; taken++) {
+            assert_false(device_fetch(&bench.receive, &buffer));
+            assert_int_equal(ae_receive(bench.queue, &one, 1), 1);
+            ae_packet_put(one);
+        }
+        for (; taken < 64; taken++) {
+            assert_int_equal(ae_receive(bench.queue, &one, 1), 1);
+            assert_int_equal(device_fetch(&bench.receive, &buffer), taken < 64);
+            ae_packet_put(one);
+        }
+        assert_int_equal(ae_receive(bench.queue, &one, 1), 0);
+        while (device_fetch(&bench.receive, &buffer))
+            taken--;
+        assert_int_equal(taken, 32);
+        assert_int_equal(bench_close(&bench), 0);
+    }
+}
+
 static struct ae_packet *make(struct bench *bench, uint32_t length)
 {
     struct ae_packet *packet = ae_packet_get(bench->pair.pool);
@@ -597,6 +632,7 @@ int main(void)
         cmocka_unit_test(frames_pass_intact_packed),
         cmocka_unit_test(an_empty_pool_is_counted_and_survived),
         cmocka_unit_test(a_full_ring_is_counted),
+        cmocka_unit_test(refilling_waits_for_an_idle_moment),
         cmocka_unit_test(what_was_sent_is_reclaimed),
         cmocka_unit_test(what_cannot_be_sent_is_refused),
         cmocka_unit_test(what_every_port_refuses_is_refused),

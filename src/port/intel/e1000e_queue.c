@@ -31,7 +31,7 @@ struct receive_ring {
     volatile uint8_t *tail;
     uint32_t mask;
     uint32_t batch;     /* so many free slots are worth refilling in an idle moment ... */
-    uint32_t low;       /* ... and with fewer filled ones than these it cannot wait for one */
+    uint32_t low;       /* ... and with fewer filled than these it cannot wait for one */
     uint32_t next;      /* slot to reap next; free-running */
     uint32_t left;      /* filled slots from there on */
     uint32_t starved;   /* free slots that the pool had no packet for */
@@ -404,7 +404,7 @@ static void set_up_rings(struct queue *queue, struct ae_port *port, unsigned ind
     queue->receive.mask = handoff->receive_ring - 1u;
     queue->receive.batch = handoff->receive_ring < 4 * REFILL ? handoff->receive_ring / 4u : REFILL;
     queue->receive.tail = port->registers + RDT;
-    queue->receive.low = handoff->receive_ring / 2u;
+    queue->receive.low = handoff->receive_ring - 2 * queue->receive.batch;
     queue->send.ring = (void *)(memory + ae_port_send_ring_offset(port->ops, handoff, index));
     queue->send.mask = handoff->send_ring - 1u;
     queue->send.tail = port->registers + TDT;

@@ -40,8 +40,10 @@ struct ae_virtio_driver {
     uint32_t stride;        /* from one packet's buffer to the next one's */
     uint64_t first_address; /* where the pool's first packet is received into */
     uint32_t space;         /* bytes from there: header and frame */
-    uint32_t pieces;        /* of a frame in several buffers, still to be dropped */
-    uint32_t starved;       /* receive descriptors that the pool has no packet for */
+    uint64_t
+        send_offset;  /* from where a frame is in our memory to what the device calls its header */
+    uint32_t pieces;  /* of a frame in several buffers, still to be dropped */
+    uint32_t starved; /* receive descriptors that the pool has no packet for */
     bool in_order;
     bool broken;
 };
@@ -173,10 +175,11 @@ static inline bool ae_virtio_prepare(const struct ae_sendable *sendable, struct 
     return true;
 }
 
-/* What the device calls the header before a frame. */
-static inline uint64_t ae_virtio_send_address(const struct ae_packet *packet)
+/* What the device calls the header before a frame, which is in the pool's memory. */
+static inline uint64_t ae_virtio_send_address(const struct ae_virtio_driver *driver,
+                                              const struct ae_packet *packet)
 {
-    return packet->buffer_iova.value + (uint64_t)(packet->data - packet->buffer) - AE_VIRTIO_HEADER;
+    return (uintptr_t)packet->data + driver->send_offset;
 }
 
 /* Where a packet is received into: by its place in the pool, so that it need not be looked at. */

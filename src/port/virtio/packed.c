@@ -37,7 +37,8 @@ struct ring {
     struct place next_used; /* where the device says what it used next */
     uint32_t reapable;      /* send, in order: buffers known to be used, not yet reclaimed ... */
     uint32_t oldest;        /* ... and where the first of them is */
-    uint32_t batch;
+    uint32_t batch; /* receive: so many free descriptors are worth refilling when idle ... */
+    uint32_t low;   /* ... and so many cannot wait for that */
     struct ae_virtio_doorbell doorbell;
     uint8_t *memory;
 };
@@ -64,17 +65,6 @@ static inline struct place after(struct place place, uint32_t steps, uint32_t si
     return place;
 }
 
-/* Goes back by one place. */
-static inline struct place before(struct place place, uint32_t size)
-{
-    if (ae_unlikely(place.index == 0)) {
-        place.index = size;
-        place.flags ^= WRAP;
-    }
-    place.index--;
-    return place;
-}
-
 /* Has the device used the descriptor that it would use next? Then what it says may be read. */
 static inline bool is_used(const struct pvirtq_desc *ring, struct place place)
 {
@@ -90,14 +80,11 @@ struct used {
     uint32_t id;
 };
 
-/* What the device wrote into the descriptor, read at once. */
+/* What the device wrote into the descriptor, each word read once. */
 static inline struct used used_at(const struct pvirtq_desc *ring, struct place place)
 {
-    uint64_t word;
-
-    memcpy(&word, &ring[place.index].len, sizeof(word));
-    __asm__("" : "+r"(word)); /* so that the compiler cannot read it again */
-    return (struct used){.length = (uint32_t)word, .id = word >> 32 & 0xffff};
+    return (struct used){.length = __atomic_load_n(&ring[place.index].len, __ATOMIC_RELAXED),
+                         .id = __atomic_load_n(&ring[place.index].id, __ATOMIC_RELAXED)};
 }
 
 /* In order: how many buffers from this place up to this id are used (2.8.8). 0: cannot be, and the
@@ -124,30 +111,67 @@ static inline bool reap(struct ring *ring, struct place place, uint32_t id)
 
 /* ---- Filling ---- */
 
-/* Fills the descriptor at this place. The burst's first one is filled last: it publishes all. */
-static inline void fill(const struct ring *ring, struct place place, bool first,
-                        struct ae_packet *packet, uint64_t address, uint32_t length, uint32_t flags,
-                        const bool in_order)
+static inline uint16_t flags_of(struct place place, const bool receiving)
 {
-    uint32_t id = in_order ? place.index : ring->order[place.index];
-    struct pvirtq_desc *desc = &ring->desc[place.index];
+    return (uint16_t)(place.flags | (receiving ? VIRTQ_DESC_F_WRITE : 0));
+}
 
-    flags |= place.flags;
+static inline uint64_t address_of(const struct ae_virtio_driver *driver,
+                                  const struct ae_packet *packet, const bool receiving)
+{
+    return receiving ? ae_virtio_receive_address(driver, packet)
+                     : ae_virtio_send_address(driver, packet);
+}
+
+/* The buffer id for this place, which has the packet from now on. */
+static inline uint32_t enter(const struct ring *ring, uint32_t index, struct ae_packet *packet,
+                             const bool in_order)
+{
+    uint32_t id = in_order ? index : ring->order[index];
+
     ring->slots[id] = packet;
     if (!in_order)
         ring->away[id] = true;
-    desc->addr = address;
-    if (!first) {
-        uint64_t word = length | (uint64_t)(id | flags << 16) << 32;
+    return id;
+}
 
-        memcpy(&desc->len, &word, sizeof(word));
-        return;
+/* Fills descriptors from `place` on, but for `skip` at the beginning, last one first; not over the
+ * end of the ring. */
+static inline __attribute__((always_inline)) void fill(const struct queue *queue, struct ring *ring,
+                                                       struct place place,
+                                                       struct ae_packet **packets, uint32_t skip,
+                                                       uint32_t count, const bool in_order,
+                                                       const bool receiving)
+{
+    struct pvirtq_desc *desc = ring->desc + place.index;
+    /* Copies, so that the compiler need not read both again after each store to the ring. */
+    const struct ae_virtio_driver driver = queue->driver;
+    const struct ring view = *ring;
+    /* What descriptors of a run have in common of their second half: flags, and of the length. */
+    const uint64_t base =
+        (uint64_t)flags_of(place, receiving) << 48 | (receiving ? driver.space : AE_VIRTIO_HEADER);
+
+    for (uint32_t i = count; i-- > skip;) {
+        uint64_t id = enter(&view, place.index + i, packets[i], in_order);
+        uint64_t word = base + (id << 32) + (receiving ? 0 : packets[i]->length);
+
+        desc[i].addr = address_of(&driver, packets[i], receiving);
+        memcpy(&desc[i].len, &word, sizeof(word));
     }
-    desc->len = length;
-    desc->id = (uint16_t)id;
+}
+
+/* A burst's first descriptor is filled last: it publishes all. */
+static inline void publish(const struct queue *queue, struct ring *ring, struct ae_packet *packet,
+                           const bool in_order, const bool receiving)
+{
+    struct pvirtq_desc *desc = &ring->desc[ring->next.index];
+
+    desc->id = (uint16_t)enter(ring, ring->next.index, packet, in_order);
+    desc->addr = address_of(&queue->driver, packet, receiving);
+    desc->len = receiving ? queue->driver.space : packet->length + AE_VIRTIO_HEADER;
     ae_dma_write_barrier();
     /* Pairs with the device's acquire of flags: the whole burst is there before them. */
-    __atomic_store_n(&desc->flags, (uint16_t)flags, __ATOMIC_RELEASE);
+    __atomic_store_n(&desc->flags, flags_of(ring->next, receiving), __ATOMIC_RELEASE);
 }
 
 /* Behind `count` filled descriptors. */
@@ -157,6 +181,24 @@ static inline void advance(struct ring *ring, uint32_t count)
     ring->next = after(ring->next, count, ring->size);
     ae_virtio_notify(&ring->doorbell, &ring->device_event->flags, (uint16_t)ring->next.index,
                      ring->next.flags & VIRTQ_DESC_F_AVAIL);
+}
+
+static inline __attribute__((always_inline)) void fill_burst(const struct queue *queue,
+                                                             struct ring *ring,
+                                                             struct ae_packet **packets,
+                                                             uint32_t count, const bool in_order,
+                                                             const bool receiving)
+{
+    struct place start = {0, ring->next.flags ^ WRAP};
+    uint32_t run = ring->size - ring->next.index;
+
+    if (ae_unlikely(count > run))
+        fill(queue, ring, start, packets + run, 0, count - run, in_order, receiving);
+    else
+        run = count;
+    fill(queue, ring, ring->next, packets, 1, run, in_order, receiving);
+    publish(queue, ring, packets[0], in_order, receiving);
+    advance(ring, count);
 }
 
 /* ---- Receive ---- */
@@ -170,21 +212,20 @@ static inline __attribute__((always_inline)) void refill(struct queue *queue, co
     uint32_t wanted = ring->free;
     uint32_t count = ae_pool_available(pool) < wanted ? ae_pool_available(pool) : wanted;
     struct ae_packet **packets = ae_pool_take(pool, count);
-    struct place place = after(ring->next, count, ring->size);
-    /* Copies, so that the compiler need not read both again after each store to the ring. */
-    const struct ae_virtio_driver driver = queue->driver;
-    const struct ring view = *ring;
 
     ae_virtio_starve(&queue->driver, wanted - count);
-    if (count == 0)
-        return;
-    for (uint32_t step = count; step-- > 0;) {
-        place = before(place, view.size);
-        fill(&view, place, step == 0, packets[step],
-             ae_virtio_receive_address(&driver, packets[step]), driver.space, VIRTQ_DESC_F_WRITE,
-             in_order);
-    }
-    advance(ring, count);
+    if (count)
+        fill_burst(queue, ring, packets, count, in_order, true);
+}
+
+static __attribute__((noinline)) void refill_in_order(struct queue *queue)
+{
+    refill(queue, true);
+}
+
+static __attribute__((noinline)) void refill_any_order(struct queue *queue)
+{
+    refill(queue, false);
 }
 
 /* A batch of which only the last buffer was written: those skipped are full to the brim, longer
@@ -207,29 +248,29 @@ static inline __attribute__((always_inline)) uint16_t receive_burst(
 {
     struct queue *queue = (struct queue *)base;
     struct ring *ring = &queue->receive;
-    struct ae_queue_counters *counters = base->counters;
-    struct ae_packet **received = packets, **end = packets + count;
+    struct ae_packet **received = packets;
     const struct pvirtq_desc *desc = ring->desc;
     struct place next_used = ring->next_used;
-    uint32_t left, size = ring->size;
+    uint32_t most, reaped, size = ring->size;
     uint64_t bytes = 0;
 
-    if (ring->free >= ring->batch)
-        refill(queue, in_order);
-    for (left = in_flight(ring); left && received < end && is_used(desc, next_used); left--) {
+    if (ae_unlikely(ring->free >= ring->low))
+        in_order ? refill_in_order(queue) : refill_any_order(queue);
+    most = in_flight(ring) < count ? in_flight(ring) : count;
+    for (reaped = 0; reaped < most && is_used(desc, next_used); reaped++) {
         struct used used = used_at(desc, next_used);
 
         if (in_order && ae_unlikely(used.id != next_used.index)) {
-            uint32_t batch = drop_batch(queue, next_used, used.id, left);
+            uint32_t batch = drop_batch(queue, next_used, used.id, in_flight(ring) - reaped);
 
             if (batch == 0)
                 break;
             next_used = after(next_used, batch, size);
-            left -= batch - 1;
+            reaped += batch - 1; /* beyond what was asked for, perhaps: then the loop ends */
             continue;
         }
         if (!in_order && ae_unlikely(!reap(ring, next_used, used.id))) {
-            ae_virtio_break(&queue->driver, &counters->receive_bad_descriptors);
+            ae_virtio_break(&queue->driver, &base->counters->receive_bad_descriptors);
             break;
         }
         next_used = after(next_used, 1, size);
@@ -239,12 +280,16 @@ static inline __attribute__((always_inline)) uint16_t receive_burst(
             *received++ = ring->slots[used.id];
         }
     }
-    ring->free = size - left;
-    ring->next_used = next_used;
-    if (received != packets) {
-        counters->received_frames += (uint64_t)(received - packets);
-        counters->received_bytes += bytes;
+    if (reaped == 0) {
+        /* Nobody waits for a frame. */
+        if (ring->free >= ring->batch)
+            in_order ? refill_in_order(queue) : refill_any_order(queue);
+        return 0;
     }
+    ring->free += reaped;
+    ring->next_used = next_used;
+    base->counters->received_frames += (uint64_t)(received - packets);
+    base->counters->received_bytes += bytes;
     return (uint16_t)(received - packets);
 }
 
@@ -275,9 +320,10 @@ static inline void reclaim_in_order(struct queue *queue, uint32_t count)
     struct ring *ring = &queue->send;
     struct ae_pool *pool = queue->driver.base.pool;
     struct place oldest = {.index = ring->oldest};
+    uint32_t run = ring->size - ring->oldest < count ? ring->size - ring->oldest : count;
 
-    for (uint32_t i = count; i-- > 0;)
-        ae_pool_return(pool, ring->slots[after(oldest, i, ring->size).index]);
+    ae_pool_return_burst(pool, ring->slots, count - run);
+    ae_pool_return_burst(pool, ring->slots + ring->oldest, run);
     ring->oldest = after(oldest, count, ring->size).index;
     ring->reapable -= count;
     ring->free += count;
@@ -342,8 +388,6 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
     struct ae_queue_counters *counters = base->counters;
     const struct ae_sendable sendable = queue->driver.sendable;
     uint32_t room, good = 0;
-    struct place place AE_UNSET;
-    struct ring view AE_UNSET;
     uint64_t bytes = 0;
 
     if (ae_unlikely(ring->free < count)) {
@@ -352,25 +396,15 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
             return 0;
     }
     room = ring->free < count ? ring->free : count;
-    while (good < room && ae_likely(ae_virtio_prepare(&sendable, packets[good], checksum)))
-        good++;
+    for (; good < room && ae_likely(ae_virtio_prepare(&sendable, packets[good], checksum)); good++)
+        bytes += packets[good]->length;
     if (ae_unlikely(good < room))
         ae_refuse(base, packets[good], &sendable, ae_virtio_offloads(checksum));
     else if (ae_unlikely(room < count))
         ae_refuse_full(base, count - good);
     if (good == 0)
         return 0;
-    view = *ring;
-    place = after(view.next, good, view.size);
-    for (uint32_t step = good; step-- > 0;) {
-        struct ae_packet *packet = packets[step];
-
-        bytes += packet->length;
-        place = before(place, view.size);
-        fill(&view, place, step == 0, packet, ae_virtio_send_address(packet),
-             packet->length + AE_VIRTIO_HEADER, 0, in_order);
-    }
-    advance(ring, good);
+    fill_burst(queue, ring, packets, good, in_order, false);
     counters->sent_frames += good;
     counters->sent_bytes += bytes;
     /* Ahead of the next burst, so that its packets come from the pool's top. */

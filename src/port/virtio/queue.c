@@ -100,6 +100,7 @@ static void set_up(struct ae_virtio_driver *driver, const struct ae_virtio_form 
     driver->sendable = ae_sendable_make(pair->pool, AE_FRAME_MAX(pair->mtu));
     driver->stride = first->buffer_size;
     driver->first_address = first->buffer_iova.value + AE_PACKET_HEADROOM - AE_VIRTIO_HEADER;
+    driver->send_offset = first->buffer_iova.value - (uintptr_t)first->buffer - AE_VIRTIO_HEADER;
     driver->space = first->buffer_size - AE_PACKET_HEADROOM + AE_VIRTIO_HEADER;
 }
 

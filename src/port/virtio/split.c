@@ -29,7 +29,8 @@ struct ring {
     uint16_t next;   /* place of the available ring to fill: what its idx says */
     uint16_t reaped; /* place of the used ring to reap next */
     uint16_t seen;   /* the used ring's idx, as last read */
-    uint16_t batch;
+    uint16_t batch;  /* receive: so many free descriptors are worth refilling when idle ... */
+    uint16_t low;    /* ... and so many cannot wait for that */
     struct ae_virtio_doorbell doorbell;
     uint8_t *memory;
 };
@@ -134,6 +135,16 @@ static inline __attribute__((always_inline)) void refill(struct queue *queue, co
     publish(ring);
 }
 
+static __attribute__((noinline)) void refill_in_order(struct queue *queue)
+{
+    refill(queue, true);
+}
+
+static __attribute__((noinline)) void refill_any_order(struct queue *queue)
+{
+    refill(queue, false);
+}
+
 /* A batch of which only the last entry was written (2.7.9): those skipped are full to the brim,
  * longer than any frame of this port. Dropped whole. Returns its length; 0: the ring is broken. */
 static uint32_t drop_batch(struct queue *queue, uint32_t place, uint32_t id, uint32_t ready)
@@ -161,16 +172,20 @@ static inline __attribute__((always_inline)) uint16_t receive_burst(
     struct ae_packet **slots = ring->slots, **received = packets;
     uint64_t bytes = 0;
 
-    if (space(ring) >= ring->batch)
-        refill(queue, in_order);
+    if (ae_unlikely(space(ring) >= ring->low))
+        in_order ? refill_in_order(queue) : refill_any_order(queue);
     first = ring->reaped;
     ready = (uint16_t)(ring->seen - first);
     if (ready == 0)
         ready = poll_used(queue, ring, &counters->receive_bad_descriptors);
     if (ready > count)
         ready = count;
-    if (ready == 0)
+    if (ready == 0) {
+        /* Nobody waits for a frame. */
+        if (space(ring) >= ring->batch)
+            in_order ? refill_in_order(queue) : refill_any_order(queue);
         return 0;
+    }
     for (reaped = 0; reaped < ready; reaped++) {
         uint32_t place = (first + reaped) & mask;
         struct virtq_used_elem elem = used_at(ring, place);
@@ -208,11 +223,12 @@ static inline void reclaim_in_order(struct queue *queue, uint32_t count)
 {
     struct ring *ring = &queue->send;
     struct ae_pool *pool = queue->driver.base.pool;
-    uint32_t reaped = ring->reaped, mask = ring->mask;
+    uint32_t oldest = ring->reaped & ring->mask, most = ring->mask + 1u - oldest;
+    uint32_t run = most < count ? most : count;
 
-    for (uint32_t i = count; i-- > 0;)
-        ae_pool_return(pool, ring->slots[(reaped + i) & mask]);
-    ring->reaped = (uint16_t)(reaped + count);
+    ae_pool_return_burst(pool, ring->slots, count - run);
+    ae_pool_return_burst(pool, ring->slots + oldest, run);
+    ring->reaped = (uint16_t)(ring->reaped + count);
 }
 
 static void reclaim_any_order(struct queue *queue, uint32_t count)
@@ -264,17 +280,40 @@ static uint16_t reclaim_burst(struct ae_queue *base, uint16_t count)
 }
 
 /* The descriptor of this slot gets the frame; what is there already is left alone. */
-static inline void fill(struct ring *ring, uint32_t id, struct ae_packet *packet)
+static inline void fill(struct virtq_desc *desc, uint64_t address, uint32_t length)
 {
-    struct virtq_desc *desc = &ring->desc[id];
-    uint64_t address = ae_virtio_send_address(packet);
-    uint32_t length = packet->length + AE_VIRTIO_HEADER;
-
-    ring->slots[id] = packet;
     if (desc->addr != address)
         desc->addr = address;
     if (desc->len != length)
         desc->len = length;
+}
+
+/* Fills descriptors from this place on, not over the end of the ring, up to a frame that cannot be
+ * sent. Returns how many. */
+static inline __attribute__((always_inline)) uint32_t fill_run(struct queue *queue, uint32_t place,
+                                                               struct ae_packet **packets,
+                                                               uint32_t count, const bool in_order,
+                                                               const bool checksum, uint64_t *bytes)
+{
+    struct ring *ring = &queue->send;
+    const struct ae_sendable sendable = queue->driver.sendable;
+    struct ae_packet **slots = ring->slots;
+    struct virtq_desc *desc = ring->desc;
+    uint32_t i;
+
+    for (i = 0; i < count; i++) {
+        struct ae_packet *packet = packets[i];
+        uint32_t id;
+
+        if (ae_unlikely(!ae_virtio_prepare(&sendable, packet, checksum)))
+            break;
+        id = enter(ring, place + i, in_order);
+        slots[id] = packet;
+        fill(&desc[id], ae_virtio_send_address(&queue->driver, packet),
+             packet->length + AE_VIRTIO_HEADER);
+        *bytes += packet->length;
+    }
+    return i;
 }
 
 static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue *base,
@@ -285,9 +324,7 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
 {
     struct queue *queue = (struct queue *)base;
     struct ring *ring = &queue->send;
-    struct ae_queue_counters *counters = base->counters;
-    const struct ae_sendable sendable = queue->driver.sendable;
-    uint32_t room, sent, next = ring->next, mask = ring->mask;
+    uint32_t room, sent, place = ring->next & ring->mask, run = ring->mask + 1u - place;
     uint64_t bytes = 0;
 
     if (ae_unlikely(space(ring) < count)) {
@@ -296,24 +333,19 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
             return 0;
     }
     room = space(ring) < count ? space(ring) : count;
-    for (sent = 0; sent < room; sent++) {
-        struct ae_packet *packet = packets[sent];
-
-        if (ae_unlikely(!ae_virtio_prepare(&sendable, packet, checksum))) {
-            ae_refuse(base, packet, &sendable, ae_virtio_offloads(checksum));
-            break;
-        }
-        fill(ring, enter(ring, (next + sent) & mask, in_order), packet);
-        bytes += packet->length;
-    }
-    if (ae_unlikely(room < count) && sent == room)
+    sent = fill_run(queue, place, packets, room < run ? room : run, in_order, checksum, &bytes);
+    if (ae_unlikely(run < room) && sent == run)
+        sent += fill_run(queue, 0, packets + run, room - run, in_order, checksum, &bytes);
+    if (ae_unlikely(sent < room))
+        ae_refuse(base, packets[sent], &queue->driver.sendable, ae_virtio_offloads(checksum));
+    else if (ae_unlikely(room < count))
         ae_refuse_full(base, count - sent);
     if (sent == 0)
         return 0;
-    ring->next = (uint16_t)(next + sent);
+    ring->next = (uint16_t)(ring->next + sent);
     publish(ring);
-    counters->sent_frames += sent;
-    counters->sent_bytes += bytes;
+    base->counters->sent_frames += sent;
+    base->counters->sent_bytes += bytes;
     /* Ahead of the next burst, so that its packets come from the pool's top. */
     if (space(ring) < count)
         reclaim(queue, ae_virtio_room(count) - (uint32_t)space(ring), in_order);
