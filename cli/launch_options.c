@@ -28,6 +28,7 @@ enum {
     KEY_INPUT,
     KEY_QUIET,
     KEY_JOIN,
+    KEY_PROMISCUOUS,
 };
 
 static const struct {
@@ -176,6 +177,10 @@ static error_t parse(int key, char *value, struct argp_state *state)
     case KEY_JOIN:
         join(launch, state, value);
         return 0;
+    case KEY_PROMISCUOUS:
+        launch->filter.promiscuous = true;
+        launch->port.filter = &launch->filter;
+        return 0;
     case KEY_INPUT:
         launch->input = true;
         return 0;
@@ -190,6 +195,7 @@ static const struct argp_option options[] = {
     {"port", KEY_PORT, "SPEC", 0, "a port: a PCI address, or SCHEME:WHAT; repeatable", 10},
     {"bind", KEY_BIND, NULL, 0, "take the cards from the kernel first, give them back at the end",
      10},
+    {"promiscuous", KEY_PROMISCUOUS, NULL, 0, "have the ports let all frames in", 10},
     {"join", KEY_JOIN, "GROUP", 0, "have the ports let this IPv4 group's frames in; repeatable",
      10},
     {"user", KEY_USER, "NAME", 0, "run the worker as this user", 10},
