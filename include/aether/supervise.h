@@ -10,8 +10,9 @@
  * they are gone, however they went, ends all that they started and left behind, and stops the
  * devices: bus master off, reset, unmap.
  *
- * With several CPUs each port is opened with as many queues, and worker N gets queue N of each: it
- * is that worker's queue 0. When one worker ends, the others are asked to stop.
+ * Which worker has which queues of which port is a table (struct ae_supervise_share). Without one
+ * each port is opened with a queue for each worker, and worker N has queue N. When one worker ends,
+ * the others are asked to stop.
  *
  * ae_supervise is all of it in one call. A program with a loop of its own opens a supervisor, steps
  * it whenever its descriptor is readable, and closes it. Either way workers that are asked to stop
@@ -55,12 +56,30 @@ struct ae_supervise_hooks {
     void (*refused)(void *context, unsigned worker);
 };
 
+/*
+ * A worker's part of a port. A worker finds the ports that it has queues of, in the order of the
+ * options, and its queues of each from 0.
+ */
+struct ae_supervise_share {
+    unsigned worker; /* its number: the place of its CPU among the options' */
+    unsigned port;   /* likewise */
+    unsigned first;  /* of the port's queues, from 0 */
+    unsigned count;  /* 1 or more, one behind another */
+};
+
 struct ae_supervise_options {
     const int *cpus;    /* the quiet CPUs, a worker each */
     unsigned cpu_count; /* 1 to AE_SUPERVISE_WORKERS */
     const char *const *ports;
-    unsigned port_count;         /* at most AE_WORKER_PORTS */
-    struct ae_port_options port; /* its `queues` is cpu_count here */
+    unsigned port_count; /* at most AE_WORKER_PORTS */
+    /*
+     * At most one for each worker and port. Every worker has a queue, and every queue of a port,
+     * from 0 to the last that is named, a worker: anything else is -EINVAL, and the error says
+     * what. NULL, 0: worker N has queue N of each port.
+     */
+    const struct ae_supervise_share *shares;
+    unsigned share_count;
+    struct ae_port_options port; /* its `queues` is what the shares come to */
     /*
      * Who the workers are. They have a session of their own without a terminal, no capability,
      * whoever they are, and of our variables PATH, LANG, LC_*, TERM, AETHER_* and those named in
@@ -95,7 +114,7 @@ struct ae_supervise_worker {
     enum ae_quiet_calls calls_in_force; /* as the worker says, who can undo it, but no trace */
     unsigned call_count; /* kinds of system calls made while quiet, of which it says so itself */
     struct ae_quiet_call calls[AE_QUIET_CALLS];
-    struct ae_queue_counters queues[AE_WORKER_PORTS]; /* its queue of each port */
+    struct ae_queue_counters queues[AE_WORKER_PORTS]; /* its queues of each port, added up */
     unsigned counter_count;
     struct ae_supervise_counter counters[AE_WORKER_COUNTERS];
 };

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -201,6 +202,26 @@ static int lie(void)
     return 0;
 }
 
+/* Says by its exit status and its counters what it was given. */
+static int share(void)
+{
+    unsigned ports = ae_worker_port_count(worker), queues = 0;
+
+    enter();
+    for (unsigned i = 0; i < ports; i++) {
+        struct ae_queue *queue;
+
+        for (unsigned j = 0; (queue = ae_port_queue(ae_worker_port(worker, i), j)); j++) {
+            queue->counters->sent_frames = 10 * i + j + 1;
+            queues++;
+        }
+    }
+    while (ae_worker_running(worker))
+        ;
+    ae_worker_finish(worker);
+    return (int)(16 * ports + queues);
+}
+
 static void overwrite(int fd, size_t size)
 {
     char path[64];
@@ -244,6 +265,7 @@ static const struct {
     int (*be)(void);
 } parts[] = {
     {"pry", run},
+    {"share", share},
     {"spin", spin},
     {"talk", talk},
     {"lie", lie},
@@ -633,6 +655,71 @@ static void a_worker_writes_to_its_own_state_alone(void **state)
     assert_false(result.links[0].device_gone);
 }
 
+/* ---- Who has which queues ---- */
+
+static void each_worker_has_its_share(void **state)
+{
+    static const struct ae_supervise_share shares[] = {
+        {.worker = 1, .port = 1, .first = 0, .count = 3},
+        {.worker = 0, .port = 0, .first = 1, .count = 2},
+        {.worker = 1, .port = 0, .first = 0, .count = 1},
+    };
+    char specs[2][64], part[] = "share";
+    const char *const ports[] = {specs[0], specs[1]};
+    char *argv[] = {self, home, part, part, NULL};
+    struct ae_supervise_options options = with_port(argv, 2, ports);
+
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        snprintf(specs[i], sizeof(specs[i]), "vhost-user-server:%s/socket%d", home, i);
+    options.port_count = 2;
+    options.shares = shares;
+    options.share_count = COUNT(shares);
+    if (ae_supervise(&options, &result, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(WEXITSTATUS(result.workers[0].status), 16 + 2);
+    assert_int_equal(WEXITSTATUS(result.workers[1].status), 2 * 16 + 4);
+    assert_int_equal(result.workers[0].queues[0].sent_frames, 1 + 2);
+    assert_int_equal(result.workers[0].queues[1].sent_frames, 0);
+    assert_int_equal(result.workers[1].queues[0].sent_frames, 1);
+    assert_int_equal(result.workers[1].queues[1].sent_frames, 11 + 12 + 13);
+}
+
+static void shares_that_cannot_be_are_named(void **state)
+{
+    static const struct {
+        struct ae_supervise_share shares[3];
+        unsigned count;
+        const char *says;
+    } cases[] = {
+        {{{2, 0, 0, 1}}, 1, "share 0 is of worker 2; there are 2"},
+        {{{0, 0, 0, 1}, {1, 2, 0, 1}}, 2, "share 1 is of port 2; there are 2"},
+        {{{0, 0, 0, 0}}, 1, "share 0 is 0 queues of port pair:one from 0"},
+        {{{0, 0, 15, 2}}, 1, "share 0 is 2 queues of port pair:one from 15"},
+        {{{0, 0, 16, 1}}, 1, "1 queues of port pair:one from 16"},
+        {{{0, 0, 1, UINT_MAX}}, 1, "1 to 16 are possible"},
+        {{{0, 0, UINT_MAX, 1}}, 1, "1 to 16 are possible"},
+        {{{0, 0, 0, 1}, {0, 0, 1, 1}}, 2, "shares 0 and 1 are both of worker 0 and port pair:one"},
+        {{{0, 1, 0, 2}, {1, 1, 1, 1}}, 2, "overlap: workers 0 and 1 would have the same queue of"},
+        {{{0, 0, 0, 1}, {1, 0, 1, 1}}, 2, "no worker has a queue of port pair:two"},
+        {{{0, 0, 0, 1}, {1, 0, 2, 1}, {1, 1, 0, 1}}, 3, "1 of the 3 queues of port pair:one are"},
+        {{{0, 0, 0, 1}, {0, 1, 0, 1}}, 2, "worker 1, on CPU 5, has no queues"},
+    };
+    static const char *const ports[] = {"pair:one", "pair:two"};
+    char part[] = "run", *argv[] = {self, home, part, part, NULL};
+    struct ae_supervise_options options = with_port(argv, 2, ports);
+
+    (void)state;
+    options.port_count = 2;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        options.shares = cases[i].shares;
+        options.share_count = cases[i].count;
+        assert_int_equal(ae_supervise(&options, &result, &err), -EINVAL);
+        if (!strstr(err.text, cases[i].says))
+            fail_msg("%zu: %s", i, err.text);
+    }
+}
+
 /* ---- System calls while quiet ---- */
 
 /* The thread sanitizer makes calls of its own, and keeps signals back. */
@@ -794,6 +881,8 @@ int main(int argc, char **argv)
         TEST(two_signals_at_once_are_one),
         TEST(a_link_that_keeps_changing_is_told_now_and_then),
         TEST(a_worker_writes_to_its_own_state_alone),
+        TEST(each_worker_has_its_share),
+        TEST(shares_that_cannot_be_are_named),
         TEST(each_talks_alone),
         TEST(what_a_worker_claims_stays_its_own),
         TEST(time_counts_from_quiet_within_its_bound),

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "worker/calls.h"
+#include "worker/supervisor/shares.h"
 #include "worker/supervisor/watch.h"
 
 #define END_MS 5000 /* for what was killed to be gone */
@@ -52,6 +53,23 @@ void ae_supervisor_tend_time(struct ae_supervisor *supervisor)
 
 /* ---- One of them ---- */
 
+/* What its queues of a port have counted, added up. */
+static struct ae_queue_counters count_queues(const struct ae_supervisor *supervisor,
+                                             unsigned number, unsigned port)
+{
+    struct ae_queue_counters sum = {0}, one;
+    unsigned first, count;
+
+    if (!ae_shares_find(supervisor->options, number, port, &first, &count))
+        return sum;
+    for (unsigned queue = first; queue < first + count; queue++) {
+        ae_port_owner_get_counters(supervisor->owners[port], queue, &one);
+        for (size_t i = 0; i < sizeof(sum) / sizeof(uint64_t); i++)
+            ((uint64_t *)&sum)[i] += ((const uint64_t *)&one)[i];
+    }
+    return sum;
+}
+
 /* Takes what a worker that has ended leaves: its status and its last words in shared memory. */
 static void collect(struct ae_supervisor *supervisor, unsigned number)
 {
@@ -63,7 +81,7 @@ static void collect(struct ae_supervisor *supervisor, unsigned number)
     uint32_t in_force = __atomic_load_n(&ward->shared->made.in_force, __ATOMIC_RELAXED);
 
     for (unsigned i = 0; i < supervisor->owner_count; i++)
-        ae_port_owner_get_counters(supervisor->owners[i], number, &result->queues[i]);
+        result->queues[i] = count_queues(supervisor, number, i);
     result->calls_in_force =
         in_force <= AE_QUIET_ENFORCE ? (enum ae_quiet_calls)in_force : AE_QUIET_TRACE;
     result->call_count = ae_calls_read(&ward->shared->made, result->calls);

@@ -11,6 +11,7 @@
 #include "machine/topology.h"
 #include "vfio/released.h"
 #include "worker/supervisor/end.h"
+#include "worker/supervisor/shares.h"
 
 #define TOLD_AT_ONCE 8 /* news of a link; then one a second */
 
@@ -33,15 +34,13 @@ int ae_supervisor_open_ports(struct ae_supervisor *supervisor, struct ae_error *
     const struct ae_supervise_options *options = supervisor->options;
     struct ae_port_options port = options->port;
 
-    if (options->port_count > AE_WORKER_PORTS)
-        return ae_error_set(err, -EINVAL, "%u ports; %d are the most", options->port_count,
-                            AE_WORKER_PORTS);
-    port.queues = (uint16_t)options->cpu_count;
     port.node = ae_topology_node((unsigned)options->cpus[0]);
     port.on_node = port.node >= 0;
     for (unsigned i = 0; i < options->port_count; i++) {
-        int rc = ae_port_owner_open(&supervisor->owners[i], options->ports[i], &port, err);
+        int rc;
 
+        port.queues = (uint16_t)ae_shares_queues(options, i);
+        rc = ae_port_owner_open(&supervisor->owners[i], options->ports[i], &port, err);
         if (rc)
             return rc;
         tell_node(supervisor, i);
@@ -57,9 +56,13 @@ void ae_supervisor_hand_over(struct ae_supervisor *supervisor, unsigned number)
 {
     struct ae_shared *shared = supervisor->wards[number].shared;
 
-    for (unsigned i = 0; i < supervisor->owner_count; i++)
-        ae_port_owner_get_handoff(supervisor->owners[i], number, 1, &shared->ports[i]);
-    shared->port_count = supervisor->owner_count;
+    for (unsigned i = 0; i < supervisor->owner_count; i++) {
+        unsigned first, count;
+
+        if (ae_shares_find(supervisor->options, number, i, &first, &count))
+            ae_port_owner_get_handoff(supervisor->owners[i], first, count,
+                                      &shared->ports[shared->port_count++]);
+    }
 }
 
 /* A peer, or a device that is broken, can change a link as fast as it likes: that must not flood

@@ -8,7 +8,7 @@
 
 int ae_supervisor_open_ports(struct ae_supervisor *supervisor, struct ae_error *err);
 
-/* The worker's part of each port: one queue. */
+/* The worker's share of each port, to its page, which is new. */
 void ae_supervisor_hand_over(struct ae_supervisor *supervisor, unsigned number);
 
 /* How soon a port has something to look after, ns; 0: none has. */

@@ -13,6 +13,7 @@
 #include "worker/supervisor/end.h"
 #include "worker/supervisor/page.h"
 #include "worker/supervisor/ports.h"
+#include "worker/supervisor/shares.h"
 #include "worker/supervisor/start.h"
 #include "worker/supervisor/supervisor.h"
 #include "worker/supervisor/watch.h"
@@ -87,6 +88,8 @@ static int start(struct ae_supervisor *supervisor, struct ae_error *err)
     const struct ae_supervise_options *options = supervisor->options;
     int rc = check_cpus(options, err);
 
+    if (!rc)
+        rc = ae_shares_check(options, err);
     if (!rc)
         rc = check_input(options, err);
     /* Before anything is opened: a name service may take its time. */
