@@ -58,7 +58,6 @@ bool ae_vhost_gather(const struct ae_vhost_ring *ring, const struct ae_vhost_buf
         return false;
     }
     packet->length = total;
-    counters->received_bytes += total;
     return true;
 }
 

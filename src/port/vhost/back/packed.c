@@ -57,19 +57,6 @@ void ae_vhost_packed_start(struct ae_vhost_ring *ring)
     ring->unnoticed = true;
 }
 
-/*
- * A driver that turned its interrupts on again hears of what it has not heard of: its store of
- * flags and its last look at the ring cannot both have missed ours, since we look again at every
- * poll.
- */
-void ae_vhost_packed_notify(struct ae_vhost_ring *ring)
-{
-    if (!ring->unnoticed || ae_vhost_load(&ring->driver_event->flags) == RING_EVENT_FLAGS_DISABLE)
-        return;
-    ring->unnoticed = false;
-    __atomic_store_n(ring->notify, 1, __ATOMIC_RELEASE);
-}
-
 static void set_next(struct ae_vhost_ring *ring, struct place place)
 {
     ring->next = place.at;
@@ -209,19 +196,21 @@ uint16_t ae_vhost_packed_receive(struct ae_vhost_ring *ring, struct ae_queue *qu
     struct entry entries[AE_VHOST_BURST] AE_UNSET;
     uint16_t wanted = ae_vhost_min(count, AE_VHOST_BURST), found, done = 0, taken = 0;
     struct place next AE_UNSET;
+    uint64_t bytes = 0;
 
     found = fetch(ring, 0, entries, wanted);
+    if (__builtin_expect(found > ae_pool_available(pool), 0)) {
+        counters->receive_no_buffer++;
+        found = (uint16_t)ae_pool_available(pool);
+    }
+    ae_packet_get_burst(pool, packets, found);
     next = next_place(ring);
     for (; done < found; done++) {
         struct entry *entry = &entries[done];
-        struct ae_packet *packet = ae_packet_get(pool);
+        struct ae_packet *packet = packets[done];
         uint16_t descriptors = 1;
         bool good;
 
-        if (__builtin_expect(!packet, 0)) {
-            counters->receive_no_buffer++;
-            break;
-        }
         if (__builtin_expect(entry->single, 1)) {
             good = ae_vhost_gather_single(ring, entry->bytes, entry->length, packet, counters);
         } else {
@@ -229,23 +218,26 @@ uint16_t ae_vhost_packed_receive(struct ae_vhost_ring *ring, struct ae_queue *qu
 
             buffer.count = 0;
             buffer.bad = false;
-            if (!walk(ring, entry->place, 0, &buffer)) {
-                ae_packet_put(packet);
+            if (!walk(ring, entry->place, 0, &buffer))
                 break;
-            }
             entry->id = buffer.id;
             descriptors = buffer.descriptors;
             good = gather_chain(ring, &buffer, packet, counters);
         }
-        if (__builtin_expect(good, 1))
+        if (__builtin_expect(good, 1)) {
             packets[taken++] = packet;
-        else
+            bytes += packet->length;
+        } else {
             ae_packet_put(packet);
+        }
         entry->length = 0; /* nothing was written into it */
         next = after(ring, next, descriptors);
     }
+    for (uint16_t i = done; i < found; i++)
+        ae_packet_put(packets[i]);
     if (done) {
         counters->received_frames += taken;
+        counters->received_bytes += bytes;
         use_all(ring, entries, done);
         set_next(ring, next);
     }
@@ -386,6 +378,5 @@ uint16_t ae_vhost_packed_send(struct ae_vhost_ring *ring, struct ae_queue *queue
             empty++;
     }
     ae_vhost_count_sent(ring, queue, packets, sent, count);
-    ae_vhost_packed_notify(ring);
     return sent;
 }

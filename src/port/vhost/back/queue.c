@@ -22,9 +22,8 @@ struct queue {
     struct ae_queue base;       /* first: the burst calls are given this */
     const uint32_t *generation; /* the owner's; another number than ours: something is new */
     uint32_t taken_over;        /* generation that is taken over */
-    ae_vhost_burst_t *receive;  /* NULL: no ring runs */
-    ae_vhost_burst_t *send;
-    void (*notify)(struct ae_vhost_ring *ring);
+    bool receives, sends;       /* does the ring run? */
+    bool packed;
     struct ae_vhost_ring from_peer;
     struct ae_vhost_ring to_peer;
     bool drop; /* the peer has disabled its transmit queue: what is there is to be dropped */
@@ -44,21 +43,15 @@ static uint16_t position(const struct ae_vhost_ring *ring, bool packed)
     return packed ? (uint16_t)(ring->next | (ring->wrap ? 1u << 15 : 0)) : ring->next;
 }
 
-static bool is_packed(const struct queue *queue)
-{
-    return queue->receive == ae_vhost_packed_receive || queue->send == ae_vhost_packed_send;
-}
+static void set_bursts(struct queue *queue);
 
 static void stop(struct queue *queue)
 {
-    bool packed = is_packed(queue);
-
-    if (queue->send)
-        queue->state->positions[AE_VHOST_TO_PEER] = position(&queue->to_peer, packed);
-    if (queue->receive)
-        queue->state->positions[AE_VHOST_FROM_PEER] = position(&queue->from_peer, packed);
-    queue->receive = NULL;
-    queue->send = NULL;
+    if (queue->sends)
+        queue->state->positions[AE_VHOST_TO_PEER] = position(&queue->to_peer, queue->packed);
+    if (queue->receives)
+        queue->state->positions[AE_VHOST_FROM_PEER] = position(&queue->from_peer, queue->packed);
+    queue->receives = queue->sends = false;
 }
 
 /* Finds the ring's parts in the mapped memory; false: they are not all in it. */
@@ -112,7 +105,7 @@ static void start(struct queue *queue, const struct ae_vhost_handover *handover)
     bool packed = handover->features & VIRTIO_FEATURE(VIRTIO_F_RING_PACKED);
     const struct ae_vhost_handover_ring *rings = handover->rings;
 
-    queue->notify = packed ? ae_vhost_packed_notify : ae_vhost_split_notify;
+    queue->packed = packed;
     for (unsigned i = 0; i < 2; i++)
         if (rings[i].run)
             queue->state->positions[i] = rings[i].position;
@@ -120,13 +113,13 @@ static void start(struct queue *queue, const struct ae_vhost_handover *handover)
         if (!set_ring(queue, &queue->to_peer, handover, AE_VHOST_TO_PEER))
             goto broken;
         (packed ? ae_vhost_packed_start : ae_vhost_split_start)(&queue->to_peer);
-        queue->send = packed ? ae_vhost_packed_send : ae_vhost_split_send;
+        queue->sends = true;
     }
     if (rings[AE_VHOST_FROM_PEER].run) {
         if (!set_ring(queue, &queue->from_peer, handover, AE_VHOST_FROM_PEER))
             goto broken;
         (packed ? ae_vhost_packed_start : ae_vhost_split_start)(&queue->from_peer);
-        queue->receive = packed ? ae_vhost_packed_receive : ae_vhost_split_receive;
+        queue->receives = true;
         queue->drop = !rings[AE_VHOST_FROM_PEER].enabled;
     }
     return;
@@ -154,6 +147,7 @@ static void take_what_came(struct queue *queue)
         queue->announce = true;
         memcpy(queue->mac, handover.mac, sizeof(queue->mac));
     }
+    set_bursts(queue);
     queue->taken_over = handover.generation;
     /* Pairs with the owner's acquire: positions are there, and no ring is touched as before. */
     __atomic_store_n(&queue->state->generation, handover.generation, __ATOMIC_RELEASE);
@@ -175,12 +169,12 @@ static __attribute__((noinline)) void break_rings(struct queue *queue, bool rece
         queue->base.counters->receive_bad_descriptors++;
     else
         queue->base.counters->send_bad_descriptors++;
-    queue->receive = NULL;
-    queue->send = NULL;
+    queue->receives = queue->sends = false;
+    set_bursts(queue);
     __atomic_store_n(&queue->state->broken, 1, __ATOMIC_RELEASE);
 }
 
-static inline bool look_for_change(struct queue *queue)
+static inline bool has_changed(const struct queue *queue)
 {
     return __builtin_expect(ae_vhost_load(queue->generation) != queue->taken_over, 0);
 }
@@ -215,22 +209,27 @@ static void put_all(struct ae_packet **packets, uint16_t count)
         ae_packet_put(packets[i]);
 }
 
-static uint16_t receive(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+static inline void notify(struct ae_vhost_ring *ring, const bool packed)
 {
-    struct queue *queue = (struct queue *)base;
-    uint16_t taken;
+    if (packed)
+        ae_vhost_packed_notify(ring);
+    else
+        ae_vhost_split_notify(ring);
+}
 
-    if (look_for_change(queue))
-        take_over(queue);
-    if (__builtin_expect(queue->announce && count, 0))
-        return announce(queue, packets);
-    if (!queue->receive)
-        return 0;
-    taken = queue->receive(&queue->from_peer, base, packets, count);
-    queue->notify(&queue->from_peer);
-    if (queue->send)
-        queue->notify(&queue->to_peer);
-    if (__builtin_expect(queue->from_peer.broken || queue->map.lost, 0))
+/* The ring runs. */
+static inline __attribute__((always_inline)) uint16_t receive(struct queue *queue,
+                                                              struct ae_packet **packets,
+                                                              uint16_t count, const bool packed)
+{
+    struct ae_vhost_ring *ring = &queue->from_peer;
+    uint16_t taken = packed ? ae_vhost_packed_receive(ring, &queue->base, packets, count)
+                            : ae_vhost_split_receive(ring, &queue->base, packets, count);
+
+    notify(ring, packed);
+    if (queue->sends)
+        notify(&queue->to_peer, packed);
+    if (__builtin_expect(ring->broken || queue->map.lost, 0))
         break_rings(queue, true);
     if (__builtin_expect(queue->drop, 0)) {
         put_all(packets, taken);
@@ -239,21 +238,95 @@ static uint16_t receive(struct ae_queue *base, struct ae_packet **packets, uint1
     return taken;
 }
 
-static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+static inline __attribute__((always_inline)) uint16_t send(struct queue *queue,
+                                                           struct ae_packet **packets,
+                                                           uint16_t count, const bool packed)
 {
-    struct queue *queue = (struct queue *)base;
-    uint16_t sent;
+    struct ae_vhost_ring *ring = &queue->to_peer;
+    uint16_t sent = packed ? ae_vhost_packed_send(ring, &queue->base, packets, count)
+                           : ae_vhost_split_send(ring, &queue->base, packets, count);
 
-    if (look_for_change(queue))
-        take_over(queue);
-    if (!queue->send) {
-        ae_refuse_away(base, count);
-        return 0;
-    }
-    sent = queue->send(&queue->to_peer, base, packets, count);
-    if (__builtin_expect(queue->to_peer.broken || queue->map.lost, 0))
+    notify(ring, packed);
+    if (__builtin_expect(ring->broken || queue->map.lost, 0))
         break_rings(queue, false);
     return sent;
+}
+
+static __attribute__((noinline)) uint16_t receive_rare(struct queue *queue,
+                                                       struct ae_packet **packets, uint16_t count)
+{
+    if (has_changed(queue))
+        take_over(queue);
+    if (queue->announce && count)
+        return announce(queue, packets);
+    if (!queue->receives)
+        return 0;
+    return queue->packed ? receive(queue, packets, count, true)
+                         : receive(queue, packets, count, false);
+}
+
+static __attribute__((noinline)) uint16_t send_rare(struct queue *queue, struct ae_packet **packets,
+                                                    uint16_t count)
+{
+    if (has_changed(queue))
+        take_over(queue);
+    if (!queue->sends) {
+        ae_refuse_away(&queue->base, count);
+        return 0;
+    }
+    return queue->packed ? send(queue, packets, count, true) : send(queue, packets, count, false);
+}
+
+/* A burst function for each form of ring, so that the call of it is the only indirect one. */
+
+static uint16_t receive_split(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+{
+    struct queue *queue = (struct queue *)base;
+
+    return has_changed(queue) || queue->announce ? receive_rare(queue, packets, count)
+                                                 : receive(queue, packets, count, false);
+}
+
+static uint16_t receive_packed(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+{
+    struct queue *queue = (struct queue *)base;
+
+    return has_changed(queue) || queue->announce ? receive_rare(queue, packets, count)
+                                                 : receive(queue, packets, count, true);
+}
+
+static uint16_t receive_nothing(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+{
+    return receive_rare((struct queue *)base, packets, count);
+}
+
+static uint16_t send_split(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+{
+    struct queue *queue = (struct queue *)base;
+
+    return has_changed(queue) ? send_rare(queue, packets, count)
+                              : send(queue, packets, count, false);
+}
+
+static uint16_t send_packed(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+{
+    struct queue *queue = (struct queue *)base;
+
+    return has_changed(queue) ? send_rare(queue, packets, count)
+                              : send(queue, packets, count, true);
+}
+
+static uint16_t send_nothing(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+{
+    return send_rare((struct queue *)base, packets, count);
+}
+
+static void set_bursts(struct queue *queue)
+{
+    queue->base.receive = !queue->receives ? receive_nothing
+                          : queue->packed  ? receive_packed
+                                           : receive_split;
+    queue->base.send = !queue->sends ? send_nothing : queue->packed ? send_packed : send_split;
 }
 
 /* ---- Attach ---- */
@@ -271,8 +344,7 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
         free(queue);
         return rc;
     }
-    queue->base.receive = receive;
-    queue->base.send = send;
+    set_bursts(queue);
     queue->state = port->queue_states[index];
     queue->base.counters = &queue->state->counters;
     queue->generation = &port->state->generation;
@@ -292,10 +364,10 @@ static void pause_queue(struct ae_queue *base)
     struct queue *queue = (struct queue *)base;
 
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (queue->receive)
-        queue->notify(&queue->from_peer);
-    if (queue->send)
-        queue->notify(&queue->to_peer);
+    if (queue->receives)
+        notify(&queue->from_peer, queue->packed);
+    if (queue->sends)
+        notify(&queue->to_peer, queue->packed);
 }
 
 static void detach(struct ae_queue *base)

@@ -101,11 +101,6 @@ ae_vhost_burst_t ae_vhost_split_send, ae_vhost_packed_send;
 void ae_vhost_split_start(struct ae_vhost_ring *ring);
 void ae_vhost_packed_start(struct ae_vhost_ring *ring);
 
-/* Notifies the driver if it wants to hear of what it was not notified of. Cheap; called at every
- * poll. */
-void ae_vhost_split_notify(struct ae_vhost_ring *ring);
-void ae_vhost_packed_notify(struct ae_vhost_ring *ring);
-
 /* Looks through all regions. NULL: not one of them holds all of it. */
 uint8_t *ae_vhost_find(struct ae_vhost_ring *ring, uint64_t address, uint32_t length);
 
@@ -146,6 +141,27 @@ static inline void ae_vhost_count_sent(const struct ae_vhost_ring *ring, struct 
 
 #define ae_vhost_load(place)         __atomic_load_n(place, __ATOMIC_RELAXED)
 #define ae_vhost_store(place, value) __atomic_store_n(place, value, __ATOMIC_RELAXED)
+
+/*
+ * Notifies the driver if it wants to hear of what it was not notified of; called at every poll. A
+ * driver that turned its interrupts on again hears of what it has not heard of: its store of flags
+ * and its last look at the ring cannot both have missed ours, since we look again at every poll.
+ */
+static inline void ae_vhost_split_notify(struct ae_vhost_ring *ring)
+{
+    if (!ring->unnoticed || ae_vhost_load(&ring->avail->flags) & VIRTQ_AVAIL_F_NO_INTERRUPT)
+        return;
+    ring->unnoticed = false;
+    __atomic_store_n(ring->notify, 1, __ATOMIC_RELEASE);
+}
+
+static inline void ae_vhost_packed_notify(struct ae_vhost_ring *ring)
+{
+    if (!ring->unnoticed || ae_vhost_load(&ring->driver_event->flags) == RING_EVENT_FLAGS_DISABLE)
+        return;
+    ring->unnoticed = false;
+    __atomic_store_n(ring->notify, 1, __ATOMIC_RELEASE);
+}
 
 /* Half a descriptor at a time: the address; then length, flags and the rest in one word. */
 static inline uint64_t ae_vhost_word(const void *descriptor, unsigned index)
@@ -198,7 +214,6 @@ static inline bool ae_vhost_gather_single(const struct ae_vhost_ring *ring, cons
     }
     ae_vhost_copy(packet->data, at + AE_VHOST_HEADER, length);
     packet->length = length;
-    counters->received_bytes += length;
     return true;
 }
 

@@ -30,19 +30,6 @@ void ae_vhost_split_start(struct ae_vhost_ring *ring)
     ring->unnoticed = true;
 }
 
-/*
- * A driver that turned its interrupts on again hears of what it has not heard of: its store of
- * flags and its last look at the used idx cannot both have missed ours, since we look again at
- * every poll.
- */
-void ae_vhost_split_notify(struct ae_vhost_ring *ring)
-{
-    if (!ring->unnoticed || ae_vhost_load(&ring->avail->flags) & VIRTQ_AVAIL_F_NO_INTERRUPT)
-        return;
-    ring->unnoticed = false;
-    __atomic_store_n(ring->notify, 1, __ATOMIC_RELEASE);
-}
-
 /* How many entries are available. */
 static uint16_t poll_available(struct ae_vhost_ring *ring)
 {
@@ -163,6 +150,7 @@ uint16_t ae_vhost_split_receive(struct ae_vhost_ring *ring, struct ae_queue *que
     struct ae_pool *pool = queue->pool;
     struct entry entries[AE_VHOST_BURST] AE_UNSET;
     uint16_t wanted = ae_vhost_min(count, AE_VHOST_BURST), taken = 0, first = ring->next;
+    uint64_t bytes = 0;
 
     wanted = ae_vhost_min(wanted, poll_available(ring));
     if (!wanted)
@@ -172,16 +160,19 @@ uint16_t ae_vhost_split_receive(struct ae_vhost_ring *ring, struct ae_queue *que
         wanted = (uint16_t)ae_pool_available(pool);
     }
     wanted = fetch(ring, 0, entries, wanted);
+    ae_packet_get_burst(pool, packets, wanted);
     for (uint16_t i = 0; i < wanted; i++) {
-        struct ae_packet *packet = ae_packet_get(pool);
+        struct ae_packet *packet = packets[i];
         bool good = entries[i].single ? ae_vhost_gather_single(ring, entries[i].at,
                                                                entries[i].length, packet, counters)
                                       : gather_chain(ring, entries[i].head, packet, counters);
 
-        if (__builtin_expect(good, 1))
+        if (__builtin_expect(good, 1)) {
             packets[taken++] = packet;
-        else
+            bytes += packet->length;
+        } else {
             ae_packet_put(packet);
+        }
         if (!ring->in_order)
             use(ring, (uint16_t)(first + i), entries[i].head, 0);
     }
@@ -189,6 +180,7 @@ uint16_t ae_vhost_split_receive(struct ae_vhost_ring *ring, struct ae_queue *que
     if (ring->in_order && wanted)
         use(ring, first, entries[wanted - 1].head, 0);
     counters->received_frames += taken;
+    counters->received_bytes += bytes;
     publish(ring, (uint16_t)(first + wanted));
     return taken;
 }
@@ -261,6 +253,7 @@ static uint16_t send_some(struct ae_vhost_ring *ring, struct ae_queue_counters *
     struct entry entries[AE_VHOST_BURST] AE_UNSET;
     uint16_t fetched = ae_vhost_min(ae_vhost_min(count, available), AE_VHOST_BURST);
     uint16_t sent = 0, at = 0;
+    uint64_t bytes = 0;
 
     fetched = fetch(ring, VIRTQ_DESC_F_WRITE, entries, fetched);
     while (sent < count && at < fetched) {
@@ -284,11 +277,12 @@ static uint16_t send_some(struct ae_vhost_ring *ring, struct ae_queue_counters *
         }
         if (!good)
             continue;
-        counters->sent_bytes += packet->length;
+        bytes += packet->length;
         packet->in_pool = true;
         ae_pool_return(packet->pool, packet);
         sent++;
     }
+    counters->sent_bytes += bytes;
     *entries_used = at;
     return sent;
 }
@@ -306,6 +300,5 @@ uint16_t ae_vhost_split_send(struct ae_vhost_ring *ring, struct ae_queue *queue,
         available = (uint16_t)(available - used);
     } while (used && sent < count && !ring->broken);
     ae_vhost_count_sent(ring, queue, packets, sent, count);
-    ae_vhost_split_notify(ring);
     return sent;
 }
