@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,29 +17,36 @@
 #include <aether/channel.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define SLOTS        16
-#define SLOT         40
-#define MESSAGES     200000
-
-struct message {
-    uint64_t number;
-    uint64_t check[4];
-};
-
-_Static_assert(sizeof(struct message) == SLOT, "one slot");
+#define RING         512
+#define LONGEST      (RING / 2 - AE_CHANNEL_HEADER)
+#define RECORDS      200000
 
 static struct ae_channel_memory *shared;
 static size_t size;
-static struct ae_channel producer, consumer;
+static struct ae_channel_producer producer;
+static struct ae_channel_consumer consumer;
+
+static void open_both(void)
+{
+    assert_int_equal(ae_channel_open_producer(&producer, shared, size, NULL), 0);
+    assert_int_equal(ae_channel_open_consumer(&consumer, shared, size, NULL), 0);
+}
+
+static void renew(void)
+{
+    assert_int_equal(ae_channel_create(shared, RING, NULL), 0);
+    open_both();
+}
 
 static int begin(void **state)
 {
     (void)state;
-    size = ae_channel_size(SLOTS, SLOT);
+    size = ae_channel_size(RING);
     shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return shared == MAP_FAILED || ae_channel_create(shared, SLOTS, SLOT, NULL) ||
-           ae_channel_open_producer(&producer, shared, size, NULL) ||
-           ae_channel_open_consumer(&consumer, shared, size, NULL);
+    if (shared == MAP_FAILED)
+        return -1;
+    renew();
+    return 0;
 }
 
 static int end(void **state)
@@ -49,197 +55,327 @@ static int end(void **state)
     return munmap(shared, size);
 }
 
-static void make(struct message *message, uint64_t number)
+/* Of all lengths, so that they end everywhere. */
+static uint32_t length_of(uint64_t number)
 {
-    message->number = number;
-    for (uint64_t i = 0; i < 4; i++)
-        message->check[i] = number * (2 * i + 3);
+    return (uint32_t)(number * 37 % (LONGEST + 1));
 }
 
-static bool is_right(const struct message *message, uint64_t number)
+static uint8_t byte_of(uint64_t number, uint32_t at)
 {
-    struct message wanted;
-
-    make(&wanted, number);
-    return memcmp(message, &wanted, sizeof(wanted)) == 0;
+    return (uint8_t)(number * 167 + at * 13);
 }
 
-static void messages_come_in_order(void **state)
+static bool reserve(uint64_t number)
 {
-    struct message message;
+    uint8_t *at = ae_channel_reserve(&producer, length_of(number));
+
+    for (uint32_t i = 0; at && i < length_of(number); i++)
+        at[i] = byte_of(number, i);
+    return at != NULL;
+}
+
+static bool put(uint64_t number)
+{
+    bool done = reserve(number);
+
+    ae_channel_commit(&producer);
+    return done;
+}
+
+static bool is_right(const uint8_t *record, uint32_t length, uint64_t number)
+{
+    bool right = length == length_of(number);
+
+    for (uint32_t i = 0; right && i < length; i++)
+        right = record[i] == byte_of(number, i);
+    return right;
+}
+
+/* The next one, and that it is this one. */
+static bool peek(uint64_t number)
+{
+    uint32_t length;
+    const void *record = ae_channel_peek(&consumer, &length);
+
+    if (record) {
+        assert_int_equal((uintptr_t)record % 8, 0);
+        assert_true(is_right(record, length, number));
+    }
+    return record != NULL;
+}
+
+static bool get(uint64_t number)
+{
+    bool got = peek(number);
+
+    ae_channel_release(&consumer);
+    return got;
+}
+
+static void records_of_any_length_come_in_order(void **state)
+{
     uint64_t sent = 0, got = 0;
 
     (void)state;
-    assert_false(ae_channel_get(&consumer, &message));
-    for (unsigned round = 0; round < 100; round++) {
-        for (unsigned i = 0; i < round % (SLOTS + 1); i++) {
-            make(&message, sent++);
-            assert_true(ae_channel_put(&producer, &message));
-        }
-        for (; got < sent; got++) {
-            assert_true(ae_channel_get(&consumer, &message));
-            assert_true(is_right(&message, got));
-        }
-        assert_false(ae_channel_get(&consumer, &message));
+    assert_false(get(0));
+    for (unsigned round = 0; round < 1000; round++) {
+        for (unsigned i = 0; i < round % 7 && put(sent); i++)
+            sent++;
+        while (get(got))
+            got++;
+        assert_int_equal(got, sent);
     }
-    assert_int_equal(producer.refused + producer.broken + consumer.broken, 0);
+    assert_int_equal(producer.broken + consumer.broken, 0);
+    assert_in_range(sent, 1000, 3000);
+}
+
+static void the_longest_record_fits_wherever_the_ring_is(void **state)
+{
+    uint8_t record[LONGEST + 1] = {0}, copy[LONGEST];
+    uint32_t length;
+
+    (void)state;
+    for (unsigned i = 0; i < RING; i++) {
+        assert_true(ae_channel_put(&producer, record, LONGEST));
+        assert_true(ae_channel_get(&consumer, copy, sizeof(copy), &length));
+        assert_int_equal(length, LONGEST);
+        assert_false(ae_channel_put(&producer, record, LONGEST + 1));
+        assert_null(ae_channel_reserve(&producer, UINT32_MAX));
+        assert_true(ae_channel_put(&producer, record, i % 24));
+        assert_true(ae_channel_get(&consumer, copy, sizeof(copy), &length));
+        assert_int_equal(length, i % 24);
+    }
+    assert_int_equal(producer.refused, 2 * RING);
 }
 
 static void a_full_channel_refuses_and_loses_nothing(void **state)
 {
-    struct message message;
+    const uint64_t record = 1;
+    unsigned held = 0;
 
     (void)state;
-    for (uint64_t i = 0; i < SLOTS; i++) {
-        make(&message, i);
-        assert_true(ae_channel_put(&producer, &message));
-    }
-    make(&message, 999);
-    assert_false(ae_channel_put(&producer, &message));
+    while (ae_channel_put(&producer, &record, sizeof(record)))
+        held++;
+    assert_int_equal(held, RING / (AE_CHANNEL_HEADER + sizeof(record)));
     assert_int_equal(producer.refused, 1);
-    for (uint64_t i = 0; i < SLOTS; i++) {
-        assert_true(ae_channel_get(&consumer, &message));
-        assert_true(is_right(&message, i));
+    assert_int_equal(ae_channel_refused(&consumer), 1);
+    for (uint64_t copy = 0; held > 0; held--) {
+        uint32_t length;
+
+        assert_true(ae_channel_get(&consumer, &copy, sizeof(copy), &length));
+        assert_int_equal(copy, 1);
+        assert_int_equal(length, sizeof(copy));
     }
-    assert_false(ae_channel_get(&consumer, &message));
-    assert_true(ae_channel_put(&producer, &message));
+    assert_false(get(0));
+    assert_true(put(0));
 }
 
-static void indices_wrap_around(void **state)
+static void a_burst_is_seen_when_it_is_committed(void **state)
 {
-    struct message message;
+    (void)state;
+    for (uint64_t i = 0; i < 5; i++)
+        assert_true(reserve(i));
+    assert_false(peek(0));
+    ae_channel_commit(&producer);
+    for (uint64_t i = 0; i < 5; i++)
+        assert_true(peek(i));
+    assert_false(peek(5));
+    assert_int_equal(shared->tail, 0);
+    ae_channel_release(&consumer);
+    assert_int_equal(shared->tail, shared->head);
+}
+
+static void what_a_full_channel_refused_leaves_the_rest_of_a_burst(void **state)
+{
+    uint64_t count = 0;
 
     (void)state;
-    shared->head = shared->tail = UINT32_MAX - 5;
-    assert_int_equal(ae_channel_open_producer(&producer, shared, size, NULL), 0);
-    assert_int_equal(ae_channel_open_consumer(&consumer, shared, size, NULL), 0);
-    for (uint64_t i = 0; i < 40; i++) {
-        make(&message, i);
-        assert_true(ae_channel_put(&producer, &message));
-        if (i < 10)
-            continue; /* ten stay in, across the wrap */
-        assert_true(ae_channel_get(&consumer, &message));
-        assert_true(is_right(&message, i - 10));
+    while (reserve(count))
+        count++;
+    ae_channel_commit(&producer);
+    for (uint64_t i = 0; i < count; i++)
+        assert_true(get(i));
+    assert_false(get(count));
+}
+
+static void a_long_record_is_cut_to_the_room_for_it(void **state)
+{
+    uint8_t copy[4] = {0, 0, 0, 99};
+    uint32_t length;
+
+    (void)state;
+    assert_true(ae_channel_put(&producer, "a longer one", 13));
+    assert_true(ae_channel_put(&producer, "next", 5));
+    assert_true(ae_channel_get(&consumer, copy, 3, &length));
+    assert_int_equal(length, 13);
+    assert_memory_equal(copy, "a l\143", 4);
+    assert_true(ae_channel_get(&consumer, copy, 4, &length));
+    assert_memory_equal(copy, "next", 4);
+}
+
+static void positions_wrap_around(void **state)
+{
+    uint64_t sent = 0;
+
+    (void)state;
+    shared->head = shared->tail = UINT64_MAX - 8 * RING + 1;
+    open_both();
+    for (uint64_t i = 0; i < 200; i++) {
+        while (put(sent))
+            sent++;
+        assert_true(get(i));
     }
+    assert_true(shared->head < UINT32_MAX);
     assert_int_equal(producer.broken + consumer.broken, 0);
 }
 
-static void a_producer_that_comes_back_goes_on(void **state)
+static void sides_that_come_back_go_on(void **state)
 {
-    struct message message;
-
     (void)state;
-    for (uint64_t i = 0; i < 5; i++) {
-        make(&message, i);
-        ae_channel_put(&producer, &message);
-    }
-    assert_int_equal(ae_channel_open_producer(&producer, shared, size, NULL), 0);
-    make(&message, 5);
-    assert_true(ae_channel_put(&producer, &message));
-    for (uint64_t i = 0; i < 6; i++) {
-        assert_true(ae_channel_get(&consumer, &message));
-        assert_true(is_right(&message, i));
-    }
+    assert_true(put(1) && put(2) && put(3));
+    assert_true(reserve(4)); /* and ends there */
+    assert_true(get(1) && peek(2));
+    open_both();
+    assert_true(get(2) && get(3));
+    assert_false(get(4));
+    assert_true(put(5) && get(5));
+    producer.refused = 7;
+    assert_null(ae_channel_reserve(&producer, RING));
+    open_both();
+    assert_int_equal(producer.refused, 8);
 }
 
-/* Every index a consumer could write: the producer never fills more than there is. */
+/* Whatever tail is told, the producer fills no more than there is, and goes on when it hears sense.
+ */
 static void a_lying_consumer_is_noticed(void **state)
 {
-    static const uint32_t lies[] = {1, 2, SLOTS, 1u << 31, UINT32_MAX - SLOTS};
-    struct message message = {0};
+    static const uint64_t lies[] = {8, 16, RING, 1ull << 31, 1ull << 63, -8ull - 2 * RING};
 
     (void)state;
     for (size_t i = 0; i < COUNT(lies); i++) {
-        assert_int_equal(ae_channel_create(shared, SLOTS, SLOT, NULL), 0);
-        assert_int_equal(ae_channel_open_producer(&producer, shared, size, NULL), 0);
-        for (unsigned filled = 0; filled < SLOTS; filled++)
-            ae_channel_put(&producer, &message);
-        /* Says that it took what was never put there, or gave back what it had taken. */
-        __atomic_store_n(&shared->tail, SLOTS + lies[i], __ATOMIC_RELEASE);
-        assert_false(ae_channel_put(&producer, &message));
+        renew();
+        while (ae_channel_put(&producer, "", 0))
+            ;
+        shared->tail = shared->head + lies[i];
+        assert_false(ae_channel_put(&producer, "", 0));
         assert_int_equal(producer.broken, 1);
-        __atomic_store_n(&shared->tail, 1, __ATOMIC_RELEASE);
-        assert_true(ae_channel_put(&producer, &message));
-        assert_false(ae_channel_put(&producer, &message));
+        shared->tail = 8;
+        assert_true(ae_channel_put(&producer, "", 0));
+        assert_false(ae_channel_put(&producer, "", 0));
+        assert_int_equal(producer.broken, 1);
     }
 }
 
-static void a_lying_producer_is_noticed(void **state)
+static void a_lying_head_is_noticed(void **state)
 {
-    static const uint32_t lies[] = {SLOTS + 1, 1000, 1u << 31, UINT32_MAX};
-    struct message message;
+    static const uint64_t lies[] = {RING + 8, 1, 12, 1ull << 31, 1ull << 63, -8ull};
 
     (void)state;
     for (size_t i = 0; i < COUNT(lies); i++) {
-        __atomic_store_n(&shared->head, lies[i], __ATOMIC_RELEASE);
-        assert_false(ae_channel_get(&consumer, &message));
+        shared->head = lies[i];
+        assert_false(get(0));
         assert_int_equal(consumer.broken, i + 1);
-        assert_int_equal(consumer.own, 0);
+        assert_int_equal(shared->tail, 0);
+    }
+}
+
+static void a_length_that_cannot_be_skips_what_was_committed(void **state)
+{
+    static const uint64_t lies[] = {4 * 16 - 7, RING,  RING + 1, UINT32_MAX,
+                                    1ull << 32, -2ull, -8ull};
+    uint64_t *ring = (uint64_t *)(shared + 1);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(lies) + 2; i++) {
+        renew();
+        for (unsigned k = 0; k < 4; k++)
+            assert_true(ae_channel_put(&producer, "12345678", 8));
+        if (i < COUNT(lies))
+            ring[0] = lies[i];
+        else
+            ring[0] = AE_CHANNEL_WRAP; /* and there is either another one, or a record too far */
+        if (i == COUNT(lies) + 1)
+            ring[0] = 8, ring[2] = AE_CHANNEL_WRAP;
+        if (i == COUNT(lies) + 1)
+            assert_non_null(ae_channel_peek(&consumer, &(uint32_t){0}));
+        assert_false(get(0));
+        assert_int_equal(consumer.broken, 1);
+        assert_int_equal(shared->tail, shared->head);
+        assert_true(put(5) && get(5));
     }
 }
 
 static void a_shape_that_changes_later_is_not_believed(void **state)
 {
-    struct message message;
-
     (void)state;
-    shared->slots = 1u << 20;
-    shared->slot_size = 65536;
-    for (uint64_t i = 0; i < 3 * SLOTS; i++) {
-        make(&message, i);
-        assert_true(ae_channel_put(&producer, &message));
-        assert_true(ae_channel_get(&consumer, &message));
-        assert_true(is_right(&message, i));
-    }
+    shared->bytes = 1u << 30;
+    for (uint64_t i = 0; i < 1000; i++)
+        assert_true(put(i) && get(i));
 }
 
 static void shapes_without_sense_are_refused(void **state)
 {
-    static const uint32_t shapes[][2] = {{0, 8},        {1, 8},        {3, 8},  {1u << 21, 8},
-                                         {16, 0},       {16, 4},       {16, 9}, {16, 65544},
-                                         {1u << 31, 8}, {16, 1u << 31}};
-    struct ae_channel channel;
+    static const uint32_t shapes[] = {0, 1, 32, 63, 96, RING + 8, (1u << 30) + 1, 1u << 31};
     struct ae_error err;
 
     (void)state;
     for (size_t i = 0; i < COUNT(shapes); i++) {
-        assert_int_equal(ae_channel_size(shapes[i][0], shapes[i][1]), 0);
-        assert_int_equal(ae_channel_create(shared, shapes[i][0], shapes[i][1], &err), -EINVAL);
-        shared->slots = shapes[i][0];
-        shared->slot_size = shapes[i][1];
-        assert_int_equal(ae_channel_open_consumer(&channel, shared, size, &err), -EPROTO);
-        assert_int_equal(ae_channel_open_producer(&channel, shared, size, &err), -EPROTO);
+        assert_int_equal(ae_channel_size(shapes[i]), 0);
+        assert_int_equal(ae_channel_create(shared, shapes[i], &err), -EINVAL);
+        shared->bytes = shapes[i];
+        assert_int_equal(ae_channel_open_consumer(&consumer, shared, size, &err), -EPROTO);
+        assert_int_equal(ae_channel_open_producer(&producer, shared, size, &err), -EPROTO);
     }
-    assert_int_equal(ae_channel_size(1u << 20, 65536), 192 + (1ull << 36));
-    assert_int_equal(ae_channel_create((uint8_t *)shared + 8, SLOTS, SLOT, &err), -EINVAL);
+    assert_int_equal(ae_channel_size(64), 384 + 64);
+    assert_int_equal(ae_channel_size(1u << 30), 384 + (1u << 30));
+    assert_int_equal(ae_channel_create((uint8_t *)shared + 64, RING, &err), -EINVAL);
 }
 
 static void a_mapping_that_does_not_fit_is_refused(void **state)
 {
-    struct ae_channel channel;
     struct ae_error err;
 
     (void)state;
     for (size_t bytes = 0; bytes < size; bytes++)
-        assert_int_equal(ae_channel_open_consumer(&channel, shared, bytes, &err), -EPROTO);
-    assert_int_equal(ae_channel_open_consumer(&channel, shared, size, &err), 0);
-    assert_int_equal(ae_channel_open_consumer(&channel, (uint8_t *)shared + 8, size, &err),
+        assert_int_equal(ae_channel_open_consumer(&consumer, shared, bytes, &err), -EPROTO);
+    assert_int_equal(ae_channel_open_consumer(&consumer, shared, size, &err), 0);
+    assert_int_equal(ae_channel_open_consumer(&consumer, (uint8_t *)shared + 64, size, &err),
                      -EPROTO);
-    shared->head = SLOTS + 1;
-    assert_int_equal(ae_channel_open_producer(&channel, shared, size, &err), -EPROTO);
-    assert_non_null(strstr(err.text, "17"));
     shared->magic++;
-    assert_int_equal(ae_channel_open_consumer(&channel, shared, size, &err), -EPROTO);
+    assert_int_equal(ae_channel_open_producer(&producer, shared, size, &err), -EPROTO);
 }
 
+static void positions_without_sense_are_refused(void **state)
+{
+    static const uint64_t positions[][2] = {{RING + 8, 0}, {0, 8}, {4, 0}, {8, 4}, {0, -8ull}};
+    struct ae_error err;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(positions) - 1; i++) {
+        shared->head = positions[i][0];
+        shared->tail = positions[i][1];
+        if (positions[i][1] % 8 == 0)
+            assert_int_equal(ae_channel_open_producer(&producer, shared, size, &err), -EPROTO);
+        if (positions[i][0] % 8 == 0)
+            assert_int_equal(ae_channel_open_consumer(&consumer, shared, size, &err), -EPROTO);
+    }
+    shared->head = 0;
+    shared->tail = -8ull;
+    open_both();
+}
+
+/* In bursts of up to three. */
 static void *put_all(void *context)
 {
-    struct message message;
-
     (void)context;
-    for (uint64_t i = 0; i < MESSAGES; i++) {
-        make(&message, i);
-        while (!ae_channel_put(&producer, &message))
+    for (uint64_t i = 0; i < RECORDS;) {
+        uint64_t until = i + 1 + i % 3;
+
+        while (i < until && i < RECORDS && reserve(i))
+            i++;
+        ae_channel_commit(&producer);
+        if (i < until)
             sched_yield();
     }
     return NULL;
@@ -247,15 +383,18 @@ static void *put_all(void *context)
 
 static bool get_all(void)
 {
-    struct message message;
+    const uint8_t *record;
+    uint32_t length;
 
-    for (uint64_t i = 0; i < MESSAGES; i++) {
-        while (!ae_channel_get(&consumer, &message))
+    for (uint64_t i = 0; i < RECORDS;) {
+        for (unsigned k = 0; k < 4 && (record = ae_channel_peek(&consumer, &length)); k++)
+            if (!is_right(record, length, i++))
+                return false;
+        ae_channel_release(&consumer);
+        if (!record)
             sched_yield();
-        if (!is_right(&message, i))
-            return false;
     }
-    return !ae_channel_get(&consumer, &message) && consumer.broken == 0;
+    return !ae_channel_peek(&consumer, &length) && consumer.broken == 0;
 }
 
 static void two_threads_lose_nothing(void **state)
@@ -288,15 +427,21 @@ static void two_processes_lose_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(messages_come_in_order),
+        TEST(records_of_any_length_come_in_order),
+        TEST(the_longest_record_fits_wherever_the_ring_is),
         TEST(a_full_channel_refuses_and_loses_nothing),
-        TEST(indices_wrap_around),
-        TEST(a_producer_that_comes_back_goes_on),
+        TEST(a_burst_is_seen_when_it_is_committed),
+        TEST(what_a_full_channel_refused_leaves_the_rest_of_a_burst),
+        TEST(a_long_record_is_cut_to_the_room_for_it),
+        TEST(positions_wrap_around),
+        TEST(sides_that_come_back_go_on),
         TEST(a_lying_consumer_is_noticed),
-        TEST(a_lying_producer_is_noticed),
+        TEST(a_lying_head_is_noticed),
+        TEST(a_length_that_cannot_be_skips_what_was_committed),
         TEST(a_shape_that_changes_later_is_not_believed),
         TEST(shapes_without_sense_are_refused),
         TEST(a_mapping_that_does_not_fit_is_refused),
+        TEST(positions_without_sense_are_refused),
         TEST(two_threads_lose_nothing),
         TEST(two_processes_lose_nothing),
     };
