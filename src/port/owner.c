@@ -123,8 +123,10 @@ static int make_filter(struct ae_port_owner *owner, const struct ae_port_filter 
               : ae_filter_make(&owner->filter, given, owner->handoff.info.mac, (unsigned)vlan, err);
 }
 
+/* Its own address an 82574L tells as late as when it starts. */
 static void publish_filter(struct ae_port_owner *owner)
 {
+    owner->filter.own = ae_mac_of(owner->handoff.info.mac);
     ae_filter_publish(&owner->state->filter, &owner->filter_version, &owner->filter,
                       owner->filter_exact);
 }

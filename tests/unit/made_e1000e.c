@@ -73,7 +73,7 @@ static void write_register(unsigned bar, uint32_t at, unsigned width, uint32_t v
         return;
     if (at == CTRL && value & CTRL_RST) {
         power_on();
-        made_e1000e_set(CTRL, CTRL_RST);
+        made_e1000e_set(CTRL, CTRL_RST | (value & CTRL_VME)); /* as QEMU's */
     } else if (at == CTRL && value & CTRL_GIO_MASTER_DISABLE) {
         made_e1000e.stops++;
         made_e1000e.masters = made_e1000e.never_stops;

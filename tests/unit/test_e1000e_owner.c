@@ -118,9 +118,11 @@ static void a_function_without_a_reset_restarts_and_closes(void **state)
     made_function.no_reset = true;
     owner = made_owner_open(&small);
     made_e1000e_set(RDT, 31);
+    made_e1000e_set(CTRL, CTRL_VME); /* as the kernel's driver leaves it */
     if (ae_port_owner_restart(owner, &err))
         fail_msg("%s", err.text);
     assert_int_equal(made_e1000e_get(RDT), 0);
+    assert_false(made_e1000e_get(CTRL) & CTRL_VME);
     assert_true(made_owner_masters());
     ae_port_owner_close(owner);
     assert_false(made_owner_masters());
@@ -241,6 +243,7 @@ static void many_unicast_addresses_let_all_in(void **state)
     owner = made_owner_open(&options);
     assert_int_equal(modes(), RCTL_UPE | RCTL_VFE);
     assert_int_not_equal(owner->state->filter.version, 0);
+    assert_int_equal(owner->state->filter.filter.own, 0x030201005452);
     made_e1000e.gone = true;
     assert_int_equal(ae_port_owner_filter(owner, NULL, &err), -ENODEV);
     made_e1000e.gone = false;

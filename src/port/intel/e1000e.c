@@ -237,7 +237,8 @@ static int init(struct ae_port_owner *owner, struct ae_error *err)
     set(owner, FCAH, 0);
     set(owner, FCT, 0);
     set(owner, FCTTV, 0);
-    set(owner, CTRL, (get(owner, CTRL) & ~(CTRL_FRCSPD | CTRL_FRCDPLX)) | CTRL_SLU);
+    /* Tags stay in their frames; QEMU's reset leaves what the kernel's driver had set. */
+    set(owner, CTRL, (get(owner, CTRL) & ~(CTRL_FRCSPD | CTRL_FRCDPLX | CTRL_VME)) | CTRL_SLU);
     set(owner, CTRL_EXT, get(owner, CTRL_EXT) | CTRL_EXT_DRV_LOAD);
     init_receive(owner);
     init_send(owner);

@@ -19,6 +19,7 @@
 #define CTRL_FRCSPD              (1u << 11)
 #define CTRL_FRCDPLX             (1u << 12)
 #define CTRL_RST                 (1u << 26)
+#define CTRL_VME                 (1u << 30)
 #define STATUS                   0x00008
 #define STATUS_FD                (1u << 0)
 #define STATUS_LU                (1u << 1)
