@@ -134,6 +134,52 @@ const char *ae_port_owner_trouble(const struct ae_port_owner *owner);
 int ae_port_owner_filter(struct ae_port_owner *owner, const struct ae_port_filter *filter,
                          struct ae_error *err);
 
+/*
+ * What a port can do, at most; what was chosen of it is in struct ae_port_info. All queues of a
+ * port are alike, with every driver of today.
+ */
+struct ae_port_capabilities {
+    enum ae_path path;
+    uint32_t features;  /* enum ae_port_feature, for sending and receiving */
+    uint32_t frame_max; /* bytes, with a VLAN tag, without the FCS */
+    uint16_t queues;    /* receive/transmit pairs that the driver drives; a device may have fewer */
+    uint16_t ring_min;  /* descriptors of a ring, a power of two; a device may have fewer */
+    uint16_t ring_max;
+    /* What the device itself does of a filter, exactly; the worker does the rest. */
+    uint16_t filter_addresses; /* beside its own */
+    bool filter_vlans;
+    bool clock; /* ae_port_owner_clock */
+};
+
+void ae_port_owner_get_capabilities(const struct ae_port_owner *owner,
+                                    struct ae_port_capabilities *capabilities);
+
+/* The device's clock beside ours: it was read between two readings of ae_clock_ticks. */
+struct ae_port_time {
+    uint64_t device_ns; /* since the port was started */
+    uint64_t before, after;
+};
+
+/* Reads it: a few accesses of registers, of microseconds each. -EOPNOTSUPP: the port has none;
+ * -EIO: it stands still, or says what cannot be. */
+int ae_port_owner_clock(struct ae_port_owner *owner, struct ae_port_time *time,
+                        struct ae_error *err);
+
+/* Frames of IPv4 between two addresses and, of UDP and TCP, ports. */
+struct ae_port_flow {
+    uint8_t source[4], destination[4];
+    uint16_t source_port, destination_port; /* host byte order */
+    uint8_t protocol;                       /* 6: TCP, 17: UDP; of others ports mean nothing */
+};
+
+/*
+ * Has what is received of a flow come to this queue of the port's; it holds across a restart. A
+ * device that goes by a hash moves with it the flows of the same hash: virtio one of 128. Host
+ * processes only, as ae_port_owner_filter. -EOPNOTSUPP: it cannot, and the error says why.
+ */
+int ae_port_owner_steer(struct ae_port_owner *owner, const struct ae_port_flow *flow,
+                        unsigned queue, struct ae_error *err);
+
 /* Makes the device as it was right after ae_port_owner_open: for a new worker after one died. */
 int ae_port_owner_restart(struct ae_port_owner *owner, struct ae_error *err);
 

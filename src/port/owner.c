@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "port/handoff.h"
 #include "port/owner.h"
+#include "port/sendable.h"
 
 #define PACKETS_DEFAULT 1024
 
@@ -279,6 +280,47 @@ int ae_port_owner_get_statistics(struct ae_port_owner *owner, struct ae_port_sta
                                  unsigned count)
 {
     return owner->ops->statistics ? owner->ops->statistics(owner, statistics, count) : 0;
+}
+
+void ae_port_owner_get_capabilities(const struct ae_port_owner *owner,
+                                    struct ae_port_capabilities *capabilities)
+{
+    const struct ae_port_ops *ops = owner->ops;
+
+    *capabilities = (struct ae_port_capabilities){
+        .path = ops->path,
+        .features = owner->handoff.info.features,
+        .frame_max = AE_FRAME_MAX(owner->handoff.info.mtu),
+        .queues = ops->queues_max,
+        .ring_min = ops->queue->ring_min,
+        .ring_max = ops->queue->ring_max,
+        .filter_addresses = ops->filter_addresses,
+        .filter_vlans = ops->filter_vlans,
+        .clock = ops->clock,
+    };
+}
+
+int ae_port_owner_clock(struct ae_port_owner *owner, struct ae_port_time *time,
+                        struct ae_error *err)
+{
+    if (!owner->ops->clock)
+        return ae_error_set(err, -EOPNOTSUPP, "port %s: %s has no clock", owner->handoff.info.spec,
+                            owner->ops->queue->name);
+    return owner->ops->clock(owner, time, err);
+}
+
+int ae_port_owner_steer(struct ae_port_owner *owner, const struct ae_port_flow *flow,
+                        unsigned queue, struct ae_error *err)
+{
+    const struct ae_port_ops *ops = owner->ops;
+    int rc;
+
+    if (queue >= owner->handoff.info.queues)
+        return ae_error_set(err, -EINVAL, "port %s: there is no queue %u, it has %u",
+                            owner->handoff.info.spec, queue, owner->handoff.info.queues);
+    rc = ops->steer ? ops->steer(owner, flow, queue, err)
+                    : ae_error_set(err, -EOPNOTSUPP, "%s", ops->no_steering);
+    return rc ? ae_error_prefix(err, rc, "port %s: a flow's queue", owner->handoff.info.spec) : 0;
 }
 
 const char *ae_port_owner_trouble(const struct ae_port_owner *owner)

@@ -84,6 +84,14 @@ struct ae_port_ops {
     /* Has the running device let in what owner->filter says, and sets owner->filter_exact: nothing
      * else. Called for a change; a driver that starts does it by itself. NULL: it lets all in. */
     int (*filter)(struct ae_port_owner *owner, struct ae_error *err);
+    uint16_t filter_addresses; /* as in struct ae_port_capabilities */
+    bool filter_vlans;
+    /* As ae_port_owner_steer; queue is one of the port's. NULL: no_steering says why not. */
+    int (*steer)(struct ae_port_owner *owner, const struct ae_port_flow *flow, unsigned queue,
+                 struct ae_error *err);
+    const char *no_steering;
+    /* NULL: it has none. */
+    int (*clock)(struct ae_port_owner *owner, struct ae_port_time *time, struct ae_error *err);
 };
 
 extern const struct ae_port_ops ae_port_pair;

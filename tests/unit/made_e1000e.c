@@ -57,6 +57,12 @@ static uint32_t read_register(unsigned bar, uint32_t at, unsigned width, uint32_
     case STATUS:
         return (made_e1000e.linked ? STATUS_LU | STATUS_FD | 2u << STATUS_SPEED_SHIFT : 0) |
                (made_e1000e.masters ? STATUS_GIO_MASTER_ENABLE : 0);
+    case SYSTIML: /* a microsecond for each reading */
+        if (made_e1000e.clock_stands)
+            return stored;
+        made_e1000e.ns += made_e1000e.clock_jumps ? 7 : 1000;
+        made_e1000e_set(SYSTIMH, (uint32_t)(made_e1000e.ns >> 32));
+        return (uint32_t)made_e1000e.ns;
     case ICR:
         made_e1000e_set(ICR, 0);
         return stored;

@@ -250,6 +250,36 @@ static void many_unicast_addresses_let_all_in(void **state)
     ae_port_owner_close(owner);
 }
 
+/* Nanoseconds, also where the low half overflows; what cannot be is not believed. */
+static void the_clock_is_read(void **state)
+{
+    struct ae_port_owner *owner = made_owner_open(&small);
+    struct ae_port_capabilities capabilities;
+    struct ae_port_time first, second;
+
+    (void)state;
+    assert_int_equal(made_e1000e_get(TIMINCA), 0x01000028);
+    ae_port_owner_get_capabilities(owner, &capabilities);
+    assert_true(capabilities.clock && capabilities.filter_vlans);
+    assert_int_equal(capabilities.filter_addresses, 14);
+    assert_int_equal(capabilities.frame_max, 1518);
+    made_e1000e.ns = 0xffffff00 - 0xffffff00 % 1000;
+    assert_int_equal(ae_port_owner_clock(owner, &first, &err), 0);
+    assert_int_equal(ae_port_owner_clock(owner, &second, &err), 0);
+    assert_true(second.device_ns > first.device_ns && second.device_ns - first.device_ns < 10000);
+    assert_true(second.device_ns > UINT32_MAX);
+    assert_true(first.before <= first.after && first.after <= second.before);
+    made_e1000e.clock_jumps = true;
+    made_e1000e.ns++;
+    assert_int_equal(ae_port_owner_clock(owner, &first, &err), 0); /* by and by a multiple of 40 */
+    made_e1000e.clock_stands = true;
+    assert_int_equal(ae_port_owner_clock(owner, &first, &err), -EIO);
+    made_e1000e.gone = true;
+    assert_int_equal(ae_port_owner_clock(owner, &first, &err), -ENODEV);
+    made_e1000e.gone = false;
+    ae_port_owner_close(owner);
+}
+
 static void what_never_ends_is_given_up(void **state)
 {
     (void)state;
@@ -410,6 +440,7 @@ int main(void)
         TEST(a_group_is_matched_exactly),
         TEST(many_groups_are_hashed),
         TEST(many_unicast_addresses_let_all_in),
+        TEST(the_clock_is_read),
         TEST(what_never_ends_is_given_up),
         TEST(impossible_addresses_are_refused),
         TEST(bars_that_do_not_hold_the_registers_are_refused),

@@ -110,6 +110,27 @@ static void what_one_sends_the_other_receives(void **state)
     assert_int_equal(ends->queue[0]->counters->received_frames, 33);
 }
 
+static void its_capabilities_are_told(void **state)
+{
+    struct ends *ends = *state;
+    struct ae_port_owner *owner = ae_port_get_owner(ends->port[0]);
+    struct ae_port_capabilities capabilities;
+    struct ae_port_time time;
+    struct ae_error err;
+
+    ae_port_owner_get_capabilities(owner, &capabilities);
+    assert_int_equal(capabilities.path, AE_PATH_DEVICE);
+    assert_int_equal(capabilities.queues, AE_PORT_QUEUES);
+    assert_int_equal(capabilities.ring_max, 4096);
+    assert_int_equal(capabilities.filter_addresses, 0);
+    assert_false(capabilities.clock);
+    assert_int_equal(ae_port_owner_clock(owner, &time, &err), -EOPNOTSUPP);
+    assert_non_null(strstr(err.text, "pair has no clock"));
+    assert_int_equal(ae_port_owner_steer(owner, &(struct ae_port_flow){0}, 0, &err), -EOPNOTSUPP);
+    assert_non_null(strstr(err.text, "a flow's queue"));
+    assert_int_equal(ae_port_owner_steer(owner, &(struct ae_port_flow){0}, 1, &err), -EINVAL);
+}
+
 static void a_full_wire_takes_no_more(void **state)
 {
     struct ends *ends = *state;
@@ -285,6 +306,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_both, close_both)
     const struct CMUnitTest tests[] = {
         TEST(what_one_sends_the_other_receives),
+        TEST(its_capabilities_are_told),
         TEST(a_full_wire_takes_no_more),
         TEST(an_empty_pool_loses_nothing),
         TEST(what_no_port_may_send_is_refused),

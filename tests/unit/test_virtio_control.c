@@ -15,6 +15,7 @@
 
 #include "port/virtio/control.h"
 #include "port/virtio/net.h"
+#include "port/virtio/spread.h"
 
 #define IOVA 0x10000
 
@@ -233,8 +234,12 @@ static void several_queues_are_spread(void **state)
 {
     struct device *device = make(true, 16);
     struct ae_port_owner *owner = make_owner("");
+    uint16_t spread[AE_VIRTIO_SPREAD];
 
     (void)state;
+    for (unsigned i = 0; i < 128; i++)
+        spread[i] = (uint16_t)(i % 3);
+    device->control.spread = spread;
     owner->handoff.info.queues = 3;
     assert_int_equal(
         ae_virtio_control_set_up(&device->control, owner, VIRTIO_FEATURE(VIRTIO_NET_F_RSS), NULL),
@@ -253,6 +258,32 @@ static void several_queues_are_spread(void **state)
     assert_int_equal(device->command, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET);
     assert_int_equal(device->data[0], 3);
     free(device);
+}
+
+/* Microsoft's "Verifying the RSS Hash Calculation", IPv4. */
+static void the_hash_is_toeplitzs(void **state)
+{
+    static const uint8_t key[40] = {0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67,
+                                    0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb,
+                                    0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30,
+                                    0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa};
+    static const uint8_t flow[12] = {66,  9,  149,       187,         161,       142,
+                                     100, 80, 2794 >> 8, 2794 & 0xff, 1766 >> 8, 1766 & 0xff};
+    const struct ae_port_flow there = {.source = {10, 0, 0, 1},
+                                       .destination = {10, 0, 0, 2},
+                                       .source_port = 4000,
+                                       .destination_port = 7,
+                                       .protocol = 17};
+    const struct ae_port_flow back = {.source = {10, 0, 0, 2},
+                                      .destination = {10, 0, 0, 1},
+                                      .source_port = 7,
+                                      .destination_port = 4000,
+                                      .protocol = 17};
+
+    (void)state;
+    assert_int_equal(ae_virtio_hash(key, flow, 12), 0x51ccc178);
+    assert_int_equal(ae_virtio_hash(key, flow, 8), 0x323e8fc2);
+    assert_int_equal(ae_virtio_spread_entry(&there), ae_virtio_spread_entry(&back));
 }
 
 #define FILTERS (VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_RX) | VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VLAN))
@@ -416,6 +447,7 @@ int main(void)
         cmocka_unit_test(silence_ends),
         cmocka_unit_test(too_much_is_refused),
         cmocka_unit_test(several_queues_are_spread),
+        cmocka_unit_test(the_hash_is_toeplitzs),
         cmocka_unit_test(filters_are_set),
         cmocka_unit_test(addresses_come_in_two_tables),
         cmocka_unit_test(vlans_come_and_go),

@@ -16,6 +16,7 @@
 #include "made_root.h"
 #include "made_virtio.h"
 #include "port/owner.h"
+#include "port/virtio/pci.h"
 
 static const uint8_t group[1][6] = {{1, 0, 0x5e, 1, 2, 3}};
 static const struct ae_port_filter joined = {.addresses = group, .address_count = 1};
@@ -147,6 +148,54 @@ static void an_acknowledgement_has_its_time(void **state)
     ae_port_owner_close(owner);
 }
 
+/* ---- Which queue ---- */
+
+static const struct ae_port_flow flow = {.source = {10, 0, 0, 1},
+                                         .destination = {10, 0, 0, 2},
+                                         .source_port = 4000,
+                                         .destination_port = 7,
+                                         .protocol = 17};
+
+static void a_flow_is_steered(void **state)
+{
+    const unsigned entry = ae_virtio_spread_entry(&flow);
+    struct ae_port_options two = options;
+    struct ae_port_owner *owner;
+    struct virtio_pci *virtio;
+    unsigned queue;
+
+    (void)state;
+    made_virtio.offered |= VIRTIO_FEATURE(VIRTIO_NET_F_RSS) | VIRTIO_FEATURE(VIRTIO_NET_F_MQ);
+    made_virtio.num_queues = 5;
+    made_virtio.control = 4;
+    two.queues = 2;
+    assert_int_equal(ae_port_owner_open(&owner, MADE_ADDRESS ",rss=on", &two, &err), 0);
+    virtio = owner->driver;
+    queue = !virtio->spread[entry];
+    assert_int_equal(told(VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_RSS_CONFIG), 1);
+    assert_int_equal(ae_port_owner_steer(owner, &flow, queue, &err), 0);
+    assert_int_equal(told(VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_RSS_CONFIG), 1);
+    assert_int_equal(ae_port_owner_restart(owner, &err), 0);
+    for (unsigned i = 0; i < AE_VIRTIO_SPREAD; i++)
+        assert_int_equal(virtio->spread[i], i == entry ? queue : i % 2);
+    assert_int_equal(ae_port_owner_steer(owner, &flow, 2, &err), -EINVAL);
+    made_virtio.verdict = VIRTIO_NET_ERR;
+    assert_int_equal(ae_port_owner_steer(owner, &flow, !queue, &err), -EIO);
+    assert_int_equal(virtio->spread[entry], queue);
+    made_virtio.verdict = VIRTIO_NET_OK;
+    ae_port_owner_close(owner);
+}
+
+static void without_a_hash_nothing_is_steered(void **state)
+{
+    struct ae_port_owner *owner = made_owner_open(&options);
+
+    (void)state;
+    assert_int_equal(ae_port_owner_steer(owner, &flow, 0, &err), -EOPNOTSUPP);
+    assert_non_null(strstr(err.text, "rss=on"));
+    ae_port_owner_close(owner);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -158,6 +207,8 @@ int main(void)
         TEST(a_refusal_keeps_the_filter_before),
         TEST(silence_ends),
         TEST(an_acknowledgement_has_its_time),
+        TEST(a_flow_is_steered),
+        TEST(without_a_hash_nothing_is_steered),
     };
 
     return cmocka_run_group_tests_name("virtio_filter", tests, NULL, NULL);

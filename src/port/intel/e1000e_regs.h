@@ -47,37 +47,36 @@
 #define ICR_OTHER        (1u << 24)
 
 /* 10.2.5 Receive */
-#define RCTL             0x00100
-#define RCTL_EN          (1u << 1)
-#define RCTL_UPE         (1u << 3)
-#define RCTL_MPE         (1u << 4)
-#define RCTL_BAM         (1u << 15)
-#define RCTL_VFE         (1u << 18)
-#define RCTL_SECRC       (1u << 26)
-#define RDBAL            0x02800
-#define RDBAH            0x02804
-#define RDLEN            0x02808
-#define RDH              0x02810
-#define RDT              0x02818
-#define RDTR             0x02820
-#define RXDCTL           0x02828
-#define RXDCTL_GRAN      (1u << 24)
-#define RADV             0x0282C
-#define RXCSUM           0x05000
-#define RXCSUM_IPOFLD    (1u << 8)
-#define RXCSUM_TUOFLD    (1u << 9)
-#define RFCTL            0x05008
-#define RFCTL_EXSTEN     (1u << 15)
-#define MTA              0x05200
-#define MTA_COUNT        128
-#define RAL(n)           (0x05400 + 8u * (n))
-#define RAH(n)           (0x05404 + 8u * (n))
-#define RA_COUNT         15 /* of 16; the last is left alone, as by Linux */
-#define RAH_AV           (1u << 31)
-#define VFTA             0x05600
-#define VFTA_COUNT       128
-#define MRQC             0x05818
-#define E1000E_REGISTERS (MRQC + 4) /* bytes from the start of BAR 0 up to the last of these */
+#define RCTL          0x00100
+#define RCTL_EN       (1u << 1)
+#define RCTL_UPE      (1u << 3)
+#define RCTL_MPE      (1u << 4)
+#define RCTL_BAM      (1u << 15)
+#define RCTL_VFE      (1u << 18)
+#define RCTL_SECRC    (1u << 26)
+#define RDBAL         0x02800
+#define RDBAH         0x02804
+#define RDLEN         0x02808
+#define RDH           0x02810
+#define RDT           0x02818
+#define RDTR          0x02820
+#define RXDCTL        0x02828
+#define RXDCTL_GRAN   (1u << 24)
+#define RADV          0x0282C
+#define RXCSUM        0x05000
+#define RXCSUM_IPOFLD (1u << 8)
+#define RXCSUM_TUOFLD (1u << 9)
+#define RFCTL         0x05008
+#define RFCTL_EXSTEN  (1u << 15)
+#define MTA           0x05200
+#define MTA_COUNT     128
+#define RAL(n)        (0x05400 + 8u * (n))
+#define RAH(n)        (0x05404 + 8u * (n))
+#define RA_COUNT      15 /* of 16; the last is left alone, as by Linux */
+#define RAH_AV        (1u << 31)
+#define VFTA          0x05600
+#define VFTA_COUNT    128
+#define MRQC          0x05818
 
 /* 10.2.6 Transmit */
 #define TCTL              0x00400
@@ -97,6 +96,14 @@
 #define TXDCTL_GRAN       (1u << 24)
 #define TXDCTL_COUNT_DESC (1u << 22)
 #define TADV              0x0382C
+
+/* 10.2.9 Time synchronization: at each period of 1 / 25 MHz, SYSTIM grows by the increment */
+#define SYSTIML          0x0B600
+#define SYSTIMH          0x0B604
+#define TIMINCA          0x0B608
+#define TIMINCA_PERIOD   (1u << 24)
+#define TIMINCA_NS       40u
+#define E1000E_REGISTERS (TIMINCA + 4) /* bytes from the start of BAR 0 up to the last of these */
 
 /* 7.1.5 Extended receive descriptor */
 struct e1000e_receive_read {

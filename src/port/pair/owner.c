@@ -56,4 +56,5 @@ const struct ae_port_ops ae_port_pair = {
     .ring_default = 256,
     .queues_max = AE_PORT_QUEUES,
     .mtu = PAIR_MTU,
+    .no_steering = "a frame comes to the queue by whose number it was sent",
 };

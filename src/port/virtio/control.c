@@ -8,6 +8,7 @@
 
 #include "base/barrier.h"
 #include "base/error.h"
+#include "port/virtio/spread.h"
 #include "port/virtio/virtio.h"
 
 /* Behind the ring: the header, the command's data, the byte for the answer. */
@@ -253,36 +254,12 @@ int ae_virtio_control_filter(struct ae_virtio_control *control, const struct ae_
     return rc;
 }
 
-#define RSS_ENTRIES 128
-#define RSS_KEY     40
-
-/*
- * 5.1.6.5.7.1. The key repeats two bytes, so that both directions of a flow have one hash and come
- * to one queue (S. Woo, K. Park: "Scalable TCP Session Monitoring with Symmetric Receive-side
- * Scaling", 2012).
- */
-static int spread(struct ae_virtio_control *control, uint16_t pairs, uint32_t types,
-                  struct ae_error *err)
+int ae_virtio_control_spread(struct ae_virtio_control *control, uint16_t pairs,
+                             struct ae_error *err)
 {
-    struct __attribute__((packed)) {
-        uint32_t hash_types;
-        uint16_t indirection_table_mask;
-        uint16_t unclassified_queue;
-        uint16_t indirection_table[RSS_ENTRIES];
-        uint16_t max_tx_vq;
-        uint8_t hash_key_length;
-        uint8_t hash_key_data[RSS_KEY];
-    } rss = {
-        .hash_types = types,
-        .indirection_table_mask = RSS_ENTRIES - 1,
-        .max_tx_vq = pairs,
-        .hash_key_length = RSS_KEY,
-    };
+    struct ae_virtio_spread rss;
 
-    for (unsigned i = 0; i < RSS_ENTRIES; i++)
-        rss.indirection_table[i] = (uint16_t)(i % pairs);
-    for (unsigned i = 0; i < RSS_KEY; i++)
-        rss.hash_key_data[i] = i & 1 ? 0x5a : 0x6d;
+    ae_virtio_spread_make(&rss, control->spread, pairs);
     return ae_virtio_control_send(control, VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_RSS_CONFIG, &rss,
                                   sizeof(rss), err);
 }
@@ -295,10 +272,7 @@ static int use_pairs(struct ae_virtio_control *control, const struct ae_port_own
     if (mq.virtqueue_pairs == 1)
         return 0; /* as after reset */
     if (features & VIRTIO_FEATURE(VIRTIO_NET_F_RSS))
-        return spread(control, mq.virtqueue_pairs,
-                      VIRTIO_NET_HASH_TYPE_IPv4 | VIRTIO_NET_HASH_TYPE_TCPv4 |
-                          VIRTIO_NET_HASH_TYPE_UDPv4,
-                      err);
+        return ae_virtio_control_spread(control, mq.virtqueue_pairs, err);
     return ae_virtio_control_send(control, VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, &mq,
                                   sizeof(mq), err);
 }

@@ -30,6 +30,7 @@ struct ae_virtio_control {
     uint16_t head;
     bool head_wrap;
     uint32_t vlans[AE_FILTER_VLAN_WORDS]; /* that the device lets in; none after a reset */
+    const uint16_t *spread; /* VIRTIO_NET_F_RSS: which queues frames come to, see spread.h */
 };
 
 /* Where the device finds the parts: bytes from the start of memory. */
@@ -58,6 +59,10 @@ int ae_virtio_control_send(struct ae_virtio_control *control, uint8_t class, uin
  * its best (5.1.6.5.1). Errors are those of ae_virtio_control_send. */
 int ae_virtio_control_filter(struct ae_virtio_control *control, const struct ae_filter *filter,
                              uint64_t features, struct ae_error *err);
+
+/* Has the device send frames to its queues by control->spread. Errors likewise. */
+int ae_virtio_control_spread(struct ae_virtio_control *control, uint16_t pairs,
+                             struct ae_error *err);
 
 /*
  * Brings a device that was just started to what the port is to be, as far as the features allow:

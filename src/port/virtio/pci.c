@@ -170,4 +170,5 @@ const struct ae_port_ops ae_port_virtio_pci = {
     .features = 0, /* ae_virtio_learn's */
     .owner_bytes = AE_VIRTIO_CONTROL_BYTES,
     .filter = ae_virtio_pci_filter,
+    .steer = ae_virtio_pci_steer,
 };

@@ -18,6 +18,7 @@
 #include "port/virtio/control.h"
 #include "port/virtio/net.h"
 #include "port/virtio/pci_regs.h"
+#include "port/virtio/spread.h"
 
 /* A structure of the device's, inside a mapped BAR. */
 struct virtio_structure {
@@ -33,6 +34,7 @@ struct virtio_pci {
     uint16_t control_index;
     uint32_t control_notify; /* offset in owner->registers */
     struct ae_virtio_control control;
+    uint16_t spread[AE_VIRTIO_SPREAD]; /* frames over queues; ae_port_owner_steer changes it */
     bool running;
     bool announced;          /* 5.1.6.5.4: the device's request is counted, not yet acknowledged */
     bool interrupted;        /* the device had something to say meanwhile */
@@ -75,8 +77,10 @@ int ae_virtio_pci_enable_queues(struct ae_port_owner *owner, struct ae_error *er
 int ae_virtio_pci_read_config(const struct virtio_pci *virtio, struct virtio_net_config *config,
                               struct ae_error *err);
 
-/* struct ae_port_ops.filter. */
+/* struct ae_port_ops.filter and steer. */
 int ae_virtio_pci_filter(struct ae_port_owner *owner, struct ae_error *err);
+int ae_virtio_pci_steer(struct ae_port_owner *owner, const struct ae_port_flow *flow,
+                        unsigned queue, struct ae_error *err);
 
 /* struct ae_port_pci.interrupt and tend. */
 void ae_virtio_pci_interrupt(struct ae_port_owner *owner);

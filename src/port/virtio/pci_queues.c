@@ -110,6 +110,8 @@ int ae_virtio_pci_find_queues(struct ae_port_owner *owner, const struct virtio_n
 {
     int rc = find_control_queue(owner, config, err);
 
+    for (unsigned i = 0; i < AE_VIRTIO_SPREAD; i++)
+        ae_virtio_pci_of(owner)->spread[i] = (uint16_t)(i % owner->handoff.info.queues);
     for (unsigned pair = 0; pair < owner->handoff.info.queues && !rc; pair++)
         rc = find_pair(owner, pair, err);
     return rc;
@@ -202,6 +204,7 @@ static int enable_control(struct ae_port_owner *owner, struct ae_error *err)
         .notify = notify_control,
         .context = owner,
         .timeout_ms = AE_VIRTIO_PCI_TIMEOUT_MS,
+        .spread = virtio->spread,
     };
     if (control->size < AE_VIRTIO_CONTROL_LEAST)
         return ae_error_set(err, -EPROTO,

@@ -165,17 +165,43 @@ uint64_t ae_virtio_pci_tend(struct ae_port_owner *owner)
     return first ? first - now : 0;
 }
 
-/* An acknowledgement that is under way has its time. A device that does not run is told when it
- * starts. */
+/* An acknowledgement that is under way has its time. */
+static void wait_for_control(struct ae_port_owner *owner)
+{
+    while (ae_virtio_pci_of(owner)->control.busy) {
+        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+        ae_virtio_pci_tend(owner);
+    }
+}
+
+/* A device that does not run is told when it starts. */
 int ae_virtio_pci_filter(struct ae_port_owner *owner, struct ae_error *err)
 {
     struct virtio_pci *virtio = ae_virtio_pci_of(owner);
 
     if (!ae_virtio_pci_has(virtio, VIRTIO_NET_F_CTRL_VQ) || !virtio->running)
         return 0;
-    while (virtio->control.busy) {
-        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
-        ae_virtio_pci_tend(owner);
-    }
+    wait_for_control(owner);
     return ae_virtio_control_filter(&virtio->control, &owner->filter, virtio->features, err);
+}
+
+int ae_virtio_pci_steer(struct ae_port_owner *owner, const struct ae_port_flow *flow,
+                        unsigned queue, struct ae_error *err)
+{
+    struct virtio_pci *virtio = ae_virtio_pci_of(owner);
+    uint16_t *entry = &virtio->spread[ae_virtio_spread_entry(flow)], before = *entry;
+    int rc;
+
+    if (!ae_virtio_pci_has(virtio, VIRTIO_NET_F_RSS) || owner->handoff.info.queues < 2)
+        return ae_error_set(err, -EOPNOTSUPP,
+                            "the device chooses: with ',rss=on', where it offers that, and several "
+                            "queues, it can be told");
+    *entry = (uint16_t)queue;
+    if (!virtio->running)
+        return 0;
+    wait_for_control(owner);
+    rc = ae_virtio_control_spread(&virtio->control, owner->handoff.info.queues, err);
+    if (rc)
+        *entry = before;
+    return rc;
 }

@@ -308,4 +308,5 @@ const struct ae_port_ops ae_port_vhost_server = {
     .mtu = MTU,
     .features = AE_PORT_SEND_IPV4_CHECKSUM | AE_PORT_SEND_UDP_CHECKSUM | AE_PORT_SEND_TCP_CHECKSUM,
     .statistics = statistics,
+    .no_steering = "the front end chooses it",
 };
