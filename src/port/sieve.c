@@ -31,7 +31,7 @@ static void take_over(struct ae_sieve *sieve)
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     if (__atomic_load_n(&shared->version, __ATOMIC_RELAXED) != version)
         return;
-    /* Other workers of the port can write there, too. */
+    /* What others write is checked before it is used, though the owner is trusted. */
     if (next->count > AE_FILTER_ADDRESSES)
         next->count = 0;
     sieve->filter = next;
