@@ -12,7 +12,7 @@ static int make_ring(struct ring *ring, const struct ae_virtio_ring *from, struc
     ring->memory = from->memory;
     ring->batch =
         from->size / 4u < AE_VIRTIO_REFILL ? (uint16_t)((from->size + 3) / 4) : AE_VIRTIO_REFILL;
-    ring->low = (uint16_t)(from->size / 2u);
+    ring->low = (uint16_t)(from->size / 2u < 2u * ring->batch ? from->size / 2u : 2u * ring->batch);
     ring->doorbell = from->doorbell;
     ring->slots = calloc(from->size, sizeof(*ring->slots));
     ring->order = calloc(from->size, sizeof(*ring->order));

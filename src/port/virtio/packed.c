@@ -174,15 +174,6 @@ static inline void publish(const struct queue *queue, struct ring *ring, struct 
     __atomic_store_n(&desc->flags, flags_of(ring->next, receiving), __ATOMIC_RELEASE);
 }
 
-/* Behind `count` filled descriptors. */
-static inline void advance(struct ring *ring, uint32_t count)
-{
-    ring->free -= count;
-    ring->next = after(ring->next, count, ring->size);
-    ae_virtio_notify(&ring->doorbell, &ring->device_event->flags, (uint16_t)ring->next.index,
-                     ring->next.flags & VIRTQ_DESC_F_AVAIL);
-}
-
 static inline __attribute__((always_inline)) void fill_burst(const struct queue *queue,
                                                              struct ring *ring,
                                                              struct ae_packet **packets,
@@ -198,7 +189,10 @@ static inline __attribute__((always_inline)) void fill_burst(const struct queue 
         run = count;
     fill(queue, ring, ring->next, packets, 1, run, in_order, receiving);
     publish(queue, ring, packets[0], in_order, receiving);
-    advance(ring, count);
+    ring->free -= count;
+    ring->next = after(ring->next, count, ring->size);
+    ae_virtio_notify(&ring->doorbell, &ring->device_event->flags, (uint16_t)ring->next.index,
+                     ring->next.flags & VIRTQ_DESC_F_AVAIL);
 }
 
 /* ---- Receive ---- */
