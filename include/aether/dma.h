@@ -20,7 +20,7 @@ struct ae_dma_space;
 
 /* The kernel's interface to the IOMMU. */
 enum ae_iommu {
-    AE_IOMMU_CHOOSE,    /* iommufd where the kernel and the space's first device have it */
+    AE_IOMMU_CHOOSE,    /* the container; iommufd where there is none */
     AE_IOMMU_CONTAINER, /* VFIO's container with a type1 IOMMU, and groups */
     AE_IOMMU_IOMMUFD,   /* Linux 6.6 with CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV */
 };

@@ -17,7 +17,13 @@
 #include "base/root.h"
 #include "vfio/holder.h"
 
+#define CONTAINER     "/dev/vfio/vfio"
 #define INFO_SIZE_MAX 65536
+
+bool ae_container_is_there(void)
+{
+    return ae_root_exists(CONTAINER);
+}
 
 int ae_vfio_capabilities(const void *answer, uint32_t size, uint32_t first,
                          ae_vfio_capability_fn *each, void *context)
@@ -42,7 +48,7 @@ int ae_vfio_capabilities(const void *answer, uint32_t size, uint32_t first,
 
 static int container_open(struct ae_dma_space *space, struct ae_error *err)
 {
-    int fd = ae_root_open("/dev/vfio/vfio", O_RDWR), version;
+    int fd = ae_root_open(CONTAINER, O_RDWR), version;
 
     if (fd == -ENOENT || fd == -ENODEV)
         return ae_error_set(err, fd,

@@ -37,7 +37,8 @@ static const struct ae_iommu_ops *choose(const struct ae_dma_space *space, const
     case AE_IOMMU_IOMMUFD:
         return &ae_iommu_iommufd;
     default:
-        return ae_iommufd_offers(pci) ? &ae_iommu_iommufd : &ae_iommu_container;
+        return !ae_container_is_there() && ae_iommufd_offers(pci) ? &ae_iommu_iommufd
+                                                                  : &ae_iommu_container;
     }
 }
 

@@ -40,6 +40,9 @@ struct ae_iommu_ops {
 
 extern const struct ae_iommu_ops ae_iommu_container, ae_iommu_iommufd;
 
+/* Has this kernel the container? */
+bool ae_container_is_there(void);
+
 /* Has this kernel iommufd, and is this function to be had by it? */
 bool ae_iommufd_offers(const struct ae_pci *pci);
 

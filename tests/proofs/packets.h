@@ -89,6 +89,14 @@ static void books_return(struct ae_packet *packet)
     whose[packet->index] = POOL;
 }
 
+static void books_return_burst(struct ae_packet **packets, uint32_t count)
+{
+    prove(count <= PACKETS);
+    for (uint32_t i = 0; i < PACKETS; i++)
+        if (i < count)
+            books_return(packets[i]);
+}
+
 /* To the caller, from a ring; a burst function that keeps it says so by put. */
 static void books_renew(struct ae_packet *packet)
 {
@@ -104,10 +112,11 @@ static void books_put(struct ae_packet *packet)
     whose[packet->index] = POOL;
 }
 
-#define ae_pool_available(pool)      books_available()
-#define ae_pool_take(pool, count)    books_take(count)
-#define ae_pool_return(pool, packet) books_return(packet)
-#define ae_packet_renew(packet)      books_renew(packet)
-#define ae_packet_put(packet)        books_put(packet)
+#define ae_pool_available(pool)                    books_available()
+#define ae_pool_take(pool, count)                  books_take(count)
+#define ae_pool_return(pool, packet)               books_return(packet)
+#define ae_pool_return_burst(pool, packets, count) books_return_burst(packets, count)
+#define ae_packet_renew(packet)                    books_renew(packet)
+#define ae_packet_put(packet)                      books_put(packet)
 
 #endif

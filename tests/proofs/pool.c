@@ -139,3 +139,20 @@ void give_back(void)
     whose[index] = POOL;
     prove(whole());
 }
+
+void give_back_burst(void)
+{
+    uint32_t count = any_below(PACKETS + 1);
+    struct ae_packet *burst[PACKETS];
+
+    set_pool();
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t index = any_below(PACKETS);
+
+        assume(whose[index] == DRIVER);
+        burst[i] = &packets[index];
+        whose[index] = POOL;
+    }
+    ae_pool_return_burst(&pool, burst, count);
+    prove(whole());
+}

@@ -595,20 +595,20 @@ static void refusals_of_iommufd_say_what_to_do(void **state)
     assert_refused(live(), -ENOENT, "CONFIG_VFIO_DEVICE_CDEV");
 }
 
-static void iommufd_is_taken_where_kernel_and_function_have_it(void **state)
+static void iommufd_is_taken_where_there_is_no_container(void **state)
 {
     (void)state;
     space->options.iommu = AE_IOMMU_CHOOSE;
+    row = AE_IOMMU_CONTAINER;
+    assert_int_equal(live(), 0);
+    assert_ptr_equal(space->ops, &ae_iommu_container);
+    ae_root_remove(CONTAINER);
+    row = AE_IOMMU_IOMMUFD;
     assert_int_equal(live(), 0);
     assert_ptr_equal(space->ops, &ae_iommu_iommufd);
     ae_root_remove(IOMMUFD);
     row = AE_IOMMU_CONTAINER;
-    assert_int_equal(live(), 0);
-    assert_ptr_equal(space->ops, &ae_iommu_container);
-    made_root_put(IOMMUFD, "");
-    ae_root_remove(functions[0].file);
-    assert_int_equal(live(), 0);
-    assert_ptr_equal(space->ops, &ae_iommu_container);
+    assert_refused(live(), -ENOENT, CONTAINER);
 }
 
 #define BOTH(test)                                                 \
@@ -632,7 +632,7 @@ int main(void)
         BOTH(shortage_is_explained),
         BOTH(missing_interface_is_told),
         IOMMUFD_ONLY(refusals_of_iommufd_say_what_to_do),
-        IOMMUFD_ONLY(iommufd_is_taken_where_kernel_and_function_have_it),
+        IOMMUFD_ONLY(iommufd_is_taken_where_there_is_no_container),
     };
 
     return cmocka_run_group_tests_name("vfio_iommu", tests, NULL, NULL);
