@@ -150,12 +150,18 @@ int ae_port_owner_filter(struct ae_port_owner *owner, const struct ae_port_filte
 
 static int start(struct ae_port_owner *owner, struct ae_error *err)
 {
+    struct ae_link link;
     int rc;
 
     memset(ae_memory_base(owner->memory), 0, owner->handoff.buffers_offset);
     if (owner->owner_memory)
         memset(ae_memory_base(owner->owner_memory), 0, ae_memory_size(owner->owner_memory));
     memset(owner->queue_states, 0, owner->options.queues * sizeof(*owner->queue_states));
+    if (owner->lost)
+        return ae_error_set(err, -EIO, "%s; open it anew", ae_port_owner_trouble(owner));
+    ae_port_read_link(owner->state, &link);
+    link.device_gone = false; /* that it has to be reset was heard, and it is */
+    ae_port_set_link(owner->state, &link);
     rc = owner->ops->transport->start(owner, err);
     if (!rc)
         publish_filter(owner);

@@ -57,6 +57,10 @@ static uint32_t read_register(unsigned bar, uint32_t at, unsigned width, uint32_
     case STATUS:
         return (made_e1000e.linked ? STATUS_LU | STATUS_FD | 2u << STATUS_SPEED_SHIFT : 0) |
                (made_e1000e.masters ? STATUS_GIO_MASTER_ENABLE : 0);
+    case SYSTIMH:
+        if (made_e1000e.clock_lies)
+            made_e1000e_set(SYSTIMH, stored + 1);
+        return stored;
     case SYSTIML: /* a microsecond for each reading */
         if (made_e1000e.clock_stands)
             return stored;

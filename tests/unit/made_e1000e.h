@@ -18,10 +18,10 @@ struct made_e1000e {
     unsigned stops; /* how often it was told to master the bus no more */
     bool linked;
     uint8_t mac[6];
-    bool no_mac; /* the NVM's address is not valid */
-    uint64_t ns; /* its clock */
-    bool clock_stands, clock_jumps;
-    uint32_t gone_after; /* reads until it is gone; 0: it stays */
+    bool no_mac;                                /* the NVM's address is not valid */
+    uint64_t ns;                                /* its clock */
+    bool clock_stands, clock_jumps, clock_lies; /* its upper half is another at each reading */
+    uint32_t gone_after;                        /* reads until it is gone; 0: it stays */
 };
 
 extern struct made_e1000e made_e1000e;

@@ -272,6 +272,9 @@ static void the_clock_is_read(void **state)
     made_e1000e.clock_jumps = true;
     made_e1000e.ns++;
     assert_int_equal(ae_port_owner_clock(owner, &first, &err), 0); /* by and by a multiple of 40 */
+    made_e1000e.clock_lies = true;
+    assert_int_equal(ae_port_owner_clock(owner, &first, &err), -EIO);
+    made_e1000e.clock_lies = false;
     made_e1000e.clock_stands = true;
     assert_int_equal(ae_port_owner_clock(owner, &first, &err), -EIO);
     made_e1000e.gone = true;

@@ -2,6 +2,7 @@
 
 /* Memory that is taken away from under us, and what it may not take along. */
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -193,6 +194,8 @@ static void with_a_port(void (*attack)(struct ae_port_owner *owner))
     ae_port_owner_get_link(owner, &link);
     assert_false(link.device_gone);
     attack(owner);
+    check_gone(owner);
+    assert_int_equal(ae_port_owner_restart(owner, NULL), -EIO); /* it has no memory for a new one */
     check_gone(owner);
     ae_port_close(port); /* and its end is an orderly one */
     back_stop(&back);

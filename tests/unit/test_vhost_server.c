@@ -795,6 +795,20 @@ static void a_restart_for_a_new_worker(void **state)
     close_front();
 }
 
+/* None of these workers ever polls: what each was told is not kept for the next. */
+static void workers_that_die_at_once_are_no_end_of_it(void **state)
+{
+    unsigned before = count_fds();
+
+    (void)state;
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(ae_port_owner_restart(ae_port_get_owner(port), NULL), 0);
+    assert_int_equal(count_fds(), before);
+    connect_front(0);
+    exchange(10);
+    close_front();
+}
+
 static void only_an_eventfd_is_signalled(void **state)
 {
     struct vhost_user_message reply;
@@ -839,6 +853,7 @@ int main(void)
         WITH_PORT(one_at_a_time),
         WITH_PORT(the_name_of_the_socket),
         WITH_PORT(a_restart_for_a_new_worker),
+        WITH_PORT(workers_that_die_at_once_are_no_end_of_it),
         WITH_PORT(only_an_eventfd_is_signalled),
     };
     int rc;

@@ -40,17 +40,21 @@ static void make_driver_look(struct bench *bench)
 
     for (int i = 0; i < 17; i++)
         packets[i] = make(bench);
+    bench->queue->refusal = AE_REFUSAL_LENGTH; /* of another time */
     for (uint16_t sent = ae_send(bench->queue, packets, 17); sent < 17; sent++)
         ae_packet_put(packets[sent]);
+    assert_false(ae_refusal_is_final(bench->queue->refusal));
 }
 
 static void assert_broken(struct bench *bench)
 {
     struct ae_packet *packet = make(bench), *got;
+    uint32_t available = ae_pool_available(bench->pair.pool);
 
     assert_true(ae_virtio_broken(bench->queue));
     assert_int_equal(ae_send(bench->queue, &packet, 1), 0);
     assert_int_equal(ae_receive(bench->queue, &got, 1), 0);
+    assert_int_equal(ae_pool_available(bench->pair.pool), available);
     ae_packet_put(packet);
 }
 

@@ -94,6 +94,7 @@ static void update_link(struct ae_port_owner *owner)
     if (status == UINT32_MAX) {
         link.device_gone = true;
     } else {
+        link.device_gone = old.device_gone; /* the kernel may want it back */
         link.up = status & STATUS_LU;
         link.full_duplex = status & STATUS_FD;
         link.mbps = link.up ? speeds[status >> STATUS_SPEED_SHIFT & 3] : 0;
@@ -351,12 +352,13 @@ static int statistics(struct ae_port_owner *owner, struct ae_port_statistic *out
 static uint64_t read_clock(struct ae_port_owner *owner)
 {
     uint32_t high, low, again = get(owner, SYSTIMH);
+    int tries = CLOCK_TRIES;
 
     do {
         high = again;
         low = get(owner, SYSTIML);
         again = get(owner, SYSTIMH);
-    } while (high != again && again != UINT32_MAX);
+    } while (high != again && again != UINT32_MAX && --tries);
     return (uint64_t)high << 32 | low;
 }
 

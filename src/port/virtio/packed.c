@@ -276,7 +276,7 @@ static inline __attribute__((always_inline)) uint16_t receive_burst(
     }
     if (reaped == 0) {
         /* Nobody waits for a frame. */
-        if (ring->free >= ring->batch)
+        if (ring->free >= ring->batch && !queue->driver.broken)
             in_order ? refill_in_order(queue) : refill_any_order(queue);
         return 0;
     }
@@ -386,8 +386,10 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
 
     if (ae_unlikely(ring->free < count)) {
         reclaim(queue, count - ring->free, in_order);
-        if (ae_unlikely(queue->driver.broken))
+        if (ae_unlikely(queue->driver.broken)) {
+            ae_refuse_away(base, count);
             return 0;
+        }
     }
     room = ring->free < count ? ring->free : count;
     for (; good < room && ae_likely(ae_virtio_prepare(&sendable, packets[good], checksum)); good++)

@@ -182,7 +182,7 @@ static inline __attribute__((always_inline)) uint16_t receive_burst(
         ready = count;
     if (ready == 0) {
         /* Nobody waits for a frame. */
-        if (space(ring) >= ring->batch)
+        if (space(ring) >= ring->batch && !queue->driver.broken)
             in_order ? refill_in_order(queue) : refill_any_order(queue);
         return 0;
     }
@@ -329,8 +329,10 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
 
     if (ae_unlikely(space(ring) < count)) {
         reclaim(queue, count - (uint32_t)space(ring), in_order);
-        if (ae_unlikely(queue->driver.broken))
+        if (ae_unlikely(queue->driver.broken)) {
+            ae_refuse_away(base, count);
             return 0;
+        }
     }
     room = space(ring) < count ? space(ring) : count;
     sent = fill_run(queue, place, packets, room < run ? room : run, in_order, checksum, &bytes);

@@ -131,7 +131,9 @@ static inline void ae_vhost_count_sent(const struct ae_vhost_ring *ring, struct 
     queue->counters->sent_frames += sent;
     if (sent == count)
         return;
-    if (ae_vhost_can_send(ring, packets[sent]))
+    if (ring->broken)
+        ae_refuse_away(queue, (uint32_t)(count - sent));
+    else if (ae_vhost_can_send(ring, packets[sent]))
         ae_refuse_full(queue, (uint32_t)(count - sent));
     else
         ae_refuse(queue, packets[sent], &ring->sendable, AE_SEND_OFFLOADS);

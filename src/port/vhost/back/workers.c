@@ -2,6 +2,7 @@
 #include "port/vhost/back/workers.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 
@@ -142,9 +143,23 @@ void ae_vhost_workers_update(struct ae_vhost_server *server)
     set_link(server);
 }
 
+/* What was said to a worker that did not hear it is not for the next one. */
+static void take_back(const struct ae_vhost_server *server)
+{
+    struct ae_vhost_handover old;
+    int fds[VHOST_USER_MAX_REGIONS];
+
+    for (unsigned i = 0; i < server->session.queues; i++)
+        if (ae_vhost_receive_handover(server->owner->controls[i], &old, fds))
+            for (uint32_t j = 0; j < old.region_count; j++)
+                close(fds[j]);
+}
+
 int ae_vhost_workers_start(struct ae_vhost_server *server, struct ae_error *err)
 {
     struct ae_vhost_handover handovers[AE_PORT_QUEUES];
+
+    take_back(server);
 
     memset(server->handed, 0, sizeof(server->handed));
     memset(server->ran, 0, sizeof(server->ran));
