@@ -9,6 +9,9 @@
 /* "0000:01:00.0" and its NUL. */
 #define AE_PCI_ADDRESS_TEXT 16
 
+/* Capabilities of a function, at most: so many fill the 192 bytes that there are for them. */
+#define AE_PCI_CAPABILITIES 48
+
 struct ae_pci_info {
     char address[AE_PCI_ADDRESS_TEXT];
     uint16_t vendor;

@@ -40,8 +40,8 @@ int ae_pci_config_find(const struct ae_pci_config *config, uint8_t id, int from)
 
     if (!config->known || !(get16(config, PCI_STATUS) & PCI_STATUS_CAP_LIST))
         return -ENOENT;
-    /* 48 fill the 192 bytes there are for them; a longer walk is a loop. */
-    for (int i = 0; i < 48; i++) {
+    /* A longer walk is a loop. */
+    for (int i = 0; i < AE_PCI_CAPABILITIES; i++) {
         unsigned next = config->bytes[at] & 0xfcu;
 
         if (next < PCI_STD_HEADER_SIZEOF)

@@ -92,8 +92,8 @@ static int walk_capabilities(struct ae_device *device, uint8_t id, int from)
             return -ENOENT;
         at = PCI_CAPABILITY_LIST;
     }
-    /* 48 capabilities fill the 192 bytes there are for them; a longer walk is a loop. */
-    for (int i = 0; i < 48; i++) {
+    /* A longer walk is a loop. */
+    for (int i = 0; i < AE_PCI_CAPABILITIES; i++) {
         uint32_t next, found;
 
         if (ae_device_config_read(device, at, 1, &next, NULL))

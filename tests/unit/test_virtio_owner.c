@@ -208,6 +208,14 @@ static void hostile_capabilities_are_passed_over(void **state)
     made_virtio_capability(0x70, VIRTIO_PCI_CAP_NOTIFY_CFG, 4, MADE_NOTIFY, 0x1000, 4);
     made_virtio_capability(0xf0, VIRTIO_PCI_CAP_DEVICE_CFG, 4, MADE_CONFIG, 64, 0);
     ae_port_owner_close(made_owner_open(&options));
+    /* A circle of such as are of no use has no end. */
+    again();
+    made_config_put(PCI_CAPABILITY_LIST, 1, 0);
+    made_virtio_capability(0x40, VIRTIO_PCI_CAP_COMMON_CFG, 6, 0, 64, 0);
+    made_config_put(0x40 + PCI_CAP_LIST_NEXT, 1, 0x40);
+    alarm(60);
+    assert_refused(-ENODEV, "no modern interface");
+    alarm(0);
 }
 
 /* Without one of them nothing is touched, not even to stop it. */
