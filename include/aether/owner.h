@@ -135,13 +135,13 @@ int ae_port_owner_filter(struct ae_port_owner *owner, const struct ae_port_filte
                          struct ae_error *err);
 
 /*
- * What a port can do, at most; what was chosen of it is in struct ae_port_info. All queues of a
- * port are alike, with every driver of today.
+ * What a port can do, at most; how many queues it was opened with is in struct ae_port_info. All
+ * queues of a port are alike, with every driver of today.
  */
 struct ae_port_capabilities {
     enum ae_path path;
-    uint32_t features;  /* enum ae_port_feature, for sending and receiving */
-    uint32_t frame_max; /* bytes, with a VLAN tag, without the FCS */
+    uint32_t features;  /* enum ae_port_feature: those it was opened with */
+    uint32_t frame_max; /* bytes, with a VLAN tag, without the FCS; by the MTU it has */
     uint16_t queues;    /* receive/transmit pairs that the driver drives; a device may have fewer */
     uint16_t ring_min;  /* descriptors of a ring, a power of two; a device may have fewer */
     uint16_t ring_max;

@@ -78,7 +78,7 @@ struct ae_queue_counters {
     uint64_t receive_bad_descriptors; /* the device wrote something that cannot be: dropped */
     uint64_t receive_no_buffer;       /* no free packet to refill the ring with */
     uint64_t receive_filtered;        /* of received_frames, dropped: struct ae_port_filter */
-    uint64_t send_full;               /* frames refused for want of room */
+    uint64_t send_full;               /* frames refused for want of room, or of the other end */
     uint64_t send_bad; /* calls that ended at a frame which this port cannot send: see ae_send */
     uint64_t send_bad_descriptors; /* completions that cannot be */
 };
@@ -144,8 +144,9 @@ static inline uint16_t ae_receive(struct ae_queue *queue, struct ae_packet **pac
 /*
  * Queues frames for sending and tells the device once. Returns how many were accepted, from the
  * first; those are the port's and go back to their pool once sent. The rest are still the caller's,
- * and queue->refusal says why: either the ring has no room (counted in send_full), or the first of
- * them cannot be sent on this port (send_bad). Who waits for room asks ae_refusal_is_final first.
+ * and queue->refusal says why: the ring has no room, or nobody is at the other end (both counted in
+ * send_full), or the first of them cannot be sent on this port (send_bad). Who waits for room asks
+ * ae_refusal_is_final first.
  * Every port asks the same of a frame:
  *   - it is in a packet of the queue's own pool, which no other queue shares, and the packet is the
  *     caller's: neither in the pool nor in a ring, so not one that was sent already;
