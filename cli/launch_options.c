@@ -29,6 +29,7 @@ enum {
     KEY_QUIET,
     KEY_JOIN,
     KEY_PROMISCUOUS,
+    KEY_MEASURE,
 };
 
 static const struct {
@@ -181,6 +182,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
         launch->filter.promiscuous = true;
         launch->port.filter = &launch->filter;
         return 0;
+    case KEY_MEASURE:
+        launch->port.measure = true;
+        return 0;
     case KEY_INPUT:
         launch->input = true;
         return 0;
@@ -209,6 +213,8 @@ static const struct argp_option options[] = {
      "(enforce)",
      10},
     {"seconds", KEY_SECONDS, "N", 0, "ask the worker to stop after this long", 10},
+    {"measure", KEY_MEASURE, NULL, 0,
+     "measure how many frames a poll returns, and the time between polls", 10},
     {"no-proof", KEY_NO_PROOF, NULL, 0, "do not count what the kernel does on the CPU", 10},
     {"allow-no-iommu", KEY_NO_IOMMU, NULL, 0,
      "take devices without an IOMMU: they can then write to all of memory", 10},

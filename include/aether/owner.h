@@ -47,6 +47,7 @@ struct ae_port_options {
     bool allow_no_iommu;   /* see struct ae_dma_options */
     enum ae_iommu iommu;   /* the same */
     const struct ae_port_filter *filter; /* what it receives, see there; NULL: none is set */
+    bool measure;                        /* workers' queues are measured: ae_port_measure */
     bool on_node; /* memory on `node` where the device itself is on none; else anywhere */
     int node;
 };

@@ -214,7 +214,7 @@ struct ae_port_handoff {
     uint32_t buffer_size;
     uint16_t receive_ring;
     uint16_t send_ring;
-    uint32_t reserved;
+    uint32_t measure; /* not 0: its queues are, as by ae_port_measure */
     uint8_t driver_private[AE_PORT_PRIVATE] __attribute__((aligned(8))); /* settled at start-up */
 };
 
@@ -234,6 +234,14 @@ void ae_port_get_link(const struct ae_port *port, struct ae_link *link);
 
 /* A queue of those this process has, from 0; NULL: no such queue. */
 struct ae_queue *ae_port_queue(struct ae_port *port, unsigned index);
+
+/*
+ * From now on ae_port_queue returns queues that measure how many frames a poll returned and the
+ * times between polls, for host processes to see (`aether top`). A queue that was got before is not
+ * measured, and costs nothing; one that is costs a poll the reading of a clock and two or three
+ * stores. Not after ae_quiet_enter. -EIO: there is no clock (ae_clock_calibrate); -ENOMEM.
+ */
+int ae_port_measure(struct ae_port *port, struct ae_error *err);
 
 #ifdef __cplusplus
 }

@@ -99,6 +99,8 @@ static int attach(struct ae_port *port, struct ae_error *err)
         if (!rc && ae_sieve_attach(port->queues[index], &port->state->filter))
             rc = ae_error_set(err, -ENOMEM, "out of memory");
     }
+    if (!rc && handoff->measure)
+        rc = ae_port_measure(port, err);
     return rc;
 }
 
@@ -135,6 +137,7 @@ void ae_port_close(struct ae_port *port)
         port->close_owner(port->owner);
     for (unsigned i = 0; i < AE_PORT_QUEUES; i++)
         if (port->queues[i]) {
+            free(port->meters[i]);
             ae_sieve_detach(port->queues[i]);
             port->ops->detach(port->queues[i]);
         }
@@ -154,8 +157,11 @@ void ae_port_get_link(const struct ae_port *port, struct ae_link *link)
 
 struct ae_queue *ae_port_queue(struct ae_port *port, unsigned index)
 {
-    return index < port->handoff.queue_count ? port->queues[port->handoff.queue_first + index]
-                                             : NULL;
+    unsigned number = port->handoff.queue_first + index;
+
+    if (index >= port->handoff.queue_count)
+        return NULL;
+    return port->meters[number] ? ae_meter_queue(port->meters[number]) : port->queues[number];
 }
 
 void ae_port_pause(struct ae_port *port)

@@ -65,6 +65,7 @@ static void describe(struct ae_port_owner *owner, const char *spec)
     info->features = ops->features;
     handoff->receive_ring = owner->options.receive_ring;
     handoff->send_ring = owner->options.send_ring;
+    handoff->measure = owner->options.measure;
 }
 
 /* The device's own: what it writes stays in the caches there. Else where the worker is. */

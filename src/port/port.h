@@ -62,6 +62,7 @@ struct ae_port {
     volatile uint8_t *registers;                         /* NULL: none */
     uint64_t registers_size;
     struct ae_queue *queues[AE_PORT_QUEUES]; /* by number of the port's, NULL: another worker's */
+    struct ae_meter *meters[AE_PORT_QUEUES]; /* around those that are measured */
 };
 
 /* Bytes from the start of memory. Queue `queues` is where the buffers begin. */
@@ -76,6 +77,11 @@ int ae_port_make_pool(struct ae_port *port, unsigned index, struct ae_pool **poo
 
 /* Of every queue of the port. */
 void ae_port_pause(struct ae_port *port);
+
+/* The worker did not poll for a reason of ours: that time is not measured. */
+void ae_port_resume(struct ae_port *port);
+
+struct ae_queue *ae_meter_queue(struct ae_meter *meter);
 
 void ae_port_set_link(struct ae_port_state *state, const struct ae_link *link);
 void ae_port_read_link(const struct ae_port_state *state, struct ae_link *link);

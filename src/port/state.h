@@ -13,17 +13,48 @@
 #include "port/filter.h"
 
 /*
- * Room for times that a queue measures, in ns; nothing measures them yet. Log-linear as
- * <aether/histogram.h>, with 16 parts to a power of two, so that one is a page: a value of at most
- * AE_HISTOGRAM_MAX, w bits wide but at least 5, is counted in bucket (w - 5) * 16 + (value >> (w -
- * 5)), so that what is reported is never below the true value, nor more than 1/16 above it.
+ * What a queue measures when it is asked to (ae_port_measure), in its state's histograms in this
+ * order: every call of ae_receive is in one of the last two, but the first, and the first after
+ * ae_quiet_enter, which waits for a supervisor.
  */
+enum ae_queue_measure {
+    AE_QUEUE_BURST, /* frames that a poll returned, where it returned some; before the filter */
+    AE_QUEUE_TURN,  /* ns from a poll that returned frames to the next: what the program takes */
+    AE_QUEUE_IDLE,  /* ns from a poll that returned none to the next: its tail is disturbance */
+    AE_QUEUE_MEASURES,
+};
+
+/*
+ * Log-linear as <aether/histogram.h>, with 16 parts to a power of two, so that one is a page: a
+ * value is counted in a bucket whose greatest value is at most 1/16 above it. Written by the worker
+ * with plain stores; a reader sees counts that are a moment apart, and believes none of them.
+ */
+#define AE_QUEUE_BUCKETS  483
+#define AE_QUEUE_GREATEST UINT64_C(10000000000)
+
 struct ae_queue_histogram {
     uint64_t count;
-    uint64_t min, max, sum; /* exact */
-    uint64_t above;         /* values greater than AE_HISTOGRAM_MAX, counted in the last bucket */
-    uint64_t buckets[496];
+    uint64_t min, max, sum; /* exact; min means nothing while count is 0 */
+    uint64_t above;         /* values greater than AE_QUEUE_GREATEST, counted as if they were it */
+    uint64_t buckets[AE_QUEUE_BUCKETS];
 } __attribute__((aligned(4096)));
+
+/* Of a value of at most AE_QUEUE_GREATEST: one w bits wide, w 5 or more, is in bucket
+ * (w - 5) * 16 + (value >> (w - 5)); smaller ones have a bucket each. */
+static inline uint32_t ae_queue_histogram_bucket(uint64_t value)
+{
+    uint32_t shift = 64 - 5 - (uint32_t)__builtin_clzll(value | 0x1f);
+
+    return (shift << 4) + (uint32_t)(value >> shift);
+}
+
+/* The greatest value that is counted in a bucket. */
+static inline uint64_t ae_queue_histogram_bound(uint32_t bucket)
+{
+    uint32_t shift = bucket < 32 ? 0 : (bucket >> 4) - 1;
+
+    return ((uint64_t)(bucket - (shift << 4) + 1) << shift) - 1;
+}
 
 /* Written by the worker, but for what is said to be cleared. */
 struct ae_queue_state {
@@ -37,7 +68,7 @@ struct ae_queue_state {
     uint32_t generation;
     /* Where its rings stood when it last stopped, or took over. Written before. */
     uint16_t positions[2];
-    struct ae_queue_histogram histograms[3];
+    struct ae_queue_histogram histograms[AE_QUEUE_MEASURES];
 };
 
 /* Written by the owner. */

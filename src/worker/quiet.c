@@ -276,6 +276,8 @@ int ae_quiet_enter(struct ae_worker *worker, const struct ae_quiet_options *opti
     if (rc)
         return ae_error_set(err, rc, "entering quiet: the supervisor did not answer in %u ms",
                             patience);
+    for (unsigned i = 0; i < worker->port_count; i++)
+        ae_port_resume(worker->ports[i]);
     worker->quiet = true;
     return 0;
 }
