@@ -138,10 +138,11 @@ static void finish_proofs(struct cli_launched *run, const struct ae_supervise_re
         }
 }
 
-static int supervise(struct cli_launched *run, char *const *argv)
+static struct ae_supervise_options options_of(struct cli_launched *run, char *const *argv)
 {
     const struct cli_launch *launch = run->launch;
-    const struct ae_supervise_options supervise_options = {
+
+    return (struct ae_supervise_options){
         .cpus = launch->cpus,
         .cpu_count = launch->cpu_count,
         .ports = launch->ports,
@@ -157,6 +158,20 @@ static int supervise(struct cli_launched *run, char *const *argv)
         .stop_after_ms = (uint64_t)launch->seconds * 1000,
         .hooks = {run, on_started, on_quiet, on_left, on_link, on_refused},
     };
+}
+
+/* Before a card is taken from the kernel. */
+static int check_memory(const struct ae_supervise_options *options, const char *verb)
+{
+    struct ae_port_plan plans[AE_WORKER_PORTS];
+    struct ae_error err;
+
+    return ae_supervise_plan(options, plans, &err) ? cli_fail(verb, &err) : CLI_OK;
+}
+
+static int supervise(struct cli_launched *run, const struct ae_supervise_options *options)
+{
+    const struct cli_launch *launch = run->launch;
     struct ae_supervise_result result;
     struct cli_capture capture = {.fd = -1};
     json_t *output;
@@ -165,7 +180,7 @@ static int supervise(struct cli_launched *run, char *const *argv)
 
     if ((launch->json || launch->capture) && cli_capture_begin(&capture, run->verb))
         return CLI_FAILED;
-    rc = ae_supervise(&supervise_options, &result, &err);
+    rc = ae_supervise(options, &result, &err);
     output = cli_capture_end(&capture, launch->cpu_count);
     if (capture.cut)
         fprintf(stderr, "aether %s: the worker printed more than %u kB, and the rest is lost\n",
@@ -191,16 +206,19 @@ static int supervise(struct cli_launched *run, char *const *argv)
 int cli_launch_run(const struct cli_launch *launch, const char *verb, char *const *argv)
 {
     struct cli_launched run = {.launch = launch, .verb = verb};
+    const struct ae_supervise_options options = options_of(&run, argv);
     int status;
 
     if (!launch->cpu_count) {
         fprintf(stderr, "aether %s: --cpu=LIST is needed: the CPU to be quiet on\n", verb);
         return CLI_USAGE;
     }
-    status = launch->bind ? take(launch, verb) : CLI_OK;
+    status = check_memory(&options, verb);
+    if (!status && launch->bind)
+        status = take(launch, verb);
     if (status)
         return status;
-    status = supervise(&run, argv);
+    status = supervise(&run, &options);
     for (unsigned i = 0; i < launch->cpu_count; i++)
         ae_proof_destroy(run.proofs[i].proof);
     /* A run whose card was not given back did not end well, whatever came before. */

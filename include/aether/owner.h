@@ -79,6 +79,31 @@ int ae_port_pci_address(const char *spec, char *address);
 /* What a spec may be, for a person: each scheme and PCI device, separated by "; ", in buffer. */
 void ae_port_describe(char *buffer, size_t size);
 
+/*
+ * What memory a port will need, by kind: at most, for a device may turn out to have fewer queues
+ * than are asked for.
+ */
+struct ae_port_plan {
+    uint64_t rings, buffers; /* bytes; the device or the peer reaches them */
+    size_t page_size;        /* of these two, bytes */
+    uint64_t pages;          /* so many of them */
+    uint64_t owner;          /* bytes that device and owner reach, on ordinary pages */
+    uint64_t state;          /* bytes that no device reaches, on ordinary pages */
+    int node;                /* where the pages are preferred, -1: anywhere */
+    uint64_t free;           /* of them there are now; on that node, if there is one */
+};
+
+/*
+ * Opens nothing, and takes nothing from the kernel: a card may still be the kernel's. spec and
+ * options as of ae_port_open, with its errors, as far as they can be told without the device.
+ */
+int ae_port_plan(struct ae_port_plan *plan, const char *spec, const struct ae_port_options *options,
+                 struct ae_error *err);
+
+/* Whether there is memory for all of them now. -ENOMEM: how many huge pages are missing and how to
+ * get them. */
+int ae_port_plans_fit(const struct ae_port_plan *plans, unsigned count, struct ae_error *err);
+
 /* The owner of a port that ae_port_open opened; NULL for an attached one. */
 struct ae_port_owner *ae_port_get_owner(struct ae_port *port);
 

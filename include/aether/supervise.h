@@ -129,6 +129,15 @@ struct ae_supervise_result {
 };
 
 /*
+ * What memory each port will need (ae_port_plan), and whether there is memory for all of them now.
+ * Nothing is opened or taken. The errors of a table of shares that cannot be, of ae_port_plan, and
+ * -ENOMEM of ae_port_plans_fit, when the plans are there all the same. ae_supervisor_open begins
+ * with this; a program that takes cards from the kernel asks first.
+ */
+int ae_supervise_plan(const struct ae_supervise_options *options,
+                      struct ae_port_plan plans[AE_WORKER_PORTS], struct ae_error *err);
+
+/*
  * Opens the ports and starts the program on each CPU; the caller is kept off them until
  * ae_supervisor_close. options, result and what they point to are the caller's and stay as long.
  * Negative when one could not be started, and then none runs and no device is held.

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "machine/hugepages.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cpus.h"
+#include "base/error.h"
 #include "base/root.h"
 
 size_t ae_hugepages_default_size(void)
@@ -42,6 +44,16 @@ int ae_hugepages_free(size_t page_size, uint64_t *pages)
         return rc;
     *pages = idle > reserved ? idle - reserved : 0;
     return 0;
+}
+
+int ae_hugepages_free_on(size_t page_size, int node, uint64_t *pages)
+{
+    char path[112];
+
+    snprintf(path, sizeof(path),
+             "/sys/devices/system/node/node%d/hugepages/hugepages-%zukB/free_hugepages", node,
+             page_size / 1024);
+    return ae_root_read_u64(path, pages);
 }
 
 /* ---- What this process may have ---- */
@@ -168,4 +180,30 @@ uint64_t ae_hugepages_allowed(size_t page_size, char *why, size_t size)
     look_at_groups(&allowance);
     look_at_nodes(&allowance);
     return allowance.pages;
+}
+
+int ae_hugepages_check(size_t page_size, uint64_t needed, struct ae_error *err)
+{
+    unsigned long long pages = needed, free;
+    size_t kilobytes = page_size / 1024;
+    uint64_t idle = 0, total = 0;
+    char why[480], path[96];
+
+    if (ae_hugepages_free(page_size, &idle))
+        return ae_error_set(err, -ENOMEM, "this kernel has no pages of %zu kB", kilobytes);
+    free = idle;
+    if (free >= pages && ae_hugepages_allowed(page_size, why, sizeof(why)) >= pages)
+        return 0;
+    if (free >= pages)
+        return ae_error_set(err, -ENOMEM,
+                            "%llu pages of %zu kB are needed and %llu are free, but %s; raise "
+                            "that, or start this elsewhere",
+                            pages, kilobytes, free, why);
+    snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%zukB/nr_hugepages",
+             kilobytes);
+    ae_root_read_u64(path, &total);
+    return ae_error_set(err, -ENOMEM,
+                        "%llu pages of %zu kB are needed, %llu are free, %llu are missing; add "
+                        "them: echo %llu > %s",
+                        pages, kilobytes, free, pages - free, total + pages - free, path);
 }

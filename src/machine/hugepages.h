@@ -7,11 +7,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <aether/error.h>
+
 /* The kernel's default size in bytes, or 0 when it has none. */
 size_t ae_hugepages_default_size(void);
 
 /* Free pages of a size that nobody has reserved. -ENOENT: not a size of this machine. */
 int ae_hugepages_free(size_t page_size, uint64_t *pages);
+
+/* The same of a memory node, but for what is reserved, which is of no node. */
+int ae_hugepages_free_on(size_t page_size, int node, uint64_t *pages);
 
 /*
  * How many of them this process may have, and what stands in its way: a limit of its control group
@@ -20,5 +25,9 @@ int ae_hugepages_free(size_t page_size, uint64_t *pages);
  * and "": nothing does.
  */
 uint64_t ae_hugepages_allowed(size_t page_size, char *why, size_t size);
+
+/* Whether so many can be had now. -ENOMEM: how many are missing and how to get them, or what stands
+ * in the way. */
+int ae_hugepages_check(size_t page_size, uint64_t needed, struct ae_error *err);
 
 #endif

@@ -2,6 +2,7 @@
 #include "port/check.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -43,6 +44,24 @@ int ae_port_check_function(const struct ae_pci *pci, struct ae_error *err)
     return rc;
 }
 
+/* A kernel without huge pages has a finding of its own. */
+static void check_memory(const struct ae_pci *pci, struct ae_finding *finding)
+{
+    size_t used = strlen(finding->reason);
+    struct ae_port_plan plan;
+    struct ae_error err;
+
+    if (ae_port_plan(&plan, pci->info.address, NULL, &err))
+        return;
+    snprintf(finding->reason + used, sizeof(finding->reason) - used,
+             "; one queue takes %llu pages of %zu kB", (unsigned long long)plan.pages,
+             plan.page_size / 1024);
+    if (!ae_port_plans_fit(&plan, 1, &err))
+        return;
+    finding->answer = AE_CHECK_LACKS;
+    ae_finding_remedy(finding, "%s", err.text);
+}
+
 void ae_port_check_card(const struct ae_pci *pci, struct ae_finding *finding)
 {
     const struct ae_port_ops *ops = ae_port_driver_for(pci->info.vendor, pci->info.device);
@@ -68,6 +87,7 @@ void ae_port_check_card(const struct ae_pci *pci, struct ae_finding *finding)
             finding, AE_CHECK_OK,
             "%.120s: driver %s; group %d is viable; kernel driver %.40s, interface %.20s", name,
             ops->queue->name, pci->iommu_group, or_none(pci->driver), or_none(pci->netdev));
+        check_memory(pci, finding);
     }
 }
 

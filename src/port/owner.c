@@ -28,7 +28,7 @@ static int check_ring(const char *which, uint16_t *size, const struct ae_port_op
                         *size, ops->queue->name, ops->queue->ring_min, ops->queue->ring_max);
 }
 
-static int check_options(struct ae_port_owner *owner, struct ae_error *err)
+int ae_port_check_options(struct ae_port_owner *owner, struct ae_error *err)
 {
     const struct ae_port_ops *ops = owner->ops;
     struct ae_port_options *options = &owner->options;
@@ -45,6 +45,8 @@ static int check_options(struct ae_port_owner *owner, struct ae_error *err)
                             ops->queues_max);
     if (!options->packets)
         options->packets = PACKETS_DEFAULT;
+    if (!options->page_size && ops->ordinary_pages)
+        options->page_size = (size_t)sysconf(_SC_PAGESIZE);
     if (options->packets > 1u << 19)
         return ae_error_set(err, -EINVAL, "%u packets: at most %u", options->packets, 1u << 19);
     rc = check_ring("receive", &options->receive_ring, ops, err);
@@ -184,7 +186,7 @@ int ae_port_owner_open(struct ae_port_owner **out, const char *spec,
         owner->options = owner->asked = *options;
     rc = ae_port_parse_spec(owner, spec, err);
     if (!rc)
-        rc = check_options(owner, err);
+        rc = ae_port_check_options(owner, err);
     if (!rc) {
         describe(owner, spec);
         rc = ae_port_state_make(owner, err);

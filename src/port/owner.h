@@ -78,6 +78,7 @@ struct ae_port_ops {
     uint16_t queues_max;
     uint16_t mtu;
     uint32_t features;
+    bool ordinary_pages;  /* no device reaches its memory: unless asked for, it has no huge ones */
     uint32_t owner_bytes; /* of memory that only the owner and its device reach */
 
     int (*statistics)(struct ae_port_owner *owner, struct ae_port_statistic *out, unsigned count);
@@ -145,6 +146,9 @@ void ae_port_state_drop(struct ae_port_owner *owner);
 
 /* Sets ops, base and choices from a spec; options are not looked at. */
 int ae_port_parse_spec(struct ae_port_owner *owner, const char *spec, struct ae_error *err);
+
+/* Then: options are what is possible, with defaults where nothing was asked for. */
+int ae_port_check_options(struct ae_port_owner *owner, struct ae_error *err);
 
 /* What was chosen for a key of ops->keys: "on" or "off" (also 1 and 0). The value is left alone
  * when nothing was. -EINVAL names the key and what it takes. */

@@ -29,28 +29,9 @@ struct ae_memory {
 
 static int describe_shortage(size_t size, size_t page_size, struct ae_error *err)
 {
-    uint64_t needed = size / page_size, idle = 0, allowed;
-    char why[480];
-
-    if (ae_hugepages_free(page_size, &idle))
-        return ae_error_set(err, -ENOMEM,
-                            "%zu kB of huge-page memory: this kernel has no pages of %zu kB",
-                            size / 1024, page_size / 1024);
-    allowed = ae_hugepages_allowed(page_size, why, sizeof(why));
-    if (idle >= needed && allowed < needed)
-        return ae_error_set(
-            err, -ENOMEM,
-            "%zu kB of huge-page memory: %llu pages of %zu kB are needed and %llu are free, "
-            "but %s; raise that, or start this elsewhere",
-            size / 1024, (unsigned long long)needed, page_size / 1024, (unsigned long long)idle,
-            why);
-    return ae_error_set(err, -ENOMEM,
-                        "%zu kB of huge-page memory: %llu pages of %zu kB are needed, %llu are "
-                        "free, %llu are missing; add them: echo N > "
-                        "/sys/kernel/mm/hugepages/hugepages-%zukB/nr_hugepages",
-                        size / 1024, (unsigned long long)needed, page_size / 1024,
-                        (unsigned long long)idle,
-                        (unsigned long long)(needed > idle ? needed - idle : 0), page_size / 1024);
+    if (!ae_hugepages_check(page_size, size / page_size, err))
+        ae_error_set(err, -ENOMEM, "enough are free, and the kernel does not give them");
+    return ae_error_prefix(err, -ENOMEM, "%zu kB of huge-page memory", size / 1024);
 }
 
 /*

@@ -34,9 +34,11 @@ static void shortage_is_counted(void **state)
     made_root_begin(state);
     made_root_put(HUGE "/free_hugepages", "5\n");
     made_root_put(HUGE "/resv_hugepages", "2\n");
+    made_root_put(HUGE "/nr_hugepages", "5\n");
     assert_int_equal(ae_memory_create(&memory, SIZE_MAX >> 22, 2 << 20, &err), -ENOMEM);
-    assert_non_null(strstr(err.text, "2097152 pages of 2048 kB are needed, 3 are free, 2097149 "
-                                     "are missing; add them: echo N > " HUGE "/nr_hugepages"));
+    assert_non_null(strstr(err.text,
+                           "2097152 pages of 2048 kB are needed, 3 are free, 2097149 "
+                           "are missing; add them: echo 2097154 > " HUGE "/nr_hugepages"));
 }
 
 /* Enough are free, and this process may not have them: the story of each. */

@@ -3,18 +3,13 @@
 /* "pair:NAME": the first port of that name in a process is one end, the second the other. */
 
 #include <string.h>
-#include <unistd.h>
 
 #include "port/pair/pair.h"
 
-/* No device reaches its memory, so that it need not be pinned: ordinary pages do. */
 static int open_end(struct ae_port_owner *owner, struct ae_error *err)
 {
-    int rc;
+    int rc = ae_pair_join(owner, err);
 
-    if (!owner->options.page_size)
-        owner->options.page_size = (size_t)sysconf(_SC_PAGESIZE);
-    rc = ae_pair_join(owner, err);
     memcpy(owner->handoff.info.mac,
            (uint8_t[]){2, 0, 0, 0, 0, (uint8_t)(ae_pair_handoff(owner)->end + 1)}, 6);
     return rc;
@@ -53,6 +48,7 @@ const struct ae_port_ops ae_port_pair = {
     .scheme = "pair:",
     .description = "pair:NAME, the wire to the other port of this name in the same process",
     .transport = &transport,
+    .ordinary_pages = true,
     .ring_default = 256,
     .queues_max = AE_PORT_QUEUES,
     .mtu = PAIR_MTU,

@@ -29,18 +29,37 @@ static void tell_node(struct ae_supervisor *supervisor, unsigned port)
             supervisor->options->ports[port], elsewhere / 1024, node, node);
 }
 
+static struct ae_port_options options_of(const struct ae_supervise_options *options, unsigned port)
+{
+    struct ae_port_options its = options->port;
+
+    its.node = ae_topology_node((unsigned)options->cpus[0]);
+    its.on_node = its.node >= 0;
+    its.queues = (uint16_t)ae_shares_queues(options, port);
+    return its;
+}
+
+int ae_supervise_plan(const struct ae_supervise_options *options,
+                      struct ae_port_plan plans[AE_WORKER_PORTS], struct ae_error *err)
+{
+    int rc = ae_shares_check(options, err);
+
+    for (unsigned i = 0; i < options->port_count && !rc; i++) {
+        const struct ae_port_options its = options_of(options, i);
+
+        rc = ae_port_plan(&plans[i], options->ports[i], &its, err);
+    }
+    return rc ? rc : ae_port_plans_fit(plans, options->port_count, err);
+}
+
 int ae_supervisor_open_ports(struct ae_supervisor *supervisor, struct ae_error *err)
 {
     const struct ae_supervise_options *options = supervisor->options;
-    struct ae_port_options port = options->port;
 
-    port.node = ae_topology_node((unsigned)options->cpus[0]);
-    port.on_node = port.node >= 0;
     for (unsigned i = 0; i < options->port_count; i++) {
-        int rc;
+        const struct ae_port_options its = options_of(options, i);
+        int rc = ae_port_owner_open(&supervisor->owners[i], options->ports[i], &its, err);
 
-        port.queues = (uint16_t)ae_shares_queues(options, i);
-        rc = ae_port_owner_open(&supervisor->owners[i], options->ports[i], &port, err);
         if (rc)
             return rc;
         tell_node(supervisor, i);

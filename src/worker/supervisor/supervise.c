@@ -13,7 +13,6 @@
 #include "worker/supervisor/end.h"
 #include "worker/supervisor/page.h"
 #include "worker/supervisor/ports.h"
-#include "worker/supervisor/shares.h"
 #include "worker/supervisor/start.h"
 #include "worker/supervisor/supervisor.h"
 #include "worker/supervisor/watch.h"
@@ -86,10 +85,11 @@ static int start_workers(struct ae_supervisor *supervisor, struct ae_error *err)
 static int start(struct ae_supervisor *supervisor, struct ae_error *err)
 {
     const struct ae_supervise_options *options = supervisor->options;
+    struct ae_port_plan plans[AE_WORKER_PORTS];
     int rc = check_cpus(options, err);
 
     if (!rc)
-        rc = ae_shares_check(options, err);
+        rc = ae_supervise_plan(options, plans, err);
     if (!rc)
         rc = check_input(options, err);
     /* Before anything is opened: a name service may take its time. */
