@@ -12,6 +12,11 @@
  * A pool and its packets belong to one process and one thread; get and put are O(1), take no lock
  * and never enter the kernel. Running out is counted.
  *
+ * A packet has a place in its pool, from which all that is constant about it follows: where its
+ * buffer is, what a device calls it, how large it is. Buffers are 2048 or 4096 bytes, or another
+ * power of two, and begin at multiples of that: chunks as AF_XDP has them, none of which lies on
+ * two pages. A packet's `offset` is what AF_XDP calls the address of its chunk.
+ *
  * The free packets are two stacks, one half of the packets being at home in each: ae_packet_get
  * takes from one, receive rings are filled from the other, and either helps out when the other is
  * empty. So frames that are made here and frames that are received do not change places, ring slots
@@ -22,6 +27,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <aether/error.h>
 #include <aether/memory.h>
@@ -50,25 +56,53 @@ enum ae_packet_flag {
     AE_PACKET_SEND_IPV4_CHECKSUM = 1 << 4,
     AE_PACKET_SEND_UDP_CHECKSUM = 1 << 5,
     AE_PACKET_SEND_TCP_CHECKSUM = 1 << 6,
+    /* Receive: these fields are set. A port that does not say so has left them as they were. */
+    AE_PACKET_TIMESTAMP = 1 << 7, /* timestamp, clock */
+    AE_PACKET_HASH = 1 << 8,      /* hash */
+    AE_PACKET_VLAN = 1 << 9,      /* vlan: the tag is not in the frame any more */
+    AE_PACKET_LAYERS = 1 << 10,   /* l3_offset, l4_offset, payload_offset */
+    AE_PACKET_QUEUE = 1 << 11,    /* queue */
+};
+
+/* What a timestamp is counted by. */
+enum ae_packet_clock {
+    AE_PACKET_CLOCK_TSC,    /* ticks of this machine's TSC: <aether/clock.h> */
+    AE_PACKET_CLOCK_DEVICE, /* nanoseconds of the device's own clock */
 };
 
 struct ae_pool;
 
-/* One frame in one buffer. One cache line. */
+/*
+ * One frame in one buffer, or a segment of one. One cache line.
+ *
+ * A frame in several buffers is a chain of packets from `next` to `next`: headers are in the first,
+ * which alone has flags and all that describes the frame. In each, `data` and `length` say which
+ * bytes are in its own buffer, at least one, and `more` how many packets follow: one less from
+ * packet to packet, and 0 in the last. All of them are the caller's, or none; the packets of a
+ * chain may be of different pools.
+ */
 struct ae_packet {
-    uint8_t *data;        /* first byte of the frame, Ethernet header first */
-    uint32_t length;      /* bytes of the frame, without its FCS */
-    uint32_t buffer_size; /* bytes; fixed */
-    uint32_t flags;       /* enum ae_packet_flag */
-    bool in_pool;      /* it is not the caller's: in the pool, or in a port's ring. A port does not
-                        * send it, and a put of it is counted as misuse */
-    uint8_t l3_offset; /* send offload: bytes from data to the IP header */
-    uint8_t l4_offset; /* send offload: bytes from data to the UDP or TCP header */
-    uint8_t reserved;
-    uint8_t *buffer;       /* first byte of the buffer; fixed */
-    ae_iova_t buffer_iova; /* what a device calls it; fixed */
-    struct ae_pool *pool;  /* where it goes back to; fixed */
-    uint32_t index;        /* its place in the pool; fixed */
+    uint8_t *data;   /* first byte of the frame, Ethernet header first; of its part in a segment */
+    uint32_t length; /* bytes of the frame that are here, without its FCS */
+    uint32_t offset; /* of its buffer in the pool's memory, bytes; fixed */
+    uint32_t flags;  /* enum ae_packet_flag */
+    bool in_pool;    /* it is not the caller's: in the pool, or in a port's ring. A port does not
+                      * send it, and a put of it is counted as misuse */
+    uint8_t l3_offset;      /* bytes from data to the IP header */
+    uint8_t l4_offset;      /* bytes from data to the UDP or TCP header */
+    uint8_t more;           /* segments behind this one; 0: no `next` */
+    struct ae_packet *next; /* the segment behind it; meaningless when there are no more */
+    struct ae_pool *pool;   /* where it goes back to; fixed */
+    /* When it was received, by `clock`: the first bit of the frame at the device, or as near to
+     * that as the port comes. */
+    uint64_t timestamp;
+    uint32_t hash;           /* of the flow, as the device's receive-side scaling has it */
+    uint16_t vlan;           /* tag control information of the outer tag, 802.1Q 9.6, host order */
+    uint16_t segment_size;   /* TCP or UDP payload bytes of each frame that it is cut into */
+    uint16_t payload_offset; /* bytes from data to what TCP or UDP carries */
+    uint16_t queue;          /* of the port that received it */
+    uint8_t clock;           /* enum ae_packet_clock */
+    uint8_t reserved[3];
 } __attribute__((aligned(64)));
 
 /* Fields of a pool are private to this header and src/packet. */
@@ -77,6 +111,9 @@ struct ae_pool {
     uint32_t for_receive;    /* packets on the lower stack */
     uint32_t for_send;       /* packets on the upper stack */
     uint32_t count;
+    uint32_t buffer_size; /* bytes of each buffer, and from one to the next */
+    uint8_t *memory;      /* the first buffer */
+    ae_iova_t iova;       /* what a device calls it */
     struct ae_packet *packets;
     struct ae_packet *border; /* packets before it are at home on the lower stack */
     uint64_t exhausted;       /* gets that found the pool empty */
@@ -84,11 +121,11 @@ struct ae_pool {
 };
 
 struct ae_pool_options {
-    void *memory;         /* buffers go here; borrowed for the pool's life */
+    void *memory;         /* buffers go here, aligned to their size; borrowed for the pool's life */
     size_t memory_size;   /* bytes */
-    ae_iova_t iova;       /* of `memory` */
-    uint32_t count;       /* packets, 1 to 2^20 */
-    uint32_t buffer_size; /* bytes per buffer, a multiple of 64, headroom included; 0: 2048 */
+    ae_iova_t iova;       /* of `memory`, aligned alike */
+    uint32_t count;       /* packets, 1 to 2^20, and less than 4 GiB of buffers */
+    uint32_t buffer_size; /* bytes, headroom included: a power of two, 256 to 65536; 0: 2048 */
 };
 
 /* -EINVAL for options out of range, -ENOSPC when count buffers do not fit into memory. */
@@ -106,34 +143,70 @@ static inline uint32_t ae_pool_available(const struct ae_pool *pool)
     return pool->for_receive + pool->for_send;
 }
 
-/* Makes it empty: length 0, data behind the headroom; the caller's from now on. */
-static inline void ae_packet_renew(struct ae_packet *packet)
+/* Its place in the pool, from 0. */
+static inline uint32_t ae_packet_index(const struct ae_packet *packet)
 {
-    packet->data = packet->buffer + AE_PACKET_HEADROOM;
+    return (uint32_t)(packet - packet->pool->packets);
+}
+
+/* The first byte of its buffer. */
+static inline uint8_t *ae_packet_buffer(const struct ae_packet *packet)
+{
+    return packet->pool->memory + packet->offset;
+}
+
+/* The segment behind it, or NULL. */
+static inline struct ae_packet *ae_packet_next(const struct ae_packet *packet)
+{
+    return packet->more ? packet->next : NULL;
+}
+
+/* Bytes of the whole frame, which begins here. */
+static inline uint32_t ae_packet_total(const struct ae_packet *packet)
+{
+    uint32_t total = packet->length;
+
+    while ((packet = ae_packet_next(packet)))
+        total += packet->length;
+    return total;
+}
+
+/* As ae_packet_renew, for those who know where the frame would begin in the pool's first packet: at
+ * its memory + AE_PACKET_HEADROOM. */
+static inline void ae_packet_renew_at(struct ae_packet *packet, uint8_t *first)
+{
+    packet->data = first + packet->offset;
     packet->length = 0;
     packet->flags = 0;
     packet->in_pool = false;
-    packet->l3_offset = packet->l4_offset = packet->reserved = 0; /* one store with those before */
+    packet->l3_offset = packet->l4_offset = packet->more = 0; /* one store with those before */
 }
+
+/* Makes it empty: length 0, data behind the headroom, no more segments; the caller's from now
+ * on. */
+static inline void ae_packet_renew(struct ae_packet *packet)
+{
+    ae_packet_renew_at(packet, packet->pool->memory + AE_PACKET_HEADROOM);
+}
+
+/* Where there are fewer to be got than asked for: those for receiving help out. Returns how many
+ * it got. */
+uint32_t ae_packet_get_received(struct ae_pool *pool, struct ae_packet **packets, uint32_t count);
 
 /* As many empty packets as there are, up to count. Returns how many. */
 static inline uint32_t ae_packet_get_burst(struct ae_pool *pool, struct ae_packet **packets,
                                            uint32_t count)
 {
     struct ae_packet **top = pool->free + pool->count - pool->for_send;
-    uint32_t own = count < pool->for_send ? count : pool->for_send, got = own;
+    uint32_t got = count < pool->for_send ? count : pool->for_send;
 
-    for (uint32_t i = 0; i < own; i++) {
+    for (uint32_t i = 0; i < got; i++) {
         packets[i] = top[i];
-        ae_packet_renew(packets[i]);
+        ae_packet_renew_at(packets[i], pool->memory + AE_PACKET_HEADROOM);
     }
-    pool->for_send -= own;
-    for (; __builtin_expect(got < count, 0) && pool->for_receive; got++) {
-        packets[got] = pool->free[--pool->for_receive];
-        ae_packet_renew(packets[got]);
-    }
+    pool->for_send -= got;
     if (__builtin_expect(got < count, 0))
-        pool->exhausted++;
+        got += ae_packet_get_received(pool, packets + got, count - got);
     return got;
 }
 
@@ -142,7 +215,11 @@ static inline struct ae_packet *ae_packet_get(struct ae_pool *pool)
 {
     struct ae_packet *packet;
 
-    return ae_packet_get_burst(pool, &packet, 1) ? packet : NULL;
+    if (__builtin_expect(!pool->for_send, 0))
+        return ae_packet_get_received(pool, &packet, 1) ? packet : NULL;
+    packet = pool->free[pool->count - pool->for_send--];
+    ae_packet_renew_at(packet, pool->memory + AE_PACKET_HEADROOM);
+    return packet;
 }
 
 /* For drivers: puts back what is in_pool already, of this pool. See ae_pool_take. */
@@ -171,17 +248,27 @@ static inline void ae_pool_return_burst(struct ae_pool *pool, struct ae_packet *
     pool->for_send = pool->count - (uint32_t)(for_send - pool->free);
 }
 
-/* Gives a packet back to its pool. */
+/* A put of what is more than one packet, or not the caller's. */
+void ae_packet_put_chain(struct ae_packet *packet);
+
+/* in_pool and more, in the word that they share with two offsets. */
+static inline uint32_t ae_packet_state(const struct ae_packet *packet)
+{
+    uint32_t word;
+
+    memcpy(&word, (const uint8_t *)packet + offsetof(struct ae_packet, in_pool), sizeof(word));
+    return word & 0xff0000ff;
+}
+
+/* Gives a packet back to its pool, and all segments behind it to theirs. */
 static inline void ae_packet_put(struct ae_packet *packet)
 {
-    struct ae_pool *pool = packet->pool;
-
-    if (__builtin_expect(packet->in_pool, 0)) {
-        pool->misuse++;
+    if (__builtin_expect(ae_packet_state(packet) != 0, 0)) {
+        ae_packet_put_chain(packet);
         return;
     }
     packet->in_pool = true;
-    ae_pool_return(pool, packet);
+    ae_pool_return(packet->pool, packet);
 }
 
 static inline void ae_packet_put_burst(struct ae_packet **packets, uint32_t count)
@@ -209,13 +296,14 @@ static inline struct ae_packet **ae_pool_take(struct ae_pool *pool, uint32_t cou
 /* What a device calls the first byte of the frame. */
 static inline ae_iova_t ae_packet_iova(const struct ae_packet *packet)
 {
-    return ae_iova_add(packet->buffer_iova, (uint64_t)(packet->data - packet->buffer));
+    return ae_iova_add(packet->pool->iova, (uint64_t)(packet->data - packet->pool->memory));
 }
 
-/* Bytes free behind the frame. */
+/* Bytes free behind the frame, or behind this part of it. */
 static inline uint32_t ae_packet_tailroom(const struct ae_packet *packet)
 {
-    return packet->buffer_size - (uint32_t)(packet->data - packet->buffer) - packet->length;
+    return packet->pool->buffer_size - (uint32_t)(packet->data - ae_packet_buffer(packet)) -
+           packet->length;
 }
 
 #ifdef __cplusplus

@@ -92,6 +92,7 @@ enum ae_refusal {
     /* The first one that it did not accept, it never will: see ae_send. */
     AE_REFUSAL_NOT_YOURS, /* the packet is in its pool or in a ring: put or sent before */
     AE_REFUSAL_POOL,      /* the packet is of another pool than the queue's */
+    AE_REFUSAL_SEGMENTS,  /* the frame is in several packets, and this port sends from one */
     AE_REFUSAL_LENGTH,    /* the frame is too short or too long */
     AE_REFUSAL_PLACE,     /* the frame is not in its buffer, behind the headroom for sending */
     AE_REFUSAL_OFFLOAD,   /* an offload that the port does not have, or that cannot be done */

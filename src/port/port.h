@@ -18,8 +18,11 @@
 /* Rings begin on pages, so that no two share one. */
 #define AE_RING_ALIGNMENT 4096
 
-/* Receive buffers: the headroom, and what the largest buffer size of the drivers takes. */
-#define AE_PORT_BUFFER (AE_PACKET_HEADROOM + 2048)
+/*
+ * Buffers. 2048 bytes hold the headroom and the longest frame of an MTU of 1902; those of 4096
+ * would take twice the memory, and longer frames are in several segments anyway.
+ */
+#define AE_PORT_BUFFER 2048
 
 /* What a worker has of a driver. Both halves know the ring's sizes: the owner lays out memory, the
  * worker checks what it is handed. */

@@ -7,12 +7,15 @@
 
 struct ae_sendable ae_sendable_make(const struct ae_pool *pool, uint32_t longest)
 {
-    uint32_t room = pool->packets[0].buffer_size - AE_PACKET_SEND_HEADROOM;
+    uint32_t room = pool->buffer_size - AE_PACKET_SEND_HEADROOM;
 
     if (longest > room)
         longest = room;
-    return (struct ae_sendable){
-        .pool = pool, .span = longest - AE_FRAME_MIN, .spare = room - longest};
+    return (struct ae_sendable){.pool = pool,
+                                .first = (uintptr_t)pool->memory + AE_PACKET_SEND_HEADROOM,
+                                .iova = pool->iova.value - (uintptr_t)pool->memory,
+                                .span = longest - AE_FRAME_MIN,
+                                .spare = room - longest};
 }
 
 bool ae_offload_is_sound(const struct ae_packet *packet)
@@ -36,6 +39,8 @@ static enum ae_refusal why(const struct ae_packet *packet, const struct ae_senda
         return AE_REFUSAL_POOL;
     if (packet->in_pool)
         return AE_REFUSAL_NOT_YOURS;
+    if (packet->more)
+        return AE_REFUSAL_SEGMENTS;
     if (packet->length - AE_FRAME_MIN > sendable->span)
         return AE_REFUSAL_LENGTH;
     if (!ae_packet_may_be_sent(packet, sendable, AE_SEND_OFFLOADS))
@@ -59,6 +64,7 @@ const char *ae_refusal_text(enum ae_refusal refusal)
         [AE_REFUSAL_AWAY] = "nobody is at the other end, or the ring is broken",
         [AE_REFUSAL_NOT_YOURS] = "the packet was put or sent before",
         [AE_REFUSAL_POOL] = "the packet is of another queue's pool",
+        [AE_REFUSAL_SEGMENTS] = "the frame is in several packets",
         [AE_REFUSAL_LENGTH] = "the frame is too short or too long",
         [AE_REFUSAL_PLACE] = "the frame is not in its buffer behind the headroom",
         [AE_REFUSAL_OFFLOAD] = "the port does not have the offload, or it cannot be done",

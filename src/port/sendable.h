@@ -21,11 +21,13 @@
     ((uint32_t)(AE_PACKET_SEND_IPV4_CHECKSUM | AE_PACKET_SEND_UDP_CHECKSUM | \
                 AE_PACKET_SEND_TCP_CHECKSUM))
 
-/* Flags and in_pool in one word, so that one test is enough for both. */
+/* Flags, in_pool and more in one word, so that one test is enough for all. */
 #define AE_PACKET_WORD_IN_POOL (UINT64_C(0xff) << 32)
+#define AE_PACKET_WORD_MORE    (UINT64_C(0xff) << 56)
 
 _Static_assert(offsetof(struct ae_packet, flags) % 8 == 0 &&
-                   offsetof(struct ae_packet, in_pool) == offsetof(struct ae_packet, flags) + 4,
+                   offsetof(struct ae_packet, in_pool) == offsetof(struct ae_packet, flags) + 4 &&
+                   offsetof(struct ae_packet, more) == offsetof(struct ae_packet, flags) + 7,
                "one word, little-endian");
 
 static inline uint64_t ae_packet_word(const struct ae_packet *packet)
@@ -39,6 +41,8 @@ static inline uint64_t ae_packet_word(const struct ae_packet *packet)
 /* What a queue lets out; made when it is attached. */
 struct ae_sendable {
     const struct ae_pool *pool; /* whose packets */
+    uintptr_t first;            /* the first place in the first buffer where a frame may begin */
+    uint64_t iova;              /* what a device calls a place, less what we call it */
     uint32_t span;              /* bytes of the longest frame less the shortest */
     uint32_t spare; /* so far behind the first place there is, the longest frame still fits */
 };
@@ -57,9 +61,10 @@ bool ae_offload_is_sound(const struct ae_packet *packet);
 static inline __attribute__((always_inline)) bool ae_packet_may_be_sent(
     const struct ae_packet *packet, const struct ae_sendable *sendable, uint32_t offloads)
 {
-    const uint64_t refused = AE_PACKET_WORD_IN_POOL | (AE_SEND_OFFLOADS & ~offloads);
+    const uint64_t refused =
+        AE_PACKET_WORD_IN_POOL | AE_PACKET_WORD_MORE | (AE_SEND_OFFLOADS & ~offloads);
     /* Both wrap to large numbers: a frame that begins too early, one that is too short. */
-    uint64_t start = (uint64_t)(packet->data - packet->buffer) - AE_PACKET_SEND_HEADROOM;
+    uint64_t start = (uintptr_t)packet->data - packet->offset - sendable->first;
     uint32_t over = packet->length - AE_FRAME_MIN;
 
     if (__builtin_expect(over > sendable->span || packet->pool != sendable->pool ||
@@ -68,7 +73,14 @@ static inline __attribute__((always_inline)) bool ae_packet_may_be_sent(
         return false;
     /* So far back that not every length fits: does this one? It is at most the room there is. */
     return __builtin_expect(start <= sendable->spare, 1) ||
-           start <= packet->buffer_size - AE_PACKET_SEND_HEADROOM - packet->length;
+           start <= sendable->pool->buffer_size - AE_PACKET_SEND_HEADROOM - packet->length;
+}
+
+/* What a device calls the first byte of a frame that may be sent. */
+static inline uint64_t ae_sendable_address(const struct ae_sendable *sendable,
+                                           const struct ae_packet *packet)
+{
+    return (uintptr_t)packet->data + sendable->iova;
 }
 
 /* A send ended at this packet, which may not go out: counts it, and says why. */

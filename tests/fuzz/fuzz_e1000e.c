@@ -46,9 +46,10 @@ static void check_received(const struct ae_packet *packet)
 {
     const struct ae_pool *pool = card.queue->pool;
 
-    if (packet->index >= pool->count || packet != &pool->packets[packet->index] ||
-        packet->in_pool || packet->length < 14 || packet->length > 1518 ||
-        packet->data != packet->buffer + AE_PACKET_HEADROOM)
+    if (ae_packet_index(packet) >= pool->count ||
+        packet != &pool->packets[ae_packet_index(packet)] || packet->in_pool ||
+        packet->length < 14 || packet->length > 1518 ||
+        packet->data != ae_packet_buffer(packet) + AE_PACKET_HEADROOM)
         abort();
     for (unsigned i = 0; i < held_count; i++)
         if (held[i] == packet)
@@ -128,9 +129,9 @@ static void check_pool(const struct ae_pool *pool)
     for (uint32_t i = 0; i < PACKETS; i++) {
         out += !pool->packets[i].in_pool;
         if (i < pool->for_receive || i >= PACKETS - pool->for_send) {
-            if (there[pool->free[i]->index])
+            if (there[ae_packet_index(pool->free[i])])
                 abort();
-            there[pool->free[i]->index] = true;
+            there[ae_packet_index(pool->free[i])] = true;
         }
     }
     if (pool->misuse || out != held_count || ae_pool_available(pool) + out > PACKETS ||

@@ -80,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const unsigned prefixes[] = {24, 31, 32, 1};
     struct ae_packet packet = {.flags = 0};
     struct ae_net *net;
+    uint8_t *buffer;
 
     if (size < 1 || size > FRAME_MAX)
         return 0;
@@ -87,14 +88,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ask(net);
     packet.length = (uint32_t)(size - 1);
     packet.flags = data[0] & 0xf;
-    packet.buffer = packet.data = malloc(size);
-    if (!packet.buffer)
+    buffer = malloc(size);
+    if (!buffer)
         abort();
     /* At the very end of what was allocated. */
-    packet.data++;
+    packet.data = buffer + 1;
     memcpy(packet.data, data + 1, size - 1);
     look_at(net, &packet);
-    free(packet.buffer);
+    free(buffer);
     ae_net_destroy(net);
     return 0;
 }

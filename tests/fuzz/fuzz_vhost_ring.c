@@ -236,7 +236,7 @@ static void step(struct bench *bench, struct input *input)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static uint8_t buffers[PACKETS * 2176] __attribute__((aligned(64)));
+    static uint8_t buffers[PACKETS * 2048] __attribute__((aligned(2048)));
     struct input input = {data, size};
     struct bench bench;
 
@@ -244,7 +244,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                 &(struct ae_pool_options){.memory = buffers,
                                                           .memory_size = sizeof(buffers),
                                                           .count = PACKETS,
-                                                          .buffer_size = 2176},
+                                                          .buffer_size = 2048},
                                 NULL))
         abort();
     set_up(&bench, (uint8_t)take(&input, 1));

@@ -35,10 +35,10 @@ static void receive(struct bench *bench, uint16_t count)
     for (uint16_t i = 0; i < got; i++) {
         struct ae_packet *packet = packets[i];
 
-        CHECK(!packet->in_pool && !is_held[packet->index]);
+        CHECK(!packet->in_pool && !is_held[ae_packet_index(packet)]);
         CHECK(packet->length >= 14 && packet->length <= BENCH_FRAME);
-        CHECK(packet->data == packet->buffer + AE_PACKET_HEADROOM);
-        is_held[packet->index] = true;
+        CHECK(packet->data == ae_packet_buffer(packet) + AE_PACKET_HEADROOM);
+        is_held[ae_packet_index(packet)] = true;
         held[held_count++] = packet;
     }
 }
@@ -51,13 +51,13 @@ static void send(struct bench *bench, uint16_t count, uint8_t kind)
     for (; ready < count; ready++) {
         if (kind & 1 && held_count) {
             packets[ready] = held[--held_count];
-            is_held[packets[ready]->index] = false;
+            is_held[ae_packet_index(packets[ready])] = false;
         } else if (!(packets[ready] = ae_packet_get(bench->pair.pool))) {
             break;
         } else {
             packets[ready]->length = 10u + kind * 8u;
         }
-        CHECK(!is_held[packets[ready]->index]);
+        CHECK(!is_held[ae_packet_index(packets[ready])]);
         if (kind & 2) {
             packets[ready]->flags = AE_PACKET_SEND_UDP_CHECKSUM;
             packets[ready]->l4_offset = kind;
@@ -72,7 +72,7 @@ static void send(struct bench *bench, uint16_t count, uint8_t kind)
 static void put_all(void)
 {
     while (held_count) {
-        is_held[held[--held_count]->index] = false;
+        is_held[ae_packet_index(held[--held_count])] = false;
         ae_packet_put(held[held_count]);
     }
 }

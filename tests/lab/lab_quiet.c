@@ -67,12 +67,12 @@ static void send_frame(struct ae_queue *queue, const uint8_t *mac, bool from_now
     packet->data[12] = 0x88;
     packet->data[13] = 0xB5;
     packet->length = FRAME;
-    mapped = packet->buffer_iova;
+    mapped = queue->pool->iova;
     if (from_nowhere)
-        packet->buffer_iova.value = NOWHERE;
+        queue->pool->iova.value = NOWHERE;
     if (ae_send(queue, &packet, 1) == 0)
         ae_packet_put(packet);
-    packet->buffer_iova = mapped;
+    queue->pool->iova = mapped;
 }
 
 static void take_frames(struct ae_queue *queue, struct page *page)

@@ -21,8 +21,8 @@ static inline bool books_prepare(const struct ae_sendable *sendable, struct ae_p
     bool good = ae_virtio_prepare(sendable, packet, checksum);
 
     if (good) {
-        prove(whose[packet->index] == CALLER);
-        whose[packet->index] = RING;
+        prove(whose[index_of(packet)] == CALLER);
+        whose[index_of(packet)] = RING;
     }
     return good;
 }

@@ -14,13 +14,12 @@
 #include "any.h"
 
 #define BUFFER 192u
-#define BEFORE 64u /* bytes of its neighbour */
-#define BYTES  (BEFORE + BUFFER)
+#define BEFORE 64u /* bytes of somebody else's */
 
-static uint8_t b0[BYTES], b1[BYTES], b2[BYTES], b3[BYTES], b4[BYTES], b5[BYTES], b6[BYTES];
+static uint8_t memory[BEFORE + PACKETS * BUFFER];
+static uint8_t *const buffers = memory + BEFORE;
 static struct ae_packet p0, p1, p2, p3, p4, p5, p6;
 static struct ae_packet *const all_packets[] = {&p0, &p1, &p2, &p3, &p4, &p5, &p6};
-static uint8_t *const all_buffers[] = {b0, b1, b2, b3, b4, b5, b6};
 
 static enum { POOL, RING, CALLER } whose[PACKETS];
 static struct ae_pool pool, other_pool;
@@ -33,24 +32,33 @@ static struct ae_packet *any_packet(void)
 /* As its owner may have left it: only what the pool says is fixed is. */
 static void set_packet(uint32_t i, int owner)
 {
-    uint8_t *buffer = all_buffers[i] + BEFORE;
-    uint32_t offset = any_below(BUFFER);
+    uint32_t place = any_below(BUFFER);
 
     *all_packets[i] = (struct ae_packet){
-        .data = buffer + offset,
-        .length = any_below(BUFFER - offset + 1),
+        .data = buffers + i * BUFFER + place,
+        .length = any_below(BUFFER - place + 1),
+        .offset = i * BUFFER,
         .flags = nondet_u32(),
-        .buffer = buffer,
-        .buffer_iova = {nondet_u64()},
         .pool = owner == CALLER && nondet_bool() ? &other_pool : &pool,
-        .index = i,
-        .buffer_size = BUFFER,
         .l4_offset = (uint8_t)any_below(256),
         .in_pool = owner != CALLER,
+        .more = (uint8_t)any_below(256),
     };
-    assume(all_packets[i]->buffer_iova.value <= UINT64_MAX - BUFFER);
-    __CPROVER_havoc_object(all_buffers[i]);
     whose[i] = owner;
+}
+
+static uint32_t index_of(const struct ae_packet *packet)
+{
+    return packet->offset / BUFFER;
+}
+
+/* Frames and headers in the buffers are any, too. */
+static void set_pools(void)
+{
+    pool = (struct ae_pool){
+        .buffer_size = BUFFER, .memory = buffers, .iova = {nondet_u64()}, .count = PACKETS};
+    other_pool = pool;
+    __CPROVER_havoc_object(memory);
 }
 
 static uint32_t books_available(void)
@@ -66,8 +74,8 @@ static struct ae_packet *out_of_pool(int to)
 {
     struct ae_packet *packet = any_packet();
 
-    assume(whose[packet->index] == POOL);
-    whose[packet->index] = to;
+    assume(whose[index_of(packet)] == POOL);
+    whose[index_of(packet)] = to;
     return packet;
 }
 
@@ -85,8 +93,8 @@ static struct ae_packet **books_take(uint32_t count)
 static void books_return(struct ae_packet *packet)
 {
     prove(packet->in_pool && packet->pool == &pool);
-    prove(whose[packet->index] == RING);
-    whose[packet->index] = POOL;
+    prove(whose[index_of(packet)] == RING);
+    whose[index_of(packet)] = POOL;
 }
 
 static void books_return_burst(struct ae_packet **packets, uint32_t count)
@@ -98,25 +106,25 @@ static void books_return_burst(struct ae_packet **packets, uint32_t count)
 }
 
 /* To the caller, from a ring; a burst function that keeps it says so by put. */
-static void books_renew(struct ae_packet *packet)
+static void books_renew(struct ae_packet *packet, uint8_t *first)
 {
-    prove(whose[packet->index] == RING);
-    whose[packet->index] = CALLER;
-    ae_packet_renew(packet);
+    prove(whose[index_of(packet)] == RING);
+    whose[index_of(packet)] = CALLER;
+    ae_packet_renew_at(packet, first);
 }
 
 static void books_put(struct ae_packet *packet)
 {
-    prove(!packet->in_pool && whose[packet->index] == CALLER);
+    prove(!packet->in_pool && whose[index_of(packet)] == CALLER);
     packet->in_pool = true;
-    whose[packet->index] = POOL;
+    whose[index_of(packet)] = POOL;
 }
 
 #define ae_pool_available(pool)                    books_available()
 #define ae_pool_take(pool, count)                  books_take(count)
 #define ae_pool_return(pool, packet)               books_return(packet)
 #define ae_pool_return_burst(pool, packets, count) books_return_burst(packets, count)
-#define ae_packet_renew(packet)                    books_renew(packet)
+#define ae_packet_renew_at(packet, first)          books_renew(packet, first)
 #define ae_packet_put(packet)                      books_put(packet)
 
 #endif

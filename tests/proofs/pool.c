@@ -17,7 +17,9 @@ static void move(void *to, const void *from, size_t size);
 
 #define PACKETS 3u
 
-static uint8_t buffers[PACKETS][AE_PACKET_HEADROOM];
+#define BUFFER (2 * AE_PACKET_HEADROOM)
+
+static uint8_t buffers[PACKETS * BUFFER];
 static struct ae_packet packets[PACKETS];
 static struct ae_packet *stacks[PACKETS];
 static struct ae_pool pool;
@@ -58,14 +60,17 @@ static void set_pool(void)
         .for_receive = nondet_u32(),
         .for_send = nondet_u32(),
         .count = PACKETS,
+        .buffer_size = BUFFER,
+        .memory = buffers,
         .packets = packets,
         .border = packets + any_below(PACKETS + 1),
     };
     for (uint32_t i = 0; i < PACKETS; i++) {
         packets[i].pool = &pool;
-        packets[i].buffer = buffers[i];
+        packets[i].offset = i * BUFFER;
         packets[i].in_pool = nondet_bool();
-        packets[i].index = i;
+        packets[i].more = 0;
+        packets[i].next = NULL;
         stacks[i] = &packets[any_below(PACKETS)];
         whose[i] = any_below(3);
     }
@@ -83,8 +88,11 @@ static uint32_t available(void)
 
 static void hand_over(const struct ae_packet *packet, int to)
 {
-    prove(whose[packet->index] == POOL);
-    whose[packet->index] = to;
+    for (uint32_t i = 0; i < PACKETS; i++)
+        if (packet == &packets[i]) {
+            prove(whose[i] == POOL);
+            whose[i] = to;
+        }
 }
 
 void get(void)

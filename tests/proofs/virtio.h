@@ -68,11 +68,15 @@ static void set_queue(unsigned rings)
 {
     uint32_t next = 0;
 
+    set_pools();
     queue.driver = (struct ae_virtio_driver){
         .base = {.pool = &pool, .counters = &counters},
         .sendable = {.pool = &pool,
+                     .first = (uintptr_t)buffers + AE_PACKET_SEND_HEADROOM,
+                     .iova = pool.iova.value - (uintptr_t)buffers,
                      .span = AE_FRAME_MAX(MTU) - AE_FRAME_MIN,
                      .spare = BUFFER - AE_PACKET_SEND_HEADROOM - AE_FRAME_MAX(MTU)},
+        .first = buffers + AE_PACKET_HEADROOM,
         .stride = BUFFER,
         .space = BUFFER - AE_PACKET_HEADROOM + AE_VIRTIO_HEADER,
         .pieces = nondet_u16(),
@@ -92,7 +96,7 @@ static void prove_ring(const struct ring *ring, uint32_t *there)
     prove(is_whole(ring));
     for (uint32_t id = 0; id < SIZE; id++)
         if (is_away(ring, id))
-            there[ring->slots[id]->index]++;
+            there[index_of(ring->slots[id])]++;
 }
 
 static void prove_whole(unsigned rings)
@@ -125,7 +129,7 @@ void receive(void)
     for (uint32_t i = 0; i < SIZE + 1; i++) {
         if (i >= got)
             break;
-        prove(whose[burst[i]->index] == CALLER);
+        prove(whose[index_of(burst[i])] == CALLER);
         prove(burst[i]->length >= AE_FRAME_MIN);
         prove(burst[i]->length <= AE_FRAME_MAX(MTU));
     }
@@ -151,7 +155,8 @@ void send(void)
         if (i >= sent)
             break;
         prove(burst[i]->pool == &pool);
-        prove(burst[i]->data - burst[i]->buffer >= AE_VIRTIO_HEADER);
+        prove(burst[i]->data - buffers - burst[i]->offset >= AE_VIRTIO_HEADER);
+        prove(burst[i]->more == 0);
         prove(burst[i]->length >= AE_FRAME_MIN);
         prove(burst[i]->length <= AE_FRAME_MAX(MTU));
     }

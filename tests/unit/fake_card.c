@@ -12,7 +12,8 @@
 #include "port/handoff.h"
 #include "port/owner.h"
 
-#define BUFFER 2048 /* RCTL.BSIZE as the driver leaves it */
+/* What is written to a buffer at most: RCTL.LPE 0 has the card drop longer frames. */
+#define BUFFER (AE_PORT_BUFFER - AE_PACKET_HEADROOM)
 
 static int make_memory(const char *name, uint64_t size, uint8_t **base)
 {

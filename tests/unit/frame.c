@@ -175,15 +175,17 @@ size_t frame_add_options(uint8_t *frame, size_t length, unsigned words)
 struct ae_packet *frame_packet(const uint8_t *frame, size_t length)
 {
     struct ae_packet *packet = aligned_alloc(64, sizeof(*packet));
+    struct ae_pool *pool = calloc(1, sizeof(*pool));
 
-    if (!packet)
+    if (!packet || !pool)
         abort();
     memset(packet, 0, sizeof(*packet));
-    packet->buffer_size = (uint32_t)(AE_PACKET_HEADROOM + length);
-    packet->buffer = malloc(packet->buffer_size);
-    if (!packet->buffer)
+    pool->buffer_size = (uint32_t)(AE_PACKET_HEADROOM + length);
+    pool->memory = malloc(pool->buffer_size);
+    if (!pool->memory)
         abort();
-    packet->data = packet->buffer + AE_PACKET_HEADROOM;
+    packet->pool = pool;
+    packet->data = pool->memory + AE_PACKET_HEADROOM;
     packet->length = (uint32_t)length;
     if (length)
         memcpy(packet->data, frame, length);
@@ -192,7 +194,8 @@ struct ae_packet *frame_packet(const uint8_t *frame, size_t length)
 
 void frame_release(struct ae_packet *packet)
 {
-    free(packet->buffer);
+    free(packet->pool->memory);
+    free(packet->pool);
     free(packet);
 }
 

@@ -22,7 +22,7 @@ static struct ae_packet *make(struct ae_pool *pool, uint32_t length)
     struct ae_packet *packet = ae_packet_get(pool);
 
     assert_non_null(packet);
-    memset(packet->buffer, 0, packet->buffer_size);
+    memset(ae_packet_buffer(packet), 0, pool->buffer_size);
     packet->length = length;
     return packet;
 }
@@ -50,12 +50,12 @@ static void assert_sent(struct ae_queue *queue, struct ae_packet *packet, const 
 /* Its number in the pool, its place in memory and its address are as if it were ours. */
 static void another_pools_packets(struct ae_queue *queue)
 {
-    const struct ae_packet *own = queue->pool->packets;
+    const struct ae_pool *own = queue->pool;
     size_t size = 4 * (size_t)own->buffer_size;
-    void *memory = aligned_alloc(64, size);
+    void *memory = aligned_alloc(own->buffer_size, size);
     struct ae_pool_options options = {.memory = memory,
                                       .memory_size = size,
-                                      .iova = own->buffer_iova,
+                                      .iova = own->iova,
                                       .count = 4,
                                       .buffer_size = own->buffer_size};
     struct ae_packet *burst[3];
@@ -99,12 +99,25 @@ static void packets_that_are_not_the_callers(struct ae_queue *queue)
     queue->pool->misuse = misuse;
 }
 
+/* And a put of it gives back all of it. */
+static void a_frame_in_several_packets(struct ae_queue *queue)
+{
+    uint32_t there = ae_pool_available(queue->pool);
+    struct ae_packet *packet = make(queue->pool, 60);
+
+    packet->next = make(queue->pool, 60);
+    packet->more = 1;
+    assert_refused(queue, packet, AE_REFUSAL_SEGMENTS, "a frame in several packets");
+    ae_packet_put(packet);
+    assert_int_equal(ae_pool_available(queue->pool), there);
+}
+
 static void lengths_and_places(struct ae_queue *queue, uint32_t longest)
 {
     static const uint32_t lengths[] = {0, 1, 13, 0x10000 + 60, 0x7fffffff, UINT32_MAX};
     struct ae_packet *packet = make(queue->pool, 60);
-    uint8_t *first = packet->buffer + AE_PACKET_SEND_HEADROOM;
-    uint8_t *end = packet->buffer + packet->buffer_size;
+    uint8_t *first = ae_packet_buffer(packet) + AE_PACKET_SEND_HEADROOM;
+    uint8_t *end = ae_packet_buffer(packet) + queue->pool->buffer_size;
 
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
         packet->length = lengths[i];
@@ -115,13 +128,13 @@ static void lengths_and_places(struct ae_queue *queue, uint32_t longest)
     packet->length = 60;
     packet->data = first - 1;
     assert_refused(queue, packet, AE_REFUSAL_PLACE, "a frame without headroom");
-    packet->data = packet->buffer - 60;
+    packet->data = ae_packet_buffer(packet) - 60;
     assert_refused(queue, packet, AE_REFUSAL_PLACE, "a frame in the buffer before");
     packet->data = end - 59;
     assert_refused(queue, packet, AE_REFUSAL_PLACE, "a frame over the end of its buffer");
     packet->data = end;
     assert_refused(queue, packet, AE_REFUSAL_PLACE, "a frame behind its buffer");
-    packet->data = packet->buffer + (UINT64_C(1) << 32);
+    packet->data = ae_packet_buffer(packet) + (UINT64_C(1) << 32);
     assert_refused(queue, packet, AE_REFUSAL_PLACE, "a frame far away");
     packet->data = end - longest + 1;
     packet->length = longest;
@@ -130,10 +143,10 @@ static void lengths_and_places(struct ae_queue *queue, uint32_t longest)
     packet->data = end - longest;
     assert_sent(queue, packet, "the longest frame at the end of its buffer");
     packet = make(queue->pool, 14);
-    packet->data = packet->buffer + packet->buffer_size - 14;
+    packet->data = ae_packet_buffer(packet) + queue->pool->buffer_size - 14;
     assert_sent(queue, packet, "the shortest frame at the end of its buffer");
     packet = make(queue->pool, longest);
-    packet->data = packet->buffer + AE_PACKET_SEND_HEADROOM;
+    packet->data = ae_packet_buffer(packet) + AE_PACKET_SEND_HEADROOM;
     assert_sent(queue, packet, "the longest frame with the least headroom");
 }
 
@@ -213,6 +226,7 @@ void sendable_assert_rules(struct ae_queue *queue, uint32_t longest, uint32_t of
 {
     another_pools_packets(queue);
     packets_that_are_not_the_callers(queue);
+    a_frame_in_several_packets(queue);
     lengths_and_places(queue, longest);
     offload_requests(queue, offloads);
     one_bad_frame_stops_nobody(queue);

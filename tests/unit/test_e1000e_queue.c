@@ -81,7 +81,7 @@ static void the_ring_is_filled_when_attached(void **state)
 
         assert_int_equal(card.receive[i].read.reserved, 0);
         assert_true(offset >= card.handoff.buffers_offset + AE_PACKET_HEADROOM);
-        assert_true(offset + 2048 <= card.memory_size);
+        assert_true(offset + 1522 <= card.memory_size);
         for (unsigned j = 0; j < i; j++)
             assert_true(card.receive[i].read.buffer_address != card.receive[j].read.buffer_address);
     }

@@ -14,7 +14,7 @@
 
 #define COUNT 8
 
-static uint8_t memory[COUNT * 2048] __attribute__((aligned(64)));
+static uint8_t memory[COUNT * 2048] __attribute__((aligned(4096)));
 
 static const struct ae_pool_options good = {
     .memory = memory, .memory_size = sizeof(memory), .iova = {0x100000}, .count = COUNT};
@@ -31,16 +31,15 @@ static void every_packet_has_a_buffer_of_its_own(void **state)
         uint32_t index;
 
         packets[i] = ae_packet_get(pool);
-        index = packets[i]->index;
+        index = ae_packet_index(packets[i]);
         assert_in_range(index, 0, COUNT - 1);
         for (int j = 0; j < i; j++)
-            assert_int_not_equal(packets[j]->index, index);
-        assert_ptr_equal(packets[i]->buffer, memory + index * 2048);
-        assert_int_equal(packets[i]->buffer_iova.value, 0x100000 + index * 2048);
+            assert_int_not_equal(ae_packet_index(packets[j]), index);
+        assert_ptr_equal(ae_packet_buffer(packets[i]), memory + index * 2048);
         assert_int_equal((uintptr_t)packets[i] % 64, 0);
         assert_int_equal(packets[i]->length, 0);
         assert_int_equal(ae_packet_iova(packets[i]).value,
-                         packets[i]->buffer_iova.value + AE_PACKET_HEADROOM);
+                         0x100000 + index * 2048 + AE_PACKET_HEADROOM);
         assert_int_equal(ae_packet_tailroom(packets[i]), 2048 - AE_PACKET_HEADROOM);
     }
     for (int i = 0; i < COUNT; i++)
@@ -78,7 +77,7 @@ static void the_last_put_is_the_first_got_and_is_empty(void **state)
     packet->flags = AE_PACKET_L4_GOOD;
     ae_packet_put(packet);
     assert_ptr_equal(ae_packet_get(pool), packet);
-    assert_ptr_equal(packet->data, packet->buffer + AE_PACKET_HEADROOM);
+    assert_ptr_equal(packet->data, ae_packet_buffer(packet) + AE_PACKET_HEADROOM);
     assert_int_equal(packet->length, 0);
     assert_int_equal(packet->flags, 0);
     ae_pool_destroy(pool);
@@ -115,7 +114,7 @@ static void none_is_lost_whatever_the_order(void **state)
 
                 out[one % held] = out[held - 1];
                 held--;
-                is_out[packet->index] = false;
+                is_out[ae_packet_index(packet)] = false;
                 if (packet->in_pool)
                     ae_pool_return(pool, packet);
                 else
@@ -124,8 +123,8 @@ static void none_is_lost_whatever_the_order(void **state)
             break;
         }
         for (uint32_t i = before; i < held; i++) {
-            assert_false(is_out[out[i]->index]);
-            is_out[out[i]->index] = true;
+            assert_false(is_out[ae_packet_index(out[i])]);
+            is_out[ae_packet_index(out[i])] = true;
         }
     }
     assert_int_equal(pool->misuse, 0);
@@ -166,6 +165,67 @@ static void a_double_put_is_counted_and_harmless(void **state)
     ae_pool_destroy(pool);
 }
 
+static struct ae_packet *make_chain(struct ae_pool *pool, uint32_t segments)
+{
+    struct ae_packet *first = NULL;
+
+    for (uint32_t i = 0; i < segments; i++) {
+        struct ae_packet *packet = ae_packet_get(pool);
+
+        packet->length = 100 + i;
+        packet->next = first;
+        packet->more = (uint8_t)i;
+        first = packet;
+    }
+    return first;
+}
+
+static void a_put_of_a_chain_gives_back_all_of_it(void **state)
+{
+    struct ae_packet *packet;
+    struct ae_pool *pool;
+
+    (void)state;
+    assert_int_equal(ae_pool_create(&pool, &good, NULL), 0);
+    for (uint32_t segments = 1; segments <= COUNT; segments++) {
+        packet = make_chain(pool, segments);
+        assert_int_equal(ae_packet_total(packet), 100 * segments + segments * (segments - 1) / 2);
+        assert_int_equal(ae_pool_available(pool), COUNT - segments);
+        ae_packet_put(packet);
+        assert_int_equal(ae_pool_available(pool), COUNT);
+        ae_packet_put(packet);
+        assert_int_equal(pool->misuse, segments);
+    }
+    packet = ae_packet_get(pool);
+    assert_int_equal(packet->more, 0);
+    assert_null(ae_packet_next(packet));
+    ae_pool_destroy(pool);
+}
+
+/* Nothing is given back twice, and a ring that it makes of itself ends. */
+static void a_chain_that_is_none_is_counted_and_harmless(void **state)
+{
+    struct ae_packet *packet, *last;
+    struct ae_pool *pool;
+
+    (void)state;
+    assert_int_equal(ae_pool_create(&pool, &good, NULL), 0);
+    packet = make_chain(pool, 3);
+    last = packet->next->next;
+    last->next = packet;
+    last->more = 1;
+    ae_packet_put(packet);
+    assert_int_equal(ae_pool_available(pool), COUNT);
+    assert_int_equal(pool->misuse, 1);
+    packet = make_chain(pool, 2);
+    last = packet->next;
+    ae_packet_put(last);
+    ae_packet_put(packet);
+    assert_int_equal(ae_pool_available(pool), COUNT);
+    assert_int_equal(pool->misuse, 2);
+    ae_pool_destroy(pool);
+}
+
 static void bad_options_are_refused(void **state)
 {
     static const struct {
@@ -177,8 +237,10 @@ static void bad_options_are_refused(void **state)
     } cases[] = {
         {0, 0, 0, sizeof(memory), 0, -EINVAL, "0 packets"},
         {(1u << 20) + 1, 0, 0, sizeof(memory), 0, -EINVAL, "1 to 1048576"},
-        {1, 100, 0, sizeof(memory), 0, -EINVAL, "multiple of 64"},
-        {1, 128, 0, sizeof(memory), 0, -EINVAL, "multiple of 64"},
+        {1, 2176, 0, sizeof(memory), 0, -EINVAL, "power of two"},
+        {1, 128, 0, sizeof(memory), 0, -EINVAL, "256 to 65536"},
+        {1u << 16, 1u << 16, 0, sizeof(memory), 0, -EINVAL, "4 GiB"},
+        {1, 4096, 2048, sizeof(memory) - 2048, 0, -EINVAL, "aligned"},
         {1, 1u << 17, 0, sizeof(memory), 0, -EINVAL, "65536"},
         {1, 0, 8, sizeof(memory) - 8, 0, -EINVAL, "aligned"},
         {1, 0, 0, sizeof(memory), 32, -EINVAL, "aligned"},
@@ -209,6 +271,8 @@ int main(void)
         cmocka_unit_test(the_last_put_is_the_first_got_and_is_empty),
         cmocka_unit_test(none_is_lost_whatever_the_order),
         cmocka_unit_test(received_and_made_packets_keep_apart),
+        cmocka_unit_test(a_put_of_a_chain_gives_back_all_of_it),
+        cmocka_unit_test(a_chain_that_is_none_is_counted_and_harmless),
         cmocka_unit_test(a_double_put_is_counted_and_harmless),
         cmocka_unit_test(bad_options_are_refused),
     };

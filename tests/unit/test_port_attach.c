@@ -106,7 +106,7 @@ static void every_number_is_checked(void **state)
         {FIELD(packets), 1u << 21},
         {FIELD(packets), -1},
         {FIELD(buffer_size), 0},
-        {FIELD(buffer_size), 2048},
+        {FIELD(buffer_size), 4096},
         {FIELD(buffer_size), -1},
         {FIELD(buffers_offset), 0},
         {FIELD(buffers_offset), 64},

@@ -25,7 +25,7 @@
 #define FRAMES  20000u
 #define BURST   32
 #define PACKETS 256
-#define BUFFER  2176
+#define BUFFER  2048
 #define RINGS   65536 /* bytes of each */
 #define MEMORY  (2u * RINGS + PACKETS * BUFFER)
 #define IOVA    0x40000000ull

@@ -46,12 +46,12 @@ static void set_up(struct form form, bool mergeable)
     memset(&bench, 0, sizeof(bench));
     bench.memory = aligned_alloc(4096, MEMORY);
     memset(bench.memory, 0, MEMORY);
-    bench.pool_memory = aligned_alloc(64, PACKETS * 2176);
+    bench.pool_memory = aligned_alloc(2048, PACKETS * 2048);
     assert_int_equal(ae_pool_create(&bench.pool,
                                     &(struct ae_pool_options){.memory = bench.pool_memory,
-                                                              .memory_size = PACKETS * 2176,
+                                                              .memory_size = PACKETS * 2048,
                                                               .count = PACKETS,
-                                                              .buffer_size = 2176},
+                                                              .buffer_size = 2048},
                                     NULL),
                      0);
     bench.queue = (struct ae_queue){.pool = bench.pool, .counters = &bench.counters};

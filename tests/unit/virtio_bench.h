@@ -11,7 +11,7 @@
 #include "virtio_device.h"
 
 #define BENCH_IOVA   0x7000000000u
-#define BENCH_BUFFER 2176u
+#define BENCH_BUFFER 2048u
 #define BENCH_MTU    1500
 #define BENCH_FRAME  (BENCH_MTU + 18u) /* the longest */
 #define HEADER       ((uint32_t)sizeof(struct virtio_net_hdr))
@@ -51,9 +51,10 @@ static inline int bench_open(struct bench *bench, uint64_t features, uint16_t si
     struct ae_pool_options options = {
         .count = packets, .buffer_size = BENCH_BUFFER, .iova = {BENCH_IOVA}};
     size_t buffers = (size_t)packets * BENCH_BUFFER;
+    size_t rings = (2 * (size_t)layout.size + BENCH_BUFFER - 1) / BENCH_BUFFER * BENCH_BUFFER;
 
     *bench = (struct bench){.features = features | ALWAYS, .packets = packets};
-    bench->memory = aligned_alloc(64, buffers + 2 * (size_t)layout.size);
+    bench->memory = aligned_alloc(BENCH_BUFFER, buffers + rings);
     /* Nothing may lean on rings or headers that were zero before. */
     for (uint32_t i = 0; i < packets; i++)
         memset(bench->memory + (size_t)i * BENCH_BUFFER, 0xa5, 2 * AE_PACKET_HEADROOM);

@@ -25,10 +25,16 @@
 #define FRAME_SHORTEST 60  /* on the wire, without its CRC; TCTL.PSP pads to it, QEMU's does not */
 #define RECEIVE_ERRORS (RXD_CE | RXD_SE | RXD_SEQ | RXD_CXE | RXD_RXE)
 
+/* RCTL.BSIZE says 2048 and some of a buffer is headroom; but with RCTL.LPE 0 the card drops what is
+ * longer than 1522 bytes (10.2.5.1), before it writes it. */
+_Static_assert(AE_PACKET_HEADROOM + 1522 <= AE_PORT_BUFFER, "what the card writes is inside");
+
 struct receive_ring {
     volatile union e1000e_receive *ring;
     struct ae_packet **slots;
     volatile uint8_t *tail;
+    uint8_t *first;         /* where the pool's first packet is received into */
+    uint64_t first_address; /* what the card calls it */
     uint32_t mask;
     uint32_t batch;     /* so many free slots are worth refilling in an idle moment ... */
     uint32_t low;       /* ... and with fewer filled than these it cannot wait for one */
@@ -109,7 +115,7 @@ static __attribute__((noinline)) void refill(struct queue *queue)
         uint32_t slot = (first + i) & ring->mask;
 
         ring->slots[slot] = packets[i];
-        ring->ring[slot].read.buffer_address = packets[i]->buffer_iova.value + AE_PACKET_HEADROOM;
+        ring->ring[slot].read.buffer_address = ring->first_address + packets[i]->offset;
         ring->ring[slot].read.reserved = 0;
     }
     ring->left += count;
@@ -227,7 +233,7 @@ static inline __attribute__((always_inline)) uint16_t reap_burst(struct queue *q
         /* Pairs with the card's write-back: it wrote the frame before DD. */
         ae_dma_read_barrier();
         packet = ring->slots[slot];
-        ae_packet_renew(packet);
+        ae_packet_renew_at(packet, ring->first);
         packet->length = written.length;
         if (written.status & (RXD_IPCS | RXD_L4CS | RXD_UDPCS))
             packet->flags = checksum_flags(written.status);
@@ -300,7 +306,8 @@ static inline void fill_context(struct send_ring *ring, const struct ae_packet *
 
 /* With checksums by the card: padding is the card's as well then, for to it ours would be
  * payload. */
-static inline void fill_offloaded(struct send_ring *ring, struct ae_packet *packet)
+static inline void fill_offloaded(struct send_ring *ring, const struct ae_sendable *sendable,
+                                  struct ae_packet *packet)
 {
     uint32_t options = 0;
 
@@ -308,17 +315,19 @@ static inline void fill_offloaded(struct send_ring *ring, struct ae_packet *pack
         options |= TXD_IXSM;
     if (packet->flags & (AE_PACKET_SEND_UDP_CHECKSUM | AE_PACKET_SEND_TCP_CHECKSUM))
         options |= TXD_TXSM;
-    fill(ring, ae_packet_iova(packet).value,
+    fill(ring, ae_sendable_address(sendable, packet),
          packet->length | TXD_EOP | TXD_IFCS | TXD_DEXT | TXD_DTYP_DATA, options, packet);
 }
 
-static inline void fill_plain(struct send_ring *ring, struct ae_packet *packet)
+static inline void fill_plain(struct send_ring *ring, const struct ae_sendable *sendable,
+                              struct ae_packet *packet)
 {
     if (packet->length < FRAME_SHORTEST && ae_packet_tailroom(packet) >= FRAME_SHORTEST) {
         memset(packet->data + packet->length, 0, FRAME_SHORTEST - packet->length);
         packet->length = FRAME_SHORTEST;
     }
-    fill(ring, ae_packet_iova(packet).value, packet->length | TXD_EOP | TXD_IFCS, 0, packet);
+    fill(ring, ae_sendable_address(sendable, packet), packet->length | TXD_EOP | TXD_IFCS, 0,
+         packet);
 }
 
 /* The card sends what lies up to the tail; the last descriptor asks for a report of all. */
@@ -373,14 +382,14 @@ static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t
         bytes += packet->length;
         room--;
         if (__builtin_expect(plain, 1)) {
-            fill_plain(&ring, packet);
+            fill_plain(&ring, &sendable, packet);
             continue;
         }
         if (context) {
             room--;
             fill_context(&ring, packet);
         }
-        fill_offloaded(&ring, packet);
+        fill_offloaded(&ring, &sendable, packet);
     }
     if (ring.next != queue->send.next) {
         publish(&ring);
@@ -451,6 +460,8 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
         return rc;
     }
     queue->sendable = ae_sendable_make(queue->base.pool, FRAME_MAX);
+    queue->receive.first = queue->base.pool->memory + AE_PACKET_HEADROOM;
+    queue->receive.first_address = queue->base.pool->iova.value + AE_PACKET_HEADROOM;
     queue->base.receive = receive;
     queue->base.send = send;
     queue->base.reclaim = reclaim;

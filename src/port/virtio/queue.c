@@ -76,17 +76,17 @@ static int check_pair(const struct ae_virtio_pair *pair, bool packed, struct ae_
         return ae_error_set(err, -EINVAL,
                             "virtio: features 0x%llx: EVENT_IDX and HASH_REPORT are not served",
                             (unsigned long long)pair->features);
-    if (pair->pool->packets[0].buffer_size < AE_PACKET_HEADROOM + longest)
-        return ae_error_set(
-            err, -EINVAL, "virtio: buffers of %u bytes for an MTU of %u; they must hold %u",
-            pair->pool->packets[0].buffer_size, pair->mtu, AE_PACKET_HEADROOM + longest);
+    if (pair->pool->buffer_size < AE_PACKET_HEADROOM + longest)
+        return ae_error_set(err, -EINVAL,
+                            "virtio: buffers of %u bytes for an MTU of %u; they must hold %u",
+                            pair->pool->buffer_size, pair->mtu, AE_PACKET_HEADROOM + longest);
     return 0;
 }
 
 static void set_up(struct ae_virtio_driver *driver, const struct ae_virtio_form *form,
                    const struct ae_virtio_pair *pair)
 {
-    const struct ae_packet *first = pair->pool->packets;
+    const struct ae_pool *pool = pair->pool;
     bool mergeable = pair->features & VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF);
     bool checksum_in = pair->features & VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM);
     bool checksum_out = pair->features & VIRTIO_FEATURE(VIRTIO_NET_F_CSUM);
@@ -98,10 +98,11 @@ static void set_up(struct ae_virtio_driver *driver, const struct ae_virtio_form 
     driver->base.pool = pair->pool;
     driver->base.counters = pair->counters;
     driver->sendable = ae_sendable_make(pair->pool, AE_FRAME_MAX(pair->mtu));
-    driver->stride = first->buffer_size;
-    driver->first_address = first->buffer_iova.value + AE_PACKET_HEADROOM - AE_VIRTIO_HEADER;
-    driver->send_offset = first->buffer_iova.value - (uintptr_t)first->buffer - AE_VIRTIO_HEADER;
-    driver->space = first->buffer_size - AE_PACKET_HEADROOM + AE_VIRTIO_HEADER;
+    driver->stride = pool->buffer_size;
+    driver->first = pool->memory + AE_PACKET_HEADROOM;
+    driver->first_address = pool->iova.value + AE_PACKET_HEADROOM - AE_VIRTIO_HEADER;
+    driver->space = pool->buffer_size - AE_PACKET_HEADROOM + AE_VIRTIO_HEADER;
+    driver->send_offset = pool->iova.value - (uintptr_t)pool->memory - AE_VIRTIO_HEADER;
 }
 
 int ae_virtio_attach_form(struct ae_queue **queue, const struct ae_virtio_form *form,
