@@ -28,6 +28,7 @@
 #include <sys/types.h>
 
 #include <aether/error.h>
+#include <aether/loop.h>
 #include <aether/owner.h>
 #include <aether/worker.h>
 
@@ -117,6 +118,8 @@ struct ae_supervise_worker {
     struct ae_queue_counters queues[AE_WORKER_PORTS]; /* its queues of each port, added up */
     unsigned counter_count;
     struct ae_supervise_counter counters[AE_WORKER_COUNTERS];
+    unsigned loop_count; /* whose time the worker kept, as it says itself */
+    struct ae_worker_loop loops[AE_WORKER_LOOPS];
 };
 
 struct ae_supervise_result {

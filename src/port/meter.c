@@ -22,23 +22,6 @@ struct ae_meter {
     uint64_t ns_per_tick;                  /* in 2^-32 ns */
 };
 
-static void record(struct ae_queue_histogram *histogram, uint64_t value)
-{
-    uint64_t counted = value;
-
-    if (__builtin_expect(value > AE_QUEUE_GREATEST, 0)) {
-        counted = AE_QUEUE_GREATEST;
-        histogram->above++;
-    }
-    if (value < histogram->min || !histogram->count)
-        histogram->min = value;
-    if (value > histogram->max)
-        histogram->max = value;
-    histogram->sum += value;
-    histogram->buckets[ae_queue_histogram_bucket(counted)]++;
-    histogram->count++;
-}
-
 static uint16_t receive(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
 {
     struct ae_meter *meter = (struct ae_meter *)base;
@@ -46,11 +29,11 @@ static uint16_t receive(struct ae_queue *base, struct ae_packet **packets, uint1
     uint16_t received;
 
     if (meter->polled)
-        record(&meter->histograms[meter->gap],
-               (uint64_t)((unsigned __int128)ticks * meter->ns_per_tick >> 32));
+        ae_queue_histogram_record(&meter->histograms[meter->gap],
+                                  (uint64_t)((unsigned __int128)ticks * meter->ns_per_tick >> 32));
     received = meter->inner->receive(meter->inner, packets, count);
     if (received)
-        record(&meter->histograms[AE_QUEUE_BURST], received);
+        ae_queue_histogram_record(&meter->histograms[AE_QUEUE_BURST], received);
     meter->gap = received ? AE_QUEUE_TURN : AE_QUEUE_IDLE;
     meter->polled = now;
     return received;

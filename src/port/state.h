@@ -56,6 +56,23 @@ static inline uint64_t ae_queue_histogram_bound(uint32_t bucket)
     return ((uint64_t)(bucket - (shift << 4) + 1) << shift) - 1;
 }
 
+static inline void ae_queue_histogram_record(struct ae_queue_histogram *histogram, uint64_t value)
+{
+    uint64_t counted = value;
+
+    if (__builtin_expect(value > AE_QUEUE_GREATEST, 0)) {
+        counted = AE_QUEUE_GREATEST;
+        histogram->above++;
+    }
+    if (value < histogram->min || !histogram->count)
+        histogram->min = value;
+    if (value > histogram->max)
+        histogram->max = value;
+    histogram->sum += value;
+    histogram->buckets[ae_queue_histogram_bucket(counted)]++;
+    histogram->count++;
+}
+
 /* Written by the worker, but for what is said to be cleared. */
 struct ae_queue_state {
     struct ae_queue_counters counters;

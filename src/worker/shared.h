@@ -4,8 +4,8 @@
 
 /*
  * The page that supervisor and worker share: what is handed over, the gate that brackets quiet, and
- * the worker's counters. A memfd, sealed against resizing; its descriptor number is in the
- * environment.
+ * the worker's counters and loops. A memfd, sealed against resizing; its descriptor number is in
+ * the environment.
  *
  * The gate: the worker writes `wanted`, spins until the supervisor has written the same to
  * `granted`, and makes no kernel entry between a granted QUIET and a granted LEFT. A start has one
@@ -16,12 +16,15 @@
 #include <signal.h>
 #include <stdint.h>
 
+#include <aether/loop.h>
 #include <aether/port.h>
 #include <aether/worker.h>
 
+#include "port/state.h"
+
 #define AE_SHARED_ENVIRONMENT "AETHER_WORKER_FD"
 #define AE_SHARED_MAGIC       0x52574541u /* "AEWR" */
-#define AE_SHARED_VERSION     4
+#define AE_SHARED_VERSION     5
 
 enum ae_gate { AE_GATE_STARTED, AE_GATE_QUIET, AE_GATE_LEFT, AE_GATE_REFUSED };
 
@@ -45,6 +48,20 @@ struct ae_shared_calls {
     uint32_t in_force; /* enum ae_quiet_calls: what the worker has done about it */
     uint64_t more;
     struct ae_shared_call calls[AE_SHARED_CALLS];
+};
+
+/* A loop whose time is kept, three pages. Written with plain stores: a reader sees numbers that are
+ * a moment apart, and believes none of them (ae_loop_read). */
+struct ae_shared_loop {
+    char name[AE_WORKER_NAME];
+    uint32_t cyclic; /* 0: a deadline */
+    uint32_t reserved;
+    uint64_t period_ns;
+    uint64_t bound_ns;
+    uint64_t turns, misses, skipped;
+    struct ae_loop_miss last[AE_LOOP_MISSES]; /* miss n, from 0, in place n % AE_LOOP_MISSES */
+    struct ae_queue_histogram wakeup;         /* ns from a release to the turn's beginning */
+    struct ae_queue_histogram missed;         /* ns that turns took which missed their deadline */
 };
 
 #define AE_SHARED_IRQS 64
@@ -74,6 +91,8 @@ struct ae_shared {
     uint32_t counter_count;
     struct ae_shared_calls made;
     struct ae_shared_counter counters[AE_WORKER_COUNTERS] __attribute__((aligned(64)));
+    uint32_t loop_count __attribute__((aligned(64)));
+    struct ae_shared_loop loops[AE_WORKER_LOOPS];
 };
 
 struct ae_worker {
@@ -86,6 +105,21 @@ struct ae_worker {
     unsigned port_count;
     struct ae_port *ports[AE_WORKER_PORTS];
 };
+
+/* The next free loop of the page, cleared and named, but not counted before ae_loop_publish; NULL:
+ * all are taken. */
+struct ae_shared_loop *ae_loop_take(struct ae_worker *worker, const char *name);
+void ae_loop_publish(struct ae_worker *worker);
+
+/* Counts a miss. */
+void ae_loop_missed(struct ae_shared_loop *loop, uint64_t at_ns, uint64_t took_ns);
+
+/* What a loop's worker says, which may be writing it: read once, its text fit to be shown, and its
+ * numbers no more than numbers. */
+void ae_loop_read(struct ae_worker_loop *out, const struct ae_shared_loop *in);
+
+/* All of a page's; out has room for AE_WORKER_LOOPS. Returns how many there are. */
+unsigned ae_loops_read(struct ae_worker_loop *out, const struct ae_shared *shared);
 
 /* Asks for a state of the gate and spins until it is granted, or refused (-EALREADY), or patience
  * runs out (-ETIMEDOUT). */

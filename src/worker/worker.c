@@ -104,7 +104,7 @@ static int start_alone(struct ae_worker *worker, struct ae_error *err)
 {
     const struct sigaction action = {.sa_handler = on_signal};
 
-    worker->shared = aligned_alloc(64, (sizeof(*worker->shared) + 63) / 64 * 64);
+    worker->shared = aligned_alloc(_Alignof(struct ae_shared), sizeof(*worker->shared));
     if (!worker->shared)
         return ae_error_set(err, -ENOMEM, "starting a worker: out of memory");
     memset(worker->shared, 0, sizeof(*worker->shared));

@@ -26,6 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <aether/deadline.h>
 #include <aether/supervise.h>
 
 #include "descriptors.h"
@@ -61,6 +62,7 @@ static int be_strict(struct ae_worker *worker)
 static int be_worker(const char *what)
 {
     const struct ae_quiet_options allow = {.allow = AE_QUIET_ALLOW_ALL, .proof_ms = 30000};
+    struct ae_deadline deadline;
     struct ae_worker *worker;
     uint64_t *turns;
 
@@ -68,6 +70,9 @@ static int be_worker(const char *what)
         return 99;
     turns = ae_worker_counter(worker, "turns");
     *turns = 1;
+    if (ae_deadline_open(&deadline, worker, "\033loop", 1000, NULL))
+        return 94;
+    ae_deadline_missed(&deadline, 0);
     if (strcmp(what, "end") == 0) {
         ae_worker_finish(worker);
         return 7;
@@ -196,6 +201,9 @@ static void a_worker_that_ends_is_collected(void **state)
     assert_int_equal(result.workers[0].counter_count, 1);
     assert_string_equal(result.workers[0].counters[0].name, "turns");
     assert_int_equal(result.workers[0].counters[0].value, 1);
+    assert_int_equal(result.workers[0].loop_count, 1);
+    assert_string_equal(result.workers[0].loops[0].name, "?loop");
+    assert_int_equal(result.workers[0].loops[0].misses, 1);
     assert_string_equal(story, "started ");
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* and nobody is left behind */
 }

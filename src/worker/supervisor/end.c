@@ -86,6 +86,7 @@ static void collect(struct ae_supervisor *supervisor, unsigned number)
         in_force <= AE_QUIET_ENFORCE ? (enum ae_quiet_calls)in_force : AE_QUIET_TRACE;
     result->call_count = ae_calls_read(&ward->shared->made, result->calls);
     result->counter_count = count < AE_WORKER_COUNTERS ? count : AE_WORKER_COUNTERS;
+    result->loop_count = ae_loops_read(result->loops, ward->shared);
     for (unsigned i = 0; i < result->counter_count; i++) {
         const struct ae_shared_counter *counter = &ward->shared->counters[i];
 
