@@ -182,19 +182,26 @@ class Bench:
 
 
 def count_instructions(command, item, directory):
-    out = directory / "callgrind.out"
     call = "bench_take*" if item.work == "receive" else "bench_give*"  # or a clone of it
+    for old in directory.glob("callgrind.*"):
+        old.unlink()
     try:
         done = subprocess.run(
-            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--collect-atstart=no",
-             f"--toggle-collect={call}", *map(str, command)],
+            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={directory}/callgrind.%p",
+             "--collect-atstart=no", f"--toggle-collect={call}", *map(str, command)],
             capture_output=True, text=True, timeout=90)
     except subprocess.TimeoutExpired:
         return {"error": "did not end under callgrind"}
     if done.returncode:
-        return {"error": (done.stderr.strip().splitlines() or ["ended badly"])[-1]}
+        # Lines of valgrind's own begin with ==PID== or --PID--.
+        own = [line for line in done.stderr.splitlines() if line[:2] not in ("", "==", "--")]
+        return {"error": own[-1] if own else f"ended with {done.returncode} under callgrind"}
     raw = json.loads(done.stdout.splitlines()[-1])
-    functions, total = read_callgrind(out)
+    # A file for each process that it started; none of them calls what is counted.
+    functions, total = max((read_callgrind(out) for out in directory.glob("callgrind.*")),
+                           key=lambda read: read[1])
+    if not total or not raw["received"]:
+        raise machine.Failure(f"callgrind counted nothing in {call} of {command[0]}")
     return {"per_frame": total / raw["received"], "frames": raw["received"], "calls": raw["calls"],
             "empty_calls": raw["empty"], "path": raw["path"],
             "functions": [[name, cost / raw["received"]] for name, cost in functions[:6]]}

@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -216,6 +217,19 @@ static pid_t fork_quietly(void)
     return pid;
 }
 
+/* What pidfd_send_signal(2) takes. Valgrind up to 3.20 has no pidfd_open(2); a directory of /proc
+ * does as well. */
+static int open_process(pid_t pid)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    char path[32];
+
+    if (fd >= 0 || errno != ENOSYS)
+        return fd;
+    snprintf(path, sizeof(path), "/proc/%d", pid);
+    return open(path, O_DIRECTORY | O_CLOEXEC);
+}
+
 /* A process that has `fd`, and a socket pair, whose end it takes for its own. Returns a pidfd. */
 static int start(struct ae_vhost_receivers *receivers, int fd, const enum vhost_user_kind *kind,
                  int *relay, struct ae_error *err)
@@ -234,7 +248,7 @@ static int start(struct ae_vhost_receivers *receivers, int fd, const enum vhost_
         hold(fd, ends[1]);
     }
     /* It cannot end, and its number be another's, before our end of the pair is closed. */
-    process = pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
+    process = pid < 0 ? -1 : open_process(pid);
     if (process < 0) {
         int rc = ae_error_set(err, -errno, "starting a process that receives: %s", strerror(errno));
 
