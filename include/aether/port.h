@@ -122,24 +122,23 @@ struct ae_queue {
     uint16_t (*reclaim)(struct ae_queue *queue, uint16_t count);
     struct ae_pool *pool; /* where its received packets come from; use it for sending too */
     struct ae_queue_counters *counters;
-    const uint32_t *filter; /* not 0: what is received has to be sifted; NULL: never */
+    const uint32_t *filter; /* not 0: what is received has to be sifted; never NULL */
     struct ae_sieve *sieve;
     enum ae_refusal refusal; /* of the last ae_send that was short; others leave it alone */
 };
 
-/* Drops what the port's filter does not let in. Returns how many are left, from the first. */
-uint16_t ae_queue_sift(struct ae_queue *queue, struct ae_packet **packets, uint16_t count);
+/* As ae_receive, without what the port's filter does not let in. */
+uint16_t ae_queue_receive_sifted(struct ae_queue *queue, struct ae_packet **packets,
+                                 uint16_t count);
 
 /* Takes up to `count` received frames. They are then the caller's, who sends or puts each. */
 static inline uint16_t ae_receive(struct ae_queue *queue, struct ae_packet **packets,
                                   uint16_t count)
 {
-    uint16_t received = queue->receive(queue, packets, count);
-
-    if (__builtin_expect(
-            received && queue->filter && __atomic_load_n(queue->filter, __ATOMIC_RELAXED), 0))
-        received = ae_queue_sift(queue, packets, received);
-    return received;
+    /* Asked before, not after: so that nothing of the call has to be kept meanwhile. */
+    if (__builtin_expect(__atomic_load_n(queue->filter, __ATOMIC_RELAXED) != 0, 0))
+        return ae_queue_receive_sifted(queue, packets, count);
+    return queue->receive(queue, packets, count);
 }
 
 /*

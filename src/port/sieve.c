@@ -67,12 +67,13 @@ bool ae_filter_lets_in(const struct ae_filter *filter, const uint8_t *frame, uin
            (filter->all_multicast && ae_mac_is_group(mac)) || has_address(filter, mac);
 }
 
-uint16_t ae_queue_sift(struct ae_queue *queue, struct ae_packet **packets, uint16_t count)
+uint16_t ae_queue_receive_sifted(struct ae_queue *queue, struct ae_packet **packets, uint16_t count)
 {
     struct ae_sieve *sieve = queue->sieve;
     uint16_t kept = 0;
 
     take_over(sieve);
+    count = queue->receive(queue, packets, count);
     if (!sieve->filter)
         return count;
     for (uint16_t i = 0; i < count; i++)

@@ -149,7 +149,8 @@ static void start(void)
     ae_sieve_detach(card.port->queues[0]);
     ae_queue_e1000e.detach(card.port->queues[0]);
     fake_card_reset(&card);
-    if (ae_queue_e1000e.attach(card.port, 0, &card.port->queues[0], NULL))
+    if (ae_queue_e1000e.attach(card.port, 0, &card.port->queues[0], NULL) ||
+        ae_sieve_attach(card.port->queues[0], &card.port->state->filter))
         abort();
     card.queue = card.port->queues[0];
     held_count = 0;

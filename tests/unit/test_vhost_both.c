@@ -30,6 +30,8 @@
 #define MEMORY  (2u * RINGS + PACKETS * BUFFER)
 #define IOVA    0x40000000ull
 
+static const uint32_t no_filter; /* which ae_port_attach gives a queue */
+
 struct both {
     uint8_t *memory; /* the driver's: two rings, then its buffers */
     struct ae_pool *driver_pool, *device_pool;
@@ -107,6 +109,7 @@ static void set_up(struct both *both, uint64_t features)
                                      .mtu = 1500},
             NULL),
         0);
+    both->driver->filter = &no_filter;
     both->to = connect_ring(both, both->memory);
     both->from = connect_ring(both, both->memory + RINGS);
     (packed(both) ? ae_vhost_packed_start : ae_vhost_split_start)(&both->to);

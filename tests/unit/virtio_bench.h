@@ -43,7 +43,7 @@ static inline void bench_devices(struct bench *bench)
     device_queue_init(&bench->send, bench->pair.send.memory, bench->pair.send.size, packed);
 }
 
-/* 0, or what attach said. */
+/* 0, or what attach said. What a port adds to a queue, that it is not sifted, is added here. */
 static inline int bench_open(struct bench *bench, uint64_t features, uint16_t size,
                              uint32_t packets)
 {
@@ -52,6 +52,8 @@ static inline int bench_open(struct bench *bench, uint64_t features, uint16_t si
         .count = packets, .buffer_size = BENCH_BUFFER, .iova = {BENCH_IOVA}};
     size_t buffers = (size_t)packets * BENCH_BUFFER;
     size_t rings = (2 * (size_t)layout.size + BENCH_BUFFER - 1) / BENCH_BUFFER * BENCH_BUFFER;
+    static const uint32_t no_filter;
+    int rc;
 
     *bench = (struct bench){.features = features | ALWAYS, .packets = packets};
     bench->memory = aligned_alloc(BENCH_BUFFER, buffers + rings);
@@ -73,7 +75,10 @@ static inline int bench_open(struct bench *bench, uint64_t features, uint16_t si
     if (ae_pool_create(&bench->pair.pool, &options, NULL))
         abort();
     bench_devices(bench);
-    return ae_virtio_attach(&bench->queue, &bench->pair, NULL);
+    rc = ae_virtio_attach(&bench->queue, &bench->pair, NULL);
+    if (!rc)
+        bench->queue->filter = &no_filter;
+    return rc;
 }
 
 /* Returns how many packets did not come back, and misuse of the pool. */
