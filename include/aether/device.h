@@ -76,11 +76,9 @@ int ae_device_config_write(struct ae_device *device, unsigned offset, unsigned w
 /* Offset of a capability (PCI Local Bus 3.0, 6.7) in configuration space, or -ENOENT. */
 int ae_device_find_capability(struct ae_device *device, uint8_t id);
 
-/*
- * The next one with the same id behind `offset` (virtio has several vendor capabilities). A list
- * that is a circle has always one more: who asks again and again stops after AE_PCI_CAPABILITIES.
- */
-int ae_device_next_capability(struct ae_device *device, uint8_t id, int offset);
+/* The next one with this id on a walk, which begins as zeros (virtio has several vendor
+ * capabilities); -ENOENT: no more, also of a list that is a circle. */
+int ae_device_next_capability(struct ae_device *device, uint8_t id, struct ae_pci_walk *walk);
 
 /* Function-level (or bus) reset; registers and configuration are then as after power-on, but for
  * what VFIO restores. -ENOTTY: the function cannot be reset. */

@@ -12,6 +12,12 @@
 /* Capabilities of a function, at most: so many fill the 192 bytes that there are for them. */
 #define AE_PCI_CAPABILITIES 48
 
+/* A walk along them; begins as zeros. */
+struct ae_pci_walk {
+    unsigned at;   /* where the next one's place stands; 0: it did not begin */
+    unsigned seen; /* so many */
+};
+
 struct ae_pci_info {
     char address[AE_PCI_ADDRESS_TEXT];
     uint16_t vendor;

@@ -34,35 +34,57 @@ static unsigned get16(const struct ae_pci_config *config, unsigned at)
     return config->bytes[at] | (unsigned)config->bytes[at + 1] << 8;
 }
 
-int ae_pci_config_find(const struct ae_pci_config *config, uint8_t id, int from)
+int ae_pci_walk_next(struct ae_pci_walk *walk, uint8_t id, int (*read)(void *context, unsigned at),
+                     void *context)
 {
-    unsigned at = from ? (unsigned)from + PCI_CAP_LIST_NEXT : PCI_CAPABILITY_LIST;
+    if (!walk->at) {
+        int status = read(context, PCI_STATUS);
 
-    if (!config->known || !(get16(config, PCI_STATUS) & PCI_STATUS_CAP_LIST))
-        return -ENOENT;
-    /* A longer walk is a loop. */
-    for (int i = 0; i < AE_PCI_CAPABILITIES; i++) {
-        unsigned next = config->bytes[at] & 0xfcu;
-
-        if (next < PCI_STD_HEADER_SIZEOF)
+        if (status < 0 || !(status & PCI_STATUS_CAP_LIST))
             return -ENOENT;
-        if (config->bytes[next + PCI_CAP_LIST_ID] == id)
-            return (int)next;
-        at = next + PCI_CAP_LIST_NEXT;
+        walk->at = PCI_CAPABILITY_LIST;
+    }
+    while (walk->seen < AE_PCI_CAPABILITIES) {
+        int next = read(context, walk->at);
+
+        if (next < 0 || (next & 0xfc) < PCI_STD_HEADER_SIZEOF)
+            return -ENOENT;
+        next &= 0xfc;
+        walk->seen++;
+        walk->at = (unsigned)next + PCI_CAP_LIST_NEXT;
+        if (read(context, (unsigned)next + PCI_CAP_LIST_ID) == id)
+            return next;
     }
     return -ENOENT;
 }
 
+static int read_byte(void *context, unsigned at)
+{
+    const struct ae_pci_config *config = context;
+
+    return config->known ? config->bytes[at] : -1;
+}
+
+int ae_pci_config_next(const struct ae_pci_config *config, uint8_t id, struct ae_pci_walk *walk)
+{
+    return ae_pci_walk_next(walk, id, read_byte, (void *)(uintptr_t)config);
+}
+
+static int find(const struct ae_pci_config *config, uint8_t id)
+{
+    return ae_pci_config_next(config, id, &(struct ae_pci_walk){0});
+}
+
 unsigned ae_pci_config_msix(const struct ae_pci_config *config)
 {
-    int at = ae_pci_config_find(config, PCI_CAP_ID_MSIX, 0);
+    int at = find(config, PCI_CAP_ID_MSIX);
 
     return at < 0 ? 0 : (get16(config, (unsigned)at + PCI_MSIX_FLAGS) & PCI_MSIX_FLAGS_QSIZE) + 1;
 }
 
 unsigned ae_pci_config_msi(const struct ae_pci_config *config)
 {
-    int at = ae_pci_config_find(config, PCI_CAP_ID_MSI, 0);
+    int at = find(config, PCI_CAP_ID_MSI);
 
     return at < 0
                ? 0

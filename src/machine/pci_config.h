@@ -21,9 +21,14 @@ struct ae_pci_config {
 
 void ae_pci_config_read(struct ae_pci_config *config, const struct ae_pci *pci);
 
-/* Where capability `id` is; `from` is 0, or where one was found before. -ENOENT: there is no
+/* Where the next capability `id` on the walk is, which begins as zeros. -ENOENT: there is no
  * more. */
-int ae_pci_config_find(const struct ae_pci_config *config, uint8_t id, int from);
+int ae_pci_config_next(const struct ae_pci_config *config, uint8_t id, struct ae_pci_walk *walk);
+
+/* The same, however configuration space is read: a byte, or negative. A list that is a circle ends
+ * when more were seen than there is room for. */
+int ae_pci_walk_next(struct ae_pci_walk *walk, uint8_t id, int (*read)(void *context, unsigned at),
+                     void *context);
 
 /* How many message-signalled interrupts it has, MSI-X or MSI; 0: only those with a wire. */
 unsigned ae_pci_config_msix(const struct ae_pci_config *config);

@@ -139,12 +139,14 @@ int ae_port_owner_filter(struct ae_port_owner *owner, const struct ae_port_filte
                          struct ae_error *err)
 {
     struct ae_filter before = owner->filter;
+    bool exact = owner->filter_exact;
     int rc = make_filter(owner, given, err);
 
     if (!rc && owner->ops->filter)
         rc = owner->ops->filter(owner, err);
     if (rc) {
         owner->filter = before;
+        owner->filter_exact = exact;
         return ae_error_prefix(err, rc, "port %s", owner->handoff.info.spec);
     }
     publish_filter(owner);

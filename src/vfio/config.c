@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "machine/pci_config.h"
 #include "vfio/device.h"
 
 /* Reads of a function that is gone, or has memory decoding off, return all ones. */
@@ -79,42 +80,19 @@ int ae_device_config_write(struct ae_device *device, unsigned offset, unsigned w
                         strerror(-rc));
 }
 
-static int walk_capabilities(struct ae_device *device, uint8_t id, int from)
+static int read_byte(void *device, unsigned at)
 {
     uint32_t value;
-    unsigned at;
 
-    if (from) {
-        at = (unsigned)from + PCI_CAP_LIST_NEXT;
-    } else {
-        if (ae_device_config_read(device, PCI_STATUS, 2, &value, NULL) ||
-            !(value & PCI_STATUS_CAP_LIST))
-            return -ENOENT;
-        at = PCI_CAPABILITY_LIST;
-    }
-    /* A longer walk is a loop. */
-    for (int i = 0; i < AE_PCI_CAPABILITIES; i++) {
-        uint32_t next, found;
-
-        if (ae_device_config_read(device, at, 1, &next, NULL))
-            return -ENOENT;
-        next &= 0xfcu;
-        if (next < PCI_STD_HEADER_SIZEOF ||
-            ae_device_config_read(device, next + PCI_CAP_LIST_ID, 1, &found, NULL))
-            return -ENOENT;
-        if (found == id)
-            return (int)next;
-        at = next + PCI_CAP_LIST_NEXT;
-    }
-    return -ENOENT;
+    return ae_device_config_read(device, at, 1, &value, NULL) ? -1 : (int)value;
 }
 
 int ae_device_find_capability(struct ae_device *device, uint8_t id)
 {
-    return walk_capabilities(device, id, 0);
+    return ae_device_next_capability(device, id, &(struct ae_pci_walk){0});
 }
 
-int ae_device_next_capability(struct ae_device *device, uint8_t id, int offset)
+int ae_device_next_capability(struct ae_device *device, uint8_t id, struct ae_pci_walk *walk)
 {
-    return walk_capabilities(device, id, offset);
+    return ae_pci_walk_next(walk, id, read_byte, device);
 }

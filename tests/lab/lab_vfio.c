@@ -62,6 +62,7 @@ static void check_config(struct ae_device *device)
 {
     struct ae_pci_info info;
     uint32_t value = 0;
+    struct ae_pci_walk walk = {0};
     int capability;
 
     ae_device_get_info(device, &info);
@@ -70,9 +71,9 @@ static void check_config(struct ae_device *device)
     check(value == 0x10d38086, "configuration space reads 0x%08x at 0", value);
     check(command(device) & PCI_COMMAND_MEMORY, "memory decoding is on");
     check(!(command(device) & PCI_COMMAND_MASTER), "bus mastering is off");
-    capability = ae_device_find_capability(device, PCI_CAP_ID_MSIX);
+    capability = ae_device_next_capability(device, PCI_CAP_ID_MSIX, &walk);
     check(capability >= 0x40, "MSI-X capability at 0x%x", (unsigned)capability);
-    check(ae_device_next_capability(device, PCI_CAP_ID_MSIX, capability) == -ENOENT,
+    check(ae_device_next_capability(device, PCI_CAP_ID_MSIX, &walk) == -ENOENT,
           "there is no second one");
     check(ae_device_find_capability(device, PCI_CAP_ID_AGP) == -ENOENT, "it has no AGP capability");
     check_refused(ae_device_config_read(device, 2, 4, &value, &err), -EINVAL);
@@ -270,10 +271,11 @@ static int map(struct ae_dma_space *space, const char *address, const char *mib)
 static volatile uint8_t *virtio_status(struct ae_device *device)
 {
     struct ae_bar bar;
+    struct ae_pci_walk walk = {0};
     uint32_t type, index, offset;
+    int at;
 
-    for (int at = ae_device_find_capability(device, PCI_CAP_ID_VNDR); at > 0;
-         at = ae_device_next_capability(device, PCI_CAP_ID_VNDR, at)) {
+    while ((at = ae_device_next_capability(device, PCI_CAP_ID_VNDR, &walk)) > 0) {
         unsigned where = (unsigned)at;
 
         if (!ae_device_config_read(device, where + 3, 1, &type, NULL) && type == 1 &&

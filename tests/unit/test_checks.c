@@ -469,17 +469,22 @@ static void a_list_that_is_a_loop_ends(void **state)
 {
     struct ae_pci_config config = {.known = true, .bytes = {[6] = 0x10, [0x34] = 0x40}};
 
+    struct ae_pci_walk walk = {0};
+    unsigned seen = 0;
+
     (void)state;
     memcpy(config.bytes + 0x40, "\x09\x50", 2);
     memcpy(config.bytes + 0x50, "\x01\x40", 2);
-    assert_int_equal(ae_pci_config_find(&config, 0x09, 0), 0x40);
-    assert_int_equal(ae_pci_config_find(&config, 0x11, 0), -ENOENT);
+    for (int at; (at = ae_pci_config_next(&config, 0x09, &walk)) > 0; seen++)
+        assert_int_equal(at, 0x40);
+    assert_int_equal(seen, AE_PCI_CAPABILITIES / 2);
+    assert_int_equal(ae_pci_config_next(&config, 0x11, &(struct ae_pci_walk){0}), -ENOENT);
     assert_int_equal(ae_pci_config_msix(&config), 0);
     config.bytes[0x51] = 0xff; /* the last place that there is */
     config.bytes[0xfc] = 0x11;
-    assert_int_equal(ae_pci_config_find(&config, 0x11, 0), 0xfc);
+    assert_int_equal(ae_pci_config_next(&config, 0x11, &(struct ae_pci_walk){0}), 0xfc);
     config.bytes[0xfd] = 0x3f; /* before the first that there may be */
-    assert_int_equal(ae_pci_config_find(&config, 0x12, 0), -ENOENT);
+    assert_int_equal(ae_pci_config_next(&config, 0x12, &(struct ae_pci_walk){0}), -ENOENT);
 }
 
 static void cards_without_a_driver_or_an_iommu_are_named(void **state)

@@ -455,6 +455,32 @@ static void a_context_does_not_overfill_the_ring(void **state)
     assert_true(send_one(packets[0]));
 }
 
+/* Two descriptors a frame: what the card has sent long ago is room for them. */
+static void contexts_that_alternate_use_all_of_the_ring(void **state)
+{
+    struct ae_packet *many[RING / 2];
+    uint8_t frame[4096];
+
+    (void)state;
+    for (unsigned i = 0; i < RING / 2 - 2; i++) {
+        assert_true(send_one(make_packet(100)));
+        fake_card_take(&card, frame);
+    }
+    for (unsigned i = 0; i < RING / 2; i++) {
+        many[i] = make_packet(100);
+        many[i]->flags = i & 1 ? AE_PACKET_SEND_UDP_CHECKSUM : AE_PACKET_SEND_TCP_CHECKSUM;
+        many[i]->l3_offset = 14;
+        many[i]->l4_offset = 34;
+    }
+    assert_int_equal(ae_send(card.queue, many, RING / 2), RING / 2 - 1);
+    assert_int_equal(card.queue->refusal, AE_REFUSAL_FULL);
+    ae_packet_put(many[RING / 2 - 1]);
+    for (unsigned i = 0; i < RING / 2 - 1; i++)
+        assert_int_equal(fake_card_take(&card, frame), 100);
+    assert_int_equal(ae_reclaim(card.queue, UINT16_MAX), RING / 2 - 1);
+    assert_int_equal(ae_pool_available(card.queue->pool), FREE);
+}
+
 static void the_card_fills_in_checksums(void **state)
 {
     struct ae_net_options options = {.address = frame_address(FRAME_HOST),
@@ -630,6 +656,7 @@ int main(void)
         TEST(packets_come_back_when_reported_and_not_before),
         TEST(a_full_ring_refuses_the_rest),
         TEST(a_context_does_not_overfill_the_ring),
+        TEST(contexts_that_alternate_use_all_of_the_ring),
         TEST(the_card_fills_in_checksums),
         TEST(a_new_request_makes_a_new_context),
         TEST(offloads_outside_of_the_frame_are_refused),

@@ -345,6 +345,7 @@ static void put_capability(unsigned at, unsigned id, unsigned next)
 static void capabilities_are_found(void **state)
 {
     struct ae_device *device = open_it();
+    struct ae_pci_walk walk = {0};
 
     (void)state;
     put_config(PCI_CAPABILITY_LIST, 1, 0x40);
@@ -354,15 +355,18 @@ static void capabilities_are_found(void **state)
     assert_int_equal(ae_device_find_capability(device, PCI_CAP_ID_MSIX), -ENOENT);
     put_config(PCI_STATUS, 2, PCI_STATUS_CAP_LIST);
     assert_int_equal(ae_device_find_capability(device, PCI_CAP_ID_MSIX), 0x50);
-    assert_int_equal(ae_device_find_capability(device, PCI_CAP_ID_VNDR), 0x40);
-    assert_int_equal(ae_device_next_capability(device, PCI_CAP_ID_VNDR, 0x40), 0x60);
-    assert_int_equal(ae_device_next_capability(device, PCI_CAP_ID_VNDR, 0x60), -ENOENT);
+    assert_int_equal(ae_device_next_capability(device, PCI_CAP_ID_VNDR, &walk), 0x40);
+    assert_int_equal(ae_device_next_capability(device, PCI_CAP_ID_VNDR, &walk), 0x60);
+    assert_int_equal(ae_device_next_capability(device, PCI_CAP_ID_VNDR, &walk), -ENOENT);
+    assert_int_equal(ae_device_next_capability(device, PCI_CAP_ID_VNDR, &walk), -ENOENT);
     ae_device_close(device);
 }
 
 static void hostile_capabilities_come_to_an_end(void **state)
 {
     struct ae_device *device = open_it();
+    struct ae_pci_walk walk = {0};
+    unsigned seen = 0;
 
     (void)state;
     put_config(PCI_STATUS, 2, PCI_STATUS_CAP_LIST);
@@ -370,6 +374,8 @@ static void hostile_capabilities_come_to_an_end(void **state)
     put_capability(0x40, PCI_CAP_ID_VNDR, 0x50);
     put_capability(0x50, PCI_CAP_ID_PM, 0x40);
     assert_int_equal(ae_device_find_capability(device, PCI_CAP_ID_MSIX), -ENOENT);
+    while (ae_device_next_capability(device, PCI_CAP_ID_VNDR, &walk) > 0)
+        assert_true(++seen <= AE_PCI_CAPABILITIES);
     put_capability(0x50, PCI_CAP_ID_PM, 0x04); /* into the header */
     assert_int_equal(ae_device_find_capability(device, PCI_CAP_ID_MSIX), -ENOENT);
     ae_device_close(device);

@@ -81,17 +81,37 @@ static void a_chosen_vlan_is_let_in(void **state)
     ae_port_owner_close(owner);
 }
 
-static void without_a_control_queue_workers_do_it(void **state)
+/* Workers can drop what it lets in, and nobody can have it let in more. */
+static void a_device_that_cannot_be_told_is_no_success(void **state)
 {
-    struct ae_port_owner *owner;
+    static const struct ae_port_filter own = {0}, more[] = {
+                                                      {.promiscuous = true},
+                                                      {.all_multicast = true},
+                                                      {.addresses = group, .address_count = 1},
+                                                  };
 
     (void)state;
-    made_virtio.offered &= ~VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VQ);
-    owner = made_owner_open(&options);
-    assert_int_equal(ae_port_owner_filter(owner, &joined, &err), 0);
-    assert_int_equal(made_virtio.commands, 0);
-    assert_int_not_equal(owner->state->filter.version, 0);
-    ae_port_owner_close(owner);
+    for (unsigned feature = 0; feature < 2; feature++) {
+        struct ae_port_options at_once = options;
+        struct ae_port_owner *owner;
+
+        made_virtio.offered &=
+            ~VIRTIO_FEATURE(feature ? VIRTIO_NET_F_CTRL_VQ : VIRTIO_NET_F_CTRL_RX);
+        owner = made_owner_open(&options);
+        made_virtio.commands = 0;
+        for (unsigned i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+            assert_int_equal(ae_port_owner_filter(owner, &more[i], &err), -EOPNOTSUPP);
+            assert_non_null(strstr(err.text, "ctrl_rx=on"));
+            assert_int_equal(owner->state->filter.version, 0);
+            assert_false(owner->filter.set);
+        }
+        assert_int_equal(ae_port_owner_filter(owner, &own, &err), 0);
+        assert_int_equal(made_virtio.commands, 0);
+        assert_int_not_equal(owner->state->filter.version, 0);
+        ae_port_owner_close(owner);
+        at_once.filter = &more[feature];
+        assert_int_equal(ae_port_owner_open(&owner, MADE_ADDRESS, &at_once, &err), -EOPNOTSUPP);
+    }
 }
 
 static void a_refusal_keeps_the_filter_before(void **state)
@@ -203,7 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_filter_is_told_and_outlives_a_restart),
         TEST(a_chosen_vlan_is_let_in),
-        TEST(without_a_control_queue_workers_do_it),
+        TEST(a_device_that_cannot_be_told_is_no_success),
         TEST(a_refusal_keeps_the_filter_before),
         TEST(silence_ends),
         TEST(an_acknowledgement_has_its_time),

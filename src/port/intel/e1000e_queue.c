@@ -357,8 +357,9 @@ static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t
     uint16_t sent = 0;
     uint32_t room;
 
-    /* Not otherwise: the card may be writing what it would read, before this burst's doorbell. */
-    if (__builtin_expect(room_of(&queue->send) <= count, 0))
+    /* Each may need a context, too. Not otherwise: the card may be writing what it would read,
+     * before this burst's doorbell. */
+    if (__builtin_expect(room_of(&queue->send) <= 2u * count, 0))
         reclaim(base, UINT16_MAX);
     ring = queue->send;
     room = room_of(&ring);

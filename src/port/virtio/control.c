@@ -203,6 +203,17 @@ static uint8_t *put_addresses(uint8_t *at, const struct ae_filter *filter, bool 
 _Static_assert(2 * sizeof(uint32_t) + 6 * AE_FILTER_ADDRESSES <= AE_VIRTIO_CONTROL_DATA,
                "a command holds all addresses");
 
+int ae_virtio_check_filter(const struct ae_filter *filter, uint64_t features, struct ae_error *err)
+{
+    if (features & VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_RX) ||
+        !(filter->promiscuous || filter->all_multicast || filter->count))
+        return 0;
+    return ae_error_set(err, -EOPNOTSUPP,
+                        "the device cannot be told to let in more than what is for its own address "
+                        "(VIRTIO_NET_F_CTRL_RX); in QEMU, ctrl_vq=on,ctrl_rx=on");
+}
+
+/* 5.1.6.5.1: promiscuous is all incoming packets, whatever else was set; VLANs among it. */
 static int filter_addresses(struct ae_virtio_control *control, const struct ae_filter *filter,
                             struct ae_error *err)
 {

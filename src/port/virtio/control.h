@@ -55,6 +55,10 @@ void ae_virtio_control_give_up(struct ae_virtio_control *control);
 int ae_virtio_control_send(struct ae_virtio_control *control, uint8_t class, uint8_t command,
                            const void *data, size_t length, struct ae_error *err);
 
+/* -EOPNOTSUPP: more is to be let in than what is for our address and for everybody, and the device
+ * cannot be told (it has no VIRTIO_NET_F_CTRL_RX). */
+int ae_virtio_check_filter(const struct ae_filter *filter, uint64_t features, struct ae_error *err);
+
 /* Has the device let in what the filter says, as far as the features allow; what it then does is
  * its best (5.1.6.5.1). Errors are those of ae_virtio_control_send. */
 int ae_virtio_control_filter(struct ae_virtio_control *control, const struct ae_filter *filter,

@@ -121,8 +121,10 @@ static int init(struct ae_port_owner *owner, struct ae_error *err)
 static int enable(struct ae_port_owner *owner, struct ae_error *err)
 {
     struct virtio_pci *virtio = ae_virtio_pci_of(owner);
-    int rc = 0;
+    int rc = ae_virtio_check_filter(&owner->filter, virtio->features, err);
 
+    if (rc)
+        return rc;
     add_status(virtio, VIRTIO_STATUS_DRIVER_OK);
     if (ae_virtio_pci_has(virtio, VIRTIO_NET_F_CTRL_VQ))
         rc = ae_virtio_control_set_up(&virtio->control, owner, virtio->features, err);

@@ -98,11 +98,10 @@ int ae_virtio_pci_find(struct ae_port_owner *owner, struct ae_error *err)
     struct virtio_structure *const structures[] = {NULL, &virtio->common, &virtio->notify,
                                                    &virtio->isr, &virtio->device};
     struct ae_error unusable = {0};
-    int at = ae_device_find_capability(owner->device, PCI_CAP_ID_VNDR);
+    struct ae_pci_walk walk = {0};
+    int at;
 
-    /* A device may give each a next one for ever: no more than there is room for are looked at. */
-    for (int seen = 0; at > 0 && seen < AE_PCI_CAPABILITIES;
-         seen++, at = ae_device_next_capability(owner->device, PCI_CAP_ID_VNDR, at)) {
+    while ((at = ae_device_next_capability(owner->device, PCI_CAP_ID_VNDR, &walk)) > 0) {
         struct virtio_pci_notify_cap cap;
         struct ae_bar bar;
         int rc = read_capability(owner->device, (unsigned)at, &cap, &unusable);
@@ -162,11 +161,11 @@ int ae_virtio_pci_check(const struct ae_pci *pci, const struct ae_pci_config *co
 {
     const unsigned needed = 1u << VIRTIO_PCI_CAP_COMMON_CFG | 1u << VIRTIO_PCI_CAP_NOTIFY_CFG |
                             1u << VIRTIO_PCI_CAP_DEVICE_CFG;
-    int at = ae_pci_config_find(config, PCI_CAP_ID_VNDR, 0);
+    struct ae_pci_walk walk = {0};
     unsigned found = 0;
+    int at;
 
-    for (int seen = 0; at > 0 && seen < AE_PCI_CAPABILITIES;
-         seen++, at = ae_pci_config_find(config, PCI_CAP_ID_VNDR, at)) {
+    while ((at = ae_pci_config_next(config, PCI_CAP_ID_VNDR, &walk)) > 0) {
         struct virtio_pci_cap cap;
 
         if ((size_t)at + sizeof(cap) > sizeof(config->bytes))

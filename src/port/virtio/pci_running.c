@@ -178,9 +178,10 @@ static void wait_for_control(struct ae_port_owner *owner)
 int ae_virtio_pci_filter(struct ae_port_owner *owner, struct ae_error *err)
 {
     struct virtio_pci *virtio = ae_virtio_pci_of(owner);
+    int rc = ae_virtio_check_filter(&owner->filter, virtio->features, err);
 
-    if (!ae_virtio_pci_has(virtio, VIRTIO_NET_F_CTRL_VQ) || !virtio->running)
-        return 0;
+    if (rc || !ae_virtio_pci_has(virtio, VIRTIO_NET_F_CTRL_VQ) || !virtio->running)
+        return rc;
     wait_for_control(owner);
     return ae_virtio_control_filter(&virtio->control, &owner->filter, virtio->features, err);
 }
