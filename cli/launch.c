@@ -153,6 +153,7 @@ static struct ae_supervise_options options_of(struct cli_launched *run, char *co
         .input = launch->input,
         .allow = launch->allow,
         .calls = launch->calls,
+        .log = launch->log,
         .argv = argv,
         .grace_ms = GRACE_MS,
         .stop_after_ms = (uint64_t)launch->seconds * 1000,

@@ -39,6 +39,7 @@ struct cli_launch {
     bool input;     /* our standard input is the worker's */
     uint32_t allow; /* enum ae_quiet_allow */
     enum ae_quiet_calls calls;
+    enum ae_log_level log; /* 0: not given */
     unsigned seconds;
     unsigned asked; /* to be quiet for so many, by name; a proof of fewer is incomplete */
     bool bind;

@@ -27,6 +27,7 @@ enum {
     KEY_ENV,
     KEY_INPUT,
     KEY_QUIET,
+    KEY_LOG,
     KEY_JOIN,
     KEY_PROMISCUOUS,
     KEY_MEASURE,
@@ -175,6 +176,10 @@ static error_t parse(int key, char *value, struct argp_state *state)
         if (!cli_calls_parse(&launch->calls, value))
             argp_error(state, "--quiet=%s: trace, observe and enforce are known", value);
         return 0;
+    case KEY_LOG:
+        if (ae_log_level_parse(&launch->log, value))
+            argp_error(state, "--log=%s: error, warning, notice, info and debug are known", value);
+        return 0;
     case KEY_JOIN:
         join(launch, state, value);
         return 0;
@@ -211,6 +216,10 @@ static const struct argp_option options[] = {
     {"quiet", KEY_QUIET, "HOW", 0,
      "a system call made while quiet is left to the trace (trace), noted (observe) or refused "
      "(enforce)",
+     10},
+    {"log", KEY_LOG, "LEVEL", 0,
+     "print what the worker logs up to this: error, warning, notice, info (this is the default), "
+     "debug",
      10},
     {"seconds", KEY_SECONDS, "N", 0, "ask the worker to stop after this long", 10},
     {"measure", KEY_MEASURE, NULL, 0,

@@ -28,6 +28,7 @@
 #include <sys/types.h>
 
 #include <aether/error.h>
+#include <aether/log.h>
 #include <aether/loop.h>
 #include <aether/owner.h>
 #include <aether/worker.h>
@@ -91,6 +92,7 @@ struct ae_supervise_options {
     bool input;                     /* our standard input is theirs; false: they have none */
     uint32_t allow; /* enum ae_quiet_allow: for ae_quiet_enter, besides what the program allows */
     enum ae_quiet_calls calls; /* what becomes of system calls made while quiet, at least */
+    enum ae_log_level log;     /* up to which level workers log; 0: AE_LOG_INFO */
     char *const *argv;         /* program (looked up in PATH) and arguments, NULL at the end */
     uint32_t grace_ms;         /* between asking and killing; 0: 3000 */
     /* Ask the workers to stop after this long; 0: never. Counted from when the last of them became

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include <aether/error.h>
+#include <aether/log.h>
 #include <aether/port.h>
 
 #ifdef __cplusplus
@@ -65,6 +66,12 @@ static inline bool ae_worker_running(const struct ae_worker *worker);
  */
 uint64_t *ae_worker_counter(struct ae_worker *worker, const char *name);
 
+/*
+ * What it logs, from start to finish: lines on the supervisor's standard error. Without a
+ * supervisor they go to its own at once, which takes a system call each.
+ */
+struct ae_log *ae_worker_log(struct ae_worker *worker);
+
 /* ---- Quiet ---- */
 
 /* What ae_quiet_enter tolerates, each by name. */
@@ -97,6 +104,11 @@ struct ae_quiet_options {
  * Locks and faults in all memory, checks that this process is alone on a CPU that nothing else
  * uses, and, under a supervisor, waits until it has taken its snapshot. After this a system call is
  * a bug.
+ *
+ * Under a supervisor stdout and stderr are other streams while it is quiet: what is printed there
+ * goes into the worker's log, line by line, and from there to where it would have gone, a few
+ * milliseconds later. What does not go by these two names (write(2), std::cout, a FILE that was
+ * kept) is the system call that it always was.
  *
  * -EPERM: something is missing that is not allowed by name, here or by the supervisor (`--allow`);
  * the error lists everything that is, not only the first. -EALREADY: quiet already; or, under a

@@ -239,6 +239,12 @@ static void keep_heap(void)
     mallopt(M_MMAP_MAX, 0);
 }
 
+static void return_streams(struct ae_worker *worker)
+{
+    ae_log_return_streams(worker->streams);
+    worker->streams = NULL;
+}
+
 int ae_quiet_enter(struct ae_worker *worker, const struct ae_quiet_options *options,
                    struct ae_error *err)
 {
@@ -263,12 +269,18 @@ int ae_quiet_enter(struct ae_worker *worker, const struct ae_quiet_options *opti
     rc = ae_calls_begin(calls, worker->shared ? &worker->shared->made : NULL, err);
     if (rc)
         return rc;
+    if (worker->log.shared && ae_log_take_streams(&worker->streams, &worker->log)) {
+        ae_calls_end();
+        return ae_error_set(err, -ENOMEM, "entering quiet: out of memory");
+    }
     touch_stack(stack);
     worker->proof_ticks = ae_clock_from_ns((uint64_t)patience * 1000000);
     ae_calls_watch();
     rc = ae_gate_pass(worker, AE_GATE_QUIET);
-    if (rc)
+    if (rc) {
         ae_calls_end();
+        return_streams(worker);
+    }
     if (rc == -EALREADY)
         return ae_error_set(err, rc,
                             "entering quiet: the supervisor refused it: this worker was quiet "
@@ -292,4 +304,5 @@ void ae_quiet_leave(struct ae_worker *worker)
         ae_port_pause(worker->ports[i]);
     ae_gate_pass(worker, AE_GATE_LEFT);
     ae_calls_end();
+    return_streams(worker);
 }

@@ -21,10 +21,11 @@
 #include <aether/worker.h>
 
 #include "port/state.h"
+#include "worker/log.h"
 
 #define AE_SHARED_ENVIRONMENT "AETHER_WORKER_FD"
 #define AE_SHARED_MAGIC       0x52574541u /* "AEWR" */
-#define AE_SHARED_VERSION     5
+#define AE_SHARED_VERSION     6
 
 enum ae_gate { AE_GATE_STARTED, AE_GATE_QUIET, AE_GATE_LEFT, AE_GATE_REFUSED };
 
@@ -77,6 +78,8 @@ struct ae_shared {
      */
     uint32_t irq_count;
     uint32_t irqs[AE_SHARED_IRQS];
+    int32_t log_fd;    /* of its log's memory (worker/log.h) */
+    uint64_t log_size; /* bytes; 0: it has none */
     struct ae_port_handoff ports[AE_WORKER_PORTS];
     /* Where registers are mapped for the worker already: it has the number there; 0: nothing is. */
     uint64_t mark_address;
@@ -102,6 +105,9 @@ struct ae_worker {
     bool quiet;
     uint64_t proof_ticks;                  /* patience at the gate */
     struct sigaction interrupt, terminate; /* as they were, without a supervisor */
+    struct ae_log log;
+    void *log_memory;
+    struct ae_log_streams *streams; /* of a quiet worker */
     unsigned port_count;
     struct ae_port *ports[AE_WORKER_PORTS];
 };

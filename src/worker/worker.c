@@ -87,6 +87,22 @@ static void close_handoff(struct ae_port_handoff *handoff)
         ae_descriptor_close(&handoff->maps[i].fd);
 }
 
+static int attach_log(struct ae_worker *worker, struct ae_error *err)
+{
+    struct ae_shared *shared = worker->shared;
+    size_t size = shared->log_size;
+    void *memory;
+
+    if (!size)
+        return 0;
+    memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, shared->log_fd, 0);
+    if (memory == MAP_FAILED)
+        return ae_error_set(err, -errno, "mapping the worker's log: %s", strerror(errno));
+    close(shared->log_fd);
+    worker->log_memory = memory;
+    return ae_log_open(&worker->log, memory, size, err);
+}
+
 static int attach_ports(struct ae_worker *worker, struct ae_error *err)
 {
     for (; worker->port_count < worker->shared->port_count; worker->port_count++) {
@@ -125,6 +141,8 @@ int ae_worker_start(struct ae_worker **out, struct ae_error *err)
     if (!rc && ae_worker_supervised()) {
         rc = attach_shared(worker, err);
         if (!rc)
+            rc = attach_log(worker, err);
+        if (!rc)
             rc = attach_ports(worker, err);
     } else if (!rc) {
         rc = start_alone(worker, err);
@@ -134,6 +152,8 @@ int ae_worker_start(struct ae_worker **out, struct ae_error *err)
         return rc;
     }
     worker->view.head = &worker->shared->head;
+    if (!worker->log.level)
+        worker->log.level = AE_LOG_INFO;
     *out = worker;
     return 0;
 }
@@ -145,6 +165,8 @@ void ae_worker_finish(struct ae_worker *worker)
     ae_quiet_leave(worker);
     for (unsigned i = 0; i < worker->port_count; i++)
         ae_port_close(worker->ports[i]);
+    if (worker->log_memory)
+        munmap(worker->log_memory, worker->shared->log_size);
     if (worker->supervised) {
         munmap(worker->shared, sizeof(*worker->shared));
     } else if (worker->shared) {
@@ -163,6 +185,11 @@ unsigned ae_worker_port_count(const struct ae_worker *worker)
 struct ae_port *ae_worker_port(struct ae_worker *worker, unsigned index)
 {
     return index < worker->port_count ? worker->ports[index] : NULL;
+}
+
+struct ae_log *ae_worker_log(struct ae_worker *worker)
+{
+    return &worker->log;
 }
 
 int ae_worker_cpu(const struct ae_worker *worker)

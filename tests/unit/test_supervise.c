@@ -85,6 +85,13 @@ static int be_worker(const char *what)
     }
     if (ae_quiet_enter(worker, &allow, NULL))
         return 98;
+    if (strcmp(what, "talk") == 0) {
+        printf("printed %d\n", 1);
+        fprintf(stderr, "complained %s\n", "\033[2J");
+        AE_LOG(ae_worker_log(worker), AE_LOG_WARNING, "logged %u of %s", 3u, "three");
+        AE_LOG(ae_worker_log(worker), AE_LOG_DEBUG, "not asked for");
+        raise(SIGKILL);
+    }
     if (strcmp(what, "die") == 0)
         raise(SIGKILL);
     if (strcmp(what, "again") == 0) {
@@ -409,11 +416,48 @@ static void a_worker_is_a_user_on_its_cpu(void **state)
         "grep -q '^CapEff:.0*$' /proc/$$/status || exit 4;"
         "grep -q '^Cpus_allowed_list:.%d$' /proc/$$/status || exit 5;"
         "[ -e /proc/$$/fd/$" AE_SHARED_ENVIRONMENT " ] || exit 6;"
-        "n=0; for f in /proc/$$/fd/*; do [ -L $f ] && n=$((n + 1)); done; [ $n = 4 ] || exit 7;"
+        "n=0; for f in /proc/$$/fd/*; do [ -L $f ] && n=$((n + 1)); done; [ $n = 5 ] || exit 7;"
         "set -- $(cat /proc/$$/stat); [ $6 = $$ ] || exit 8",
         cpu);
     assert_int_equal(ae_supervise(&options, &result, &err), 0);
     assert_int_equal(result.workers[0].status, 0);
+}
+
+/* Our descriptor is a file meanwhile; what came into it. */
+static void what_is_printed(const char *what, char texts[2][512])
+{
+    int kept[2], files[2];
+
+    fflush(stdout);
+    for (int i = 0; i < 2; i++) {
+        kept[i] = dup(1 + i);
+        files[i] = memfd_create("printed", 0);
+        dup2(files[i], 1 + i);
+    }
+    supervise(what, 0, 0);
+    for (int i = 0; i < 2; i++) {
+        ssize_t length = pread(files[i], texts[i], sizeof(texts[i]) - 1, 0);
+
+        texts[i][length > 0 ? length : 0] = '\0';
+        dup2(kept[i], 1 + i);
+        close(kept[i]);
+        close(files[i]);
+    }
+}
+
+/* Also of one that was killed right after, and without what would steer a terminal. */
+static void a_quiet_worker_prints_and_logs(void **state)
+{
+    char texts[2][512];
+
+    (void)state;
+    what_is_printed("talk", texts);
+    assert_int_equal(result.workers[0].status, SIGKILL);
+    assert_string_equal(texts[0], "printed 1\n");
+    assert_non_null(strstr(texts[1], "complained ?[2J\n"));
+    assert_non_null(strstr(texts[1], "Z warning, worker 0, "));
+    assert_non_null(strstr(texts[1], ": logged 3 of three\n"));
+    assert_null(strstr(texts[1], "not asked for"));
 }
 
 /* Root's terminal, as a worker that was started from it finds it. */
@@ -755,6 +799,7 @@ int main(int argc, char **argv)
         TEST(impossible_options_are_refused),
         TEST(the_only_cpu_is_kept_for_the_supervisor),
         TEST(a_worker_is_a_user_on_its_cpu),
+        TEST(a_quiet_worker_prints_and_logs),
         TEST(a_worker_has_no_part_of_the_terminal),
         TEST(a_worker_reads_what_it_was_given),
         TEST(the_caller_gets_its_cpus_back),

@@ -3,16 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
-#include "base/child.h"
 #include "base/descriptors.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "worker/supervisor/servant.h"
 
 #define CHUNK 4096
 
@@ -87,23 +85,9 @@ static void pass_on(int from, int terminal)
     }
 }
 
-/* It lives until the last writer is gone: what asks us to stop is for the supervisor. */
-static _Noreturn void be_relay(int from, int terminal, pid_t parent)
+/* It lives until the last writer is gone. */
+static _Noreturn void be_relay(void)
 {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(1);
-    prctl(PR_SET_NAME, "aether-relay");
-    signal(SIGINT, SIG_IGN);
-    signal(SIGTERM, SIG_IGN);
-    signal(SIGQUIT, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
-    signal(SIGTTOU, SIG_IGN);
-    from = fcntl(from, F_DUPFD, 3);
-    terminal = fcntl(terminal, F_DUPFD, 3);
-    if (from < 0 || terminal < 0 || dup2(from, 0) < 0 || dup2(terminal, 1) < 0 ||
-        close_range(2, ~0u, 0))
-        _exit(1);
     pass_on(0, 1);
     _exit(0);
 }
@@ -111,8 +95,7 @@ static _Noreturn void be_relay(int from, int terminal, pid_t parent)
 int ae_relay_open(struct ae_relay *relay, int output, int errors, struct ae_error *err)
 {
     bool first = isatty(output), second = isatty(errors);
-    int ends[2], rc = 0;
-    pid_t self = getpid();
+    int ends[2];
 
     *relay = (struct ae_relay){.output = output, .errors = errors, .end = -1};
     if (!first && !second)
@@ -120,15 +103,14 @@ int ae_relay_open(struct ae_relay *relay, int output, int errors, struct ae_erro
     /* One pipe for both: what comes first is shown first. */
     if (pipe2(ends, O_CLOEXEC))
         return ae_error_set(err, -errno, "relaying to the terminal: %s", strerror(errno));
-    relay->pid = fork();
+    relay->pid = ae_servant_start("aether-relay", (const int[]){ends[0], first ? output : errors},
+                                  2, "relaying to the terminal", err);
     if (relay->pid == 0)
-        be_relay(ends[0], first ? output : errors, self);
-    if (relay->pid < 0)
-        rc = ae_error_set(err, -errno, "relaying to the terminal: %s", strerror(errno));
+        be_relay();
     close(ends[0]);
-    if (rc) {
+    if (relay->pid < 0) {
         close(ends[1]);
-        return rc;
+        return relay->pid;
     }
     relay->end = ends[1];
     if (first)
@@ -144,6 +126,5 @@ void ae_relay_close(struct ae_relay *relay)
         return;
     ae_descriptor_close(&relay->end);
     /* Killed when the terminal takes nothing (Ctrl-S), or somebody still holds the other end. */
-    if (ae_child_reap(relay->pid, NULL, 1000) == 0)
-        ae_child_kill(relay->pid);
+    ae_servant_end(relay->pid);
 }

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "worker/supervisor/end.h"
+#include "worker/supervisor/logger.h"
 #include "worker/supervisor/page.h"
 #include "worker/supervisor/ports.h"
 #include "worker/supervisor/start.h"
@@ -72,7 +73,9 @@ static int make_pages(struct ae_supervisor *supervisor, struct ae_error *err)
 
     for (unsigned i = 0; i < options->cpu_count && !rc; i++)
         rc = ae_supervisor_make_page(&supervisor->wards[i], options, err);
-    return rc;
+    for (unsigned i = 0; i < options->cpu_count && !rc; i++)
+        rc = ae_logger_make_memory(&supervisor->wards[i], options, err);
+    return rc ? rc : ae_logger_open(supervisor, err);
 }
 
 static int start_workers(struct ae_supervisor *supervisor, struct ae_error *err)
@@ -118,6 +121,7 @@ static void forget_workers(struct ae_supervisor *supervisor)
         supervisor->wards[i] = (struct ae_ward){
             .cpu = i < options->cpu_count ? options->cpus[i] : -1,
             .shared_fd = -1,
+            .log_fd = -1,
             .fd = -1,
             .descent.guard_end = -1,
             .result = &supervisor->result->workers[i],
@@ -141,7 +145,7 @@ int ae_supervisor_open(struct ae_supervisor **out, const struct ae_supervise_opt
         return ae_error_set(err, -ENOMEM, "a supervisor: out of memory");
     supervisor->options = options;
     supervisor->result = result;
-    supervisor->relay.end = supervisor->epoll = supervisor->timer = -1;
+    supervisor->relay.end = supervisor->logger_end = supervisor->epoll = supervisor->timer = -1;
     supervisor->moved = sched_getaffinity(0, sizeof(supervisor->cpus), &supervisor->cpus) == 0;
     forget_workers(supervisor);
     rc = start(supervisor, err);
@@ -154,8 +158,11 @@ int ae_supervisor_open(struct ae_supervisor **out, const struct ae_supervise_opt
 
 static void drop_pages(struct ae_supervisor *supervisor)
 {
-    for (unsigned i = 0; i < AE_SUPERVISE_WORKERS; i++)
+    ae_logger_close(supervisor);
+    for (unsigned i = 0; i < AE_SUPERVISE_WORKERS; i++) {
+        ae_logger_drop_memory(&supervisor->wards[i]);
         ae_supervisor_drop_page(&supervisor->wards[i]);
+    }
 }
 
 int ae_supervisor_restart(struct ae_supervisor *supervisor, struct ae_error *err)
@@ -198,9 +205,9 @@ void ae_supervisor_close(struct ae_supervisor *supervisor)
     ae_supervisor_end_descent(supervisor);
     ae_supervisor_close_ports(supervisor);
     ae_supervisor_watch_close(supervisor);
+    drop_pages(supervisor);
     ae_relay_close(&supervisor->relay);
     ae_child_user_free(supervisor->user);
-    drop_pages(supervisor);
     if (supervisor->moved)
         sched_setaffinity(0, sizeof(supervisor->cpus), &supervisor->cpus);
     free(supervisor);

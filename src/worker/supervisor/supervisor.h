@@ -25,6 +25,8 @@ struct ae_ward {
     int shared_fd;
     struct ae_fragile fragile; /* the page, which the worker can take away */
     volatile sig_atomic_t lost;
+    void *log; /* never read here: see worker/supervisor/logger.h */
+    int log_fd;
     struct ae_launch_plan plan;
     struct ae_child launch;
     int fd; /* pidfd: readable when the worker has ended; -1: there is none, or it was reaped */
@@ -53,6 +55,8 @@ struct ae_supervisor {
     struct ae_limits limits;
     struct ae_child_user *user; /* NULL: as we are */
     struct ae_relay relay;
+    pid_t logger;
+    int logger_end;   /* of the pipe at which it sees that it is to end; -1: there is none */
     cpu_set_t cpus;   /* where the caller may run */
     bool moved;       /* it was kept off some of them */
     int epoll, timer; /* what is waited for; of it, when a step is due anyway */

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/supervisor/logger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <aether/clock.h>
+#include <aether/log.h>
+
+#include "base/descriptors.h"
+#include "base/error.h"
+#include "worker/supervisor/servant.h"
+
+#define RECORDS 2048
+#define TURN    64 /* records of one worker before the next one's */
+#define IDLE_MS 5
+#define NS      1000000000ull
+
+int ae_logger_make_memory(struct ae_ward *ward, const struct ae_supervise_options *options,
+                          struct ae_error *err)
+{
+    size_t size = ae_log_size(RECORDS);
+    void *memory;
+
+    ward->log_fd = memfd_create("aether-log", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (ward->log_fd < 0 || ftruncate(ward->log_fd, (off_t)size) ||
+        fcntl(ward->log_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+        return ae_error_set(err, -errno, "making the worker's log: %s", strerror(errno));
+    memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, ward->log_fd, 0);
+    if (memory == MAP_FAILED)
+        return ae_error_set(err, -errno, "mapping the worker's log: %s", strerror(errno));
+    ward->log = memory;
+    ward->shared->log_fd = ward->log_fd;
+    ward->shared->log_size = size;
+    return ae_log_create(memory, RECORDS, options->log ? options->log : AE_LOG_INFO, err);
+}
+
+void ae_logger_drop_memory(struct ae_ward *ward)
+{
+    if (ward->log)
+        munmap(ward->log, ae_log_size(RECORDS));
+    ward->log = NULL;
+    ae_descriptor_close(&ward->log_fd);
+}
+
+/* ---- The process ---- */
+
+struct printer {
+    struct ae_log_reader reader;
+    unsigned worker;
+    uint64_t lost;
+};
+
+/* When it began, by both clocks. */
+static uint64_t base_ticks, base_ns;
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * NS + (uint64_t)now.tv_nsec;
+}
+
+static void print(int to, const char *text, size_t length)
+{
+    while (length > 0) {
+        ssize_t done = write(to, text, length);
+
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return;
+        text += done;
+        length -= (size_t)done;
+    }
+}
+
+static void print_line(const struct printer *printer, const struct ae_log_line *line)
+{
+    char text[AE_LOG_LINE + 128], when[32];
+    uint64_t ns = line->ticks >= base_ticks ? base_ns + ae_clock_to_ns(line->ticks - base_ticks)
+                                            : base_ns - ae_clock_to_ns(base_ticks - line->ticks);
+    time_t seconds = (time_t)(ns / NS);
+    struct tm parts;
+    int length;
+
+    if (line->stream) {
+        length = snprintf(text, sizeof(text), "%s\n", line->text);
+    } else {
+        strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", gmtime_r(&seconds, &parts));
+        length = snprintf(text, sizeof(text), "%s.%09lluZ %s, worker %u%s%s: %s\n", when,
+                          (unsigned long long)(ns % NS), ae_log_level_name(line->level),
+                          printer->worker, line->place[0] ? ", " : "", line->place, line->text);
+    }
+    print(line->stream == 1 ? STDOUT_FILENO : STDERR_FILENO, text, (size_t)length);
+}
+
+static bool print_some(struct printer *printer)
+{
+    struct ae_log_line line;
+    unsigned count = 0;
+
+    while (count < TURN && ae_log_read(&printer->reader, &line)) {
+        print_line(printer, &line);
+        count++;
+    }
+    if (printer->reader.records.lost != printer->lost) {
+        char text[96];
+        int length = snprintf(text, sizeof(text), "worker %u: %llu records of its log were lost\n",
+                              printer->worker,
+                              (unsigned long long)(printer->reader.records.lost - printer->lost));
+
+        printer->lost = printer->reader.records.lost;
+        print(STDERR_FILENO, text, (size_t)length);
+    }
+    return count > 0;
+}
+
+static bool print_all(struct printer *printers, unsigned count)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < count; i++)
+        any |= print_some(&printers[i]);
+    return any;
+}
+
+/* Until the other end of the pipe that is its input has gone, and then what is left. */
+static _Noreturn void be_logger(const struct ae_supervisor *supervisor)
+{
+    struct printer printers[AE_SUPERVISE_WORKERS] = {0};
+    struct pollfd end = {.fd = STDIN_FILENO, .events = POLLIN};
+    unsigned count = supervisor->options->cpu_count;
+    struct ae_error err;
+
+    if (ae_clock_calibrate(&err))
+        _exit(1);
+    base_ticks = ae_clock_ticks();
+    base_ns = now_ns();
+    for (unsigned i = 0; i < count; i++) {
+        printers[i].worker = i;
+        if (ae_log_open_reader(&printers[i].reader, supervisor->wards[i].log, ae_log_size(RECORDS),
+                               0, &err))
+            _exit(1);
+    }
+    while (poll(&end, 1, print_all(printers, count) ? 0 : IDLE_MS) <= 0)
+        ;
+    /* The writers are gone. */
+    for (unsigned i = 0; i < 2 * RECORDS / TURN && print_all(printers, count); i++)
+        ;
+    _exit(0);
+}
+
+int ae_logger_open(struct ae_supervisor *supervisor, struct ae_error *err)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC))
+        return ae_error_set(err, -errno, "printing what workers log: %s", strerror(errno));
+    supervisor->logger = ae_servant_start(
+        "aether-log", (const int[]){ends[0], supervisor->relay.output, supervisor->relay.errors}, 3,
+        "printing what workers log", err);
+    if (supervisor->logger == 0)
+        be_logger(supervisor);
+    close(ends[0]);
+    if (supervisor->logger < 0) {
+        close(ends[1]);
+        return supervisor->logger;
+    }
+    supervisor->logger_end = ends[1];
+    return 0;
+}
+
+void ae_logger_close(struct ae_supervisor *supervisor)
+{
+    if (supervisor->logger_end < 0)
+        return;
+    ae_descriptor_close(&supervisor->logger_end);
+    ae_servant_end(supervisor->logger);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What a worker leaves in its log, for the process that prints it. The input says, in turn, which
+ * bytes of a place or of a record are others; a line is always a line.
+ */
+
+#include <stdlib.h>
+
+#include <aether/log.h>
+
+#include "fuzz_input.h"
+#include "worker/log.h"
+
+#define RECORDS 4
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void look_at(const struct ae_log_line *line)
+{
+    if (strnlen(line->text, sizeof(line->text)) == sizeof(line->text) ||
+        strnlen(line->place, sizeof(line->place)) == sizeof(line->place) || line->stream > 2)
+        abort();
+    for (const char *at = line->text; *at; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct ae_log_memory *shared;
+    struct input input = {data, data + size};
+    size_t bytes = ae_log_size(RECORDS);
+    struct ae_log_reader reader;
+    struct ae_log writer;
+    struct ae_error err;
+
+    if (!shared)
+        shared = aligned_alloc(128, (bytes + 127) / 128 * 128);
+    if (!shared)
+        abort();
+    memset(shared, 0, bytes);
+    if (ae_log_create(shared, RECORDS, AE_LOG_INFO, &err) ||
+        ae_log_open(&writer, shared, bytes, &err) ||
+        ae_log_open_reader(&reader, shared, bytes, 0, &err))
+        abort();
+    take(&input, &shared->place_count, sizeof(shared->place_count));
+    while (input.at < input.end) {
+        struct ae_log_record record = {0};
+        struct ae_log_line line;
+        uint8_t place, length;
+
+        take(&input, &place, sizeof(place));
+        take(&input, shared->places[place % 4].format, AE_LOG_FORMAT / 4);
+        take(&input, &length, sizeof(length));
+        take(&input, &record, sizeof(record) / 2);
+        ae_broadcast_put(&writer.writer, &record, length % (sizeof(record) + 1));
+        while (ae_log_read(&reader, &line))
+            look_at(&line);
+    }
+    return 0;
+}
