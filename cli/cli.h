@@ -22,6 +22,7 @@ int cli_partition(int argc, char **argv);
 int cli_partition_boot(int argc, char **argv); /* for cli_partition */
 int cli_ping(int argc, char **argv);
 int cli_prove(int argc, char **argv);
+int cli_ps(int argc, char **argv);
 int cli_run(int argc, char **argv);
 
 /* Prints "aether VERB: TEXT" to standard error and returns CLI_FAILED. */

@@ -18,7 +18,8 @@
 #include "capture.h"
 #include "cli.h"
 
-#define GRACE_MS 10000 /* a worker that prints its results on a loaded host takes its time */
+#define OURSELVES "/proc/self/exe"
+#define GRACE_MS  10000 /* a worker that prints its results on a loaded host takes its time */
 
 /* ---- Hooks: the proof brackets the quiet time ---- */
 
@@ -143,6 +144,9 @@ static struct ae_supervise_options options_of(struct cli_launched *run, char *co
     const struct cli_launch *launch = run->launch;
 
     return (struct ae_supervise_options){
+        .name = launch->name                      ? launch->name
+                : strcmp(argv[0], OURSELVES) == 0 ? run->verb
+                                                  : NULL,
         .cpus = launch->cpus,
         .cpu_count = launch->cpu_count,
         .ports = launch->ports,
@@ -188,6 +192,8 @@ static int supervise(struct cli_launched *run, const struct ae_supervise_options
                 run->verb, CLI_CAPTURE_MOST / 1024);
     if (result.memory_notice[0])
         fprintf(stderr, "aether %s: %s\n", run->verb, AE_TEXT(result.memory_notice));
+    if (result.view_notice[0])
+        fprintf(stderr, "aether %s: %s\n", run->verb, AE_TEXT(result.view_notice));
     if (result.notice[0])
         fprintf(stderr, "aether %s: %s\n", run->verb, result.notice);
     if (result.trouble[0])
@@ -239,7 +245,7 @@ int cli_launch_self(const struct cli_launch *launch, const char *verb, int argc,
         return CLI_FAILED;
     }
     /* The very file that runs now, even where the worker's user may not look it up by its path. */
-    again[0] = (char[]){"/proc/self/exe"};
+    again[0] = (char[]){OURSELVES};
     again[1] = (char *)(uintptr_t)verb;
     for (int i = 1; i < argc; i++)
         again[i + 1] = argv[i];

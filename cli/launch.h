@@ -26,6 +26,7 @@ struct cli_launch_watch {
 };
 
 struct cli_launch {
+    const char *name;               /* the run's, where it is looked at; NULL: its program's */
     int cpus[AE_SUPERVISE_WORKERS]; /* the quiet ones, a worker each */
     unsigned cpu_count;             /* 0: not given */
     const char *ports[AE_WORKER_PORTS];

@@ -12,6 +12,8 @@
 #include "calls.h"
 #include "json.h"
 
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+
 enum {
     KEY_CPU = 0x200,
     KEY_PORT,
@@ -30,6 +32,7 @@ enum {
     KEY_LOG,
     KEY_JOIN,
     KEY_PROMISCUOUS,
+    KEY_NAME,
     KEY_MEASURE,
 };
 
@@ -190,6 +193,12 @@ static error_t parse(int key, char *value, struct argp_state *state)
     case KEY_MEASURE:
         launch->port.measure = true;
         return 0;
+    case KEY_NAME:
+        if (!*value || strlen(value) >= AE_WORKER_NAME || value[strspn(value, NAME_CHARACTERS)])
+            argp_error(state, "--name=%s: 1 to %d letters, digits and -_. are needed", value,
+                       AE_WORKER_NAME - 1);
+        launch->name = value;
+        return 0;
     case KEY_INPUT:
         launch->input = true;
         return 0;
@@ -207,6 +216,7 @@ static const struct argp_option options[] = {
     {"promiscuous", KEY_PROMISCUOUS, NULL, 0, "have the ports let all frames in", 10},
     {"join", KEY_JOIN, "GROUP", 0, "have the ports let this IPv4 group's frames in; repeatable",
      10},
+    {"name", KEY_NAME, "NAME", 0, "what 'aether ps' calls this run; else as the program", 10},
     {"user", KEY_USER, "NAME", 0, "run the worker as this user", 10},
     {"env", KEY_ENV, "NAME", 0,
      "pass this variable on, too (NAME* for all that begin so); repeatable", 10},

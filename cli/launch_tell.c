@@ -7,22 +7,17 @@
 
 #include "calls.h"
 #include "cli.h"
+#include "counters.h"
 #include "json.h"
 #include "proof/certificate/certificate.h"
 #include "proof/proof_tell.h"
 
 static json_t *queue_json(const struct ae_queue_counters *queue, bool link)
 {
-    return json_pack(
-        "{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "link", link,
-        "received_frames", (json_int_t)queue->received_frames, "sent_frames",
-        (json_int_t)queue->sent_frames, "receive_errors", (json_int_t)queue->receive_errors,
-        "receive_bad_descriptors", (json_int_t)queue->receive_bad_descriptors, "receive_no_buffer",
-        (json_int_t)queue->receive_no_buffer, "receive_filtered",
-        (json_int_t)queue->receive_filtered, "send_full", (json_int_t)queue->send_full, "send_bad",
-        (json_int_t)queue->send_bad, "send_bad_descriptors",
-        (json_int_t)queue->send_bad_descriptors, "received_bytes",
-        (json_int_t)queue->received_bytes, "sent_bytes", (json_int_t)queue->sent_bytes);
+    json_t *json = json_pack("{s:b}", "link", link);
+
+    cli_queue_counters_json(queue, json);
+    return json;
 }
 
 /* Per port; with several workers, per worker and port. */

@@ -70,6 +70,7 @@ struct ae_supervise_share {
 };
 
 struct ae_supervise_options {
+    const char *name;   /* what the run is called where it is looked at; NULL: as the program */
     const int *cpus;    /* the quiet CPUs, a worker each */
     unsigned cpu_count; /* 1 to AE_SUPERVISE_WORKERS */
     const char *const *ports;
@@ -129,8 +130,9 @@ struct ae_supervise_result {
     struct ae_link links[AE_WORKER_PORTS];
     /* For a person, "" when there is nothing to tell; also when ae_supervise fails. */
     char memory_notice[256]; /* a port's memory is on another node than it should be; "": none is */
-    char notice[AE_ERROR_TEXT];  /* why descendants of workers are not held in control groups */
-    char trouble[AE_ERROR_TEXT]; /* what could not be taken down at the end */
+    char view_notice[AE_ERROR_TEXT]; /* why nobody can look at it while it runs */
+    char notice[AE_ERROR_TEXT];      /* why descendants of workers are not held in control groups */
+    char trouble[AE_ERROR_TEXT];     /* what could not be taken down at the end */
 };
 
 /*

@@ -60,9 +60,10 @@ int ae_worker_cpu(const struct ae_worker *worker);
 static inline bool ae_worker_running(const struct ae_worker *worker);
 
 /*
- * A number of the worker's own, for the supervisor, whose result has it when the worker has ended
- * (struct ae_supervise_worker); writing it is one store. Returns its place, or NULL when
- * AE_WORKER_COUNTERS are taken. The name is cut to fit AE_WORKER_NAME. Not after ae_quiet_enter.
+ * A number of the worker's own: whoever looks at the run sees it (`aether ps --json`), and the
+ * supervisor's result has it in the end (struct ae_supervise_worker); writing it is one store.
+ * Returns its place, or NULL: AE_WORKER_COUNTERS are taken, the name is empty, or the worker is
+ * quiet. The name is cut to fit AE_WORKER_NAME, and shown without control characters.
  */
 uint64_t *ae_worker_counter(struct ae_worker *worker, const char *name);
 

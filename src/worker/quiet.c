@@ -261,6 +261,8 @@ int ae_quiet_enter(struct ae_worker *worker, const struct ae_quiet_options *opti
         return ae_error_set(err, -EINVAL, "entering quiet: %zu bytes of stack; %d are the most",
                             stack, STACK_MAX);
     keep_heap();
+    /* Before memory is locked: a stack that grows past RLIMIT_MEMLOCK then is a SIGSEGV. */
+    touch_stack(stack);
     rc = check_all(worker->shared, allow, err);
     if (rc)
         return rc;
@@ -273,7 +275,6 @@ int ae_quiet_enter(struct ae_worker *worker, const struct ae_quiet_options *opti
         ae_calls_end();
         return ae_error_set(err, -ENOMEM, "entering quiet: out of memory");
     }
-    touch_stack(stack);
     worker->proof_ticks = ae_clock_from_ns((uint64_t)patience * 1000000);
     ae_calls_watch();
     rc = ae_gate_pass(worker, AE_GATE_QUIET);

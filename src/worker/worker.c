@@ -207,7 +207,7 @@ uint64_t *ae_worker_counter(struct ae_worker *worker, const char *name)
     struct ae_shared *shared = worker->shared;
     struct ae_shared_counter *counter;
 
-    if (shared->counter_count >= AE_WORKER_COUNTERS)
+    if (worker->quiet || !name[0] || shared->counter_count >= AE_WORKER_COUNTERS)
         return NULL;
     counter = &shared->counters[shared->counter_count];
     snprintf(counter->name, sizeof(counter->name), "%s", name);

@@ -81,6 +81,7 @@ static void counters_are_cut_and_run_out(void **state)
 
     (void)state;
     assert_int_equal(ae_worker_start(&worker, &err), 0);
+    assert_null(ae_worker_counter(worker, ""));
     for (unsigned i = 0; i < AE_WORKER_COUNTERS; i++) {
         uint64_t *counter = ae_worker_counter(
             worker, "a name that is longer than the room there is for the name of one");

@@ -7,6 +7,7 @@
 #include "worker/supervisor/end.h"
 #include "worker/supervisor/gate.h"
 #include "worker/supervisor/ports.h"
+#include "worker/supervisor/view.h"
 #include "worker/supervisor/watch.h"
 
 #define STEP_NS 1000000 /* how soon a worker at the gate is noticed */
@@ -32,6 +33,7 @@ bool ae_supervisor_step(struct ae_supervisor *supervisor)
     for (unsigned i = 0; i < supervisor->ward_count; i++)
         ae_supervisor_tend_gate(supervisor, i);
     ae_supervisor_tend_time(supervisor);
+    ae_supervisor_view_step(supervisor);
     ae_supervisor_wake_in(supervisor, soon && soon < STEP_NS ? soon : STEP_NS);
     return ae_supervisor_any_runs(supervisor);
 }

@@ -16,6 +16,7 @@
 #include "worker/supervisor/ports.h"
 #include "worker/supervisor/start.h"
 #include "worker/supervisor/supervisor.h"
+#include "worker/supervisor/view.h"
 #include "worker/supervisor/watch.h"
 
 #define GRACE_MS_DEFAULT 3000
@@ -108,6 +109,8 @@ static int start(struct ae_supervisor *supervisor, struct ae_error *err)
         rc = ae_supervisor_watch_open(supervisor, err);
     if (!rc)
         rc = start_workers(supervisor, err);
+    if (!rc)
+        ae_supervisor_view_open(supervisor);
     ae_limits_begin(&supervisor->limits, ae_supervisor_now());
     return rc;
 }
@@ -145,7 +148,8 @@ int ae_supervisor_open(struct ae_supervisor **out, const struct ae_supervise_opt
         return ae_error_set(err, -ENOMEM, "a supervisor: out of memory");
     supervisor->options = options;
     supervisor->result = result;
-    supervisor->relay.end = supervisor->logger_end = supervisor->epoll = supervisor->timer = -1;
+    supervisor->relay.end = supervisor->logger_end = supervisor->view.fd = -1;
+    supervisor->epoll = supervisor->timer = -1;
     supervisor->moved = sched_getaffinity(0, sizeof(supervisor->cpus), &supervisor->cpus) == 0;
     forget_workers(supervisor);
     rc = start(supervisor, err);
@@ -199,6 +203,7 @@ void ae_supervisor_close(struct ae_supervisor *supervisor)
 {
     if (!supervisor)
         return;
+    ae_supervisor_view_close(supervisor);
     ae_supervisor_give_up(supervisor);
     for (unsigned i = 0; i < supervisor->owner_count; i++)
         ae_port_owner_get_link(supervisor->owners[i], &supervisor->result->links[i]);

@@ -17,6 +17,7 @@
 #include "worker/supervisor/launch.h"
 #include "worker/supervisor/limits.h"
 #include "worker/supervisor/relay.h"
+#include "worker/view.h"
 
 /* One worker, and what is shared with it. */
 struct ae_ward {
@@ -44,6 +45,19 @@ struct ae_link_told {
     unsigned left; /* how often it may still be told */
 };
 
+/* Who looks at the run finds it here (worker/view.h). */
+struct ae_supervisor_view {
+    int fd;                   /* listens; -1: nobody can look */
+    bool listens;             /* by its name */
+    char path[80], early[80]; /* its name, and the one it has until it listens */
+    uint64_t since_ms;
+    struct ae_supervisor_view_ward {
+        enum ae_view_state state;
+        uint64_t since_ms;
+        struct ae_view_kernel kernel; /* as in struct ae_view_worker */
+    } wards[AE_SUPERVISE_WORKERS];
+};
+
 struct ae_supervisor {
     const struct ae_supervise_options *options;
     struct ae_supervise_result *result;
@@ -56,7 +70,8 @@ struct ae_supervisor {
     struct ae_child_user *user; /* NULL: as we are */
     struct ae_relay relay;
     pid_t logger;
-    int logger_end;   /* of the pipe at which it sees that it is to end; -1: there is none */
+    int logger_end; /* of the pipe at which it sees that it is to end; -1: there is none */
+    struct ae_supervisor_view view;
     cpu_set_t cpus;   /* where the caller may run */
     bool moved;       /* it was kept off some of them */
     int epoll, timer; /* what is waited for; of it, when a step is due anyway */

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_CLI_VIEWS_H
+#define AE_CLI_VIEWS_H
+
+/* What ps, top, metrics, stop and net see: the runs that go on (worker/view.h). */
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include <aether/histogram.h>
+
+#include "worker/view.h"
+
+struct cli_views {
+    struct ae_view *views[2 * AE_VIEW_MOST];
+    unsigned count;
+    json_t *unseen; /* those that could not be looked at: name, why */
+    uint64_t at_ns; /* CLOCK_MONOTONIC */
+};
+
+/* Prints why and returns an exit status on failure; cli_views_drop in any case. */
+int cli_views_take(struct cli_views *views, const char *verb);
+void cli_views_drop(struct cli_views *views);
+
+/* To standard error, a line for each that could not be looked at. */
+void cli_views_tell_unseen(const struct cli_views *views, const char *verb);
+
+/* Everything there is about a run; json_object, never NULL but for want of memory. */
+json_t *cli_view_json(const struct ae_view *view);
+
+/* How long since a time of a struct ae_view_message; as "3 h 5 min". */
+uint64_t cli_view_since_ms(const struct cli_views *views, uint64_t since_ms);
+#define CLI_DURATION 32
+const char *cli_duration(uint64_t ms, char text[CLI_DURATION]);
+
+#define CLI_USER 33
+const char *cli_view_user(uid_t uid, char text[CLI_USER]);
+
+/* The name of the applied partition that its CPU is of; "" when it is of none. */
+const char *cli_view_partition(const struct ae_view_worker *worker, char *name);
+
+/* "aa:bb:cc:dd:ee:ff" */
+#define CLI_MAC 18
+const char *cli_mac(const uint8_t mac[6], char text[CLI_MAC]);
+
+/* What the kernel counted on its CPU since it is quiet. False: it is not, or that is not known. */
+bool cli_view_kernel(const struct ae_view_worker *worker, struct ae_view_kernel *since);
+
+/* What a queue measures; the unit is "frames" or "ns". */
+struct cli_measure {
+    const char *name;
+    const char *unit;
+    const char *help;
+};
+extern const struct cli_measure cli_measures[AE_QUEUE_MEASURES];
+
+#endif
