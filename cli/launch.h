@@ -22,7 +22,7 @@ struct cli_launch_watch {
     void (*quiet)(void *context, pid_t pid);
     /* It has ended. proof: finished, NULL when it never was quiet. Returns an exit status. */
     int (*done)(void *context, const struct ae_proof *proof, json_t *ports, json_t *output,
-                json_t *calls);
+                const struct ae_supervise_worker *worker);
 };
 
 struct cli_launch {

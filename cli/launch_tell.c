@@ -32,6 +32,11 @@ static json_t *ports_json(const struct cli_launched *run, const struct ae_superv
     return all;
 }
 
+static json_t *loops_json(const struct ae_supervise_worker *worker)
+{
+    return ae_certificate_loops(worker->loops, worker->loop_count);
+}
+
 static void print_json(const struct cli_launched *run, const struct ae_supervise_result *result,
                        json_t *output)
 {
@@ -45,6 +50,8 @@ static void print_json(const struct cli_launched *run, const struct ae_supervise
         json_object_set_new(worker, "ports", ports_json(run, result, i));
         if (result->workers[i].calls_in_force)
             json_object_set_new(worker, "system_calls", cli_calls_json(&result->workers[i]));
+        if (result->workers[i].loop_count)
+            json_object_set_new(worker, "worker_loops", loops_json(&result->workers[i]));
         if (run->proofs[i].finished)
             json_object_set_new(worker, "proof", ae_proof_object(run->proofs[i].proof));
         json_array_append_new(workers, worker);
@@ -90,6 +97,14 @@ int cli_launch_status(const struct cli_launched *run, const struct ae_supervise_
     return worst;
 }
 
+static void print_loops(const struct ae_supervise_worker *worker)
+{
+    json_t *loops = loops_json(worker);
+
+    ae_certificate_print_loops(loops, stdout);
+    json_decref(loops);
+}
+
 int cli_launch_tell(const struct cli_launched *run, const struct ae_supervise_result *result,
                     json_t *output)
 {
@@ -99,12 +114,11 @@ int cli_launch_tell(const struct cli_launched *run, const struct ae_supervise_re
     int status = CLI_OK;
 
     if (watch) {
-        json_t *ports = ports_json(run, result, 0), *calls = cli_calls_json(&result->workers[0]);
+        json_t *ports = ports_json(run, result, 0);
 
         status = watch->done(watch->context, first->finished ? first->proof : NULL, ports, output,
-                             calls);
+                             &result->workers[0]);
         json_decref(ports);
-        json_decref(calls);
         json_decref(output);
     } else if (launch->json) {
         print_json(run, result, output);
@@ -114,5 +128,7 @@ int cli_launch_tell(const struct cli_launched *run, const struct ae_supervise_re
     for (unsigned i = 0; i < launch->cpu_count && !launch->json && !watch; i++)
         if (run->proofs[i].finished)
             ae_proof_print(run->proofs[i].proof, stdout);
+    for (unsigned i = 0; i < launch->cpu_count && !launch->json && !watch; i++)
+        print_loops(&result->workers[i]);
     return status;
 }

@@ -14,6 +14,7 @@
 
 #include "base/cpus.h"
 #include "base/error.h"
+#include "calls.h"
 #include "cli.h"
 #include "proof/certificate/certificate.h"
 #include "proof/task.h"
@@ -75,7 +76,7 @@ static void say_if_short(const struct own *own, const struct ae_proof *proof)
 }
 
 static int on_done(void *context, const struct ae_proof *proof, json_t *ports, json_t *output,
-                   json_t *calls)
+                   const struct ae_supervise_worker *worker)
 {
     struct own *own = context;
 
@@ -87,7 +88,10 @@ static int on_done(void *context, const struct ae_proof *proof, json_t *ports, j
     ae_certificate_add_value(own->certificate, own->prove->program ? "worker_output" : "gaps",
                              json_incref(output));
     if (own->prove->launch.calls)
-        ae_certificate_add_value(own->certificate, "system_calls", json_incref(calls));
+        ae_certificate_add_value(own->certificate, "system_calls", cli_calls_json(worker));
+    if (worker->loop_count)
+        ae_certificate_add_value(own->certificate, "worker_loops",
+                                 ae_certificate_loops(worker->loops, worker->loop_count));
     if (json_array_size(ports))
         ae_certificate_add_value(own->certificate, "ports", json_incref(ports));
     say_if_short(own, proof);

@@ -58,7 +58,7 @@ int ae_certificate_watch(struct ae_certificate *certificate, pid_t worker, unsig
 int ae_certificate_add_nonce(struct ae_certificate *certificate, const char *nonce);
 
 /* Members of the JSON object that the caller knows: "gaps", "command", "ports", "system_calls",
- * "worker_output".
+ * "worker_loops", "worker_output".
  * -EINVAL: not JSON, or not a name of these. -E2BIG: too much, or nested too deep, for a
  * certificate that has to stay readable; it is left out then, and the certificate says so. */
 int ae_certificate_add(struct ae_certificate *certificate, const char *name, const char *json);

@@ -127,6 +127,7 @@ static void take_up(const uint8_t *data, size_t size)
     }
     ae_certificate_add(certificate, "worker_output", text);
     ae_certificate_add(certificate, "gaps", text);
+    ae_certificate_add(certificate, "worker_loops", text);
     ae_certificate_limit(certificate, "%s", text);
     ae_certificate_add_nonce(certificate, text);
     free(text);

@@ -20,7 +20,7 @@ static json_t *row(const char *name)
 json_t *made_certificate(void)
 {
     json_t *all = json_pack("{s:i, s:s, s:s, s:s, s:i, s:i, s:f, s:b, s:[], s:[], s:[], s:s}",
-                            "certificate", 3, "issued", "2026-01-02T03:04:05Z", "verdict", "quiet",
+                            "certificate", 4, "issued", "2026-01-02T03:04:05Z", "verdict", "quiet",
                             "statement", "For 60 s nothing.", "cpu", 3, "pid", 4242, "seconds",
                             60.0, "long_enough", 0, "causes", "limits", "not_seen",
                             "machine_identity", "00112233445546778899aabbccddeeff");

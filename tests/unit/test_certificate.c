@@ -16,6 +16,7 @@
 #include "base/root.h"
 #include "made_certificate.h"
 #include "made_root.h"
+#include "proof/certificate/certificate.h"
 #include "repeated.h"
 
 #define CPU 1000 /* no machine that runs this test has it */
@@ -168,8 +169,8 @@ static void other_things_are_refused(void **state)
     json_t *json = made_certificate();
 
     (void)state;
-    made_change(json, "certificate", json_integer(4));
-    refused(json, "has format 4; this program reads formats 1 to 3");
+    made_change(json, "certificate", json_integer(5));
+    refused(json, "has format 5; this program reads formats 1 to 4");
     json = made_certificate();
     made_change(json, "certificate", json_integer(0));
     refused(json, "has format 0");
@@ -247,6 +248,45 @@ static void the_page_says_what_matters(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         page_has(made_certificate(), texts[i]);
+}
+
+/* As a worker wrote them, who may write anything. */
+static void loops_are_the_workers_word(void **state)
+{
+    static struct ae_worker_loop loops[2];
+    json_t *json = made_certificate();
+
+    (void)state;
+    strcpy(loops[0].name, "control");
+    loops[0].cyclic = true;
+    loops[0].period_ns = loops[0].bound_ns = 250000;
+    loops[0].turns = 240000;
+    loops[0].misses = loops[0].last_count = 1;
+    loops[0].skipped = 200;
+    loops[0].wakeup = (struct ae_loop_times){
+        .count = 240000, .p50 = 31, .p99 = 47, .p99_9 = 63, .p99_99 = 127, .max = 50000000};
+    loops[0].wakeup.powers[5] = 240000;
+    loops[0].last[0] = (struct ae_loop_miss){1500000000, 50000000};
+    json_object_set_new(json, "worker_loops", ae_certificate_loops(loops, 1));
+    page_has(json_incref(json), "LOOPS, BY THE WORKER'S OWN WORD");
+    page_has(json_incref(json), "control: released every 250.000 us, 240000 turns, of which 1 "
+                                "missed 250.000 us; 200 releases skipped\n");
+    page_has(json_incref(json), "50% 0.031 us, 99% 0.047 us, 99.9% 0.063 us, 99.99% 0.127 us, "
+                                "longest 50000.000 us\n            16 ns and more       240000\n");
+    page_has(json, "missed 1.500000 s after the loop began, by a turn of 50000.000 us\n");
+
+    memset(loops, 0xff, sizeof(loops));
+    strcpy(loops[0].name, "same");
+    strcpy(loops[1].name, "same");
+    loops[0].cyclic = true;
+    loops[1].cyclic = false;
+    loops[0].last_count = loops[1].last_count = AE_LOOP_MISSES;
+    json = made_certificate();
+    json_object_set_new(json, "worker_loops", ae_certificate_loops(loops, 2));
+    page_has(json, "9223372036854775807 turns");
+    json = made_certificate();
+    json_object_set_new(json, "worker_loops", json_pack("[{s:s}]", "loop", "control"));
+    refused(json, "kind is missing");
 }
 
 static void what_was_not_seen_is_no_number(void **state)
@@ -817,6 +857,7 @@ int main(void)
         cmocka_unit_test(other_things_are_refused),
         cmocka_unit_test(one_of_an_earlier_format_has_the_same_page),
         cmocka_unit_test(the_page_says_what_matters),
+        cmocka_unit_test(loops_are_the_workers_word),
         cmocka_unit_test(what_was_not_seen_is_no_number),
         cmocka_unit_test(nothing_in_it_steers_a_terminal),
         cmocka_unit_test(no_text_adds_a_line),

@@ -14,6 +14,7 @@
  *       machine.c       machine, kernel and partition,
  *       watch.c         the worker, and the evidence of the knobs while it ran,
  *       reasons.c       and why a row counted
+ *     loops.c         what the worker says of its loops, put down and printed
  *     page.c          the page for people
  *     read.c          from a file
  *     sign.c          signed and verified, by ssh-keygen
@@ -26,15 +27,16 @@
 #include <jansson.h>
 
 #include <aether/certificate.h>
+#include <aether/loop.h>
 #include <aether/partition.h>
 
 /*
  * The format that is written; every earlier one is read. 1: as released first. 2: machine_identity,
- * name and nonce. 3: no name has a hyphen any more, all are in snake_case. What a later format adds
- * is printed where it is there and never asked of an earlier one, for the page of an old
- * certificate has to come out as it was.
+ * name and nonce. 3: no name has a hyphen any more, all are in snake_case. 4: worker_loops. What a
+ * later format adds is printed where it is there and never asked of an earlier one, for the page of
+ * an old certificate has to come out as it was.
  */
-#define AE_CERTIFICATE_SCHEMA 3
+#define AE_CERTIFICATE_SCHEMA 4
 
 /* Bytes of FILE, and of FILE.txt, at most; a certificate of a big machine has a tenth of it. JSON
  * takes up to fifty times as much memory as text. */
@@ -108,6 +110,14 @@ void ae_certificate_watched(struct ae_certificate *certificate, uint64_t end);
 
 /* What this kernel cannot do for this CPU, as limits; and for each row that counted, why. */
 void ae_certificate_add_reasons(struct ae_certificate *certificate);
+
+/* ---- loops.c ---- */
+
+/* The member "worker_loops". */
+json_t *ae_certificate_loops(const struct ae_worker_loop *loops, unsigned count);
+
+/* Prints one that was checked; nothing when it is NULL or empty. */
+void ae_certificate_print_loops(const json_t *loops, FILE *out);
 
 /* ---- page.c ---- */
 

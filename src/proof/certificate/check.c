@@ -65,6 +65,34 @@ static const struct member call_members[] = {
 static const struct member calls_members[] = {
     {"quiet", TEXT, true, NULL}, {"calls", OBJECTS, true, call_members}, {0}};
 
+static const struct member power_members[] = {
+    {"from_ns", COUNT, true, NULL}, {"times", COUNT, true, NULL}, {0}};
+
+static const struct member times_members[] = {{"count", COUNT, true, NULL},
+                                              {"min_ns", COUNT, true, NULL},
+                                              {"p50_ns", COUNT, true, NULL},
+                                              {"p99_ns", COUNT, true, NULL},
+                                              {"p99_9_ns", COUNT, true, NULL},
+                                              {"p99_99_ns", COUNT, true, NULL},
+                                              {"max_ns", COUNT, true, NULL},
+                                              {"histogram", OBJECTS, true, power_members},
+                                              {0}};
+
+static const struct member miss_members[] = {
+    {"at_ns", COUNT, true, NULL}, {"took_ns", COUNT, true, NULL}, {0}};
+
+static const struct member loop_members[] = {{"loop", TEXT, true, NULL},
+                                             {"kind", TEXT, true, NULL},
+                                             {"bound_ns", COUNT, true, NULL},
+                                             {"turns", COUNT, true, NULL},
+                                             {"misses", COUNT, true, NULL},
+                                             {"missed", OBJECT, true, times_members},
+                                             {"last_misses", OBJECTS, true, miss_members},
+                                             {"period_ns", COUNT, false, NULL},
+                                             {"skipped", COUNT, false, NULL},
+                                             {"wakeup", OBJECT, false, times_members},
+                                             {0}};
+
 static const struct member length_members[] = {
     {"from_ns", COUNT, true, NULL}, {"gaps", COUNT, true, NULL}, {0}};
 
@@ -97,6 +125,7 @@ static const struct member members[] = {{"certificate", COUNT, true, NULL},
                                         {"partition", OBJECT, true, partition_members},
                                         {"worker", OBJECT, false, worker_members},
                                         {"system_calls", OBJECT, false, calls_members},
+                                        {"worker_loops", OBJECTS, false, loop_members},
                                         {"command", OBJECT, false, command_members},
                                         {"knobs", OBJECTS, false, knob_members},
                                         {"rows", OBJECTS, true, row_members},

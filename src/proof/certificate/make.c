@@ -119,8 +119,8 @@ static int check_added(struct ae_certificate *certificate, const char *name, con
 
 int ae_certificate_add_value(struct ae_certificate *certificate, const char *name, json_t *value)
 {
-    static const char *const names[] = {"command", "gaps", "ports", "system_calls",
-                                        "worker_output"};
+    static const char *const names[] = {"command",      "gaps",         "ports",
+                                        "system_calls", "worker_loops", "worker_output"};
     int rc = -EINVAL;
 
     for (size_t i = 0; value && i < sizeof(names) / sizeof(names[0]); i++) {

@@ -241,6 +241,7 @@ void ae_certificate_print(const struct ae_certificate *certificate, FILE *out)
     print_knobs(certificate, out);
     print_partition(certificate, out);
     print_worker(certificate, out);
+    ae_certificate_print_loops(get(certificate->all, "worker_loops"), out);
     print_facts(certificate, out);
 }
 
