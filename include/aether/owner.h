@@ -161,20 +161,22 @@ int ae_port_owner_filter(struct ae_port_owner *owner, const struct ae_port_filte
                          struct ae_error *err);
 
 /*
- * What a port can do, at most; how many queues it was opened with is in struct ae_port_info. All
- * queues of a port are alike, with every driver of today.
+ * What a port can do; how many queues it was opened with is in struct ae_port_info. All queues of a
+ * port are alike, with every driver of today. What a peer has is known when it is there.
  */
 struct ae_port_capabilities {
     enum ae_path path;
     uint32_t features;  /* enum ae_port_feature: those it was opened with */
+    uint32_t possible;  /* enum ae_port_feature: those it could be opened with */
     uint32_t frame_max; /* bytes, with a VLAN tag, without the FCS; by the MTU it has */
-    uint16_t queues;    /* receive/transmit pairs that the driver drives; a device may have fewer */
+    uint16_t queues;    /* receive/transmit pairs that driver and device, or peer, have */
     uint16_t ring_min;  /* descriptors of a ring, a power of two; a device may have fewer */
     uint16_t ring_max;
     /* What the device itself does of a filter, exactly; the worker does the rest. */
     uint16_t filter_addresses; /* beside its own */
     bool filter_vlans;
-    bool clock; /* ae_port_owner_clock */
+    bool steering; /* ae_port_owner_steer */
+    bool clock;    /* ae_port_owner_clock */
 };
 
 void ae_port_owner_get_capabilities(const struct ae_port_owner *owner,

@@ -68,6 +68,16 @@ static void describe(struct ae_port_owner *owner, const char *spec)
     handoff->receive_ring = owner->options.receive_ring;
     handoff->send_ring = owner->options.send_ring;
     handoff->measure = owner->options.measure;
+    owner->able = (struct ae_port_capabilities){
+        .path = ops->path,
+        .possible = ops->features,
+        .queues = ops->queues_max,
+        .ring_min = ops->queue->ring_min,
+        .ring_max = ops->queue->ring_max,
+        .filter_addresses = ops->filter_addresses,
+        .filter_vlans = ops->filter_vlans,
+        .clock = ops->clock,
+    };
 }
 
 /* The device's own: what it writes stays in the caches there. Else where the worker is. */
@@ -296,19 +306,9 @@ int ae_port_owner_get_statistics(struct ae_port_owner *owner, struct ae_port_sta
 void ae_port_owner_get_capabilities(const struct ae_port_owner *owner,
                                     struct ae_port_capabilities *capabilities)
 {
-    const struct ae_port_ops *ops = owner->ops;
-
-    *capabilities = (struct ae_port_capabilities){
-        .path = ops->path,
-        .features = owner->handoff.info.features,
-        .frame_max = AE_FRAME_MAX(owner->handoff.info.mtu),
-        .queues = ops->queues_max,
-        .ring_min = ops->queue->ring_min,
-        .ring_max = ops->queue->ring_max,
-        .filter_addresses = ops->filter_addresses,
-        .filter_vlans = ops->filter_vlans,
-        .clock = ops->clock,
-    };
+    *capabilities = owner->able;
+    capabilities->features = owner->handoff.info.features;
+    capabilities->frame_max = AE_FRAME_MAX(owner->handoff.info.mtu);
 }
 
 int ae_port_owner_clock(struct ae_port_owner *owner, struct ae_port_time *time,

@@ -125,10 +125,11 @@ struct ae_port_owner {
     /* A worker, or a peer that has the memory, can take its pages away under us. */
     struct ae_fragile fragile_memory, fragile_queues;
     volatile sig_atomic_t lost;
-    struct ae_filter filter; /* what it is to receive */
-    bool filter_exact;       /* the device sees to all of it */
-    uint32_t filter_version; /* the last one that was published */
-    void *driver;            /* the driver's or transport's own; freed (free) with the owner */
+    struct ae_port_capabilities able; /* what is possible: the driver's, then the device's */
+    struct ae_filter filter;          /* what it is to receive */
+    bool filter_exact;                /* the device sees to all of it */
+    uint32_t filter_version;          /* the last one that was published */
+    void *driver; /* the driver's or transport's own; freed (free) with the owner */
     uint64_t statistics[AE_STATISTICS_MAX]; /* sums of clear-on-read registers */
 
     /* PCI's */

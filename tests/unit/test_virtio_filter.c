@@ -181,6 +181,7 @@ static void a_flow_is_steered(void **state)
     const unsigned entry = ae_virtio_spread_entry(&flow);
     struct ae_port_options two = options;
     struct ae_port_owner *owner;
+    struct ae_port_capabilities able;
     struct virtio_pci *virtio;
     unsigned queue;
 
@@ -190,6 +191,9 @@ static void a_flow_is_steered(void **state)
     made_virtio.control = 4;
     two.queues = 2;
     assert_int_equal(ae_port_owner_open(&owner, MADE_ADDRESS ",rss=on", &two, &err), 0);
+    ae_port_owner_get_capabilities(owner, &able);
+    assert_true(able.steering);
+    assert_int_equal(able.queues, 2);
     virtio = owner->driver;
     queue = !virtio->spread[entry];
     assert_int_equal(told(VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_RSS_CONFIG), 1);
@@ -209,8 +213,11 @@ static void a_flow_is_steered(void **state)
 static void without_a_hash_nothing_is_steered(void **state)
 {
     struct ae_port_owner *owner = made_owner_open(&options);
+    struct ae_port_capabilities able;
 
     (void)state;
+    ae_port_owner_get_capabilities(owner, &able);
+    assert_false(able.steering);
     assert_int_equal(ae_port_owner_steer(owner, &flow, 0, &err), -EOPNOTSUPP);
     assert_non_null(strstr(err.text, "rss=on"));
     ae_port_owner_close(owner);

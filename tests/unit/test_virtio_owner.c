@@ -325,13 +325,20 @@ static void odd_queue_sizes_are_rounded_down(void **state)
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
+        struct ae_port_capabilities able;
         struct ae_port_owner *owner;
 
         again();
         made_virtio.offered |= forms[i];
         made_virtio.queues[0].size = 100;
         made_virtio.queues[2].size = 7;
+        made_virtio.offered |= VIRTIO_FEATURE(VIRTIO_NET_F_CSUM);
         owner = made_owner_open(&options);
+        ae_port_owner_get_capabilities(owner, &able);
+        assert_int_equal(able.ring_max, 64);
+        assert_int_equal(able.queues, 1);
+        assert_int_equal(able.features, 0);
+        assert_int_equal(able.possible, AE_PORT_SEND_UDP_CHECKSUM | AE_PORT_SEND_TCP_CHECKSUM);
         assert_int_equal(made_virtio.queues[0].used_size, 64);
         assert_int_equal(made_virtio.queues[2].used_size, i ? 7 : 4);
         for (unsigned round = 0; round < 20; round++) { /* the control queue goes round */

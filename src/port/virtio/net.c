@@ -61,7 +61,18 @@ static int apply_choice(const struct ae_port_owner *owner, size_t i, uint64_t of
     return 0;
 }
 
-int ae_virtio_choose(const struct ae_port_owner *owner, uint64_t offered, uint64_t transport,
+static uint32_t port_features(uint64_t features)
+{
+    uint32_t of_port = 0;
+
+    if (has(features, VIRTIO_NET_F_CSUM))
+        of_port |= AE_PORT_SEND_UDP_CHECKSUM | AE_PORT_SEND_TCP_CHECKSUM;
+    if (has(features, VIRTIO_NET_F_GUEST_CSUM))
+        of_port |= AE_PORT_RECEIVE_CHECKSUM;
+    return of_port;
+}
+
+int ae_virtio_choose(struct ae_port_owner *owner, uint64_t offered, uint64_t transport,
                      uint64_t *features, struct ae_error *err)
 {
     if (!has(offered, VIRTIO_F_VERSION_1))
@@ -71,6 +82,7 @@ int ae_virtio_choose(const struct ae_port_owner *owner, uint64_t offered, uint64
             "it is older than virtio 1.0, which is not supported",
             (unsigned long long)offered);
     *features = offered & (AE_VIRTIO_QUEUE_FEATURES | DEVICE_FEATURES | transport);
+    owner->able.possible = port_features(*features);
     for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
         int rc = apply_choice(owner, i, offered, features, err);
 
@@ -127,6 +139,7 @@ static int learn_queues(struct ae_port_owner *owner, uint64_t features,
 
     if (has(features, VIRTIO_NET_F_MQ) || has(features, VIRTIO_NET_F_RSS))
         pairs = config->max_virtqueue_pairs;
+    owner->able.queues = pairs < owner->ops->queues_max ? pairs : owner->ops->queues_max;
     if (owner->handoff.info.queues > pairs)
         return ae_error_set(err, -EINVAL, "%u queues are wanted, the device has %u",
                             owner->handoff.info.queues, pairs);
@@ -149,11 +162,8 @@ int ae_virtio_learn(struct ae_port_owner *owner, uint64_t features,
             return ae_error_set(err, -EPROTO, "the device says an MTU of %u", config->mtu);
         info->mtu = config->mtu < owner->ops->mtu ? config->mtu : owner->ops->mtu;
     }
-    info->features = 0;
-    if (has(features, VIRTIO_NET_F_CSUM))
-        info->features |= AE_PORT_SEND_UDP_CHECKSUM | AE_PORT_SEND_TCP_CHECKSUM;
-    if (has(features, VIRTIO_NET_F_GUEST_CSUM))
-        info->features |= AE_PORT_RECEIVE_CHECKSUM;
+    info->features = port_features(features);
+    owner->able.steering = owner->ops->steer && has(features, VIRTIO_NET_F_RSS) && info->queues > 1;
     ae_virtio_handoff(&owner->handoff)->features = features;
     ae_virtio_set_link(owner, features, config);
     return 0;

@@ -21,9 +21,9 @@ extern const char *const ae_virtio_keys[];
 /*
  * Which of the offered features to take: all that the queues serve and `transport` (a mask of the
  * transport's own), less what the user chose to leave. A choice of "on" that the device does not
- * offer is -EOPNOTSUPP; so is a device without VIRTIO_F_VERSION_1.
+ * offer is -EOPNOTSUPP; so is a device without VIRTIO_F_VERSION_1. Sets what the port could have.
  */
-int ae_virtio_choose(const struct ae_port_owner *owner, uint64_t offered, uint64_t transport,
+int ae_virtio_choose(struct ae_port_owner *owner, uint64_t offered, uint64_t transport,
                      uint64_t *features, struct ae_error *err);
 
 /* Bytes of struct virtio_net_config that these features make valid, from its start. */

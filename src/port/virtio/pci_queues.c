@@ -76,6 +76,8 @@ static int limit_ring(struct ae_port_owner *owner, uint16_t queue, uint16_t *rin
 
     if (size < 0)
         return size;
+    while (owner->able.ring_max > size)
+        owner->able.ring_max /= 2;
     if (*ring <= size)
         return 0;
     if (asked || size < owner->ops->queue->ring_min)
