@@ -15,7 +15,7 @@
  * A packet has a place in its pool, from which all that is constant about it follows: where its
  * buffer is, what a device calls it, how large it is. Buffers are 2048 or 4096 bytes, or another
  * power of two, and begin at multiples of that: chunks as AF_XDP has them, none of which lies on
- * two pages. A packet's `offset` is what AF_XDP calls the address of its chunk.
+ * two pages.
  *
  * The free packets are two stacks, one half of the packets being at home in each: ae_packet_get
  * takes from one, receive rings are filled from the other, and either helps out when the other is
@@ -57,17 +57,12 @@ enum ae_packet_flag {
     AE_PACKET_SEND_UDP_CHECKSUM = 1 << 5,
     AE_PACKET_SEND_TCP_CHECKSUM = 1 << 6,
     /* Receive: these fields are set. A port that does not say so has left them as they were. */
-    AE_PACKET_TIMESTAMP = 1 << 7, /* timestamp, clock */
-    AE_PACKET_HASH = 1 << 8,      /* hash */
-    AE_PACKET_VLAN = 1 << 9,      /* vlan: the tag is not in the frame any more */
-    AE_PACKET_LAYERS = 1 << 10,   /* l3_offset, l4_offset, payload_offset */
-    AE_PACKET_QUEUE = 1 << 11,    /* queue */
-};
-
-/* What a timestamp is counted by. */
-enum ae_packet_clock {
-    AE_PACKET_CLOCK_TSC,    /* ticks of this machine's TSC: <aether/clock.h> */
-    AE_PACKET_CLOCK_DEVICE, /* nanoseconds of the device's own clock */
+    AE_PACKET_TIMESTAMP = 1 << 7,     /* timestamp, by the TSC: <aether/clock.h>, */
+    AE_PACKET_HASH = 1 << 8,          /* hash */
+    AE_PACKET_VLAN = 1 << 9,          /* vlan: the tag is not in the frame any more */
+    AE_PACKET_LAYERS = 1 << 10,       /* l3_offset, l4_offset, payload_offset */
+    AE_PACKET_QUEUE = 1 << 11,        /* queue */
+    AE_PACKET_DEVICE_CLOCK = 1 << 12, /* or by the device's own clock, in nanoseconds */
 };
 
 struct ae_pool;
@@ -83,8 +78,9 @@ struct ae_pool;
  */
 struct ae_packet {
     uint8_t *data;   /* first byte of the frame, Ethernet header first; of its part in a segment */
+    uint8_t *buffer; /* first byte of its buffer; fixed */
     uint32_t length; /* bytes of the frame that are here, without its FCS */
-    uint32_t offset; /* of its buffer in the pool's memory, bytes; fixed */
+    uint32_t hash;   /* of the flow, as the device's receive-side scaling has it */
     uint32_t flags;  /* enum ae_packet_flag */
     bool in_pool;    /* it is not the caller's: in the pool, or in a port's ring. A port does not
                       * send it, and a put of it is counted as misuse */
@@ -93,16 +89,13 @@ struct ae_packet {
     uint8_t more;           /* segments behind this one; 0: no `next` */
     struct ae_packet *next; /* the segment behind it; meaningless when there are no more */
     struct ae_pool *pool;   /* where it goes back to; fixed */
-    /* When it was received, by `clock`: the first bit of the frame at the device, or as near to
-     * that as the port comes. */
+    /* When it was received: the first bit of the frame at the device, or as near to that as the
+     * port comes. */
     uint64_t timestamp;
-    uint32_t hash;           /* of the flow, as the device's receive-side scaling has it */
     uint16_t vlan;           /* tag control information of the outer tag, 802.1Q 9.6, host order */
     uint16_t segment_size;   /* TCP or UDP payload bytes of each frame that it is cut into */
     uint16_t payload_offset; /* bytes from data to what TCP or UDP carries */
     uint16_t queue;          /* of the port that received it */
-    uint8_t clock;           /* enum ae_packet_clock */
-    uint8_t reserved[3];
 } __attribute__((aligned(64)));
 
 /* Fields of a pool are private to this header and src/packet. */
@@ -149,12 +142,6 @@ static inline uint32_t ae_packet_index(const struct ae_packet *packet)
     return (uint32_t)(packet - packet->pool->packets);
 }
 
-/* The first byte of its buffer. */
-static inline uint8_t *ae_packet_buffer(const struct ae_packet *packet)
-{
-    return packet->pool->memory + packet->offset;
-}
-
 /* The segment behind it, or NULL. */
 static inline struct ae_packet *ae_packet_next(const struct ae_packet *packet)
 {
@@ -171,22 +158,15 @@ static inline uint32_t ae_packet_total(const struct ae_packet *packet)
     return total;
 }
 
-/* As ae_packet_renew, for those who know where the frame would begin in the pool's first packet: at
- * its memory + AE_PACKET_HEADROOM. */
-static inline void ae_packet_renew_at(struct ae_packet *packet, uint8_t *first)
-{
-    packet->data = first + packet->offset;
-    packet->length = 0;
-    packet->flags = 0;
-    packet->in_pool = false;
-    packet->l3_offset = packet->l4_offset = packet->more = 0; /* one store with those before */
-}
-
 /* Makes it empty: length 0, data behind the headroom, no more segments; the caller's from now
  * on. */
 static inline void ae_packet_renew(struct ae_packet *packet)
 {
-    ae_packet_renew_at(packet, packet->pool->memory + AE_PACKET_HEADROOM);
+    packet->data = packet->buffer + AE_PACKET_HEADROOM;
+    packet->length = 0;
+    packet->flags = 0;
+    packet->in_pool = false;
+    packet->l3_offset = packet->l4_offset = packet->more = 0; /* one store with those before */
 }
 
 /* Where there are fewer to be got than asked for: those for receiving help out. Returns how many
@@ -202,7 +182,7 @@ static inline uint32_t ae_packet_get_burst(struct ae_pool *pool, struct ae_packe
 
     for (uint32_t i = 0; i < got; i++) {
         packets[i] = top[i];
-        ae_packet_renew_at(packets[i], pool->memory + AE_PACKET_HEADROOM);
+        ae_packet_renew(packets[i]);
     }
     pool->for_send -= got;
     if (__builtin_expect(got < count, 0))
@@ -218,7 +198,7 @@ static inline struct ae_packet *ae_packet_get(struct ae_pool *pool)
     if (__builtin_expect(!pool->for_send, 0))
         return ae_packet_get_received(pool, &packet, 1) ? packet : NULL;
     packet = pool->free[pool->count - pool->for_send--];
-    ae_packet_renew_at(packet, pool->memory + AE_PACKET_HEADROOM);
+    ae_packet_renew(packet);
     return packet;
 }
 
@@ -302,8 +282,7 @@ static inline ae_iova_t ae_packet_iova(const struct ae_packet *packet)
 /* Bytes free behind the frame, or behind this part of it. */
 static inline uint32_t ae_packet_tailroom(const struct ae_packet *packet)
 {
-    return packet->pool->buffer_size - (uint32_t)(packet->data - ae_packet_buffer(packet)) -
-           packet->length;
+    return packet->pool->buffer_size - (uint32_t)(packet->data - packet->buffer) - packet->length;
 }
 
 #ifdef __cplusplus

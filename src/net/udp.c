@@ -150,7 +150,7 @@ int ae_net_udp_send(struct ae_net *net, const struct ae_udp_flow *flow, struct a
     uint32_t length = packet->length + (uint32_t)(sizeof(*ip) + sizeof(*udp));
 
     if (packet->length > net->options.mtu || length > net->options.mtu ||
-        packet->data - ae_packet_buffer(packet) < (ptrdiff_t)HEADERS)
+        packet->data - packet->buffer < (ptrdiff_t)HEADERS)
         return -EMSGSIZE;
     packet->data -= HEADERS;
     packet->length += (uint32_t)HEADERS;

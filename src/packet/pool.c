@@ -70,7 +70,8 @@ int ae_pool_create(struct ae_pool **out, const struct ae_pool_options *options,
     pool->border = pool->packets + options->count / 2;
     /* Filled from the end, so that the first of each half is on top. */
     for (uint32_t i = options->count; i-- > 0;) {
-        pool->packets[i] = (struct ae_packet){.offset = i * size, .pool = pool};
+        pool->packets[i] =
+            (struct ae_packet){.buffer = pool->memory + (size_t)i * size, .pool = pool};
         ae_packet_put(&pool->packets[i]);
     }
     *out = pool;

@@ -11,11 +11,8 @@ struct ae_sendable ae_sendable_make(const struct ae_pool *pool, uint32_t longest
 
     if (longest > room)
         longest = room;
-    return (struct ae_sendable){.pool = pool,
-                                .first = (uintptr_t)pool->memory + AE_PACKET_SEND_HEADROOM,
-                                .iova = pool->iova.value - (uintptr_t)pool->memory,
-                                .span = longest - AE_FRAME_MIN,
-                                .spare = room - longest};
+    return (struct ae_sendable){
+        .pool = pool, .span = longest - AE_FRAME_MIN, .spare = room - longest};
 }
 
 bool ae_offload_is_sound(const struct ae_packet *packet)

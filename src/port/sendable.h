@@ -41,8 +41,6 @@ static inline uint64_t ae_packet_word(const struct ae_packet *packet)
 /* What a queue lets out; made when it is attached. */
 struct ae_sendable {
     const struct ae_pool *pool; /* whose packets */
-    uintptr_t first;            /* the first place in the first buffer where a frame may begin */
-    uint64_t iova;              /* what a device calls a place, less what we call it */
     uint32_t span;              /* bytes of the longest frame less the shortest */
     uint32_t spare; /* so far behind the first place there is, the longest frame still fits */
 };
@@ -64,7 +62,7 @@ static inline __attribute__((always_inline)) bool ae_packet_may_be_sent(
     const uint64_t refused =
         AE_PACKET_WORD_IN_POOL | AE_PACKET_WORD_MORE | (AE_SEND_OFFLOADS & ~offloads);
     /* Both wrap to large numbers: a frame that begins too early, one that is too short. */
-    uint64_t start = (uintptr_t)packet->data - packet->offset - sendable->first;
+    uint64_t start = (uint64_t)(packet->data - packet->buffer) - AE_PACKET_SEND_HEADROOM;
     uint32_t over = packet->length - AE_FRAME_MIN;
 
     if (__builtin_expect(over > sendable->span || packet->pool != sendable->pool ||
@@ -74,13 +72,6 @@ static inline __attribute__((always_inline)) bool ae_packet_may_be_sent(
     /* So far back that not every length fits: does this one? It is at most the room there is. */
     return __builtin_expect(start <= sendable->spare, 1) ||
            start <= sendable->pool->buffer_size - AE_PACKET_SEND_HEADROOM - packet->length;
-}
-
-/* What a device calls the first byte of a frame that may be sent. */
-static inline uint64_t ae_sendable_address(const struct ae_sendable *sendable,
-                                           const struct ae_packet *packet)
-{
-    return (uintptr_t)packet->data + sendable->iova;
 }
 
 /* A send ended at this packet, which may not go out: counts it, and says why. */

@@ -49,7 +49,7 @@ static void check_received(const struct ae_packet *packet)
     if (ae_packet_index(packet) >= pool->count ||
         packet != &pool->packets[ae_packet_index(packet)] || packet->in_pool ||
         packet->length < 14 || packet->length > 1518 ||
-        packet->data != ae_packet_buffer(packet) + AE_PACKET_HEADROOM)
+        packet->data != packet->buffer + AE_PACKET_HEADROOM)
         abort();
     for (unsigned i = 0; i < held_count; i++)
         if (held[i] == packet)

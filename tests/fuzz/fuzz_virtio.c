@@ -37,7 +37,7 @@ static void receive(struct bench *bench, uint16_t count)
 
         CHECK(!packet->in_pool && !is_held[ae_packet_index(packet)]);
         CHECK(packet->length >= 14 && packet->length <= BENCH_FRAME);
-        CHECK(packet->data == ae_packet_buffer(packet) + AE_PACKET_HEADROOM);
+        CHECK(packet->data == packet->buffer + AE_PACKET_HEADROOM);
         is_held[ae_packet_index(packet)] = true;
         held[held_count++] = packet;
     }

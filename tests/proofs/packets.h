@@ -37,7 +37,7 @@ static void set_packet(uint32_t i, int owner)
     *all_packets[i] = (struct ae_packet){
         .data = buffers + i * BUFFER + place,
         .length = any_below(BUFFER - place + 1),
-        .offset = i * BUFFER,
+        .buffer = buffers + i * BUFFER,
         .flags = nondet_u32(),
         .pool = owner == CALLER && nondet_bool() ? &other_pool : &pool,
         .l4_offset = (uint8_t)any_below(256),
@@ -49,7 +49,7 @@ static void set_packet(uint32_t i, int owner)
 
 static uint32_t index_of(const struct ae_packet *packet)
 {
-    return packet->offset / BUFFER;
+    return (uint32_t)(packet->buffer - buffers) / BUFFER;
 }
 
 /* Frames and headers in the buffers are any, too. */
@@ -106,11 +106,11 @@ static void books_return_burst(struct ae_packet **packets, uint32_t count)
 }
 
 /* To the caller, from a ring; a burst function that keeps it says so by put. */
-static void books_renew(struct ae_packet *packet, uint8_t *first)
+static void books_renew(struct ae_packet *packet)
 {
     prove(whose[index_of(packet)] == RING);
     whose[index_of(packet)] = CALLER;
-    ae_packet_renew_at(packet, first);
+    ae_packet_renew(packet);
 }
 
 static void books_put(struct ae_packet *packet)
@@ -124,7 +124,7 @@ static void books_put(struct ae_packet *packet)
 #define ae_pool_take(pool, count)                  books_take(count)
 #define ae_pool_return(pool, packet)               books_return(packet)
 #define ae_pool_return_burst(pool, packets, count) books_return_burst(packets, count)
-#define ae_packet_renew_at(packet, first)          books_renew(packet, first)
+#define ae_packet_renew(packet)                    books_renew(packet)
 #define ae_packet_put(packet)                      books_put(packet)
 
 #endif

@@ -67,7 +67,7 @@ static void set_pool(void)
     };
     for (uint32_t i = 0; i < PACKETS; i++) {
         packets[i].pool = &pool;
-        packets[i].offset = i * BUFFER;
+        packets[i].buffer = buffers + i * BUFFER;
         packets[i].in_pool = nondet_bool();
         packets[i].more = 0;
         packets[i].next = NULL;

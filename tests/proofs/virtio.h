@@ -72,11 +72,8 @@ static void set_queue(unsigned rings)
     queue.driver = (struct ae_virtio_driver){
         .base = {.pool = &pool, .counters = &counters},
         .sendable = {.pool = &pool,
-                     .first = (uintptr_t)buffers + AE_PACKET_SEND_HEADROOM,
-                     .iova = pool.iova.value - (uintptr_t)buffers,
                      .span = AE_FRAME_MAX(MTU) - AE_FRAME_MIN,
                      .spare = BUFFER - AE_PACKET_SEND_HEADROOM - AE_FRAME_MAX(MTU)},
-        .first = buffers + AE_PACKET_HEADROOM,
         .stride = BUFFER,
         .space = BUFFER - AE_PACKET_HEADROOM + AE_VIRTIO_HEADER,
         .pieces = nondet_u16(),
@@ -155,7 +152,7 @@ void send(void)
         if (i >= sent)
             break;
         prove(burst[i]->pool == &pool);
-        prove(burst[i]->data - buffers - burst[i]->offset >= AE_VIRTIO_HEADER);
+        prove(burst[i]->data - burst[i]->buffer >= AE_VIRTIO_HEADER);
         prove(burst[i]->more == 0);
         prove(burst[i]->length >= AE_FRAME_MIN);
         prove(burst[i]->length <= AE_FRAME_MAX(MTU));

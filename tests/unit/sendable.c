@@ -22,7 +22,7 @@ static struct ae_packet *make(struct ae_pool *pool, uint32_t length)
     struct ae_packet *packet = ae_packet_get(pool);
 
     assert_non_null(packet);
-    memset(ae_packet_buffer(packet), 0, pool->buffer_size);
+    memset(packet->buffer, 0, pool->buffer_size);
     packet->length = length;
     return packet;
 }
@@ -116,8 +116,8 @@ static void lengths_and_places(struct ae_queue *queue, uint32_t longest)
 {
     static const uint32_t lengths[] = {0, 1, 13, 0x10000 + 60, 0x7fffffff, UINT32_MAX};
     struct ae_packet *packet = make(queue->pool, 60);
-    uint8_t *first = ae_packet_buffer(packet) + AE_PACKET_SEND_HEADROOM;
-    uint8_t *end = ae_packet_buffer(packet) + queue->pool->buffer_size;
+    uint8_t *first = packet->buffer + AE_PACKET_SEND_HEADROOM;
+    uint8_t *end = packet->buffer + queue->pool->buffer_size;
 
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
         packet->length = lengths[i];
@@ -128,13 +128,13 @@ static void lengths_and_places(struct ae_queue *queue, uint32_t longest)
     packet->length = 60;
     packet->data = first - 1;
     assert_refused(queue, packet, AE_REFUSAL_PLACE, "a frame without headroom");
-    packet->data = ae_packet_buffer(packet) - 60;
+    packet->data = packet->buffer - 60;
     assert_refused(queue, packet, AE_REFUSAL_PLACE, "a frame in the buffer before");
     packet->data = end - 59;
     assert_refused(queue, packet, AE_REFUSAL_PLACE, "a frame over the end of its buffer");
     packet->data = end;
     assert_refused(queue, packet, AE_REFUSAL_PLACE, "a frame behind its buffer");
-    packet->data = ae_packet_buffer(packet) + (UINT64_C(1) << 32);
+    packet->data = packet->buffer + (UINT64_C(1) << 32);
     assert_refused(queue, packet, AE_REFUSAL_PLACE, "a frame far away");
     packet->data = end - longest + 1;
     packet->length = longest;
@@ -143,10 +143,10 @@ static void lengths_and_places(struct ae_queue *queue, uint32_t longest)
     packet->data = end - longest;
     assert_sent(queue, packet, "the longest frame at the end of its buffer");
     packet = make(queue->pool, 14);
-    packet->data = ae_packet_buffer(packet) + queue->pool->buffer_size - 14;
+    packet->data = packet->buffer + queue->pool->buffer_size - 14;
     assert_sent(queue, packet, "the shortest frame at the end of its buffer");
     packet = make(queue->pool, longest);
-    packet->data = ae_packet_buffer(packet) + AE_PACKET_SEND_HEADROOM;
+    packet->data = packet->buffer + AE_PACKET_SEND_HEADROOM;
     assert_sent(queue, packet, "the longest frame with the least headroom");
 }
 

@@ -238,7 +238,7 @@ static void no_flow_without_an_address(void **state)
 
 static void put_payload(const uint8_t *payload, size_t length)
 {
-    packet->data = ae_packet_buffer(packet) + AE_PACKET_HEADROOM;
+    packet->data = packet->buffer + AE_PACKET_HEADROOM;
     packet->length = (uint32_t)length;
     packet->flags = AE_PACKET_L4_GOOD; /* of an earlier life */
     memcpy(packet->data, payload, length);
@@ -327,7 +327,7 @@ static void too_long_a_datagram_is_left_alone(void **state)
     (void)state;
     make_flow();
     for (size_t i = 0; i < COUNT(cases); i++) {
-        uint8_t *data = packet->data = ae_packet_buffer(packet) + cases[i].headroom;
+        uint8_t *data = packet->data = packet->buffer + cases[i].headroom;
 
         packet->length = cases[i].length;
         assert_int_equal(ae_net_udp_send(net, &flow, packet), -EMSGSIZE);

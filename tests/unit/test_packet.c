@@ -35,7 +35,7 @@ static void every_packet_has_a_buffer_of_its_own(void **state)
         assert_in_range(index, 0, COUNT - 1);
         for (int j = 0; j < i; j++)
             assert_int_not_equal(ae_packet_index(packets[j]), index);
-        assert_ptr_equal(ae_packet_buffer(packets[i]), memory + index * 2048);
+        assert_ptr_equal(packets[i]->buffer, memory + index * 2048);
         assert_int_equal((uintptr_t)packets[i] % 64, 0);
         assert_int_equal(packets[i]->length, 0);
         assert_int_equal(ae_packet_iova(packets[i]).value,
@@ -77,7 +77,7 @@ static void the_last_put_is_the_first_got_and_is_empty(void **state)
     packet->flags = AE_PACKET_L4_GOOD;
     ae_packet_put(packet);
     assert_ptr_equal(ae_packet_get(pool), packet);
-    assert_ptr_equal(packet->data, ae_packet_buffer(packet) + AE_PACKET_HEADROOM);
+    assert_ptr_equal(packet->data, packet->buffer + AE_PACKET_HEADROOM);
     assert_int_equal(packet->length, 0);
     assert_int_equal(packet->flags, 0);
     ae_pool_destroy(pool);

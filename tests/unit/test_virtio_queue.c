@@ -378,7 +378,7 @@ static void what_cannot_be_sent_is_refused(void **state)
                                 : kind == 3 ? AE_PACKET_SEND_UDP_CHECKSUM
                                 : kind == 4 ? AE_PACKET_SEND_TCP_CHECKSUM
                                             : 0;
-            packets[1]->data = ae_packet_buffer(packets[1]) + (kind == 5 ? 11 : AE_PACKET_HEADROOM);
+            packets[1]->data = packets[1]->buffer + (kind == 5 ? 11 : AE_PACKET_HEADROOM);
             assert_int_equal(ae_send(bench.queue, packets, 2), 1);
             assert_int_equal(bench.counters.send_bad, kind + 1);
             assert_true(device_fetch(&bench.send, &buffer));
@@ -386,7 +386,7 @@ static void what_cannot_be_sent_is_refused(void **state)
             packets[0] = make(&bench, 60);
         }
         assert_int_equal(bench.counters.send_full, 0);
-        packets[1]->data = ae_packet_buffer(packets[1]) + HEADER;
+        packets[1]->data = packets[1]->buffer + HEADER;
         packets[1]->length = BENCH_FRAME;
         assert_int_equal(ae_send(bench.queue, packets, 2), 2);
         assert_int_equal(bench_close(&bench), 0);

@@ -33,8 +33,7 @@ struct receive_ring {
     volatile union e1000e_receive *ring;
     struct ae_packet **slots;
     volatile uint8_t *tail;
-    uint8_t *first;         /* where the pool's first packet is received into */
-    uint64_t first_address; /* what the card calls it */
+    uint64_t shift; /* from a buffer to what the card calls the place that it receives into */
     uint32_t mask;
     uint32_t batch;     /* so many free slots are worth refilling in an idle moment ... */
     uint32_t low;       /* ... and with fewer filled than these it cannot wait for one */
@@ -49,6 +48,7 @@ struct send_ring {
     struct ae_packet **slots; /* NULL: a context descriptor */
     uint16_t *reports;        /* slots that asked for a report (RS), in order: a ring of its own */
     volatile uint8_t *tail;
+    uint64_t shift; /* from a place in a buffer to what the card calls it */
     uint32_t mask;
     uint32_t next;   /* slot to fill; free-running */
     uint32_t oldest; /* slot not yet reported; free-running */
@@ -115,7 +115,7 @@ static __attribute__((noinline)) void refill(struct queue *queue)
         uint32_t slot = (first + i) & ring->mask;
 
         ring->slots[slot] = packets[i];
-        ring->ring[slot].read.buffer_address = ring->first_address + packets[i]->offset;
+        ring->ring[slot].read.buffer_address = (uintptr_t)packets[i]->buffer + ring->shift;
         ring->ring[slot].read.reserved = 0;
     }
     ring->left += count;
@@ -233,7 +233,7 @@ static inline __attribute__((always_inline)) uint16_t reap_burst(struct queue *q
         /* Pairs with the card's write-back: it wrote the frame before DD. */
         ae_dma_read_barrier();
         packet = ring->slots[slot];
-        ae_packet_renew_at(packet, ring->first);
+        ae_packet_renew(packet);
         packet->length = written.length;
         if (written.status & (RXD_IPCS | RXD_L4CS | RXD_UDPCS))
             packet->flags = checksum_flags(written.status);
@@ -306,8 +306,7 @@ static inline void fill_context(struct send_ring *ring, const struct ae_packet *
 
 /* With checksums by the card: padding is the card's as well then, for to it ours would be
  * payload. */
-static inline void fill_offloaded(struct send_ring *ring, const struct ae_sendable *sendable,
-                                  struct ae_packet *packet)
+static inline void fill_offloaded(struct send_ring *ring, struct ae_packet *packet)
 {
     uint32_t options = 0;
 
@@ -315,18 +314,17 @@ static inline void fill_offloaded(struct send_ring *ring, const struct ae_sendab
         options |= TXD_IXSM;
     if (packet->flags & (AE_PACKET_SEND_UDP_CHECKSUM | AE_PACKET_SEND_TCP_CHECKSUM))
         options |= TXD_TXSM;
-    fill(ring, ae_sendable_address(sendable, packet),
+    fill(ring, (uintptr_t)packet->data + ring->shift,
          packet->length | TXD_EOP | TXD_IFCS | TXD_DEXT | TXD_DTYP_DATA, options, packet);
 }
 
-static inline void fill_plain(struct send_ring *ring, const struct ae_sendable *sendable,
-                              struct ae_packet *packet)
+static inline void fill_plain(struct send_ring *ring, struct ae_packet *packet)
 {
     if (packet->length < FRAME_SHORTEST && ae_packet_tailroom(packet) >= FRAME_SHORTEST) {
         memset(packet->data + packet->length, 0, FRAME_SHORTEST - packet->length);
         packet->length = FRAME_SHORTEST;
     }
-    fill(ring, ae_sendable_address(sendable, packet), packet->length | TXD_EOP | TXD_IFCS, 0,
+    fill(ring, (uintptr_t)packet->data + ring->shift, packet->length | TXD_EOP | TXD_IFCS, 0,
          packet);
 }
 
@@ -383,14 +381,14 @@ static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t
         bytes += packet->length;
         room--;
         if (__builtin_expect(plain, 1)) {
-            fill_plain(&ring, &sendable, packet);
+            fill_plain(&ring, packet);
             continue;
         }
         if (context) {
             room--;
             fill_context(&ring, packet);
         }
-        fill_offloaded(&ring, &sendable, packet);
+        fill_offloaded(&ring, packet);
     }
     if (ring.next != queue->send.next) {
         publish(&ring);
@@ -461,8 +459,8 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
         return rc;
     }
     queue->sendable = ae_sendable_make(queue->base.pool, FRAME_MAX);
-    queue->receive.first = queue->base.pool->memory + AE_PACKET_HEADROOM;
-    queue->receive.first_address = queue->base.pool->iova.value + AE_PACKET_HEADROOM;
+    queue->send.shift = queue->base.pool->iova.value - (uintptr_t)queue->base.pool->memory;
+    queue->receive.shift = queue->send.shift + AE_PACKET_HEADROOM;
     queue->base.receive = receive;
     queue->base.send = send;
     queue->base.reclaim = reclaim;

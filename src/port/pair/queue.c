@@ -66,7 +66,7 @@ static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t
         struct ae_packet *packet = packets[sent];
 
         if (!ae_packet_may_be_sent(packet, &sendable, 0)) {
-            ae_refuse(base, packet, &sendable, 0);
+            ae_refuse(base, packet, &queue->sendable, 0);
             break;
         }
         memcpy(slot->frame, packet->data, packet->length);

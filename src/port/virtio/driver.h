@@ -38,7 +38,6 @@ struct ae_virtio_driver {
     const struct ae_virtio_form *form;
     struct ae_sendable sendable;
     uint32_t stride;        /* from one packet's buffer to the next one's */
-    uint8_t *first;         /* where the pool's first packet has its frames */
     uint64_t first_address; /* where the pool's first packet is received into */
     uint32_t space;         /* bytes from there: header and frame */
     uint64_t
@@ -119,7 +118,7 @@ static inline __attribute__((always_inline)) bool ae_virtio_accept(struct ae_vir
     uint32_t length = written - AE_VIRTIO_HEADER;
     bool good;
 
-    ae_packet_renew_at(packet, driver->first);
+    ae_packet_renew(packet);
     packet->length = length;
     /* Wraps to a large number when too short. */
     good = length - AE_FRAME_MIN <= driver->sendable.span;

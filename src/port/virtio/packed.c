@@ -395,7 +395,7 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
     for (; good < room && ae_likely(ae_virtio_prepare(&sendable, packets[good], checksum)); good++)
         bytes += packets[good]->length;
     if (ae_unlikely(good < room))
-        ae_refuse(base, packets[good], &sendable, ae_virtio_offloads(checksum));
+        ae_refuse(base, packets[good], &queue->driver.sendable, ae_virtio_offloads(checksum));
     else if (ae_unlikely(room < count))
         ae_refuse_full(base, count - good);
     if (good == 0)

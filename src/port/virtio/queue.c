@@ -99,7 +99,6 @@ static void set_up(struct ae_virtio_driver *driver, const struct ae_virtio_form 
     driver->base.counters = pair->counters;
     driver->sendable = ae_sendable_make(pair->pool, AE_FRAME_MAX(pair->mtu));
     driver->stride = pool->buffer_size;
-    driver->first = pool->memory + AE_PACKET_HEADROOM;
     driver->first_address = pool->iova.value + AE_PACKET_HEADROOM - AE_VIRTIO_HEADER;
     driver->space = pool->buffer_size - AE_PACKET_HEADROOM + AE_VIRTIO_HEADER;
     driver->send_offset = pool->iova.value - (uintptr_t)pool->memory - AE_VIRTIO_HEADER;
