@@ -28,6 +28,8 @@ extern "C" {
 #define AE_PORT_SPEC   128
 #define AE_PORT_QUEUES 16
 
+#define AE_FRAME_SEGMENTS 16 /* packets of one frame, sent or received, at most */
+
 #define AE_FILTER_ADDRESSES 128 /* beside a port's own that it receives, at most */
 
 /* How frames get to the wire, best first. */
@@ -92,7 +94,7 @@ enum ae_refusal {
     /* The first one that it did not accept, it never will: see ae_send. */
     AE_REFUSAL_NOT_YOURS, /* the packet is in its pool or in a ring: put or sent before */
     AE_REFUSAL_POOL,      /* the packet is of another pool than the queue's */
-    AE_REFUSAL_SEGMENTS,  /* the frame is in several packets, and this port sends from one */
+    AE_REFUSAL_SEGMENTS,  /* the frame is in more packets than the port takes, or in no chain */
     AE_REFUSAL_LENGTH,    /* the frame is too short or too long */
     AE_REFUSAL_PLACE,     /* the frame is not in its buffer, behind the headroom for sending */
     AE_REFUSAL_OFFLOAD,   /* an offload that the port does not have, or that cannot be done */
@@ -150,8 +152,11 @@ static inline uint16_t ae_receive(struct ae_queue *queue, struct ae_packet **pac
  * Every port asks the same of a frame:
  *   - it is in a packet of the queue's own pool, which no other queue shares, and the packet is the
  *     caller's: neither in the pool nor in a ring, so not one that was sent already;
- *   - 14 bytes to MTU + 18 (the Ethernet header and one VLAN tag), all of them inside the buffer,
- * and AE_PACKET_SEND_HEADROOM bytes of the buffer before them;
+ *   - it is in one packet, or on a port that takes several in a chain (struct ae_packet) of at most
+ *     AE_FRAME_SEGMENTS; each of them is as above, and has at least one byte, the first at least
+ * 14;
+ *   - 14 bytes to MTU + 18 (the Ethernet header and one VLAN tag), all of them inside their
+ * buffers, and AE_PACKET_SEND_HEADROOM bytes of the first one's before them;
  *   - it wants no offload that the port does not have, and no impossible one (enum ae_packet_flag).
  */
 static inline uint16_t ae_send(struct ae_queue *queue, struct ae_packet **packets, uint16_t count)

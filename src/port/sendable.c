@@ -5,14 +5,16 @@
 #define UDP_HEADER 8u
 #define TCP_HEADER 20u
 
-struct ae_sendable ae_sendable_make(const struct ae_pool *pool, uint32_t longest)
+struct ae_sendable ae_sendable_make(const struct ae_pool *pool, uint32_t longest, uint32_t segments)
 {
     uint32_t room = pool->buffer_size - AE_PACKET_SEND_HEADROOM;
+    uint32_t in_one = longest < room ? longest : room;
 
-    if (longest > room)
-        longest = room;
-    return (struct ae_sendable){
-        .pool = pool, .span = longest - AE_FRAME_MIN, .spare = room - longest};
+    return (struct ae_sendable){.pool = pool,
+                                .span = in_one - AE_FRAME_MIN,
+                                .spare = room - in_one,
+                                .longest = longest,
+                                .segments = segments};
 }
 
 bool ae_offload_is_sound(const struct ae_packet *packet)
@@ -27,30 +29,66 @@ bool ae_offload_is_sound(const struct ae_packet *packet)
            packet->length >= packet->l4_offset + l4_header;
 }
 
-static enum ae_refusal why(const struct ae_packet *packet, const struct ae_sendable *sendable,
-                           uint32_t offloads)
+/* Of a segment that lies `from` bytes or more into its buffer. Its length may be any. */
+static enum ae_refusal why_not_segment(const struct ae_packet *packet,
+                                       const struct ae_sendable *sendable, uint32_t from)
 {
-    uint32_t asked = packet->flags & AE_SEND_OFFLOADS;
+    uint32_t room = sendable->pool->buffer_size - from;
+    uint64_t start;
 
     if (packet->pool != sendable->pool)
         return AE_REFUSAL_POOL;
     if (packet->in_pool)
         return AE_REFUSAL_NOT_YOURS;
-    if (packet->more)
-        return AE_REFUSAL_SEGMENTS;
-    if (packet->length - AE_FRAME_MIN > sendable->span)
+    if (packet->length == 0 || packet->length > room)
         return AE_REFUSAL_LENGTH;
-    if (!ae_packet_may_be_sent(packet, sendable, AE_SEND_OFFLOADS))
-        return AE_REFUSAL_PLACE;
-    return asked & ~offloads || (asked && !ae_offload_is_sound(packet)) ? AE_REFUSAL_OFFLOAD
-                                                                        : AE_REFUSAL_NONE;
+    start = (uintptr_t)packet->data - (uintptr_t)packet->buffer - from;
+    return start > room - packet->length ? AE_REFUSAL_PLACE : AE_REFUSAL_NONE;
+}
+
+/* What is behind the first packet is looked at one by one, for each says whether there is another;
+ * as many as that one says, or it is no chain. */
+static enum ae_refusal why_not_chain(const struct ae_packet *packet,
+                                     const struct ae_sendable *sendable)
+{
+    uint64_t total = packet->length;
+
+    if (packet->more >= sendable->segments)
+        return AE_REFUSAL_SEGMENTS;
+    for (unsigned more = packet->more; more-- > 0;) {
+        enum ae_refusal refusal;
+
+        packet = packet->next;
+        if (!packet || packet->more != more)
+            return AE_REFUSAL_SEGMENTS;
+        refusal = why_not_segment(packet, sendable, 0);
+        if (refusal)
+            return refusal;
+        total += packet->length;
+    }
+    return total > sendable->longest ? AE_REFUSAL_LENGTH : AE_REFUSAL_NONE;
+}
+
+enum ae_refusal ae_refusal_of(const struct ae_packet *packet, const struct ae_sendable *sendable,
+                              uint32_t offloads)
+{
+    uint32_t asked = packet->flags & AE_SEND_OFFLOADS;
+    enum ae_refusal refusal = why_not_segment(packet, sendable, AE_PACKET_SEND_HEADROOM);
+
+    if (!refusal && packet->length < AE_FRAME_MIN)
+        refusal = AE_REFUSAL_LENGTH;
+    if (!refusal)
+        refusal = why_not_chain(packet, sendable);
+    if (!refusal && asked && (asked & ~offloads || !ae_offload_is_sound(packet)))
+        refusal = AE_REFUSAL_OFFLOAD;
+    return refusal;
 }
 
 void ae_refuse(struct ae_queue *queue, const struct ae_packet *packet,
                const struct ae_sendable *sendable, uint32_t offloads)
 {
     queue->counters->send_bad++;
-    queue->refusal = why(packet, sendable, offloads);
+    queue->refusal = ae_refusal_of(packet, sendable, offloads);
 }
 
 const char *ae_refusal_text(enum ae_refusal refusal)
@@ -61,7 +99,8 @@ const char *ae_refusal_text(enum ae_refusal refusal)
         [AE_REFUSAL_AWAY] = "nobody is at the other end, or the ring is broken",
         [AE_REFUSAL_NOT_YOURS] = "the packet was put or sent before",
         [AE_REFUSAL_POOL] = "the packet is of another queue's pool",
-        [AE_REFUSAL_SEGMENTS] = "the frame is in several packets",
+        [AE_REFUSAL_SEGMENTS] =
+            "the frame is in more packets than the port takes, or they are no chain",
         [AE_REFUSAL_LENGTH] = "the frame is too short or too long",
         [AE_REFUSAL_PLACE] = "the frame is not in its buffer behind the headroom",
         [AE_REFUSAL_OFFLOAD] = "the port does not have the offload, or it cannot be done",

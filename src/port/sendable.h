@@ -41,20 +41,30 @@ static inline uint64_t ae_packet_word(const struct ae_packet *packet)
 /* What a queue lets out; made when it is attached. */
 struct ae_sendable {
     const struct ae_pool *pool; /* whose packets */
-    uint32_t span;              /* bytes of the longest frame less the shortest */
-    uint32_t spare; /* so far behind the first place there is, the longest frame still fits */
+    uint32_t span;              /* bytes of the longest frame in one packet, less the shortest */
+    uint32_t spare;             /* so far behind the first place there is, that frame still fits */
+    uint32_t longest;           /* bytes of the longest frame in several packets */
+    uint32_t segments;          /* packets of a frame, at most; 1: it has to be in one */
 };
 
-/* Frames up to `longest` bytes, in packets of this pool. */
-struct ae_sendable ae_sendable_make(const struct ae_pool *pool, uint32_t longest);
+/* Frames up to `longest` bytes, in packets of this pool: up to `segments` of them each. */
+struct ae_sendable ae_sendable_make(const struct ae_pool *pool, uint32_t longest,
+                                    uint32_t segments);
 
 /* Of a packet that may be sent and asks for an offload: do headers lie where it says, inside the
  * frame? */
 bool ae_offload_is_sound(const struct ae_packet *packet);
 
 /*
- * May this packet go out? offloads: those flags of AE_SEND_OFFLOADS that the port has; whether what
- * is asked of them is possible, ae_offload_is_sound says.
+ * May this frame go out, in one packet or several? AE_REFUSAL_NONE: it may. Offloads as below, and
+ * those that are asked for are possible.
+ */
+enum ae_refusal ae_refusal_of(const struct ae_packet *packet, const struct ae_sendable *sendable,
+                              uint32_t offloads);
+
+/*
+ * May this packet go out, a frame by itself? offloads: those flags of AE_SEND_OFFLOADS that the
+ * port has; whether what is asked of them is possible, ae_offload_is_sound says.
  */
 static inline __attribute__((always_inline)) bool ae_packet_may_be_sent(
     const struct ae_packet *packet, const struct ae_sendable *sendable, uint32_t offloads)

@@ -133,7 +133,7 @@ static void set_up(struct bench *bench, uint8_t form)
         .notify = &bench->notify,
         .recent = bench->memory.regions[0],
         .memory = &bench->memory,
-        .sendable = ae_sendable_make(pool, 1518),
+        .sendable = ae_sendable_make(pool, 1518, 1),
     };
     (bench->packed ? ae_vhost_packed_start : ae_vhost_split_start)(&bench->ring);
 }

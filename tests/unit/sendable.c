@@ -99,17 +99,183 @@ static void packets_that_are_not_the_callers(struct ae_queue *queue)
     queue->pool->misuse = misuse;
 }
 
+/* Of so many bytes in all, at least 14 in the first and one in each. */
+static struct ae_packet *make_chain(struct ae_pool *pool, unsigned segments, uint32_t length)
+{
+    struct ae_packet *first = NULL, **link = &first;
+    uint32_t room = pool->buffer_size - AE_PACKET_HEADROOM;
+
+    while (segments-- > 0) {
+        struct ae_packet *packet = make(pool, length - segments < room ? length - segments : room);
+
+        packet->more = (uint8_t)segments;
+        length -= packet->length;
+        *link = packet;
+        link = &packet->next;
+    }
+    return first;
+}
+
 /* And a put of it gives back all of it. */
-static void a_frame_in_several_packets(struct ae_queue *queue)
+static void a_frame_in_too_many_packets(struct ae_queue *queue, unsigned segments)
 {
     uint32_t there = ae_pool_available(queue->pool);
-    struct ae_packet *packet = make(queue->pool, 60);
+    struct ae_packet *packet = make_chain(queue->pool, segments + 1, 60);
 
-    packet->next = make(queue->pool, 60);
-    packet->more = 1;
-    assert_refused(queue, packet, AE_REFUSAL_SEGMENTS, "a frame in several packets");
+    assert_refused(queue, packet, AE_REFUSAL_SEGMENTS, "a frame in too many packets");
     ae_packet_put(packet);
     assert_int_equal(ae_pool_available(queue->pool), there);
+}
+
+static void no_headers(struct ae_packet *first)
+{
+    first->length = 13;
+}
+
+static void no_headroom(struct ae_packet *first)
+{
+    first->data = first->buffer + AE_PACKET_SEND_HEADROOM - 1;
+}
+
+static void no_byte(struct ae_packet *first)
+{
+    first->next->next->length = 0;
+}
+
+static void longer_than_its_buffer(struct ae_packet *first)
+{
+    first->next->length = UINT32_MAX;
+}
+
+static void before_its_buffer(struct ae_packet *first)
+{
+    first->next->data = first->next->buffer - 1;
+}
+
+static void over_the_end_of_its_buffer(struct ae_packet *first)
+{
+    first->next->next->data = first->next->next->buffer + first->pool->buffer_size - 19;
+    first->next->next->length = 20;
+}
+
+static void one_too_many(struct ae_packet *first)
+{
+    first->next->more = 2;
+}
+
+static void one_too_few(struct ae_packet *first)
+{
+    first->next->more = 0;
+}
+
+static void one_behind_the_last(struct ae_packet *first)
+{
+    first->next->next->more = 1;
+    first->next->next->next = first;
+}
+
+static void a_circle(struct ae_packet *first)
+{
+    first->next->next = first;
+}
+
+static void nothing_behind(struct ae_packet *first)
+{
+    first->next = NULL;
+}
+
+static void not_the_callers(struct ae_packet *first)
+{
+    first->next->next->in_pool = true;
+}
+
+static void headers_in_the_second(struct ae_packet *first)
+{
+    first->flags = IP;
+    first->l3_offset = L3;
+    first->l4_offset = L4;
+    first->length = L4 - 1;
+}
+
+static const struct {
+    void (*spoil)(struct ae_packet *first);
+    enum ae_refusal refusal;
+    const char *what;
+} no_chains[] = {
+    {no_headers, AE_REFUSAL_LENGTH, "13 bytes in the first packet"},
+    {no_headroom, AE_REFUSAL_PLACE, "a first packet without headroom"},
+    {no_byte, AE_REFUSAL_LENGTH, "an empty segment"},
+    {longer_than_its_buffer, AE_REFUSAL_LENGTH, "a segment of 4 GiB"},
+    {before_its_buffer, AE_REFUSAL_PLACE, "a segment before its buffer"},
+    {over_the_end_of_its_buffer, AE_REFUSAL_PLACE, "a segment over the end of its buffer"},
+    {one_too_many, AE_REFUSAL_SEGMENTS, "a count that does not go down"},
+    {one_too_few, AE_REFUSAL_SEGMENTS, "a count that goes down too fast"},
+    {one_behind_the_last, AE_REFUSAL_SEGMENTS, "a count that does not end"},
+    {a_circle, AE_REFUSAL_SEGMENTS, "a circle"},
+    {nothing_behind, AE_REFUSAL_SEGMENTS, "a count without packets"},
+    {not_the_callers, AE_REFUSAL_NOT_YOURS, "a segment that was put"},
+    {headers_in_the_second, AE_REFUSAL_OFFLOAD, "headers in two packets"},
+};
+
+/* The caller still has all of what was refused. */
+static void what_is_no_chain(struct ae_queue *queue)
+{
+    uint32_t there = ae_pool_available(queue->pool);
+
+    for (size_t i = 0; i < sizeof(no_chains) / sizeof(no_chains[0]); i++) {
+        struct ae_packet *packets[3] = {make_chain(queue->pool, 3, 62)};
+
+        packets[1] = packets[0]->next;
+        packets[2] = packets[1]->next;
+        no_chains[i].spoil(packets[0]);
+        assert_refused(queue, packets[0], no_chains[i].refusal, no_chains[i].what);
+        for (unsigned j = 0; j < 3; j++) {
+            packets[j]->in_pool = false;
+            packets[j]->more = 0;
+            ae_packet_put(packets[j]);
+        }
+        assert_int_equal(ae_pool_available(queue->pool), there);
+    }
+}
+
+static void chains(struct ae_queue *queue, uint32_t longest, unsigned segments)
+{
+    uint32_t size = queue->pool->buffer_size, room = size - AE_PACKET_HEADROOM;
+    unsigned least = (longest + room - 1) / room < 2 ? 2 : (longest + room - 1) / room;
+    struct ae_packet *packet, *burst[2], other = {.length = 1};
+    struct ae_pool other_pool = *queue->pool;
+
+    what_is_no_chain(queue);
+    packet = make_chain(queue->pool, least, longest + 1);
+    assert_refused(queue, packet, AE_REFUSAL_LENGTH, "a chain of one byte too many");
+    ae_packet_put(packet);
+    assert_sent(queue, make_chain(queue->pool, least, longest), "the longest chain");
+    assert_sent(queue, make_chain(queue->pool, segments, 60), "a chain of most packets");
+
+    packet = make_chain(queue->pool, 3, 62);
+    packet->data = packet->buffer + AE_PACKET_SEND_HEADROOM;
+    packet->next->data = packet->next->buffer;
+    packet->next->next->data = packet->next->next->buffer + size - 1;
+    assert_sent(queue, packet, "a chain at the ends of its buffers");
+
+    packet = make(queue->pool, 60);
+    other.pool = &other_pool;
+    other.data = other_pool.memory;
+    packet->next = &other;
+    packet->more = 1;
+    assert_refused(queue, packet, AE_REFUSAL_POOL, "a segment of another pool");
+    packet->more = 0;
+    ae_packet_put(packet);
+
+    /* What is in two frames is only in the first. */
+    burst[0] = make_chain(queue->pool, 2, 61);
+    burst[1] = make(queue->pool, 60);
+    burst[1]->next = burst[0]->next;
+    burst[1]->more = 1;
+    assert_int_equal(ae_send(queue, burst, 2), 1);
+    assert_int_equal(queue->refusal, AE_REFUSAL_NOT_YOURS);
+    burst[1]->more = 0;
+    ae_packet_put(burst[1]);
 }
 
 static void lengths_and_places(struct ae_queue *queue, uint32_t longest)
@@ -222,12 +388,17 @@ static void one_bad_frame_stops_nobody(struct ae_queue *queue)
     assert_int_equal(dropped, 1);
 }
 
-void sendable_assert_rules(struct ae_queue *queue, uint32_t longest, uint32_t offloads)
+void sendable_assert_rules(struct ae_queue *queue, uint32_t longest, uint32_t offloads,
+                           unsigned segments)
 {
+    uint32_t room = queue->pool->buffer_size - AE_PACKET_SEND_HEADROOM;
+
     another_pools_packets(queue);
     packets_that_are_not_the_callers(queue);
-    a_frame_in_several_packets(queue);
-    lengths_and_places(queue, longest);
+    a_frame_in_too_many_packets(queue, segments);
+    if (segments > 1)
+        chains(queue, longest, segments);
+    lengths_and_places(queue, longest < room ? longest : room);
     offload_requests(queue, offloads);
     one_bad_frame_stops_nobody(queue);
 }

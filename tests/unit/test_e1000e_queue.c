@@ -351,7 +351,7 @@ static void impossible_frames_are_refused(void **state)
 static void what_every_port_refuses_is_refused(void **state)
 {
     (void)state;
-    sendable_assert_rules(card.queue, LEGAL, AE_SEND_OFFLOADS);
+    sendable_assert_rules(card.queue, LEGAL, AE_SEND_OFFLOADS, 1);
 }
 
 /* What lies in the receive ring is the card's as well. */

@@ -190,7 +190,7 @@ static void what_every_port_refuses_is_refused(void **state)
 {
     struct ends *ends = *state;
 
-    sendable_assert_rules(ends->queue[0], 1518, 0);
+    sendable_assert_rules(ends->queue[0], 1518, 0, 1);
 }
 
 static void the_link_is_up_while_both_ends_are_open(void **state)

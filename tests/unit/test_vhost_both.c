@@ -81,7 +81,7 @@ static struct ae_vhost_ring connect_ring(struct both *both, uint8_t *at)
         .notify = &both->notify,
         .recent = both->map.regions[0],
         .memory = &both->map,
-        .sendable = ae_sendable_make(both->device_pool, 1518),
+        .sendable = ae_sendable_make(both->device_pool, 1518, 1),
     };
 }
 

@@ -65,7 +65,7 @@ static void set_up(struct form form, bool mergeable)
                                         .notify = &bench.notify,
                                         .recent = bench.regions.regions[0],
                                         .memory = &bench.regions,
-                                        .sendable = ae_sendable_make(bench.pool, MTU_MAX)};
+                                        .sendable = ae_sendable_make(bench.pool, MTU_MAX, 1)};
     driver_connect(&bench.driver, &bench.ring);
     (form.packed ? ae_vhost_packed_start : ae_vhost_split_start)(&bench.ring);
 }
@@ -497,7 +497,7 @@ static void what_every_port_refuses_is_refused(struct form form)
     bench.queue.send = send_by_port;
     for (unsigned i = 0; i < 16; i++)
         driver_offer(&bench.driver, &(struct driver_piece){address(i), 2048, true}, 1);
-    sendable_assert_rules(&bench.queue, MTU_MAX, AE_SEND_OFFLOADS);
+    sendable_assert_rules(&bench.queue, MTU_MAX, AE_SEND_OFFLOADS, 1);
     tear_down();
 }
 

@@ -406,7 +406,8 @@ static void what_every_port_refuses_is_refused(void **state)
             sendable_assert_rules(
                 bench.queue, BENCH_FRAME,
                 checksum ? (uint32_t)(AE_PACKET_SEND_UDP_CHECKSUM | AE_PACKET_SEND_TCP_CHECKSUM)
-                         : 0);
+                         : 0,
+                1);
             ae_virtio_reset(bench.queue);
             assert_int_equal(bench.packets - ae_pool_available(bench.pair.pool) - 16, 0);
             assert_int_equal(bench_close(&bench), 0);

@@ -458,7 +458,7 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
         detach(&queue->base);
         return rc;
     }
-    queue->sendable = ae_sendable_make(queue->base.pool, FRAME_MAX);
+    queue->sendable = ae_sendable_make(queue->base.pool, FRAME_MAX, 1);
     queue->send.shift = queue->base.pool->iova.value - (uintptr_t)queue->base.pool->memory;
     queue->receive.shift = queue->send.shift + AE_PACKET_HEADROOM;
     queue->base.receive = receive;

@@ -126,7 +126,7 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
         detach(&queue->base);
         return rc;
     }
-    queue->sendable = ae_sendable_make(queue->base.pool, PAIR_FRAME);
+    queue->sendable = ae_sendable_make(queue->base.pool, PAIR_FRAME, 1);
     /* What was sent while nobody was here is lost, as on any wire. */
     __atomic_store_n(&queue->in->read, __atomic_load_n(&queue->in->written, __ATOMIC_ACQUIRE),
                      __ATOMIC_RELEASE);

@@ -97,7 +97,7 @@ static void set_up(struct ae_virtio_driver *driver, const struct ae_virtio_form 
     driver->send = form->sends[driver->in_order][checksum_out];
     driver->base.pool = pair->pool;
     driver->base.counters = pair->counters;
-    driver->sendable = ae_sendable_make(pair->pool, AE_FRAME_MAX(pair->mtu));
+    driver->sendable = ae_sendable_make(pair->pool, AE_FRAME_MAX(pair->mtu), 1);
     driver->stride = pool->buffer_size;
     driver->first_address = pool->iova.value + AE_PACKET_HEADROOM - AE_VIRTIO_HEADER;
     driver->space = pool->buffer_size - AE_PACKET_HEADROOM + AE_VIRTIO_HEADER;

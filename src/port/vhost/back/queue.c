@@ -85,7 +85,7 @@ static bool set_ring(struct queue *queue, struct ae_vhost_ring *ring,
                                                 : &queue->state->notify_receive,
         .recent = queue->map.memory.regions[0],
         .memory = &queue->map.memory,
-        .sendable = ae_sendable_make(queue->base.pool, AE_FRAME_MAX(handover->mtu)),
+        .sendable = ae_sendable_make(queue->base.pool, AE_FRAME_MAX(handover->mtu), 1),
     };
     return !packed || ring->next < ring->size;
 }
