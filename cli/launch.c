@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <aether/device.h>
 #include <aether/nic.h>
@@ -17,6 +19,11 @@
 #include "calls.h"
 #include "capture.h"
 #include "cli.h"
+#include "notify.h"
+
+#define RESTART_TIMES    5
+#define RESTART_SECONDS  60
+#define RESTART_DELAY_US 100000
 
 #define OURSELVES "/proc/self/exe"
 #define GRACE_MS  10000 /* a worker that prints its results on a loaded host takes its time */
@@ -56,6 +63,8 @@ static void on_quiet(void *context, unsigned worker)
     const struct cli_launch_watch *watch = run->launch->watch;
     struct ae_error err;
 
+    if (++run->quiet_count == run->launch->cpu_count)
+        cli_notify("READY=1\nSTATUS=quiet");
     if (watch)
         watch->quiet(watch->context, proof->pid);
     if (proof->proof && ae_proof_begin(proof->proof, proof->pid, &err))
@@ -139,6 +148,63 @@ static void finish_proofs(struct cli_launched *run, const struct ae_supervise_re
         }
 }
 
+static void drop_proofs(struct cli_launched *run)
+{
+    for (unsigned i = 0; i < run->launch->cpu_count; i++)
+        ae_proof_destroy(run->proofs[i].proof);
+    memset(run->proofs, 0, sizeof(run->proofs));
+    run->quiet_count = 0;
+}
+
+/* ---- Starting again ---- */
+
+static time_t now_seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
+/* The last but `times` restarts were long enough ago. */
+static bool is_within_limit(struct cli_launched *run, unsigned times, unsigned seconds)
+{
+    time_t now = now_seconds();
+
+    if (run->restart_count >= times &&
+        now - run->restarts[(run->restart_count - times) % CLI_RESTARTS] < (time_t)seconds)
+        return false;
+    run->restarts[run->restart_count++ % CLI_RESTARTS] = now;
+    return true;
+}
+
+static bool on_ended(void *context)
+{
+    struct cli_launched *run = context;
+    const struct cli_launch *launch = run->launch;
+    unsigned times = launch->restart_times ? launch->restart_times : RESTART_TIMES;
+    unsigned seconds = launch->restart_seconds ? launch->restart_seconds : RESTART_SECONDS;
+    bool failed = false;
+
+    for (unsigned i = 0; i < launch->cpu_count; i++)
+        failed |= run->result->workers[i].status != 0;
+    if (launch->restart == CLI_RESTART_NO || (launch->restart == CLI_RESTART_ON_FAILURE && !failed))
+        return false;
+    if (!is_within_limit(run, times, seconds)) {
+        fprintf(stderr, "aether %s: started again %u times within %u s, and not once more\n",
+                run->verb, times, seconds);
+        return false;
+    }
+    finish_proofs(run, run->result);
+    cli_launch_tell(run, run->result, NULL);
+    cli_launch_status(run, run->result);
+    drop_proofs(run);
+    fprintf(stderr, "aether %s: starting again\n", run->verb);
+    cli_notify("STATUS=starting again");
+    usleep(RESTART_DELAY_US);
+    return true;
+}
+
 static struct ae_supervise_options options_of(struct cli_launched *run, char *const *argv)
 {
     const struct cli_launch *launch = run->launch;
@@ -161,7 +227,7 @@ static struct ae_supervise_options options_of(struct cli_launched *run, char *co
         .argv = argv,
         .grace_ms = GRACE_MS,
         .stop_after_ms = (uint64_t)launch->seconds * 1000,
-        .hooks = {run, on_started, on_quiet, on_left, on_link, on_refused},
+        .hooks = {run, on_started, on_quiet, on_left, on_link, on_refused, on_ended},
     };
 }
 
@@ -185,7 +251,9 @@ static int supervise(struct cli_launched *run, const struct ae_supervise_options
 
     if ((launch->json || launch->capture) && cli_capture_begin(&capture, run->verb))
         return CLI_FAILED;
+    run->result = &result;
     rc = ae_supervise(options, &result, &err);
+    cli_notify("STOPPING=1");
     output = cli_capture_end(&capture, launch->cpu_count);
     if (capture.cut)
         fprintf(stderr, "aether %s: the worker printed more than %u kB, and the rest is lost\n",
@@ -220,14 +288,17 @@ int cli_launch_run(const struct cli_launch *launch, const char *verb, char *cons
         fprintf(stderr, "aether %s: --cpu=LIST is needed: the CPU to be quiet on\n", verb);
         return CLI_USAGE;
     }
+    if (launch->restart && launch->json) {
+        fprintf(stderr, "aether %s: --json is about one run, and --restart makes several\n", verb);
+        return CLI_USAGE;
+    }
     status = check_memory(&options, verb);
     if (!status && launch->bind)
         status = take(launch, verb);
     if (status)
         return status;
     status = supervise(&run, &options);
-    for (unsigned i = 0; i < launch->cpu_count; i++)
-        ae_proof_destroy(run.proofs[i].proof);
+    drop_proofs(&run);
     /* A run whose card was not given back did not end well, whatever came before. */
     if (launch->bind && give_back(launch, verb, launch->port_count) &&
         (status == CLI_OK || status == CLI_NOT_QUIET))

@@ -25,6 +25,11 @@ struct cli_launch_watch {
                 const struct ae_supervise_worker *worker);
 };
 
+/* When workers that have ended are started again. */
+enum cli_restart { CLI_RESTART_NO, CLI_RESTART_ON_FAILURE, CLI_RESTART_ALWAYS };
+
+#define CLI_RESTARTS 64 /* within a time, at most */
+
 struct cli_launch {
     const char *name;               /* the run's, where it is looked at; NULL: its program's */
     int cpus[AE_SUPERVISE_WORKERS]; /* the quiet ones, a worker each */
@@ -44,11 +49,16 @@ struct cli_launch {
     unsigned seconds;
     unsigned asked; /* to be quiet for so many, by name; a proof of fewer is incomplete */
     bool bind;
+    enum cli_restart restart;
+    unsigned restart_times, restart_seconds; /* no more often within this; 0: not given */
     bool no_proof;
     bool json;
     bool capture; /* what the program prints is wanted as JSON, whether or not `json` */
     const struct cli_launch_watch *watch; /* NULL: nobody */
 };
+
+/* What --cpu takes. */
+void cli_launch_parse_cpus(struct cli_launch *launch, struct argp_state *state, const char *list);
 
 /* A child parser; its input is a struct cli_launch, which cli_launch_init fills. */
 extern const struct argp cli_launch_argp;

@@ -92,7 +92,7 @@ static void parse_iommu(struct cli_launch *launch, struct argp_state *state, con
         argp_error(state, "--iommu=%s: container and iommufd are known", name);
 }
 
-static void parse_cpus(struct cli_launch *launch, struct argp_state *state, const char *list)
+void cli_launch_parse_cpus(struct cli_launch *launch, struct argp_state *state, const char *list)
 {
     struct ae_cpus cpus;
 
@@ -130,7 +130,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 
     switch (key) {
     case KEY_CPU:
-        parse_cpus(launch, state, value);
+        cli_launch_parse_cpus(launch, state, value);
         return 0;
     case KEY_PORT:
         if (launch->port_count == AE_WORKER_PORTS)

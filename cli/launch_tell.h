@@ -4,6 +4,8 @@
 
 /* What is said of a run when it is over. */
 
+#include <time.h>
+
 #include <aether/proof.h>
 
 #include "launch.h"
@@ -19,6 +21,10 @@ struct cli_launched {
     const struct cli_launch *launch;
     const char *verb;
     struct cli_launched_proof proofs[AE_SUPERVISE_WORKERS];
+    unsigned quiet_count;                     /* workers that have become quiet, of this start */
+    const struct ae_supervise_result *result; /* while there is one */
+    time_t restarts[CLI_RESTARTS];            /* a ring, by CLOCK_MONOTONIC, seconds */
+    unsigned restart_count;
 };
 
 /* Prints it, or hands it to who watches: an exit status, which is the watcher's. */

@@ -56,6 +56,9 @@ struct ae_supervise_hooks {
     void (*link)(void *context, unsigned port, const struct ae_link *link, const char *trouble);
     /* The worker asked to be quiet a second time, and is refused. Told once. */
     void (*refused)(void *context, unsigned worker);
+    /* By ae_supervise: all workers have ended, nobody had asked them to, and the result says how.
+     * True: they are started again. It may wait first: a signal ends its sleep. */
+    bool (*ended)(void *context);
 };
 
 /*
@@ -179,7 +182,8 @@ int ae_supervisor_restart(struct ae_supervisor *supervisor, struct ae_error *err
 void ae_supervisor_close(struct ae_supervisor *supervisor);
 
 /*
- * Opens, steps until the last worker has ended, and closes. Meanwhile SIGINT and SIGTERM call
+ * Opens, steps until the last worker has ended, starts them again if hooks.ended says so, and
+ * closes. Meanwhile SIGINT and SIGTERM call
  * ae_supervisor_stop; then the handlers are the caller's again. options->give_up is not asked.
  */
 int ae_supervise(const struct ae_supervise_options *options, struct ae_supervise_result *result,

@@ -236,6 +236,15 @@ static void on_signal(int number)
     errno = error;
 }
 
+static bool is_to_go_on(struct ae_supervisor *supervisor)
+{
+    const struct ae_supervise_hooks *hooks = &supervisor->options->hooks;
+
+    /* A signal may come while the hook decides, or waits. */
+    return hooks->ended && !supervisor->limits.signalled_ms && hooks->ended(hooks->context) &&
+           !supervisor->limits.signalled_ms;
+}
+
 static int run(const struct ae_supervise_options *options, struct ae_supervise_result *result,
                struct ae_error *err)
 {
@@ -249,11 +258,13 @@ static int run(const struct ae_supervise_options *options, struct ae_supervise_r
     if (early)
         ae_supervisor_stop(supervisor);
     due = (struct pollfd){.fd = ae_supervisor_fd(supervisor), .events = POLLIN};
-    while (ae_supervisor_step(supervisor))
-        poll(&due, 1, -1);
+    do {
+        while (ae_supervisor_step(supervisor))
+            poll(&due, 1, -1);
+    } while (is_to_go_on(supervisor) && !(rc = ae_supervisor_restart(supervisor, err)));
     signalled = NULL;
     ae_supervisor_close(supervisor);
-    return 0;
+    return rc;
 }
 
 int ae_supervise(const struct ae_supervise_options *options, struct ae_supervise_result *result,
