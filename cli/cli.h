@@ -24,6 +24,8 @@ int cli_ping(int argc, char **argv);
 int cli_prove(int argc, char **argv);
 int cli_ps(int argc, char **argv);
 int cli_run(int argc, char **argv);
+int cli_stop(int argc, char **argv);
+int cli_top(int argc, char **argv);
 
 /* Prints "aether VERB: TEXT" to standard error and returns CLI_FAILED. */
 int cli_fail(const char *verb, const struct ae_error *err);

@@ -23,6 +23,8 @@ static const struct verb {
     {"echo", cli_echo, "answer UDP datagrams from a quiet CPU"},
     {"ping", cli_ping, "measure round trips of UDP datagrams from a quiet CPU"},
     {"ps", cli_ps, "list partitions, and the runs that go on"},
+    {"top", cli_top, "show what runs count, drop and measure, and how fast"},
+    {"stop", cli_stop, "stop a run"},
     {"compare", cli_compare, "show two results of ping side by side"},
     {"prove", cli_prove, "have a worker run and certify what the kernel did on its CPU"},
     {"noise", cli_noise, "show every gap in which something else had a CPU, and what it was"},

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <aether/loop.h>
 #include <aether/partition.h>
 
 #include "base/now.h"
@@ -13,6 +14,7 @@
 #include "cli.h"
 #include "counters.h"
 #include "measure/queue.h"
+#include "proof/certificate/certificate.h"
 
 /* ---- Who there is ---- */
 
@@ -222,6 +224,14 @@ static json_t *own_json(const struct ae_view *view, unsigned worker)
     return all;
 }
 
+static json_t *loops_json(const struct ae_shared *shared)
+{
+    struct ae_worker_loop loops[AE_WORKER_LOOPS];
+    unsigned count = ae_loops_read(loops, shared);
+
+    return ae_certificate_loops(loops, count);
+}
+
 static double seconds_since(uint64_t since_ms)
 {
     uint64_t now = (uint64_t)ae_now_ms();
@@ -237,10 +247,11 @@ static json_t *workers_json(const struct ae_view *view)
         const struct ae_view_worker *worker = &view->told.workers[i];
         char partition[AE_PARTITION_NAME];
         struct ae_view_kernel kernel;
-        json_t *json = json_pack(
-            "{s:i, s:i, s:s, s:f, s:s, s:o}", "cpu", worker->cpu, "pid", worker->pid, "state",
-            ae_view_state_name(worker->state), "seconds", seconds_since(worker->since_ms),
-            "partition", cli_view_partition(worker, partition), "counters", own_json(view, i));
+        json_t *json = json_pack("{s:i, s:i, s:s, s:f, s:s, s:o, s:o}", "cpu", worker->cpu, "pid",
+                                 worker->pid, "state", ae_view_state_name(worker->state), "seconds",
+                                 seconds_since(worker->since_ms), "partition",
+                                 cli_view_partition(worker, partition), "counters",
+                                 own_json(view, i), "worker_loops", loops_json(view->shared[i]));
 
         if (cli_view_kernel(worker, &kernel))
             json_object_set_new(

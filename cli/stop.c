@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <argp.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <aether/partition.h>
+
+#include "base/error.h"
+#include "cli.h"
+#include "json.h"
+#include "views.h"
+
+#define AGAIN_MS                                                                    \
+    300 /* a supervisor that is told twice, that much later, has its workers killed \
+         */
+
+struct arguments {
+    const char *which;
+    bool json, now;
+    unsigned seconds; /* to wait for the end */
+};
+
+static error_t parse(int key, char *value, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    unsigned long seconds;
+    char *end;
+
+    switch (key) {
+    case 'j':
+        arguments->json = true;
+        cli_json_ask();
+        return 0;
+    case 'n':
+        arguments->now = true;
+        return 0;
+    case 'w':
+        seconds = strtoul(value, &end, 10);
+        if (*value < '0' || *value > '9' || *end || seconds > 86400)
+            argp_error(state, "--wait=%s: seconds from 0 to 86400 are needed", value);
+        arguments->seconds = (unsigned)seconds;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (arguments->which || !*value)
+            argp_error(state, "one name or process is needed");
+        arguments->which = value;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "the name or process of a run is needed ('aether ps')");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* ---- Which ---- */
+
+static bool is_process(const char *which, pid_t pid)
+{
+    char text[16];
+
+    snprintf(text, sizeof(text), "%d", pid);
+    return pid > 0 && strcmp(which, text) == 0;
+}
+
+/* By its supervisor's process, its name, a worker's process, or a partition that a worker is in. */
+static bool is_meant(const struct ae_view *view, const char *which)
+{
+    char partition[AE_PARTITION_NAME];
+
+    if (is_process(which, view->pid) || strcmp(which, view->told.name) == 0)
+        return true;
+    for (unsigned i = 0; i < view->told.worker_count; i++)
+        if (is_process(which, view->told.workers[i].pid) ||
+            strcmp(which, cli_view_partition(&view->told.workers[i], partition)) == 0)
+            return true;
+    return false;
+}
+
+static const char *why_unseen(const struct cli_views *views, const char *which)
+{
+    json_t *one;
+    size_t i;
+
+    json_array_foreach (views->unseen, i, one)
+        if (strcmp(json_string_value(json_object_get(one, "run")), which) == 0)
+            return json_string_value(json_object_get(one, "why"));
+    return NULL;
+}
+
+/* Takes the one view out; the error says what else there is. */
+static struct ae_view *find(struct cli_views *views, const char *which, struct ae_error *err)
+{
+    const char *why = why_unseen(views, which);
+    struct ae_view *found = NULL;
+
+    for (unsigned i = 0; i < views->count; i++) {
+        struct ae_view *view = views->views[i];
+
+        if (!is_meant(view, which))
+            continue;
+        if (found) {
+            ae_error_set(err, -EEXIST, "%s is %s (process %d) and %s (process %d); name a process",
+                         which, found->told.name, found->pid, view->told.name, view->pid);
+            return NULL;
+        }
+        found = view;
+    }
+    if (!found)
+        ae_error_set(err, -ENOENT, "%s: %s", which,
+                     why ? why : "there is no such run ('aether ps')");
+    return found;
+}
+
+/* ---- Stopping it ---- */
+
+/* Whoever listens at the socket is alive; so after this the descriptor is his, if he still does. */
+static int open_process(const char *which, pid_t *pid, struct ae_error *err)
+{
+    int fd = -1, status = CLI_OK;
+
+    for (int look = 0; look < 2 && status == CLI_OK; look++) {
+        struct ae_view *view;
+        struct cli_views views;
+
+        status = cli_views_take(&views, "stop");
+        view = status ? NULL : find(&views, which, err);
+        if (view && view->pid == 0)
+            ae_error_set(err, -ESRCH, "%s is of another PID namespace: stop it there", which);
+        if (!view || view->pid == 0 || (look && view->pid != *pid)) {
+            status = CLI_FAILED;
+        } else if (!look) {
+            *pid = view->pid;
+            fd = (int)syscall(SYS_pidfd_open, *pid, 0);
+            if (fd < 0) {
+                ae_error_set(err, -errno, "process %d: %s", *pid, strerror(errno));
+                status = CLI_FAILED;
+            }
+        }
+        cli_views_drop(&views);
+    }
+    if (status == CLI_OK)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static int tell(int fd, pid_t pid, struct ae_error *err)
+{
+    if (!syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0) || errno == ESRCH)
+        return 0;
+    return ae_error_set(err, -errno, "telling process %d to stop: %s%s", pid, strerror(errno),
+                        errno == EPERM ? "; only root and the user who started it may" : "");
+}
+
+static int stop(const struct arguments *arguments, pid_t *pid, struct ae_error *err)
+{
+    struct ae_error why = {.text = "it has ended meanwhile"};
+    int fd = open_process(arguments->which, pid, &why), rc;
+    struct pollfd end = {.fd = fd, .events = POLLIN};
+
+    *err = why;
+    if (fd < 0)
+        return -ESRCH;
+    rc = tell(fd, *pid, err);
+    if (!rc && arguments->now && poll(&end, 1, AGAIN_MS) == 0)
+        rc = tell(fd, *pid, err);
+    if (!rc && arguments->seconds && poll(&end, 1, (int)arguments->seconds * 1000) == 0)
+        rc = ae_error_set(err, -ETIMEDOUT,
+                          "process %d was told, and still runs after %u s; --now has its workers "
+                          "killed",
+                          *pid, arguments->seconds);
+    close(fd);
+    return rc;
+}
+
+int cli_stop(int argc, char **argv)
+{
+    static const struct argp_option options[] = {
+        {"now", 'n', NULL, 0, "Kill its workers if they have not ended at once", 0},
+        {"wait", 'w', "SECONDS", 0, "Wait for its end for so long (30); 0: do not", 0},
+        {"json", 'j', NULL, 0, "One JSON object instead of text", 0},
+        {0}};
+    const struct argp argp = {
+        .options = options,
+        .parser = parse,
+        .args_doc = "NAME|PID",
+        .doc = "Stops a run: its workers are asked to stop, and killed 10 s later.\v"
+               "A run is named as 'aether ps' does, by its process or a worker's, or by the "
+               "partition that it runs in."};
+    struct arguments arguments = {.seconds = 30};
+    struct ae_error err;
+    pid_t pid = 0;
+
+    argv[0] = (char[]){"aether stop"};
+    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    if (stop(&arguments, &pid, &err))
+        return cli_fail("stop", &err);
+    if (arguments.json)
+        cli_json_print(json_pack("{s:i, s:b}", "pid", (int)pid, "ended", arguments.seconds > 0),
+                       JSON_INDENT(2));
+    else
+        printf("Process %d %s.\n", pid, arguments.seconds ? "has ended" : "was told to stop");
+    return CLI_OK;
+}
