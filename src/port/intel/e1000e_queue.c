@@ -349,7 +349,7 @@ static inline uint32_t room_of(const struct send_ring *ring)
 static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
 {
     struct queue *queue = (struct queue *)base;
-    const struct ae_sendable sendable = queue->sendable;
+    const struct ae_sendable *sendable = &queue->sendable;
     struct send_ring ring; /* a copy, so that it need not be read again after each store */
     uint64_t bytes = 0;
     uint16_t sent = 0;
@@ -363,12 +363,12 @@ static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t
     room = room_of(&ring);
     for (; sent < count; sent++) {
         struct ae_packet *packet = packets[sent];
-        bool context = false, plain = ae_packet_may_be_sent(packet, &sendable, 0);
+        bool context = false, plain = ae_packet_may_be_sent(packet, sendable, 0);
 
         if (__builtin_expect(!plain, 0)) {
-            if (!ae_packet_may_be_sent(packet, &sendable, AE_SEND_OFFLOADS) ||
+            if (!ae_packet_may_be_sent(packet, sendable, AE_SEND_OFFLOADS) ||
                 !ae_offload_is_sound(packet)) {
-                ae_refuse(base, packet, &sendable, AE_SEND_OFFLOADS);
+                ae_refuse(base, packet, sendable, AE_SEND_OFFLOADS);
                 break;
             }
             context = ring.context != context_of(packet);
