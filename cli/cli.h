@@ -17,6 +17,7 @@ int cli_compare(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_echo(int argc, char **argv);
 int cli_metrics(int argc, char **argv);
+int cli_net(int argc, char **argv);
 int cli_nic(int argc, char **argv);
 int cli_noise(int argc, char **argv);
 int cli_partition(int argc, char **argv);

@@ -24,6 +24,7 @@ static const struct verb {
     {"ping", cli_ping, "measure round trips of UDP datagrams from a quiet CPU"},
     {"ps", cli_ps, "list partitions, and the runs that go on"},
     {"top", cli_top, "show what runs count, drop and measure, and how fast"},
+    {"net", cli_net, "list the ports of runs: addresses, links, what they let in"},
     {"metrics", cli_metrics, "serve what runs count, for Prometheus"},
     {"stop", cli_stop, "stop a run"},
     {"compare", cli_compare, "show two results of ping side by side"},
