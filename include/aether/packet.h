@@ -285,6 +285,23 @@ static inline uint32_t ae_packet_tailroom(const struct ae_packet *packet)
     return packet->pool->buffer_size - (uint32_t)(packet->data - packet->buffer) - packet->length;
 }
 
+/* ---- A frame as bytes, in however many packets it is ---- */
+
+/*
+ * Puts bytes behind those of the frame, which begins at `packet`: into its last buffer, then into
+ * more packets of the first one's pool. -ENOBUFS: the pool has too few. -EMSGSIZE: it would be in
+ * more than 256 packets. Then nothing was changed.
+ */
+int ae_packet_append(struct ae_packet *packet, const void *bytes, uint32_t length);
+
+/* Copies `length` bytes of the frame from `offset` on. Returns how many there were. */
+uint32_t ae_packet_read(const struct ae_packet *packet, uint32_t offset, void *bytes,
+                        uint32_t length);
+
+/* Cuts off what is behind the frame's first `length` bytes, 1 or more; packets that hold none of
+ * them are put. A frame that is shorter stays as it is. */
+void ae_packet_trim(struct ae_packet *packet, uint32_t length);
+
 #ifdef __cplusplus
 }
 #endif

@@ -12,6 +12,9 @@
 
 #include <aether/packet.h>
 
+#include "base/checksum.h"
+#include "packet/sum.h"
+
 #define COUNT 8
 
 static uint8_t memory[COUNT * 2048] __attribute__((aligned(4096)));
@@ -226,6 +229,98 @@ static void a_chain_that_is_none_is_counted_and_harmless(void **state)
     ae_pool_destroy(pool);
 }
 
+/* Appended, read, cut and summed as the same bytes in a row are. */
+static void a_frame_in_packets_is_as_one_in_a_row(void **state)
+{
+    const uint32_t room = 2048 - AE_PACKET_HEADROOM;
+    uint8_t flat[COUNT * 2048], read[COUNT * 2048];
+    struct ae_pool *pool;
+
+    (void)state;
+    assert_int_equal(ae_pool_create(&pool, &good, NULL), 0);
+    for (uint32_t i = 0; i < sizeof(flat); i++)
+        flat[i] = (uint8_t)(i * 7 + (i >> 8) * 31);
+    srand(1);
+    for (int round = 0; round < 2000; round++) {
+        struct ae_packet *packet = ae_packet_get(pool);
+        uint32_t length = 0, from, to, part = (uint32_t)rand() % (3 * room);
+
+        while (length + part <= COUNT * room) {
+            assert_int_equal(ae_packet_append(packet, flat + length, part), 0);
+            length += part;
+            part = (uint32_t)rand() % (3 * room);
+            if (rand() % 4 == 0)
+                break;
+        }
+        assert_int_equal(ae_packet_total(packet), length);
+        assert_int_equal(packet->more, length ? (length - 1) / room : 0);
+        assert_int_equal(ae_packet_read(packet, 0, read, sizeof(read)), length);
+        assert_memory_equal(read, flat, length);
+        from = (uint32_t)rand() % (length + 1);
+        to = from + (uint32_t)rand() % (length - from + 1);
+        assert_int_equal(ae_packet_read(packet, from, read, to - from), to - from);
+        assert_memory_equal(read, flat + from, to - from);
+        assert_int_equal(ae_packet_sum(packet, from, to - from),
+                         ae_sum_bytes(flat + from, to - from));
+        ae_packet_trim(packet, length + 1);
+        assert_int_equal(ae_packet_total(packet), length);
+        if (to) {
+            ae_packet_trim(packet, to);
+            assert_int_equal(ae_packet_total(packet), to);
+            assert_int_equal(packet->more, (to - 1) / room);
+            assert_int_equal(ae_packet_read(packet, 0, read, sizeof(read)), to);
+            assert_memory_equal(read, flat, to);
+        }
+        ae_packet_put(packet);
+        assert_int_equal(ae_pool_available(pool), COUNT);
+    }
+    assert_int_equal(pool->misuse, 0);
+    ae_pool_destroy(pool);
+}
+
+/* Segments that others made, of odd lengths. */
+static void a_sum_goes_over_segments_of_any_length(void **state)
+{
+    struct ae_packet *packet;
+    struct ae_pool *pool;
+    uint8_t flat[1024];
+    uint32_t length;
+
+    (void)state;
+    assert_int_equal(ae_pool_create(&pool, &good, NULL), 0);
+    packet = make_chain(pool, 5);
+    for (struct ae_packet *at = packet; at; at = ae_packet_next(at))
+        for (uint32_t i = 0; i < at->length; i++)
+            at->data[i] = (uint8_t)rand();
+    length = ae_packet_read(packet, 0, flat, sizeof(flat));
+    assert_int_equal(length, 510);
+    for (uint32_t from = 0; from < length; from++)
+        assert_int_equal(ae_packet_sum(packet, from, length - from),
+                         ae_sum_bytes(flat + from, length - from));
+    ae_packet_put(packet);
+    ae_pool_destroy(pool);
+}
+
+static void what_does_not_fit_is_not_appended(void **state)
+{
+    static const uint8_t bytes[COUNT * 2048];
+    struct ae_packet *packet;
+    struct ae_pool *pool;
+
+    (void)state;
+    assert_int_equal(ae_pool_create(&pool, &good, NULL), 0);
+    packet = ae_packet_get(pool);
+    assert_int_equal(ae_packet_append(packet, bytes, 100), 0);
+    assert_int_equal(ae_packet_append(packet, bytes, sizeof(bytes)), -ENOBUFS);
+    assert_int_equal(ae_packet_append(packet, bytes, UINT32_MAX), -EMSGSIZE);
+    assert_int_equal(ae_packet_total(packet), 100);
+    assert_int_equal(packet->more, 0);
+    assert_int_equal(pool->exhausted, 1);
+    assert_int_equal(ae_pool_available(pool), COUNT - 1);
+    ae_packet_put(packet);
+    ae_pool_destroy(pool);
+}
+
 static void bad_options_are_refused(void **state)
 {
     static const struct {
@@ -273,6 +368,9 @@ int main(void)
         cmocka_unit_test(received_and_made_packets_keep_apart),
         cmocka_unit_test(a_put_of_a_chain_gives_back_all_of_it),
         cmocka_unit_test(a_chain_that_is_none_is_counted_and_harmless),
+        cmocka_unit_test(a_frame_in_packets_is_as_one_in_a_row),
+        cmocka_unit_test(a_sum_goes_over_segments_of_any_length),
+        cmocka_unit_test(what_does_not_fit_is_not_appended),
         cmocka_unit_test(a_double_put_is_counted_and_harmless),
         cmocka_unit_test(bad_options_are_refused),
     };
