@@ -166,11 +166,13 @@ int ae_port_owner_filter(struct ae_port_owner *owner, const struct ae_port_filte
  */
 struct ae_port_capabilities {
     enum ae_path path;
-    uint32_t features;  /* enum ae_port_feature: those it was opened with */
-    uint32_t possible;  /* enum ae_port_feature: those it could be opened with */
-    uint32_t frame_max; /* bytes, with a VLAN tag, without the FCS; by the MTU it has */
-    uint16_t queues;    /* receive/transmit pairs that driver and device, or peer, have */
-    uint16_t ring_min;  /* descriptors of a ring, a power of two; a device may have fewer */
+    uint32_t features;     /* enum ae_port_feature: those it was opened with */
+    uint32_t possible;     /* enum ae_port_feature: those it could be opened with */
+    uint32_t frame_max;    /* bytes, with a VLAN tag, without the FCS; by the MTU it has */
+    uint16_t mtu_max;      /* bytes; what ",mtu=" may choose, or the device did */
+    uint16_t segments_max; /* packets of a frame that it sends, at most; 1: one */
+    uint16_t queues;       /* receive/transmit pairs that driver and device, or peer, have */
+    uint16_t ring_min;     /* descriptors of a ring, a power of two; a device may have fewer */
     uint16_t ring_max;
     /* What the device itself does of a filter, exactly; the worker does the rest. */
     uint16_t filter_addresses; /* beside its own */

@@ -14,6 +14,7 @@
 #include "port/sendable.h"
 
 #define PACKETS_DEFAULT 1024
+#define MTU_MIN         68 /* RFC 791, 3.2; VIRTIO 1.2, 5.1.4.1 */
 
 static int check_ring(const char *which, uint16_t *size, const struct ae_port_ops *ops,
                       struct ae_error *err)
@@ -26,6 +27,15 @@ static int check_ring(const char *which, uint16_t *size, const struct ae_port_op
     return ae_error_set(err, -EINVAL,
                         "%s ring of %u descriptors: %s takes a power of two from %u to %u", which,
                         *size, ops->queue->name, ops->queue->ring_min, ops->queue->ring_max);
+}
+
+static int choose_mtu(struct ae_port_owner *owner, struct ae_error *err)
+{
+    unsigned long mtu = owner->ops->mtu;
+    int rc = ae_port_choice_number(owner, "mtu", MTU_MIN, owner->ops->mtu_max, &mtu, err);
+
+    owner->handoff.info.mtu = (uint16_t)mtu;
+    return rc;
 }
 
 int ae_port_check_options(struct ae_port_owner *owner, struct ae_error *err)
@@ -49,7 +59,9 @@ int ae_port_check_options(struct ae_port_owner *owner, struct ae_error *err)
         options->page_size = (size_t)sysconf(_SC_PAGESIZE);
     if (options->packets > 1u << 19)
         return ae_error_set(err, -EINVAL, "%u packets: at most %u", options->packets, 1u << 19);
-    rc = check_ring("receive", &options->receive_ring, ops, err);
+    rc = choose_mtu(owner, err);
+    if (!rc)
+        rc = check_ring("receive", &options->receive_ring, ops, err);
     return rc ? rc : check_ring("send", &options->send_ring, ops, err);
 }
 
@@ -62,7 +74,6 @@ static void describe(struct ae_port_owner *owner, const char *spec)
     snprintf(info->spec, sizeof(info->spec), "%s", spec);
     snprintf(info->driver, sizeof(info->driver), "%s", ops->queue->name);
     info->path = ops->path;
-    info->mtu = ops->mtu;
     info->queues = owner->options.queues;
     info->features = ops->features;
     handoff->receive_ring = owner->options.receive_ring;
@@ -71,6 +82,8 @@ static void describe(struct ae_port_owner *owner, const char *spec)
     owner->able = (struct ae_port_capabilities){
         .path = ops->path,
         .possible = ops->features,
+        .mtu_max = ops->mtu_max,
+        .segments_max = ops->segments_max,
         .queues = ops->queues_max,
         .ring_min = ops->queue->ring_min,
         .ring_max = ops->queue->ring_max,
@@ -309,6 +322,8 @@ void ae_port_owner_get_capabilities(const struct ae_port_owner *owner,
     *capabilities = owner->able;
     capabilities->features = owner->handoff.info.features;
     capabilities->frame_max = AE_FRAME_MAX(owner->handoff.info.mtu);
+    if (!capabilities->mtu_max)
+        capabilities->mtu_max = owner->handoff.info.mtu;
 }
 
 int ae_port_owner_clock(struct ae_port_owner *owner, struct ae_port_time *time,

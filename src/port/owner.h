@@ -76,7 +76,9 @@ struct ae_port_ops {
     const struct ae_port_transport *transport;
     uint16_t ring_default;
     uint16_t queues_max;
-    uint16_t mtu;
+    uint16_t mtu;          /* unless the device says, or ",mtu=" does */
+    uint16_t mtu_max;      /* that ",mtu=" may choose; 0: it is not among the keys */
+    uint16_t segments_max; /* as in struct ae_port_capabilities */
     uint32_t features;
     bool ordinary_pages;  /* no device reaches its memory: unless asked for, it has no huge ones */
     uint32_t owner_bytes; /* of memory that only the owner and its device reach */
@@ -148,7 +150,7 @@ void ae_port_state_drop(struct ae_port_owner *owner);
 /* Sets ops, base and choices from a spec; options are not looked at. */
 int ae_port_parse_spec(struct ae_port_owner *owner, const char *spec, struct ae_error *err);
 
-/* Then: options are what is possible, with defaults where nothing was asked for. */
+/* Then: options and MTU are what is possible, with defaults where nothing was asked for. */
 int ae_port_check_options(struct ae_port_owner *owner, struct ae_error *err);
 
 /* What was chosen for a key of ops->keys: "on" or "off" (also 1 and 0). The value is left alone

@@ -8,10 +8,13 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <aether/owner.h>
 
+#include "chains.h"
 #include "sendable.h"
 
 #define RING 64
@@ -125,6 +128,9 @@ static void its_capabilities_are_told(void **state)
     assert_false(capabilities.steering);
     assert_int_equal(capabilities.ring_max, 4096);
     assert_int_equal(capabilities.filter_addresses, 0);
+    assert_int_equal(capabilities.frame_max, 1518);
+    assert_int_equal(capabilities.mtu_max, 9000);
+    assert_int_equal(capabilities.segments_max, 16);
     assert_false(capabilities.clock);
     assert_int_equal(ae_port_owner_clock(owner, &time, &err), -EOPNOTSUPP);
     assert_non_null(strstr(err.text, "pair has no clock"));
@@ -190,7 +196,7 @@ static void what_every_port_refuses_is_refused(void **state)
 {
     struct ends *ends = *state;
 
-    sendable_assert_rules(ends->queue[0], 1518, 0, 1);
+    sendable_assert_rules(ends->queue[0], 1518, 0, AE_FRAME_SEGMENTS);
 }
 
 static void the_link_is_up_while_both_ends_are_open(void **state)
@@ -238,6 +244,8 @@ static void ends_must_agree(void **state)
     assert_int_equal(ae_port_open(&first, "pair:sizes", &small, &err), 0);
     other.send_ring = 2 * RING;
     assert_int_equal(ae_port_open(&second, "pair:sizes", &other, &err), -EINVAL);
+    assert_int_equal(ae_port_open(&second, "pair:sizes,mtu=1501", &small, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "an MTU of 1500"));
     other = small;
     other.queues = 2;
     assert_int_equal(ae_port_open(&second, "pair:sizes", &other, &err), -EINVAL);
@@ -245,6 +253,104 @@ static void ends_must_agree(void **state)
     assert_int_equal(ae_port_open(&second, "pair:sizes", &small, &err), 0);
     ae_port_close(first);
     ae_port_close(second);
+}
+
+static void an_mtu_is_chosen_within_its_range(void **state)
+{
+    static const char *const bad[] = {"67", "9001", "-1", "", "1500x", "70000"};
+    struct ae_port_info info;
+    struct ae_port *port;
+    struct ae_error err;
+    char spec[32];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        snprintf(spec, sizeof(spec), "pair:mtu,mtu=%s", bad[i]);
+        assert_int_equal(ae_port_open(&port, spec, &small, &err), -EINVAL);
+        assert_non_null(strstr(err.text, "a number from 68 to 9000 is needed"));
+    }
+    for (unsigned mtu = 68; mtu <= 9000; mtu += 8932) {
+        snprintf(spec, sizeof(spec), "pair:mtu,mtu=%u", mtu);
+        assert_int_equal(ae_port_open(&port, spec, &small, &err), 0);
+        ae_port_get_info(port, &info);
+        assert_int_equal(info.mtu, mtu);
+        ae_port_close(port);
+    }
+}
+
+/* Frames of any length, in any number of packets, by bursts that the wire has no room for. */
+static void frames_in_several_packets_come_whole(void **state)
+{
+    static const char *const specs[] = {"pair:chains", "pair:chains,mtu=9000"};
+    static const uint32_t longest[] = {1518, 9018};
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        uint32_t lengths[2 * RING], sent = 0, received = 0;
+        struct ae_packet *packets[8], *too_long;
+        struct ends ends;
+
+        open_end(&ends, 0, specs[i]);
+        open_end(&ends, 1, specs[i]);
+        while (received < 3000) {
+            uint16_t count = 0, accepted;
+
+            for (; count < 8; count++) {
+                uint32_t *length = &lengths[(sent + count) % (2 * RING)];
+
+                *length = 14 + (uint32_t)rand() % (longest[i] - 13);
+                packets[count] = chain_make(ends.queue[0]->pool, sent + count, *length, 12);
+                if (!packets[count])
+                    break;
+            }
+            accepted = ae_send(ends.queue[0], packets, count);
+            sent += accepted;
+            while (accepted < count)
+                ae_packet_put(packets[accepted++]);
+            count = ae_receive(ends.queue[1], packets, (uint16_t)(1 + rand() % 8));
+            for (uint16_t j = 0; j < count; j++, received++) {
+                chain_check(packets[j], ends.queue[1]->pool, received,
+                            lengths[received % (2 * RING)]);
+                ae_packet_put(packets[j]);
+            }
+        }
+        assert_int_equal(ends.queue[0]->counters->send_bad, 0);
+        too_long = chain_make(ends.queue[0]->pool, 0, longest[i] + 1, 12);
+        assert_int_equal(ae_send(ends.queue[0], &too_long, 1), 0);
+        assert_int_equal(ends.queue[0]->refusal, AE_REFUSAL_LENGTH);
+        ae_packet_put(too_long);
+        for (unsigned end = 0; end < 2; end++) {
+            assert_int_equal(ae_pool_available(ends.queue[end]->pool),
+                             ends.queue[end]->pool->count);
+            assert_int_equal(ends.queue[end]->pool->misuse, 0);
+            ae_port_close(ends.port[end]);
+        }
+    }
+}
+
+static void a_long_frame_waits_for_packets(void **state)
+{
+    struct ae_packet *held[256], *packet;
+    struct ends ends;
+    unsigned count = 0;
+
+    (void)state;
+    open_end(&ends, 0, "pair:waits,mtu=9000");
+    open_end(&ends, 1, "pair:waits,mtu=9000");
+    packet = chain_make(ends.queue[0]->pool, 1, 9018, 1);
+    assert_int_equal(packet->more, 4);
+    assert_int_equal(ae_send(ends.queue[0], &packet, 1), 1);
+    while (ae_pool_available(ends.queue[1]->pool) > 4)
+        held[count++] = ae_packet_get(ends.queue[1]->pool);
+    assert_int_equal(ae_receive(ends.queue[1], &packet, 1), 0);
+    assert_int_equal(ends.queue[1]->counters->receive_no_buffer, 1);
+    assert_int_equal(ae_pool_available(ends.queue[1]->pool), 4);
+    ae_packet_put_burst(held, count);
+    assert_int_equal(ae_receive(ends.queue[1], &packet, 1), 1);
+    chain_check(packet, ends.queue[1]->pool, 1, 9018);
+    ae_packet_put(packet);
+    ae_port_close(ends.port[0]);
+    ae_port_close(ends.port[1]);
 }
 
 static void another_process_cannot_attach(void **state)
@@ -316,6 +422,9 @@ int main(void)
         TEST(the_link_is_up_while_both_ends_are_open),
         TEST(a_third_end_is_refused_and_another_name_is_another_wire),
         cmocka_unit_test(ends_must_agree),
+        cmocka_unit_test(an_mtu_is_chosen_within_its_range),
+        cmocka_unit_test(frames_in_several_packets_come_whole),
+        cmocka_unit_test(a_long_frame_waits_for_packets),
         TEST(another_process_cannot_attach),
         TEST(threads_at_both_ends_lose_nothing),
     };

@@ -42,15 +42,20 @@ static const struct ae_port_transport transport = {
     .close = ae_pair_leave,
 };
 
+static const char *const keys[] = {"mtu", NULL};
+
 const struct ae_port_ops ae_port_pair = {
     .queue = &ae_queue_pair,
     .path = AE_PATH_DEVICE, /* its rings are polled like a device's; no kernel is on the way */
     .scheme = "pair:",
     .description = "pair:NAME, the wire to the other port of this name in the same process",
+    .keys = keys,
     .transport = &transport,
     .ordinary_pages = true,
     .ring_default = 256,
     .queues_max = AE_PORT_QUEUES,
-    .mtu = PAIR_MTU,
+    .mtu = 1500,
+    .mtu_max = PAIR_MTU_MAX,
+    .segments_max = AE_FRAME_SEGMENTS,
     .no_steering = "a frame comes to the queue by whose number it was sent",
 };

@@ -22,19 +22,21 @@ static void free_pair(struct pair *pair)
     free(pair);
 }
 
-static int make_wire(struct pair_wire *wire, uint16_t size)
+static int make_wire(struct pair_wire *wire, uint16_t size, uint16_t mtu)
 {
     wire->size = size;
-    wire->slots = aligned_alloc(64, size * sizeof(struct pair_slot));
+    wire->bytes = ((uint32_t)sizeof(struct pair_slot) + AE_FRAME_MAX(mtu) + 63) / 64 * 64;
+    wire->slots = aligned_alloc(64, (size_t)size * wire->bytes);
     if (!wire->slots)
         return -ENOMEM;
-    memset(wire->slots, 0, size * sizeof(struct pair_slot)); /* faulted in before anybody polls */
+    memset(wire->slots, 0, (size_t)size * wire->bytes); /* faulted in before anybody polls */
     return 0;
 }
 
 /* As the first end wants it; it is end 0. */
-static struct pair *make_pair(const char *name, const struct ae_port_options *options)
+static struct pair *make_pair(const struct ae_port_owner *owner)
 {
+    const struct ae_port_options *options = &owner->options;
     static uint64_t last_id;
     struct pair *pair = aligned_alloc(64, sizeof(*pair));
     int rc = 0;
@@ -42,12 +44,13 @@ static struct pair *make_pair(const char *name, const struct ae_port_options *op
     if (!pair)
         return NULL;
     memset(pair, 0, sizeof(*pair));
-    strcpy(pair->name, name);
+    strcpy(pair->name, owner->base);
     pair->queues = options->queues;
+    pair->mtu = owner->handoff.info.mtu;
     for (unsigned i = 0; i < pair->queues && !rc; i++) {
-        rc = make_wire(&pair->wires[i][0], options->send_ring);
+        rc = make_wire(&pair->wires[i][0], options->send_ring, pair->mtu);
         if (!rc)
-            rc = make_wire(&pair->wires[i][1], options->receive_ring);
+            rc = make_wire(&pair->wires[i][1], options->receive_ring, pair->mtu);
     }
     if (rc) {
         free_pair(pair);
@@ -109,19 +112,22 @@ void ae_pair_release(struct pair *pair)
 }
 
 /* A wire's ends must agree: what one sends into, the other receives from. */
-static int check_other_end(const struct pair *pair, unsigned end,
-                           const struct ae_port_options *options, struct ae_error *err)
+static int check_other_end(const struct pair *pair, unsigned end, const struct ae_port_owner *owner,
+                           struct ae_error *err)
 {
     uint32_t send = pair->wires[0][end].size, receive = pair->wires[0][!end].size;
+    const struct ae_port_options *options = &owner->options;
+    uint16_t mtu = owner->handoff.info.mtu;
 
     if (options->queues == pair->queues && options->send_ring == send &&
-        options->receive_ring == receive)
+        options->receive_ring == receive && mtu == pair->mtu)
         return 0;
     return ae_error_set(err, -EINVAL,
-                        "its other end has %u queues, for which this one must have rings of %u to "
-                        "send and %u to receive; asked for: %u queues, rings of %u and %u",
-                        pair->queues, send, receive, options->queues, options->send_ring,
-                        options->receive_ring);
+                        "its other end has %u queues and an MTU of %u, for which this one must "
+                        "have rings of %u to send and %u to receive; asked for: %u queues, an MTU "
+                        "of %u, rings of %u and %u",
+                        pair->queues, pair->mtu, send, receive, options->queues, mtu,
+                        options->send_ring, options->receive_ring);
 }
 
 /* The link of both ends is up while both are there. */
@@ -150,10 +156,10 @@ static int join(struct ae_port_owner *owner, struct ae_error *err)
     if (pair && pair->ends[end])
         return ae_error_set(err, -EBUSY, "both its ends are open already in this process");
     if (!pair)
-        pair = make_pair(owner->base, &owner->options);
+        pair = make_pair(owner);
     if (!pair)
         return ae_error_set(err, -ENOMEM, "out of memory");
-    rc = check_other_end(pair, end, &owner->options, err);
+    rc = check_other_end(pair, end, owner, err);
     if (rc)
         return rc;
     pair->ends[end] = owner;

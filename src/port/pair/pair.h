@@ -16,19 +16,18 @@
 #include "port/owner.h"
 #include "port/sendable.h"
 
-/* The longest frame, rounded up so that slots begin on cache lines. */
-#define PAIR_MTU   1500u
-#define PAIR_FRAME AE_FRAME_MAX(PAIR_MTU)
+#define PAIR_MTU_MAX 9000
 
 struct pair_slot {
     uint32_t length;
-    uint8_t frame[PAIR_FRAME];
-} __attribute__((aligned(64)));
+    uint8_t frame[]; /* the longest one has room */
+};
 
 /* One way of one queue: a ring with one writer and one reader, who count up and never back. */
 struct pair_wire {
-    uint32_t size; /* slots, a power of two; fixed */
-    struct pair_slot *slots;
+    uint32_t size;  /* slots, a power of two; fixed */
+    uint32_t bytes; /* from one slot to the next, whole cache lines; fixed */
+    uint8_t *slots;
     uint32_t written __attribute__((aligned(64))); /* by the sender; stored with release */
     uint32_t read_seen;                            /* the sender's copy of `read` */
     uint32_t read __attribute__((aligned(64)));    /* by the receiver; stored with release */
@@ -42,9 +41,16 @@ struct pair {
     uint64_t id;         /* never used again in this process */
     unsigned references; /* owners and queues */
     uint16_t queues;
+    uint16_t mtu;
     struct ae_port_owner *ends[2];
     struct pair_wire wires[AE_PORT_QUEUES][2];
 };
+
+static inline struct pair_slot *pair_slot(const struct pair_wire *wire, uint32_t at)
+{
+    return (struct pair_slot *)(void *)(wire->slots +
+                                        (size_t)(at & (wire->size - 1)) * wire->bytes);
+}
 
 /* What a port is told in the handoff's driver_private. The process finds the pair by it. */
 struct pair_handoff {

@@ -15,37 +15,79 @@ struct pair_queue {
 };
 
 /* What the sender wrote before `written` is seen after it: pairs with the release in send. */
+static inline uint32_t poll(struct pair_wire *wire, uint16_t count)
+{
+    uint32_t ready;
+
+    if (wire->written_seen - wire->read < count)
+        wire->written_seen = __atomic_load_n(&wire->written, __ATOMIC_ACQUIRE);
+    ready = wire->written_seen - wire->read;
+    return ready < count ? ready : count;
+}
+
+/* The slots are read before they are free again: pairs with the acquire in send. */
+static inline uint16_t finish(struct ae_queue *base, struct pair_wire *wire, uint32_t received,
+                              uint64_t bytes)
+{
+    if (received == 0)
+        return 0;
+    base->counters->received_frames += received;
+    base->counters->received_bytes += bytes;
+    __atomic_store_n(&wire->read, wire->read + received, __ATOMIC_RELEASE);
+    return (uint16_t)received;
+}
+
 static uint16_t receive(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
 {
-    struct pair_queue *queue = (struct pair_queue *)base;
-    struct pair_wire *wire = queue->in;
-    const struct pair_slot *slots = wire->slots;
-    uint32_t read = wire->read, mask = wire->size - 1, ready;
+    struct pair_wire *wire = ((struct pair_queue *)base)->in;
+    uint32_t ready = poll(wire, count), received;
     uint64_t bytes = 0;
-    uint16_t received;
 
-    if (wire->written_seen - read < count)
-        wire->written_seen = __atomic_load_n(&wire->written, __ATOMIC_ACQUIRE);
-    ready = wire->written_seen - read;
-    if (ready > count)
-        ready = count;
-    received = (uint16_t)ae_packet_get_burst(base->pool, packets, ready);
+    received = ae_packet_get_burst(base->pool, packets, ready);
     if (received < ready)
         base->counters->receive_no_buffer++;
-    for (uint16_t i = 0; i < received; i++, read++) {
-        const struct pair_slot *slot = &slots[read & mask];
+    for (uint32_t i = 0; i < received; i++) {
+        const struct pair_slot *slot = pair_slot(wire, wire->read + i);
 
         memcpy(packets[i]->data, slot->frame, slot->length);
         packets[i]->length = slot->length;
         bytes += slot->length;
     }
-    if (received == 0)
-        return 0;
-    base->counters->received_frames += received;
-    base->counters->received_bytes += bytes;
-    /* The slots are read before they are free again: pairs with the acquire in send. */
-    __atomic_store_n(&wire->read, read, __ATOMIC_RELEASE);
-    return received;
+    return finish(base, wire, received, bytes);
+}
+
+/* Where a frame may take more than one packet. One that the pool has too few for stays. */
+static uint16_t receive_long(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
+{
+    struct pair_wire *wire = ((struct pair_queue *)base)->in;
+    uint32_t ready = poll(wire, count), received = 0;
+    uint64_t bytes = 0;
+
+    for (; received < ready; received++) {
+        const struct pair_slot *slot = pair_slot(wire, wire->read + received);
+        struct ae_packet *packet = ae_packet_get(base->pool);
+
+        if (!packet || ae_packet_append(packet, slot->frame, slot->length)) {
+            if (packet)
+                ae_packet_put(packet);
+            base->counters->receive_no_buffer++;
+            break;
+        }
+        packets[received] = packet;
+        bytes += slot->length;
+    }
+    return finish(base, wire, received, bytes);
+}
+
+/* A frame in several packets, if it may be sent. */
+static __attribute__((noinline)) bool write_chain(const struct pair_queue *queue,
+                                                  struct pair_slot *slot, struct ae_packet *packet)
+{
+    if (ae_refusal_of(packet, &queue->sendable, 0))
+        return false;
+    slot->length = ae_packet_read(packet, 0, slot->frame, UINT32_MAX);
+    ae_packet_put(packet);
+    return true;
 }
 
 static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
@@ -53,29 +95,27 @@ static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t
     struct pair_queue *queue = (struct pair_queue *)base;
     struct pair_wire *wire = queue->out;
     const struct ae_sendable sendable = queue->sendable;
-    uint32_t written = wire->written, mask = wire->size - 1, room;
-    struct pair_slot *slots = wire->slots;
+    uint32_t written = wire->written, room;
     uint64_t bytes = 0;
     uint16_t sent = 0;
 
     if (wire->size - (written - wire->read_seen) < count)
         wire->read_seen = __atomic_load_n(&wire->read, __ATOMIC_ACQUIRE);
     room = wire->size - (written - wire->read_seen);
-    while (sent < count && sent < room) {
-        struct pair_slot *slot = &slots[written & mask];
+    for (; sent < count && sent < room; sent++, written++) {
+        struct pair_slot *slot = pair_slot(wire, written);
         struct ae_packet *packet = packets[sent];
 
-        if (!ae_packet_may_be_sent(packet, &sendable, 0)) {
+        if (__builtin_expect(ae_packet_may_be_sent(packet, &sendable, 0), 1)) {
+            memcpy(slot->frame, packet->data, packet->length);
+            slot->length = packet->length;
+            packet->in_pool = true;
+            ae_pool_return(base->pool, packet);
+        } else if (!write_chain(queue, slot, packet)) {
             ae_refuse(base, packet, &queue->sendable, 0);
             break;
         }
-        memcpy(slot->frame, packet->data, packet->length);
-        slot->length = packet->length;
-        bytes += packet->length;
-        packet->in_pool = true;
-        ae_pool_return(base->pool, packet);
-        written++;
-        sent++;
+        bytes += slot->length;
     }
     if (sent < count && sent == room)
         ae_refuse_full(base, count - sent);
@@ -118,7 +158,6 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
     queue->pair = pair;
     queue->out = &pair->wires[index][handoff->end];
     queue->in = &pair->wires[index][!handoff->end];
-    queue->base.receive = receive;
     queue->base.send = send;
     queue->base.counters = &port->queue_states[index]->counters;
     rc = ae_port_make_pool(port, index, &queue->base.pool, err);
@@ -126,7 +165,11 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
         detach(&queue->base);
         return rc;
     }
-    queue->sendable = ae_sendable_make(queue->base.pool, PAIR_FRAME, 1);
+    queue->sendable =
+        ae_sendable_make(queue->base.pool, AE_FRAME_MAX(pair->mtu), AE_FRAME_SEGMENTS);
+    queue->base.receive =
+        AE_FRAME_MAX(pair->mtu) > queue->base.pool->buffer_size - AE_PACKET_HEADROOM ? receive_long
+                                                                                     : receive;
     /* What was sent while nobody was here is lost, as on any wire. */
     __atomic_store_n(&queue->in->read, __atomic_load_n(&queue->in->written, __ATOMIC_ACQUIRE),
                      __ATOMIC_RELEASE);

@@ -169,6 +169,7 @@ const struct ae_port_ops ae_port_virtio_pci = {
     .ring_default = 256,
     .queues_max = AE_PORT_QUEUES,
     .mtu = 1500,
+    .segments_max = 1,
     .features = 0, /* ae_virtio_learn's */
     .owner_bytes = AE_VIRTIO_CONTROL_BYTES,
     .filter = ae_virtio_pci_filter,

@@ -324,5 +324,6 @@ const struct ae_port_ops ae_port_vhost_user = {
     .ring_default = 256,
     .queues_max = AE_PORT_QUEUES,
     .mtu = 1500,
+    .segments_max = 1,
     .no_steering = "the back end chooses it",
 };
