@@ -129,12 +129,11 @@ static void set_up(struct bench *bench, uint8_t form)
         .in_order = form & 4,
         .mergeable = form & 8,
         .checksum = form & 16,
-        .frame_max = 1518,
         .notify = &bench->notify,
         .recent = bench->memory.regions[0],
         .memory = &bench->memory,
-        .sendable = ae_sendable_make(pool, 1518, 1),
     };
+    ae_vhost_set_limits(&bench->ring, pool, form & 32 ? 9018 : 1518);
     (bench->packed ? ae_vhost_packed_start : ae_vhost_split_start)(&bench->ring);
 }
 
@@ -166,6 +165,24 @@ static void offer(struct bench *bench, struct input *input)
     bench->offered++;
 }
 
+/* Each is inside its buffer and the caller's, and their number is what they say. Returns the
+ * frame's length. */
+static uint32_t check_segments(const struct ae_packet *packet)
+{
+    uint32_t length = 0;
+
+    for (;; packet = packet->next) {
+        if (packet->in_pool || packet->length == 0 ||
+            packet->length > pool->buffer_size - AE_PACKET_HEADROOM ||
+            packet->data != ae_packet_buffer(packet) + AE_PACKET_HEADROOM ||
+            (packet->more && packet->next->more != packet->more - 1))
+            abort();
+        length += packet->length;
+        if (!packet->more)
+            return length;
+    }
+}
+
 static void receive(struct bench *bench, uint16_t count)
 {
     struct ae_packet *packets[BURST];
@@ -175,9 +192,25 @@ static void receive(struct bench *bench, uint16_t count)
     if (got > count)
         abort();
     for (uint16_t i = 0; i < got; i++) {
-        if (packets[i]->length < 14 || packets[i]->length > bench->ring.frame_max)
+        uint32_t length = check_segments(packets[i]);
+
+        if (length < 14 || length > bench->ring.frame_max)
             abort();
         ae_packet_put(packets[i]);
+    }
+}
+
+/* Behind the first packet so many more, of so many bytes each. */
+static void lengthen(struct ae_packet *packet, uint8_t more, uint32_t length)
+{
+    for (; more; more--, packet = packet->next) {
+        packet->more = more;
+        packet->next = ae_packet_get(pool);
+        if (!packet->next) {
+            packet->more = 0;
+            return;
+        }
+        packet->next->length = length;
     }
 }
 
@@ -188,10 +221,15 @@ static void send(struct bench *bench, uint16_t count, uint32_t length, uint32_t 
 
     for (uint16_t i = 0; i < count; i++) {
         packets[i] = ae_packet_get(pool);
+        if (!packets[i]) {
+            count = i;
+            break;
+        }
         packets[i]->length = length;
         packets[i]->flags = flags & 0x70;
         packets[i]->l3_offset = (uint8_t)(flags >> 8);
         packets[i]->l4_offset = (uint8_t)(flags >> 16);
+        lengthen(packets[i], flags & 7, flags >> 8 & 0xfff);
     }
     sent = (bench->packed ? ae_vhost_packed_send : ae_vhost_split_send)(&bench->ring, &bench->queue,
                                                                         packets, count);

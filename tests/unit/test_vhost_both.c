@@ -69,7 +69,7 @@ static struct ae_vhost_ring connect_ring(struct both *both, uint8_t *at)
 {
     struct ae_virtio_layout layout = ae_virtio_ring_layout(SIZE, packed(both));
 
-    return (struct ae_vhost_ring){
+    struct ae_vhost_ring ring = {
         .ring = (struct pvirtq_desc *)(void *)(at + layout.descriptors),
         .avail = (struct virtq_avail *)(void *)(at + layout.driver),
         .used = (struct virtq_used *)(void *)(at + layout.device),
@@ -77,12 +77,13 @@ static struct ae_vhost_ring connect_ring(struct both *both, uint8_t *at)
         .wrap = true,
         .in_order = both->features & VIRTIO_FEATURE(VIRTIO_F_IN_ORDER),
         .mergeable = both->features & VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF),
-        .frame_max = 1518,
         .notify = &both->notify,
         .recent = both->map.regions[0],
         .memory = &both->map,
-        .sendable = ae_sendable_make(both->device_pool, 1518, 1),
     };
+
+    ae_vhost_set_limits(&ring, both->device_pool, 1518);
+    return ring;
 }
 
 static void set_up(struct both *both, uint64_t features)

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "chains.h"
 #include "sendable.h"
 #include "vhost_driver.h"
 
@@ -22,6 +23,8 @@
 #define BUFFERS 65536u /* offset of buffers behind the ring */
 #define PACKETS 128
 #define MTU_MAX 1518
+#define LONGEST 9018
+#define HEADER  ((uint32_t)AE_VHOST_HEADER)
 
 struct bench {
     struct driver driver;
@@ -41,7 +44,7 @@ static const struct form {
 
 static struct bench bench;
 
-static void set_up(struct form form, bool mergeable)
+static void set_up_for(struct form form, bool mergeable, uint32_t longest)
 {
     memset(&bench, 0, sizeof(bench));
     bench.memory = aligned_alloc(4096, MEMORY);
@@ -60,14 +63,18 @@ static void set_up(struct form form, bool mergeable)
         .count = 2,
         .regions = {{.first = 0x1000, .size = 0}, /* the first one looked at is not it */
                     {.first = GUEST, .size = MEMORY, .at = bench.memory}}};
-    bench.ring = (struct ae_vhost_ring){.frame_max = MTU_MAX,
-                                        .mergeable = mergeable,
+    bench.ring = (struct ae_vhost_ring){.mergeable = mergeable,
                                         .notify = &bench.notify,
                                         .recent = bench.regions.regions[0],
-                                        .memory = &bench.regions,
-                                        .sendable = ae_sendable_make(bench.pool, MTU_MAX, 1)};
+                                        .memory = &bench.regions};
+    ae_vhost_set_limits(&bench.ring, bench.pool, longest);
     driver_connect(&bench.driver, &bench.ring);
     (form.packed ? ae_vhost_packed_start : ae_vhost_split_start)(&bench.ring);
+}
+
+static void set_up(struct form form, bool mergeable)
+{
+    set_up_for(form, mergeable, MTU_MAX);
 }
 
 static void tear_down(void)
@@ -270,6 +277,169 @@ static void chains_and_merged_buffers_to_the_driver(struct form form)
     }
     assert_int_equal(bench.counters.send_bad_descriptors, 0);
     tear_down();
+}
+
+/* A frame of any length in a buffer of any pieces. */
+static void long_frames_from_the_driver(struct form form)
+{
+    set_up_for(form, false, LONGEST);
+    for (uint32_t number = 0; number < 300; number++) {
+        uint32_t length = 14 + (uint32_t)rand() % (LONGEST - 13), whole = HEADER + length, at = 0;
+        struct driver_piece pieces[40];
+        unsigned count = 0, most = 1 + (unsigned)rand() % 40;
+        struct ae_packet *packet;
+        uint32_t unused;
+        uint16_t id;
+
+        write_frame(0, number, length);
+        for (; at < whole; at += pieces[count++].length)
+            pieces[count] = (struct driver_piece){
+                address(0) + at,
+                count + 1 == most ? whole - at : 1 + (uint32_t)rand() % (whole - at), false};
+        driver_offer(&bench.driver, pieces, count);
+        assert_int_equal(receive(&packet, 1), 1);
+        chain_check(packet, bench.pool, number, length);
+        assert_int_equal(packet->more, (length - 1) / (2048 - AE_PACKET_HEADROOM));
+        ae_packet_put(packet);
+        assert_true(driver_collect(&bench.driver, &id, &unused));
+        bench.counters.sent_bytes += length;
+    }
+    assert_int_equal(bench.counters.received_bytes, bench.counters.sent_bytes);
+    assert_int_equal(bench.counters.receive_errors + bench.counters.receive_no_buffer, 0);
+    tear_down();
+}
+
+/* The frame as the driver has it: of buffers as they are used, the header in the first. */
+static void collect_merged(uint32_t number, uint32_t length, const uint32_t *sizes)
+{
+    uint32_t left = HEADER + length, at = 0, used;
+    struct virtio_net_hdr header;
+    uint16_t id;
+
+    for (unsigned i = 0; left; i++) {
+        const uint8_t *bytes;
+
+        assert_true(driver_collect(&bench.driver, &id, &used));
+        bytes = buffer(i);
+        assert_int_equal(used, left < sizes[i] ? left : sizes[i]);
+        left -= used;
+        if (i == 0) {
+            memcpy(&header, bytes, HEADER);
+            bytes += HEADER;
+            used -= HEADER;
+        }
+        check_bytes(bytes, number, at, used);
+        at += used;
+        if (!left)
+            assert_int_equal(header.num_buffers, i + 1);
+    }
+    assert_false(driver_collect(&bench.driver, &id, &used));
+}
+
+static void long_frames_to_the_driver(struct form form)
+{
+    uint64_t bytes = 0;
+
+    set_up_for(form, true, LONGEST);
+    for (uint32_t number = 0; number < 300; number++) {
+        uint32_t length = 14 + (uint32_t)rand() % (LONGEST - 13), sizes[40], offered = 0;
+        struct ae_packet *packet = chain_make(bench.pool, number, length, 16);
+
+        for (unsigned i = 0; offered < HEADER + length; offered += sizes[i++]) {
+            struct driver_piece piece = {address(i), 0, true};
+
+            assert_int_equal(send(&packet, 1), 0);
+            sizes[i] = piece.length = 300 + (uint32_t)rand() % 1700;
+            driver_offer(&bench.driver, &piece, 1);
+        }
+        assert_int_equal(send(&packet, 1), 1);
+        collect_merged(number, length, sizes);
+        bytes += length;
+    }
+    assert_int_equal(bench.counters.sent_bytes, bytes);
+    assert_int_equal(bench.counters.send_bad_descriptors + bench.counters.send_bad, 0);
+    tear_down();
+}
+
+/* One buffer has to hold it. One that the standard allows and that does not stays for a frame that
+ * fits into it. */
+static void without_merging_a_frame_too_long_is_refused(struct form form)
+{
+    struct driver_piece least = {address(0), 1526, true}, large = {address(1), 9030, true};
+    struct ae_packet *packets[2];
+    uint32_t used;
+    uint16_t id;
+
+    set_up_for(form, false, LONGEST);
+    driver_offer(&bench.driver, &least, 1);
+    packets[0] = chain_make(bench.pool, 1, 1515, 4);
+    assert_int_equal(send(packets, 1), 0);
+    assert_int_equal(bench.queue.refusal, AE_REFUSAL_LENGTH);
+    assert_int_equal(bench.counters.send_bad, 1);
+    assert_false(driver_collect(&bench.driver, &id, &used));
+    ae_packet_put(packets[0]);
+    driver_offer(&bench.driver, &large, 1);
+    packets[0] = chain_make(bench.pool, 2, 1514, 4);
+    packets[1] = chain_make(bench.pool, 3, LONGEST, 10);
+    assert_int_equal(send(packets, 2), 2);
+    assert_true(driver_collect(&bench.driver, &id, &used));
+    assert_int_equal(used, 1526);
+    check_bytes(buffer(0) + HEADER, 2, 0, 1514);
+    assert_true(driver_collect(&bench.driver, &id, &used));
+    assert_int_equal(used, HEADER + LONGEST);
+    check_bytes(buffer(1) + HEADER, 3, 0, LONGEST);
+    assert_int_equal(bench.counters.send_bad_descriptors, 0);
+    tear_down();
+}
+
+/* Dropped and counted: who has the packets may want the next frame. */
+static void a_long_frame_needs_packets(struct form form)
+{
+    struct driver_piece piece = {address(0), HEADER + LONGEST, false};
+    struct ae_packet *all[PACKETS], *packet;
+
+    set_up_for(form, false, LONGEST);
+    write_frame(0, 1, LONGEST);
+    driver_offer(&bench.driver, &piece, 1);
+    for (unsigned i = 0; i < PACKETS - 4; i++)
+        all[i] = ae_packet_get(bench.pool);
+    assert_int_equal(receive(&packet, 1), 0);
+    assert_int_equal(bench.counters.receive_no_buffer, 1);
+    assert_int_equal(ae_pool_available(bench.pool), 4);
+    ae_packet_put_burst(all, PACKETS - 4);
+    driver_offer(&bench.driver, &piece, 1);
+    assert_int_equal(receive(&packet, 1), 1);
+    ae_packet_put(packet);
+    tear_down();
+}
+
+/* The sum goes over all of a frame; the field is in its first packet. */
+static void checksums_of_frames_in_several_packets(struct form form)
+{
+    for (uint32_t length = 62; length < 200; length++) {
+        struct driver_piece piece = {address(0), 2048, true};
+        struct ae_packet *packet;
+        uint32_t sum = 0x1234;
+
+        set_up_for(form, false, LONGEST);
+        do {
+            packet = chain_make(bench.pool, 7, length, 9);
+            if (packet->length < 42)
+                ae_packet_put(packet);
+        } while (packet->in_pool);
+        packet->l3_offset = 14;
+        packet->l4_offset = 34;
+        packet->flags = AE_PACKET_SEND_UDP_CHECKSUM;
+        packet->data[40] = 0x12;
+        packet->data[41] = 0x34;
+        driver_offer(&bench.driver, &piece, 1);
+        assert_int_equal(send(&packet, 1), 1);
+        for (unsigned i = 34; i < length; i++)
+            sum += i % 2 ? buffer(0)[HEADER + i] : (uint32_t)buffer(0)[HEADER + i] << 8;
+        sum = (sum & 0xffff) + (sum >> 16);
+        assert_int_equal((sum & 0xffff) + (sum >> 16), 0xffff);
+        tear_down();
+    }
 }
 
 static void interrupts_only_where_wanted(struct form form)
@@ -495,9 +665,9 @@ static void what_every_port_refuses_is_refused(struct form form)
 {
     set_up(form, false);
     bench.queue.send = send_by_port;
-    for (unsigned i = 0; i < 16; i++)
+    for (unsigned i = 0; i < 32; i++)
         driver_offer(&bench.driver, &(struct driver_piece){address(i), 2048, true}, 1);
-    sendable_assert_rules(&bench.queue, MTU_MAX, AE_SEND_OFFLOADS, 1);
+    sendable_assert_rules(&bench.queue, MTU_MAX, AE_SEND_OFFLOADS, AE_FRAME_SEGMENTS);
     tear_down();
 }
 
@@ -629,6 +799,11 @@ OVER_ALL_FORMS(frames_from_the_driver)
 OVER_ALL_FORMS(frames_to_the_driver)
 OVER_ALL_FORMS(chains_from_the_driver)
 OVER_ALL_FORMS(chains_and_merged_buffers_to_the_driver)
+OVER_ALL_FORMS(long_frames_from_the_driver)
+OVER_ALL_FORMS(long_frames_to_the_driver)
+OVER_ALL_FORMS(without_merging_a_frame_too_long_is_refused)
+OVER_ALL_FORMS(a_long_frame_needs_packets)
+OVER_ALL_FORMS(checksums_of_frames_in_several_packets)
 OVER_ALL_FORMS(interrupts_only_where_wanted)
 OVER_ALL_FORMS(checksums)
 OVER_ALL_FORMS(bad_buffers_are_given_back)
@@ -646,6 +821,11 @@ int main(void)
         cmocka_unit_test(frames_to_the_driver_),
         cmocka_unit_test(chains_from_the_driver_),
         cmocka_unit_test(chains_and_merged_buffers_to_the_driver_),
+        cmocka_unit_test(long_frames_from_the_driver_),
+        cmocka_unit_test(long_frames_to_the_driver_),
+        cmocka_unit_test(without_merging_a_frame_too_long_is_refused_),
+        cmocka_unit_test(a_long_frame_needs_packets_),
+        cmocka_unit_test(checksums_of_frames_in_several_packets_),
         cmocka_unit_test(interrupts_only_where_wanted_),
         cmocka_unit_test(checksums_),
         cmocka_unit_test(bad_buffers_are_given_back_),

@@ -4,7 +4,17 @@
 
 #include "base/checksum.h"
 #include "base/unset.h"
+#include "packet/sum.h"
 #include "port/vhost/back/ring.h"
+
+void ae_vhost_set_limits(struct ae_vhost_ring *ring, const struct ae_pool *pool, uint32_t longest)
+{
+    uint32_t room = pool->buffer_size - AE_PACKET_HEADROOM;
+
+    ring->frame_max = longest;
+    ring->packet_max = longest < room ? longest : room;
+    ring->sendable = ae_sendable_make(pool, longest, AE_FRAME_SEGMENTS);
+}
 
 uint8_t *ae_vhost_find(struct ae_vhost_ring *ring, uint64_t address, uint32_t length)
 {
@@ -49,42 +59,53 @@ bool ae_vhost_gather(const struct ae_vhost_ring *ring, const struct ae_vhost_buf
             counters->receive_errors++;
             return false;
         }
-        if (piece.length)
-            ae_vhost_copy(packet->data + total, piece.at, piece.length);
+        if (piece.length && ae_packet_append(packet, piece.at, piece.length)) {
+            counters->receive_no_buffer++;
+            return false;
+        }
         total += piece.length;
     }
     if (have < sizeof(header) || total < AE_FRAME_MIN || !header_is_plain(&header)) {
         counters->receive_errors++;
         return false;
     }
-    packet->length = total;
+    counters->received_bytes += total - packet->length;
     return true;
+}
+
+bool ae_vhost_gather_piece(const struct ae_vhost_ring *ring, uint8_t *at, uint32_t length,
+                           struct ae_packet *packet, struct ae_queue_counters *counters)
+{
+    struct ae_vhost_buffer buffer AE_UNSET;
+
+    buffer.count = 1;
+    buffer.pieces[0] = (struct ae_vhost_piece){at, length};
+    return ae_vhost_gather(ring, &buffer, packet, counters);
 }
 
 void ae_vhost_scatter(const struct virtio_net_hdr *header, const struct ae_packet *packet,
                       const struct ae_vhost_piece *pieces, unsigned count)
 {
-    uint32_t done = 0; /* of the header */
-    uint32_t sent = 0; /* of the frame */
+    const uint8_t *from = (const uint8_t *)header;
+    uint32_t left = sizeof(*header);
 
-    for (unsigned i = 0; i < count && sent < packet->length; i++) {
+    for (unsigned i = 0; i < count && left; i++) {
         struct ae_vhost_piece piece = pieces[i];
 
-        if (done < sizeof(*header)) {
-            uint32_t part = piece.length;
+        while (piece.length && left) {
+            uint32_t part = piece.length < left ? piece.length : left;
 
-            if (part > sizeof(*header) - done)
-                part = (uint32_t)sizeof(*header) - done;
-            memcpy(piece.at, (const uint8_t *)header + done, part);
-            done += part;
+            ae_vhost_copy(piece.at, from, part);
             piece.at += part;
             piece.length -= part;
+            from += part;
+            left -= part;
+            if (!left && packet) {
+                from = packet->data;
+                left = packet->length;
+                packet = ae_packet_next(packet);
+            }
         }
-        if (piece.length > packet->length - sent)
-            piece.length = packet->length - sent;
-        if (piece.length)
-            ae_vhost_copy(piece.at, packet->data + sent, piece.length);
-        sent += piece.length;
     }
 }
 
@@ -97,7 +118,7 @@ static void store_sum(uint8_t *field, uint16_t value)
 static void complete_l4(struct ae_packet *packet, uint32_t start, uint32_t offset)
 {
     store_sum(packet->data + start + offset,
-              ae_sum_finish(ae_sum_bytes(packet->data + start, packet->length - start)));
+              ae_sum_finish(ae_packet_sum(packet, start, UINT32_MAX)));
 }
 
 void ae_vhost_checksum(const struct ae_vhost_ring *ring, struct ae_packet *packet,

@@ -276,7 +276,7 @@ static void use_empty(struct ae_vhost_ring *ring, struct fetched *fetched,
 static bool scatter_chains(struct ae_vhost_ring *ring, struct ae_packet *packet,
                            struct ae_queue_counters *counters, bool *sent)
 {
-    uint32_t need = (uint32_t)AE_VHOST_HEADER + packet->length, have = 0;
+    uint32_t need = (uint32_t)AE_VHOST_HEADER + ae_packet_total(packet), have = 0;
     struct virtio_net_hdr header = {.num_buffers = 0};
     struct ae_vhost_buffer buffer AE_UNSET;
     struct fetched fetched AE_UNSET;
@@ -305,6 +305,10 @@ static bool scatter_chains(struct ae_vhost_ring *ring, struct ae_packet *packet,
         fetched.next = after(ring, fetched.next, buffer.descriptors);
         for (unsigned i = from; i < buffer.count; i++)
             room += buffer.pieces[i].length < need ? buffer.pieces[i].length : need;
+        if (!buffer.bad && room < need && !ring->mergeable && room >= AE_VHOST_BUFFER_MIN) {
+            ring->too_long = true;
+            return false;
+        }
         if (buffer.bad || room == 0 || (room < need && !ring->mergeable) ||
             (fetched.count == AE_VHOST_PIECES && have + room < need)) {
             use_empty(ring, &fetched, counters);
@@ -363,19 +367,25 @@ uint16_t ae_vhost_packed_send(struct ae_vhost_ring *ring, struct ae_queue *queue
 
     /* Buffers that go back empty are bounded too: the driver may make more of them as we do so. */
     while (sent < count && empty < AE_VHOST_BURST && !ring->broken) {
-        uint16_t singles = send_singles(ring, counters, packets + sent, (uint16_t)(count - sent));
+        struct ae_packet *packet = packets[sent];
         bool done = false;
+        uint16_t singles = 0;
 
+        if (!packet->more)
+            singles = send_singles(ring, counters, packets + sent, (uint16_t)(count - sent));
         sent = (uint16_t)(sent + singles);
         if (singles)
             continue;
-        if (!ae_vhost_can_send(ring, packets[sent]) ||
-            !scatter_chains(ring, packets[sent], counters, &done))
+        if (ae_refusal_of(packet, &ring->sendable, AE_SEND_OFFLOADS) ||
+            !scatter_chains(ring, packet, counters, &done))
             break;
-        if (done)
-            sent_one(packets[sent++], counters);
-        else
+        if (done) {
+            counters->sent_bytes += ae_packet_total(packet);
+            ae_packet_put(packet);
+            sent++;
+        } else {
             empty++;
+        }
     }
     ae_vhost_count_sent(ring, queue, packets, sent, count);
     return sent;

@@ -80,13 +80,12 @@ static bool set_ring(struct queue *queue, struct ae_vhost_ring *ring,
         .in_order = handover->features & VIRTIO_FEATURE(VIRTIO_F_IN_ORDER),
         .mergeable = handover->features & VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF),
         .checksum = handover->features & VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM),
-        .frame_max = AE_FRAME_MAX(handover->mtu),
         .notify = direction == AE_VHOST_TO_PEER ? &queue->state->notify_send
                                                 : &queue->state->notify_receive,
         .recent = queue->map.memory.regions[0],
         .memory = &queue->map.memory,
-        .sendable = ae_sendable_make(queue->base.pool, AE_FRAME_MAX(handover->mtu), 1),
     };
+    ae_vhost_set_limits(ring, queue->base.pool, AE_FRAME_MAX(handover->mtu));
     return !packed || ring->next < ring->size;
 }
 

@@ -28,7 +28,8 @@
 #define AE_VHOST_BURST   32 /* frames that are looked ahead at */
 #define AE_VHOST_PIECES  64 /* descriptors of one frame, at most */
 
-#define AE_VHOST_HEADER sizeof(struct virtio_net_hdr)
+#define AE_VHOST_HEADER     sizeof(struct virtio_net_hdr)
+#define AE_VHOST_BUFFER_MIN 1526 /* of a driver's without VIRTIO_NET_F_MRG_RXBUF (5.1.6.3.1) */
 
 /* Of the peer's memory, as mapped here. */
 struct ae_vhost_region {
@@ -66,7 +67,9 @@ struct ae_vhost_ring {
     bool checksum;  /* VIRTIO_NET_F_GUEST_CSUM */
     bool broken;
     bool unnoticed; /* something was used since the driver was last notified */
-    uint32_t frame_max;
+    bool too_long;  /* the next frame to the driver is, for the buffer that has to hold all of it */
+    uint32_t frame_max;            /* bytes of a frame, at most */
+    uint32_t packet_max;           /* and of one that is received into a single packet */
     uint32_t *notify;              /* set to 1 when the driver wants to hear of what was used */
     struct ae_vhost_region recent; /* the one that the last address was in */
     const struct ae_vhost_memory *memory;
@@ -97,6 +100,9 @@ typedef uint16_t ae_vhost_burst_t(struct ae_vhost_ring *ring, struct ae_queue *q
 ae_vhost_burst_t ae_vhost_split_receive, ae_vhost_packed_receive;
 ae_vhost_burst_t ae_vhost_split_send, ae_vhost_packed_send;
 
+/* Frames up to `longest` bytes, in packets of this pool. */
+void ae_vhost_set_limits(struct ae_vhost_ring *ring, const struct ae_pool *pool, uint32_t longest);
+
 /* Tells the driver that we poll, so that it does not kick. */
 void ae_vhost_split_start(struct ae_vhost_ring *ring);
 void ae_vhost_packed_start(struct ae_vhost_ring *ring);
@@ -104,11 +110,19 @@ void ae_vhost_packed_start(struct ae_vhost_ring *ring);
 /* Looks through all regions. NULL: not one of them holds all of it. */
 uint8_t *ae_vhost_find(struct ae_vhost_ring *ring, uint64_t address, uint32_t length);
 
-/* Copies a frame of one or more pieces into the packet. False: no frame that we take (counted). */
+/*
+ * Copies a frame of one or more pieces into the packet, and more of its pool where it holds only a
+ * part; their bytes are counted as received here, the caller counts those of the first. False: no
+ * frame that we take, or too few packets (counted).
+ */
 bool ae_vhost_gather(const struct ae_vhost_ring *ring, const struct ae_vhost_buffer *buffer,
                      struct ae_packet *packet, struct ae_queue_counters *counters);
 
-/* Copies header and frame over pieces that hold them. */
+/* The same of one piece. */
+bool ae_vhost_gather_piece(const struct ae_vhost_ring *ring, uint8_t *at, uint32_t length,
+                           struct ae_packet *packet, struct ae_queue_counters *counters);
+
+/* Copies header and frame, in however many packets, over pieces that hold them. */
 void ae_vhost_scatter(const struct virtio_net_hdr *header, const struct ae_packet *packet,
                       const struct ae_vhost_piece *pieces, unsigned count);
 
@@ -116,7 +130,7 @@ void ae_vhost_scatter(const struct virtio_net_hdr *header, const struct ae_packe
 void ae_vhost_checksum(const struct ae_vhost_ring *ring, struct ae_packet *packet,
                        struct virtio_net_hdr *header);
 
-/* May this be sent? */
+/* May this be sent, a frame in one packet? */
 static inline bool ae_vhost_can_send(const struct ae_vhost_ring *ring,
                                      const struct ae_packet *packet)
 {
@@ -125,18 +139,23 @@ static inline bool ae_vhost_can_send(const struct ae_vhost_ring *ring,
 }
 
 /* Of `count` packets so many were sent; why not the next, if there is one? */
-static inline void ae_vhost_count_sent(const struct ae_vhost_ring *ring, struct ae_queue *queue,
+static inline void ae_vhost_count_sent(struct ae_vhost_ring *ring, struct ae_queue *queue,
                                        struct ae_packet **packets, uint16_t sent, uint16_t count)
 {
     queue->counters->sent_frames += sent;
     if (sent == count)
         return;
-    if (ring->broken)
+    if (ring->broken) {
         ae_refuse_away(queue, (uint32_t)(count - sent));
-    else if (ae_vhost_can_send(ring, packets[sent]))
+    } else if (ring->too_long) {
+        ring->too_long = false;
+        queue->counters->send_bad++;
+        queue->refusal = AE_REFUSAL_LENGTH;
+    } else if (!ae_refusal_of(packets[sent], &ring->sendable, AE_SEND_OFFLOADS)) {
         ae_refuse_full(queue, (uint32_t)(count - sent));
-    else
+    } else {
         ae_refuse(queue, packets[sent], &ring->sendable, AE_SEND_OFFLOADS);
+    }
 }
 
 /* ---- For the burst functions of both forms ---- */
@@ -202,7 +221,7 @@ static inline uint16_t ae_vhost_min(uint32_t one, uint32_t other)
 }
 
 /* One descriptor that holds header and frame is what drivers mostly use. */
-static inline bool ae_vhost_gather_single(const struct ae_vhost_ring *ring, const uint8_t *at,
+static inline bool ae_vhost_gather_single(const struct ae_vhost_ring *ring, uint8_t *at,
                                           uint32_t length, struct ae_packet *packet,
                                           struct ae_queue_counters *counters)
 {
@@ -210,10 +229,9 @@ static inline bool ae_vhost_gather_single(const struct ae_vhost_ring *ring, cons
 
     memcpy(&flags_gso, at, sizeof(flags_gso));
     length -= (uint32_t)AE_VHOST_HEADER;
-    if (__builtin_expect(flags_gso != 0 || length < AE_FRAME_MIN || length > ring->frame_max, 0)) {
-        counters->receive_errors++;
-        return false;
-    }
+    if (__builtin_expect(flags_gso != 0 || length < AE_FRAME_MIN || length > ring->packet_max, 0))
+        return ae_vhost_gather_piece(ring, at, length + (uint32_t)AE_VHOST_HEADER, packet,
+                                     counters);
     ae_vhost_copy(packet->data, at + AE_VHOST_HEADER, length);
     packet->length = length;
     return true;

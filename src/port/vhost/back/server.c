@@ -16,9 +16,8 @@
 #include "port/vhost/format.h"
 
 #define MESSAGES 64 /* handled at a time, so that a peer that never stops talking has to wait */
-#define MTU      1500
 
-static const char *const keys[] = {"client", NULL};
+static const char *const keys[] = {"client", "mtu", NULL};
 
 static struct ae_vhost_server *server_of(const struct ae_port_owner *owner)
 {
@@ -305,7 +304,9 @@ const struct ae_port_ops ae_port_vhost_server = {
     .transport = &transport,
     .ring_default = 256,
     .queues_max = AE_PORT_QUEUES,
-    .mtu = MTU,
+    .mtu = 1500,
+    .mtu_max = 9000,
+    .segments_max = AE_FRAME_SEGMENTS,
     .features = AE_PORT_SEND_IPV4_CHECKSUM | AE_PORT_SEND_UDP_CHECKSUM | AE_PORT_SEND_TCP_CHECKSUM,
     .statistics = statistics,
     .no_steering = "the front end chooses it",

@@ -199,14 +199,14 @@ static uint16_t use_empty(struct ae_vhost_ring *ring, uint16_t first, const uint
 
 /*
  * One frame over as many descriptors as it takes, and, with VIRTIO_NET_F_MRG_RXBUF, over several
- * buffers. Returns how many entries are done with, 0: not enough of them are there; `sent` says
- * whether the frame is in them.
+ * buffers. Returns how many entries are done with, 0: not enough of them are there, or the frame is
+ * too long; `sent` says whether the frame is in them.
  */
 static uint16_t scatter_chains(struct ae_vhost_ring *ring, uint16_t first, uint16_t available,
                                struct ae_packet *packet, struct ae_queue_counters *counters,
                                bool *sent)
 {
-    uint32_t need = (uint32_t)AE_VHOST_HEADER + packet->length, have = 0;
+    uint32_t need = (uint32_t)AE_VHOST_HEADER + ae_packet_total(packet), have = 0;
     struct virtio_net_hdr header = {.num_buffers = 0};
     struct ae_vhost_buffer buffer AE_UNSET;
     uint32_t lengths[AE_VHOST_PIECES] AE_UNSET;
@@ -228,6 +228,10 @@ static uint16_t scatter_chains(struct ae_vhost_ring *ring, uint16_t first, uint1
         walk(ring, head, VIRTQ_DESC_F_WRITE, &buffer);
         for (unsigned i = from; i < buffer.count; i++)
             room += buffer.pieces[i].length < need ? buffer.pieces[i].length : need;
+        if (!buffer.bad && room < need && !ring->mergeable && room >= AE_VHOST_BUFFER_MIN) {
+            ring->too_long = true;
+            return 0;
+        }
         if (buffer.bad || room == 0 || (room < need && !ring->mergeable) ||
             (used == AE_VHOST_PIECES && have + room < need))
             return use_empty(ring, first, heads, used, counters);
@@ -245,6 +249,23 @@ static uint16_t scatter_chains(struct ae_vhost_ring *ring, uint16_t first, uint1
     return used;
 }
 
+/* A frame that is a chain, or goes into one: as scatter_chains. 0 as well: it cannot be sent. */
+static __attribute__((noinline)) uint16_t send_chain(struct ae_vhost_ring *ring, uint16_t first,
+                                                     uint16_t available, struct ae_packet *packet,
+                                                     struct ae_queue_counters *counters, bool *sent)
+{
+    uint16_t used;
+
+    if (ae_refusal_of(packet, &ring->sendable, AE_SEND_OFFLOADS))
+        return 0;
+    used = scatter_chains(ring, first, available, packet, counters, sent);
+    if (*sent) {
+        counters->sent_bytes += ae_packet_total(packet);
+        ae_packet_put(packet);
+    }
+    return used;
+}
+
 /* At most AE_VHOST_BURST entries; how many of them are done with is in `entries_used`. */
 static uint16_t send_some(struct ae_vhost_ring *ring, struct ae_queue_counters *counters,
                           struct ae_packet **packets, uint16_t count, uint16_t available,
@@ -259,28 +280,27 @@ static uint16_t send_some(struct ae_vhost_ring *ring, struct ae_queue_counters *
     while (sent < count && at < fetched) {
         struct ae_packet *packet = packets[sent];
         uint32_t need = (uint32_t)AE_VHOST_HEADER + packet->length;
-        bool good = true;
+        uint16_t used;
+        bool good;
 
-        if (__builtin_expect(!ae_vhost_can_send(ring, packet), 0))
-            break;
-        if (__builtin_expect(entries[at].single && entries[at].length >= need, 1)) {
+        if (__builtin_expect(ae_vhost_can_send(ring, packet) && entries[at].single &&
+                                 entries[at].length >= need,
+                             1)) {
             ae_vhost_scatter_single(ring, entries[at].at, packet);
             use(ring, (uint16_t)(ring->next + at), entries[at].head, need);
             at++;
-        } else {
-            uint16_t used = scatter_chains(ring, (uint16_t)(ring->next + at),
-                                           (uint16_t)(available - at), packet, counters, &good);
-
-            if (!used)
-                break;
-            at = (uint16_t)(at + used);
-        }
-        if (!good)
+            bytes += packet->length;
+            packet->in_pool = true;
+            ae_pool_return(packet->pool, packet);
+            sent++;
             continue;
-        bytes += packet->length;
-        packet->in_pool = true;
-        ae_pool_return(packet->pool, packet);
-        sent++;
+        }
+        used = send_chain(ring, (uint16_t)(ring->next + at), (uint16_t)(available - at), packet,
+                          counters, &good);
+        if (!used)
+            break;
+        at = (uint16_t)(at + used);
+        sent = (uint16_t)(sent + good);
     }
     counters->sent_bytes += bytes;
     *entries_used = at;
