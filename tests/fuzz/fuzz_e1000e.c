@@ -2,7 +2,8 @@
 
 /*
  * An 82574L that writes what it likes to its descriptors, whenever it likes, while a worker
- * receives and sends. Each step is an operation, a byte of choice, and what the operation needs.
+ * receives and sends, frames in several packets as well. Each step is an operation, a byte of
+ * choice, and what the operation needs.
  * Whatever comes: a frame given to the worker is one of the pool's, of a legal length and nobody
  * else's, and in the end no packet is lost or there twice.
  */
@@ -13,6 +14,7 @@
 
 #include "../unit/fake_card.h"
 #include "port/filter.h"
+#include "port/intel/e1000e_queue.h"
 #include "port/port.h"
 
 #define RING    32
@@ -42,18 +44,33 @@ static void take(struct input *input, void *to, size_t size)
     input->left -= have;
 }
 
-static void check_received(const struct ae_packet *packet)
+static void check_segment(const struct ae_packet *packet, uint32_t least)
 {
     const struct ae_pool *pool = card.queue->pool;
 
     if (ae_packet_index(packet) >= pool->count ||
         packet != &pool->packets[ae_packet_index(packet)] || packet->in_pool ||
-        packet->length < 14 || packet->length > 1518 ||
+        packet->length < least || packet->length > 1518 ||
         packet->data != packet->buffer + AE_PACKET_HEADROOM)
         abort();
     for (unsigned i = 0; i < held_count; i++)
-        if (held[i] == packet)
+        for (const struct ae_packet *at = held[i]; at; at = ae_packet_next(at))
+            if (at == packet)
+                abort();
+}
+
+static void check_received(const struct ae_packet *packet)
+{
+    uint32_t length = 0;
+
+    for (const struct ae_packet *at = packet; at; at = ae_packet_next(at)) {
+        check_segment(at, at == packet ? 14 : 1);
+        length += at->length;
+        if (at->more && at->next->more != at->more - 1)
             abort();
+    }
+    if (length > card.handoff.info.mtu + 18u)
+        abort();
 }
 
 static void receive(uint8_t choice)
@@ -85,6 +102,10 @@ static void send(uint8_t choice, struct input *input)
     packet->flags = (uint32_t)(choice & 7) << 4;
     packet->l3_offset = wish[2];
     packet->l4_offset = wish[3];
+    if (choice & 8 && held_count && !packet->more) {
+        packet->next = held[--held_count];
+        packet->more = (uint8_t)(packet->next->more + 1 + (choice >> 7));
+    }
     if (ae_send(card.queue, &packet, 1) == 0)
         ae_packet_put(packet);
 }
@@ -114,18 +135,21 @@ static void step(uint8_t operation, uint8_t choice, struct input *input)
     }
 }
 
-/* A frame at the next slot would be the honest thing; the card does it now and then. */
+/* A frame at the next slot, or a part of one, would be the honest thing; the card does it now and
+ * then. */
 static void deliver(uint8_t choice)
 {
-    fake_card_deliver(&card, NULL, 60u + choice, RXD_EOP);
+    fake_card_deliver(&card, NULL, 60u + choice, choice & 1 ? 0 : RXD_EOP);
 }
 
 /* What is not held is in the pool, once, or in a ring; of each the card has one slot less. */
 static void check_pool(const struct ae_pool *pool)
 {
     bool there[PACKETS] = {false};
-    unsigned out = 0;
+    unsigned out = 0, outside = 0;
 
+    for (unsigned i = 0; i < held_count; i++)
+        outside += held[i]->more + 1u;
     for (uint32_t i = 0; i < PACKETS; i++) {
         out += !pool->packets[i].in_pool;
         if (i < pool->for_receive || i >= PACKETS - pool->for_send) {
@@ -134,13 +158,13 @@ static void check_pool(const struct ae_pool *pool)
             there[ae_packet_index(pool->free[i])] = true;
         }
     }
-    if (pool->misuse || out != held_count || ae_pool_available(pool) + out > PACKETS ||
-        ae_pool_available(pool) + out + 2 * (RING - 1) < PACKETS)
+    if (pool->misuse || out != outside || ae_pool_available(pool) + out > PACKETS ||
+        ae_pool_available(pool) + out + 2 * (RING - 1) + AE_FRAME_SEGMENTS < PACKETS)
         abort();
 }
 
 /* The port is mapped once; its queue is made anew for every input. */
-static void start(void)
+static void start(bool jumbo)
 {
     if (!card.memory) {
         fake_card_make(&card, RING, RING, PACKETS);
@@ -149,6 +173,7 @@ static void start(void)
     ae_sieve_detach(card.port->queues[0]);
     ae_queue_e1000e.detach(card.port->queues[0]);
     fake_card_reset(&card);
+    card.port->handoff.info.mtu = card.handoff.info.mtu = jumbo ? 9212 : 1500;
     if (ae_queue_e1000e.attach(card.port, 0, &card.port->queues[0], NULL) ||
         ae_sieve_attach(card.port->queues[0], &card.port->state->filter))
         abort();
@@ -162,7 +187,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size > LONGEST)
         return 0;
-    start();
+    start(size % 2);
     while (input.left >= 2) {
         uint8_t operation = input.at[0], choice = input.at[1];
 

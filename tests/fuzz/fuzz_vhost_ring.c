@@ -174,7 +174,7 @@ static uint32_t check_segments(const struct ae_packet *packet)
     for (;; packet = packet->next) {
         if (packet->in_pool || packet->length == 0 ||
             packet->length > pool->buffer_size - AE_PACKET_HEADROOM ||
-            packet->data != ae_packet_buffer(packet) + AE_PACKET_HEADROOM ||
+            packet->data != packet->buffer + AE_PACKET_HEADROOM ||
             (packet->more && packet->next->more != packet->more - 1))
             abort();
         length += packet->length;

@@ -64,8 +64,8 @@ void chain_check(const struct ae_packet *packet, const struct ae_pool *pool, uin
         assert_ptr_equal(packet->pool, pool);
         assert_false(packet->in_pool);
         assert_in_range(packet->length, 1, pool->buffer_size);
-        assert_true(packet->data >= ae_packet_buffer(packet) &&
-                    packet->data + packet->length <= ae_packet_buffer(packet) + pool->buffer_size);
+        assert_true(packet->data >= packet->buffer &&
+                    packet->data + packet->length <= packet->buffer + pool->buffer_size);
         if (packet->more)
             assert_int_equal(packet->next->more, packet->more - 1);
         for (uint32_t i = 0; i < packet->length; i++, at++)

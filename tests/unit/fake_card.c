@@ -172,11 +172,27 @@ static void finish(struct fake_card *card, struct e1000e_send *descriptor)
     card->send_head = (card->send_head + 1) & (card->handoff.send_ring - 1u);
 }
 
+/* What one data descriptor adds to a frame of so many bytes; sets whether more are to come. */
+static uint32_t take_part(struct fake_card *card, uint8_t *to, bool *last)
+{
+    struct e1000e_send *descriptor = &card->send[card->send_head];
+    uint32_t length = descriptor->length_command & 0xfffff;
+
+    if (card->send_head == fake_card_get(card, TDT) || length == 0 ||
+        !(descriptor->length_command & TXD_IFCS))
+        abort();
+    memcpy(to, reach(card, descriptor->address, length), length);
+    *last = descriptor->length_command & TXD_EOP;
+    finish(card, descriptor);
+    return length;
+}
+
 uint32_t fake_card_take(struct fake_card *card, uint8_t *frame)
 {
     uint64_t context;
     struct e1000e_send *descriptor = &card->send[card->send_head];
-    uint32_t length;
+    uint32_t length = 0, options;
+    bool last = false;
 
     if (card->send_head == fake_card_get(card, TDT))
         return 0;
@@ -187,16 +203,14 @@ uint32_t fake_card_take(struct fake_card *card, uint8_t *frame)
         finish(card, descriptor);
         return fake_card_take(card, frame);
     }
-    length = descriptor->length_command & 0xfffff;
-    if (!(descriptor->length_command & TXD_EOP) || !(descriptor->length_command & TXD_IFCS))
-        abort();
-    memcpy(frame, reach(card, descriptor->address, length), length);
+    options = descriptor->status_options;
+    while (!last)
+        length += take_part(card, frame + length, &last);
     context = card->context;
-    if (descriptor->status_options & TXD_IXSM)
+    if (options & TXD_IXSM)
         fill_in(frame, length, context & 0xff, context >> 8 & 0xff, context >> 16 & 0xffff);
-    if (descriptor->status_options & TXD_TXSM)
+    if (options & TXD_TXSM)
         fill_in(frame, length, context >> 32 & 0xff, context >> 40 & 0xff,
                 (uint32_t)(context >> 48));
-    finish(card, descriptor);
     return length;
 }

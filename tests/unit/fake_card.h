@@ -55,8 +55,8 @@ uint32_t fake_card_room(const struct fake_card *card);
 bool fake_card_deliver(struct fake_card *card, const uint8_t *frame, uint32_t length,
                        uint32_t status);
 
-/* Sends the next frame: its bytes with the checksums filled in, and done if that was asked for. The
- * length, 0 when there is none. */
+/* Sends the next frame, of however many descriptors: its bytes with the checksums filled in, and
+ * done if that was asked for. The length, 0 when there is none. */
 uint32_t fake_card_take(struct fake_card *card, uint8_t *frame);
 
 #endif

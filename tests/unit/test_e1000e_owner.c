@@ -250,6 +250,36 @@ static void many_unicast_addresses_let_all_in(void **state)
     ae_port_owner_close(owner);
 }
 
+/* 10.2.5.1: buffers that the card fills stay within ours, behind their headroom. */
+static void an_mtu_is_chosen_within_what_the_card_has(void **state)
+{
+    static const struct {
+        const char *spec;
+        uint32_t mtu, bits;
+    } cases[] = {
+        {MADE_ADDRESS, 1500, 0},
+        {MADE_ADDRESS ",mtu=1500", 1500, 0},
+        {MADE_ADDRESS ",mtu=1501", 1501, RCTL_LPE | RCTL_BSIZE_1K},
+        {MADE_ADDRESS ",mtu=9212", 9212, RCTL_LPE | RCTL_BSIZE_1K},
+    };
+    struct ae_port_capabilities capabilities;
+    struct ae_port_owner *owner;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (ae_port_owner_open(&owner, cases[i].spec, &small, &err))
+            fail_msg("%s", err.text);
+        assert_int_equal(made_e1000e_get(RCTL) & (RCTL_LPE | 3u << 16 | 1u << 25), cases[i].bits);
+        ae_port_owner_get_capabilities(owner, &capabilities);
+        assert_int_equal(capabilities.frame_max, cases[i].mtu + 18);
+        assert_int_equal(capabilities.mtu_max, 9212);
+        assert_int_equal(capabilities.segments_max, 16);
+        ae_port_owner_close(owner);
+    }
+    assert_int_equal(ae_port_owner_open(&owner, MADE_ADDRESS ",mtu=9213", &small, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "a number from 68 to 9212 is needed"));
+}
+
 /* Nanoseconds, also where the low half overflows; what cannot be is not believed. */
 static void the_clock_is_read(void **state)
 {
@@ -443,6 +473,7 @@ int main(void)
         TEST(a_group_is_matched_exactly),
         TEST(many_groups_are_hashed),
         TEST(many_unicast_addresses_let_all_in),
+        TEST(an_mtu_is_chosen_within_what_the_card_has),
         TEST(the_clock_is_read),
         TEST(what_never_ends_is_given_up),
         TEST(impossible_addresses_are_refused),

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "chains.h"
 #include "fake_card.h"
 #include "frame.h"
 #include "port/sendable.h"
@@ -20,6 +21,8 @@
 #define PACKETS      80
 #define FREE         (PACKETS - (RING - 1)) /* when the receive ring is full: one slot is empty */
 #define LEGAL        1518                   /* with a VLAN tag */
+#define LONGEST      9230                   /* of MTU 9212 */
+#define PIECE        1024                   /* by RCTL.BSIZE, where frames are that long */
 
 static struct fake_card card;
 static const struct ae_queue_counters *counters;
@@ -32,6 +35,25 @@ static int begin(void **state)
     for (size_t i = 0; i < sizeof(pattern); i++)
         pattern[i] = (uint8_t)(i * 31 + (i >> 8) + 5);
     fake_card_make(&card, RING, RING, PACKETS);
+    fake_card_attach(&card);
+    counters = card.queue->counters;
+    return 0;
+}
+
+static int begin_jumbo(void **state)
+{
+    (void)state;
+    fake_card_make(&card, RING, RING, PACKETS);
+    card.handoff.info.mtu = LONGEST - 18;
+    fake_card_attach(&card);
+    counters = card.queue->counters;
+    return 0;
+}
+
+static int begin_wide(void **state)
+{
+    (void)state;
+    fake_card_make(&card, RING, 256, 400);
     fake_card_attach(&card);
     counters = card.queue->counters;
     return 0;
@@ -238,6 +260,103 @@ static void a_frame_in_pieces_is_dropped_whole(void **state)
     assert_receives(60);
 }
 
+/* As the card writes it: by whole buffers, what it says about the frame in the last one. */
+static void deliver_long(uint32_t number, uint32_t length, uint32_t status)
+{
+    uint8_t bytes[PIECE];
+
+    for (uint32_t at = 0; at < length; at += PIECE) {
+        uint32_t here = length - at < PIECE ? length - at : PIECE;
+
+        for (uint32_t i = 0; i < here; i++)
+            bytes[i] = chain_byte(number, at + i);
+        assert_true(
+            fake_card_deliver(&card, bytes, here, at + here == length ? RXD_EOP | status : 0));
+    }
+}
+
+static void long_frames_are_chains(void **state)
+{
+    uint64_t bytes = 0;
+
+    (void)state;
+    for (uint32_t number = 0; number < 2000; number++) {
+        uint32_t length = 14 + (uint32_t)rand() % (LONGEST - 13);
+
+        deliver_long(number, length, RXD_L4CS);
+        deliver_long(number + 1, 14 + number % 50, 0);
+        assert_int_equal(ae_receive(card.queue, packets, 1), 1);
+        chain_check(packets[0], card.queue->pool, number, length);
+        assert_int_equal(packets[0]->more, (length - 1) / PIECE);
+        assert_int_equal(packets[0]->flags, AE_PACKET_L4_GOOD);
+        assert_int_equal(ae_receive(card.queue, packets + 1, 1), 1);
+        chain_check(packets[1], card.queue->pool, number + 1, 14 + number % 50);
+        assert_int_equal(packets[1]->flags, 0);
+        bytes += length + 14 + number % 50;
+        put_all(2);
+        ae_receive(card.queue, packets, 1); /* an idle moment */
+        assert_int_equal(ae_pool_available(card.queue->pool) + fake_card_room(&card), PACKETS);
+    }
+    assert_int_equal(counters->received_frames, 4000);
+    assert_int_equal(counters->received_bytes, bytes);
+    assert_int_equal(counters->receive_errors + counters->receive_bad_descriptors, 0);
+}
+
+/* It is the caller's when its last part is there, however long that takes. */
+static void parts_may_be_seen_one_by_one(void **state)
+{
+    uint8_t bytes[PIECE];
+
+    (void)state;
+    for (uint32_t i = 0; i < 5; i++) {
+        for (uint32_t j = 0; j < PIECE; j++)
+            bytes[j] = chain_byte(7, i * PIECE + j);
+        fake_card_deliver(&card, bytes, i < 4 ? PIECE : 1, i < 4 ? 0 : RXD_EOP);
+        assert_int_equal(ae_receive(card.queue, packets, 8), i == 4);
+    }
+    chain_check(packets[0], card.queue->pool, 7, 4 * PIECE + 1);
+    put_all(1);
+}
+
+/* What cannot be a frame is dropped to its end, and what is behind it is received. */
+static void impossible_chains_are_dropped_whole(void **state)
+{
+    static const struct {
+        uint32_t lengths[12];
+        uint32_t status;
+    } cases[] = {
+        {{1024, 1024, 1024, 1024, 1024, 1024, 1024, 1024, 1024, 15}, RXD_EOP}, /* too long */
+        {{1024, 1024, 100}, RXD_EOP | RXD_CE},
+        {{1024, 0xffff, 100}, RXD_EOP},
+        {{13, 1024}, RXD_EOP}, /* no header in the first */
+        {{1024, 1024, 0xffff}, RXD_EOP},
+    };
+    uint64_t errors = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const uint32_t *lengths = cases[i].lengths;
+
+        for (unsigned j = 0; lengths[j]; j++)
+            fake_card_deliver(&card, NULL, lengths[j], lengths[j + 1] ? 0 : cases[i].status);
+        deliver_long(3, 2000, 0);
+        while (ae_receive(card.queue, packets, 8) != 1)
+            ;
+        chain_check(packets[0], card.queue->pool, 3, 2000);
+        put_all(1);
+        assert_int_equal(counters->receive_errors, ++errors);
+        ae_receive(card.queue, packets, 1);
+        assert_int_equal(ae_pool_available(card.queue->pool) + fake_card_room(&card), PACKETS);
+    }
+    for (unsigned i = 0; i < 17; i++) /* more parts than any frame has */
+        fake_card_deliver(&card, NULL, 100, i < 16 ? 0 : RXD_EOP);
+    fake_card_deliver(&card, NULL, 1024, 0);
+    fake_card_deliver(&card, NULL, 0, RXD_EOP); /* nothing in the last */
+    assert_int_equal(ae_receive(card.queue, packets, 8), 0);
+    assert_int_equal(counters->receive_errors, errors + 2);
+    assert_int_equal(counters->receive_bad_descriptors, 0);
+}
+
 /* What the ring holds is received; then the card has nowhere to put frames. Each descriptor without
  * a packet is counted once. */
 static void without_free_packets_the_ring_runs_dry(void **state)
@@ -351,7 +470,7 @@ static void impossible_frames_are_refused(void **state)
 static void what_every_port_refuses_is_refused(void **state)
 {
     (void)state;
-    sendable_assert_rules(card.queue, LEGAL, AE_SEND_OFFLOADS, 1);
+    sendable_assert_rules(card.queue, LEGAL, AE_SEND_OFFLOADS, AE_FRAME_SEGMENTS);
 }
 
 /* What lies in the receive ring is the card's as well. */
@@ -376,6 +495,118 @@ static void packets_in_rings_are_not_the_callers(void **state)
     ae_packet_put(held);
     pool->misuse = 0;
     assert_receives(200);
+}
+
+static void assert_sends_chain(uint32_t number, uint32_t length)
+{
+    struct ae_packet *packet = chain_make(card.queue->pool, number, length, 16);
+    uint8_t frame[LONGEST];
+
+    assert_true(send_one(packet));
+    assert_int_equal(fake_card_take(&card, frame), length < 60 ? 60 : length);
+    for (uint32_t i = 0; i < length; i++)
+        assert_int_equal(frame[i], chain_byte(number, i));
+    for (uint32_t i = length; i < 60; i++)
+        assert_int_equal(frame[i], 0);
+}
+
+static void chains_are_sent_by_a_descriptor_each(void **state)
+{
+    uint64_t bytes = 0;
+    uint32_t length;
+
+    (void)state;
+    for (uint32_t number = 0; number < 2000; number++) {
+        length = 14 + (uint32_t)rand() % (LONGEST - 13);
+        assert_sends_chain(number, length);
+        bytes += length;
+    }
+    for (length = 14; length < 70; length++, bytes += length - 1)
+        assert_sends_chain(1, length);
+    assert_int_equal(counters->sent_frames, 2056);
+    assert_int_equal(counters->sent_bytes, bytes);
+    assert_int_equal(card.reports, 2056);
+    ae_reclaim(card.queue, UINT16_MAX);
+    assert_int_equal(ae_pool_available(card.queue->pool), FREE);
+}
+
+/* Frames of all kinds in one burst; one that is in more packets than the port takes ends it. */
+static void chains_and_others_share_a_burst(void **state)
+{
+    struct ae_packet *burst[5];
+    uint8_t frame[LONGEST];
+
+    (void)state;
+    burst[0] = make_packet(100);
+    burst[1] = chain_make(card.queue->pool, 1, 3000, 2);
+    burst[2] = make_packet(101);
+    burst[2]->flags = AE_PACKET_SEND_UDP_CHECKSUM;
+    burst[2]->l3_offset = 14;
+    burst[2]->l4_offset = 34;
+    burst[3] = make_packet(20);
+    for (unsigned i = 0; i < 16; i++) {
+        struct ae_packet *packet = make_packet(20);
+
+        packet->next = burst[3];
+        packet->more = (uint8_t)(i + 1);
+        burst[3] = packet;
+    }
+    burst[4] = make_packet(102);
+    assert_int_equal(ae_send(card.queue, burst, 5), 3);
+    assert_int_equal(card.queue->refusal, AE_REFUSAL_SEGMENTS);
+    assert_int_equal(counters->send_bad, 1);
+    assert_int_equal(fake_card_take(&card, frame), 100);
+    assert_int_equal(fake_card_take(&card, frame), 3000);
+    assert_int_equal(fake_card_take(&card, frame), 101);
+    assert_int_equal(card.contexts, 1);
+    assert_int_equal(card.reports, 1);
+    ae_packet_put(burst[3]);
+    ae_packet_put(burst[4]);
+}
+
+/* All of a frame's descriptors fit, or none is written; and room is made where there is some. */
+static void a_chain_waits_for_room(void **state)
+{
+    uint8_t frame[LONGEST];
+
+    (void)state;
+    for (unsigned i = 0; i < 28; i++)
+        packets[i] = make_packet(60);
+    assert_int_equal(ae_send(card.queue, packets, 28), 28);
+    packets[0] = chain_make(card.queue->pool, 9, 7000, 1);
+    assert_int_equal(packets[0]->more, 3);
+    assert_false(send_one(packets[0]));
+    assert_int_equal(card.queue->refusal, AE_REFUSAL_FULL);
+    assert_int_equal(fake_card_get(&card, TDT), 28);
+    for (unsigned i = 0; i < 28; i++)
+        assert_int_equal(fake_card_take(&card, frame), 60);
+    assert_true(send_one(packets[0]));
+    assert_int_equal(fake_card_take(&card, frame), 7000);
+}
+
+static void the_cards_checksum_goes_over_a_chain(void **state)
+{
+    uint8_t frame[LONGEST], whole[LONGEST];
+
+    (void)state;
+    for (uint32_t length = 62; length < 3000; length += 97) {
+        struct ae_packet *packet;
+
+        do {
+            packet = chain_make(card.queue->pool, 5, length, 9);
+            if (packet->length < 42)
+                ae_packet_put(packet);
+        } while (packet->in_pool);
+        packet->flags = AE_PACKET_SEND_UDP_CHECKSUM;
+        packet->l3_offset = 14;
+        packet->l4_offset = 34;
+        frame_put16(packet->data + 40, 0x1234); /* the pseudo-header's sum */
+        ae_packet_read(packet, 0, whole, length);
+        frame_put16(whole + 40, 0xffff - frame_sum(whole + 34, length - 34, 0));
+        assert_true(send_one(packet));
+        assert_int_equal(fake_card_take(&card, frame), length);
+        assert_memory_equal(frame, whole, length);
+    }
 }
 
 static void a_burst_asks_for_one_report(void **state)
@@ -632,7 +863,8 @@ static void after_a_restart_it_works_again(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name)  cmocka_unit_test_setup_teardown(name, begin, end)
+#define JUMBO(name) cmocka_unit_test_setup_teardown(name, begin_jumbo, end)
 
 int main(void)
 {
@@ -646,12 +878,19 @@ int main(void)
         TEST(frames_with_errors_are_dropped),
         TEST(checksum_verdicts_are_passed_on),
         TEST(a_frame_in_pieces_is_dropped_whole),
+        JUMBO(long_frames_are_chains),
+        JUMBO(parts_may_be_seen_one_by_one),
+        JUMBO(impossible_chains_are_dropped_whole),
         TEST(without_free_packets_the_ring_runs_dry),
         TEST(a_card_that_marks_everything_done_keeps_nobody),
         TEST(every_length_is_sent),
         TEST(impossible_frames_are_refused),
-        TEST(what_every_port_refuses_is_refused),
+        cmocka_unit_test_setup_teardown(what_every_port_refuses_is_refused, begin_wide, end),
         TEST(packets_in_rings_are_not_the_callers),
+        JUMBO(chains_are_sent_by_a_descriptor_each),
+        JUMBO(chains_and_others_share_a_burst),
+        JUMBO(a_chain_waits_for_room),
+        JUMBO(the_cards_checksum_goes_over_a_chain),
         TEST(a_burst_asks_for_one_report),
         TEST(packets_come_back_when_reported_and_not_before),
         TEST(a_full_ring_refuses_the_rest),

@@ -13,11 +13,13 @@
 
 #include "base/barrier.h"
 #include "base/error.h"
-#include "port/intel/e1000e_regs.h"
+#include "port/intel/e1000e_queue.h"
 #include "port/owner.h"
 #include "vfio/device.h"
 
 #define TIMEOUT_MS 200
+#define MTU        1500
+#define MTU_MAX    (9234 - 4 - 18) /* of 9234 bytes, 4 are FCS, 18 header and tag (10.2.5.1) */
 
 static uint32_t get(const struct ae_port_owner *owner, uint32_t offset)
 {
@@ -192,6 +194,13 @@ static uint32_t set_addresses(struct ae_port_owner *owner)
     return modes;
 }
 
+/* 10.2.5.1. Frames of more than 1522 bytes go into buffers as small as that: it says 2048, and then
+ * 1024, and some of ours is headroom. */
+static uint32_t buffers(const struct ae_port_owner *owner)
+{
+    return owner->handoff.info.mtu > MTU ? RCTL_LPE | RCTL_BSIZE_1K : 0;
+}
+
 /* Tagged frames are let in as long as nothing is asked for. */
 static int filter(struct ae_port_owner *owner, struct ae_error *err)
 {
@@ -209,7 +218,7 @@ static int filter(struct ae_port_owner *owner, struct ae_error *err)
         modes |= RCTL_VFE;
     if (wanted->all_multicast)
         modes |= RCTL_MPE;
-    set(owner, RCTL, (get(owner, RCTL) & RCTL_EN) | RCTL_BAM | RCTL_SECRC | modes);
+    set(owner, RCTL, (get(owner, RCTL) & RCTL_EN) | RCTL_BAM | RCTL_SECRC | buffers(owner) | modes);
     return get(owner, STATUS) == UINT32_MAX ? failed(owner, -ENODEV, "filtering", err) : 0;
 }
 
@@ -395,14 +404,19 @@ static const struct ae_port_pci pci = {
     .interrupt = interrupt,
 };
 
+static const char *const keys[] = {"mtu", NULL};
+
 const struct ae_port_ops ae_port_e1000e = {
     .queue = &ae_queue_e1000e,
     .path = AE_PATH_DEVICE,
+    .keys = keys,
     .pci = &pci,
     .transport = &ae_port_transport_pci,
     .ring_default = 256,
     .queues_max = 1,
-    .mtu = 1500,
+    .mtu = MTU,
+    .mtu_max = MTU_MAX,
+    .segments_max = AE_FRAME_SEGMENTS,
     .features = AE_PORT_SEND_IPV4_CHECKSUM | AE_PORT_SEND_UDP_CHECKSUM | AE_PORT_SEND_TCP_CHECKSUM |
                 AE_PORT_RECEIVE_CHECKSUM,
     .statistics = statistics,

@@ -1,99 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Intel 82574L, the worker's half: one receive and one transmit ring, polled. The only registers it
- * touches are the two tails, and it only writes them, so that a device that is gone stops no loop.
+ * Intel 82574L, the worker's half: attaching, and receiving. One receive and one transmit ring,
+ * polled. The only registers it touches are the two tails, and it only writes them, so that a
+ * device that is gone stops no loop.
  *
  * What is in a slot is remembered here; of what the device writes, only the done bits, a length and
  * the flags are believed, and a length only after it was checked.
  */
 
+#include "port/intel/e1000e_queue.h"
+
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <aether/device.h>
 
 #include "base/barrier.h"
 #include "base/error.h"
-#include "port/intel/e1000e_regs.h"
-#include "port/port.h"
-#include "port/sendable.h"
 
-#define FRAME_MAX      AE_FRAME_MAX(1500u)
-#define REFILL         32u /* receive descriptors are refilled in as many */
-#define FRAME_SHORTEST 60  /* on the wire, without its CRC; TCTL.PSP pads to it, QEMU's does not */
+#define PACKET_MAX     AE_FRAME_MAX(1500u) /* bytes in one packet, whatever the MTU */
+#define REFILL         32u                 /* receive descriptors are refilled in as many */
 #define RECEIVE_ERRORS (RXD_CE | RXD_SE | RXD_SEQ | RXD_CXE | RXD_RXE)
 
-/* RCTL.BSIZE says 2048 and some of a buffer is headroom; but with RCTL.LPE 0 the card drops what is
- * longer than 1522 bytes (10.2.5.1), before it writes it. */
+/*
+ * Some of a buffer is headroom. With RCTL.LPE 0, RCTL.BSIZE says 2048, but the card drops what is
+ * longer than 1522 bytes before it writes it (10.2.5.1); with LPE 1 BSIZE says 1024.
+ */
 _Static_assert(AE_PACKET_HEADROOM + 1522 <= AE_PORT_BUFFER, "what the card writes is inside");
 
-struct receive_ring {
-    volatile union e1000e_receive *ring;
-    struct ae_packet **slots;
-    volatile uint8_t *tail;
-    uint64_t shift; /* from a buffer to what the card calls the place that it receives into */
-    uint32_t mask;
-    uint32_t batch;     /* so many free slots are worth refilling in an idle moment ... */
-    uint32_t low;       /* ... and with fewer filled than these it cannot wait for one */
-    uint32_t next;      /* slot to reap next; free-running */
-    uint32_t left;      /* filled slots from there on */
-    uint32_t starved;   /* free slots that the pool had no packet for */
-    bool in_long_frame; /* dropping pieces until one has EOP */
-};
-
-struct send_ring {
-    volatile struct e1000e_send *ring;
-    struct ae_packet **slots; /* NULL: a context descriptor */
-    uint16_t *reports;        /* slots that asked for a report (RS), in order: a ring of its own */
-    volatile uint8_t *tail;
-    uint64_t shift; /* from a place in a buffer to what the card calls it */
-    uint32_t mask;
-    uint32_t next;   /* slot to fill; free-running */
-    uint32_t oldest; /* slot not yet reported; free-running */
-    uint32_t report_next;
-    uint32_t report_oldest;
-    uint32_t context; /* what the card's checksum context holds, 0: nothing */
-};
-
-struct queue {
-    struct ae_queue base; /* first: the burst calls are given this */
-    struct receive_ring receive;
-    struct send_ring send;
-    struct ae_sendable sendable;
-};
-
 /* ---- What keeps out of the way of frames ---- */
-
-/* Takes back `wanted` packets or more, by whole bursts, as far as they are reported. */
-static uint16_t reclaim(struct ae_queue *base, uint16_t wanted)
-{
-    struct queue *queue = (struct queue *)base;
-    struct send_ring *ring = &queue->send;
-    uint16_t reclaimed = 0;
-
-    while (reclaimed < wanted && ring->report_oldest != ring->report_next) {
-        uint32_t slot = ring->reports[ring->report_oldest & ring->mask];
-        uint32_t last;
-
-        if (!(ring->ring[slot].status_options & TXD_DD))
-            break;
-        /* Pairs with the card's write-back: it has read the buffers before it set DD. */
-        ae_dma_read_barrier();
-        last = ring->oldest + ((slot - ring->oldest) & ring->mask);
-        for (; ring->oldest != last + 1; ring->oldest++) {
-            struct ae_packet *packet = ring->slots[ring->oldest & ring->mask];
-
-            if (packet) {
-                ae_pool_return(base->pool, packet);
-                reclaimed++;
-            }
-        }
-        ring->report_oldest++;
-    }
-    return reclaimed;
-}
 
 /* Every free slot but one gets a packet, as far as there are any: to the card, a full ring would
  * look like one of which it owns nothing. */
@@ -129,7 +65,7 @@ static uint16_t idle(struct queue *queue)
     if (queue->receive.mask - queue->receive.left >= queue->receive.batch)
         refill(queue);
     if (queue->send.next - queue->send.oldest > queue->send.mask / 2)
-        reclaim(&queue->base, UINT16_MAX);
+        ae_e1000e_reclaim(&queue->base, UINT16_MAX);
     return 0;
 }
 
@@ -168,45 +104,101 @@ static inline struct written written_at(const volatile union e1000e_receive *des
 static inline bool is_good(struct written written)
 {
     return (written.status & (RXD_DD | RXD_EOP | RECEIVE_ERRORS)) == (RXD_DD | RXD_EOP) &&
-           written.length - AE_FRAME_MIN <= FRAME_MAX - AE_FRAME_MIN;
+           written.length - AE_FRAME_MIN <= PACKET_MAX - AE_FRAME_MIN;
 }
 
-/* The next slot holds something else: counts it, and returns its packet. */
-static void drop(struct queue *queue, uint32_t status)
+static bool is_part(const struct receive_ring *ring, struct written written)
+{
+    bool last = written.status & RXD_EOP;
+
+    return !ring->dropping && ring->part_count < AE_FRAME_SEGMENTS &&
+           written.length >= (ring->part_count ? 1 : AE_FRAME_MIN) &&
+           written.length <= PACKET_MAX && written.length <= ring->frame_max - ring->part_bytes &&
+           !(last && written.status & RECEIVE_ERRORS); /* they say something in the last only */
+}
+
+/* All parts are there: a chain, the caller's. */
+static struct ae_packet *join(struct queue *queue, uint32_t status)
+{
+    struct receive_ring *ring = &queue->receive;
+
+    /* Pairs with the card's write-back: it wrote the frame before DD. */
+    ae_dma_read_barrier();
+    for (uint32_t i = 0; i < ring->part_count; i++) {
+        uint32_t length = ring->parts[i]->length;
+
+        ae_packet_renew(ring->parts[i]);
+        ring->parts[i]->length = length;
+        ring->parts[i]->more = (uint8_t)(ring->part_count - 1 - i);
+        if (ring->parts[i]->more)
+            ring->parts[i]->next = ring->parts[i + 1];
+    }
+    ring->parts[0]->flags = checksum_flags(status);
+    queue->base.counters->received_frames++;
+    queue->base.counters->received_bytes += ring->part_bytes;
+    ring->part_count = ring->part_bytes = 0;
+    return ring->parts[0];
+}
+
+static void drop_part(struct queue *queue, struct ae_packet *packet, uint32_t status, bool first)
 {
     struct receive_ring *ring = &queue->receive;
     struct ae_queue_counters *counters = queue->base.counters;
-    bool continued = ring->in_long_frame;
 
-    ring->in_long_frame = !(status & RXD_EOP);
-    if (continued || ring->in_long_frame)
-        /* Longer than any frame this port takes; its last piece counts for all. */
-        counters->receive_errors += !ring->in_long_frame;
-    else if (status & RECEIVE_ERRORS)
+    ae_pool_return_burst(queue->base.pool, ring->parts, ring->part_count);
+    ae_pool_return(queue->base.pool, packet);
+    ring->part_count = ring->part_bytes = 0;
+    ring->dropping = !(status & RXD_EOP);
+    /* The last part counts for all of a frame. */
+    if (ring->dropping)
+        return;
+    if (!first || status & RECEIVE_ERRORS)
         counters->receive_errors++;
     else
         counters->receive_bad_descriptors++;
-    ae_pool_return(queue->base.pool, ring->slots[ring->next++ & ring->mask]);
+}
+
+/* The next slot is done and holds no whole frame. Returns the one whose last part it has, or
+ * NULL. */
+static struct ae_packet *reap_part(struct queue *queue, struct written written)
+{
+    struct receive_ring *ring = &queue->receive;
+    struct ae_packet *packet = ring->slots[ring->next++ & ring->mask];
+    bool first = !ring->in_frame;
+
     ring->left--;
+    ring->in_frame = !(written.status & RXD_EOP);
+    if (!is_part(ring, written)) {
+        drop_part(queue, packet, written.status, first);
+        return NULL;
+    }
+    packet->length = written.length;
+    ring->parts[ring->part_count++] = packet;
+    ring->part_bytes += written.length;
+    return ring->in_frame ? NULL : join(queue, written.status);
 }
 
 static uint16_t reap(struct queue *queue, struct ae_packet **packets, uint16_t count);
 
-/* The next slot holds no frame for the caller. If that is because none came, there is time for what
- * would have been in the way of one. */
+/* The next slot holds no whole frame. If that is because none came, there is time for what would
+ * have been in the way of one. */
 static __attribute__((noinline)) uint16_t reap_no_frame(struct queue *queue,
                                                         struct ae_packet **packets, uint16_t count)
 {
     struct receive_ring *ring = &queue->receive;
     uint32_t before = ring->next;
+    uint16_t reaped = 0;
 
-    while (ring->left && count) {
+    while (ring->left && reaped < count) {
         struct written written = written_at(&ring->ring[ring->next & ring->mask]);
 
-        if (!(written.status & RXD_DD) || (is_good(written) && !ring->in_long_frame))
+        if (!(written.status & RXD_DD) || (is_good(written) && !ring->in_frame))
             break;
-        drop(queue, written.status);
+        packets[reaped] = reap_part(queue, written);
+        reaped = (uint16_t)(reaped + (packets[reaped] != NULL));
     }
+    if (reaped)
+        return reaped;
     return ring->next != before ? reap(queue, packets, count) : idle(queue);
 }
 
@@ -221,7 +213,7 @@ static inline __attribute__((always_inline)) uint16_t reap_burst(struct queue *q
     uint32_t most = count < ring->left ? count : ring->left, reaped;
     uint64_t bytes = 0;
 
-    if (__builtin_expect(ring->in_long_frame, 0))
+    if (__builtin_expect(ring->in_frame, 0))
         most = 0;
     for (reaped = 0; reaped < most; reaped++) {
         uint32_t slot = (ring->next + reaped) & ring->mask;
@@ -269,136 +261,6 @@ static uint16_t receive(struct ae_queue *base, struct ae_packet **packets, uint1
     if (__builtin_expect(queue->receive.left < queue->receive.low, 0))
         return refill_and_reap(queue, packets, count);
     return reap_burst(queue, packets, count);
-}
-
-/* ---- Send ---- */
-
-/* Everything that the context descriptor says, as one number: equal numbers share a context. */
-static uint32_t context_of(const struct ae_packet *packet)
-{
-    return (uint32_t)packet->l3_offset | (uint32_t)packet->l4_offset << 8 |
-           (packet->flags & AE_PACKET_SEND_TCP_CHECKSUM ? 1u << 16 : 0) | 1u << 17;
-}
-
-static inline void fill(struct send_ring *ring, uint64_t address, uint32_t length_command,
-                        uint32_t status_options, struct ae_packet *packet)
-{
-    uint32_t slot = ring->next++ & ring->mask;
-    volatile struct e1000e_send *descriptor = &ring->ring[slot];
-
-    ring->slots[slot] = packet;
-    descriptor->address = address;
-    descriptor->length_command = length_command;
-    descriptor->status_options = status_options;
-}
-
-/* 7.2.6: where the checksums start, where they go; an end of 0 is the end of the packet. */
-static inline void fill_context(struct send_ring *ring, const struct ae_packet *packet)
-{
-    bool tcp = packet->flags & AE_PACKET_SEND_TCP_CHECKSUM;
-    uint64_t ipcss = packet->l3_offset, ipcso = ipcss + 10, ipcse = packet->l4_offset - 1u;
-    uint64_t tucss = packet->l4_offset, tucso = tucss + (tcp ? 16 : 6);
-
-    fill(ring, ipcss | ipcso << 8 | ipcse << 16 | tucss << 32 | tucso << 40,
-         TXD_DEXT | TXD_TUCMD_IP | (tcp ? TXD_TUCMD_TCP : 0), 0, NULL);
-    ring->context = context_of(packet);
-}
-
-/* With checksums by the card: padding is the card's as well then, for to it ours would be
- * payload. */
-static inline void fill_offloaded(struct send_ring *ring, struct ae_packet *packet)
-{
-    uint32_t options = 0;
-
-    if (packet->flags & AE_PACKET_SEND_IPV4_CHECKSUM)
-        options |= TXD_IXSM;
-    if (packet->flags & (AE_PACKET_SEND_UDP_CHECKSUM | AE_PACKET_SEND_TCP_CHECKSUM))
-        options |= TXD_TXSM;
-    fill(ring, (uintptr_t)packet->data + ring->shift,
-         packet->length | TXD_EOP | TXD_IFCS | TXD_DEXT | TXD_DTYP_DATA, options, packet);
-}
-
-static inline void fill_plain(struct send_ring *ring, struct ae_packet *packet)
-{
-    if (packet->length < FRAME_SHORTEST && ae_packet_tailroom(packet) >= FRAME_SHORTEST) {
-        memset(packet->data + packet->length, 0, FRAME_SHORTEST - packet->length);
-        packet->length = FRAME_SHORTEST;
-    }
-    fill(ring, (uintptr_t)packet->data + ring->shift, packet->length | TXD_EOP | TXD_IFCS, 0,
-         packet);
-}
-
-/* The card sends what lies up to the tail; the last descriptor asks for a report of all. */
-static inline void publish(struct send_ring *ring)
-{
-    uint32_t last = (ring->next - 1) & ring->mask;
-
-    ring->ring[last].length_command |= TXD_RS;
-    ring->reports[ring->report_next++ & ring->mask] = (uint16_t)last;
-    /* Descriptors and frames are in memory before the tail says so. */
-    ae_doorbell_barrier();
-    ae_mmio_write32(ring->tail, 0, ring->next & ring->mask);
-}
-
-/* One slot stays empty: a full ring must not look like an empty one (7.2.2). */
-static inline uint32_t room_of(const struct send_ring *ring)
-{
-    return ring->mask - (ring->next - ring->oldest);
-}
-
-static uint16_t send(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
-{
-    struct queue *queue = (struct queue *)base;
-    const struct ae_sendable *sendable = &queue->sendable;
-    struct send_ring ring; /* a copy, so that it need not be read again after each store */
-    uint64_t bytes = 0;
-    uint16_t sent = 0;
-    uint32_t room;
-
-    /* Each may need a context, too. Not otherwise: the card may be writing what it would read,
-     * before this burst's doorbell. */
-    if (__builtin_expect(room_of(&queue->send) <= 2u * count, 0))
-        reclaim(base, UINT16_MAX);
-    ring = queue->send;
-    room = room_of(&ring);
-    for (; sent < count; sent++) {
-        struct ae_packet *packet = packets[sent];
-        bool context = false, plain = ae_packet_may_be_sent(packet, sendable, 0);
-
-        if (__builtin_expect(!plain, 0)) {
-            if (!ae_packet_may_be_sent(packet, sendable, AE_SEND_OFFLOADS) ||
-                !ae_offload_is_sound(packet)) {
-                ae_refuse(base, packet, sendable, AE_SEND_OFFLOADS);
-                break;
-            }
-            context = ring.context != context_of(packet);
-        }
-        if (room <= context) {
-            ae_refuse_full(base, (uint32_t)(count - sent));
-            break;
-        }
-        packet->in_pool = true; /* it is the ring's now */
-        bytes += packet->length;
-        room--;
-        if (__builtin_expect(plain, 1)) {
-            fill_plain(&ring, packet);
-            continue;
-        }
-        if (context) {
-            room--;
-            fill_context(&ring, packet);
-        }
-        fill_offloaded(&ring, packet);
-    }
-    if (ring.next != queue->send.next) {
-        publish(&ring);
-        queue->send.next = ring.next;
-        queue->send.report_next = ring.report_next;
-        queue->send.context = ring.context;
-        base->counters->sent_frames += sent;
-        base->counters->sent_bytes += bytes;
-    }
-    return sent;
 }
 
 /* ---- Attach ---- */
@@ -458,12 +320,14 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
         detach(&queue->base);
         return rc;
     }
-    queue->sendable = ae_sendable_make(queue->base.pool, FRAME_MAX, 1);
+    queue->receive.frame_max = AE_FRAME_MAX(handoff->info.mtu);
+    queue->sendable =
+        ae_sendable_make(queue->base.pool, AE_FRAME_MAX(handoff->info.mtu), AE_FRAME_SEGMENTS);
     queue->send.shift = queue->base.pool->iova.value - (uintptr_t)queue->base.pool->memory;
     queue->receive.shift = queue->send.shift + AE_PACKET_HEADROOM;
     queue->base.receive = receive;
-    queue->base.send = send;
-    queue->base.reclaim = reclaim;
+    queue->base.send = ae_e1000e_send;
+    queue->base.reclaim = ae_e1000e_reclaim;
     queue->base.counters = &port->queue_states[index]->counters;
     refill(queue);
     *out = &queue->base;

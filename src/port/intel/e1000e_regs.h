@@ -51,7 +51,9 @@
 #define RCTL_EN       (1u << 1)
 #define RCTL_UPE      (1u << 3)
 #define RCTL_MPE      (1u << 4)
+#define RCTL_LPE      (1u << 5)
 #define RCTL_BAM      (1u << 15)
+#define RCTL_BSIZE_1K (1u << 16) /* with BSEX 0; 0: 2048 */
 #define RCTL_VFE      (1u << 18)
 #define RCTL_SECRC    (1u << 26)
 #define RDBAL         0x02800
