@@ -10,7 +10,8 @@
  * spoil the bytes of a frame, never the bookkeeping.
  *
  * A pool and its packets belong to one process and one thread; get and put are O(1), take no lock
- * and never enter the kernel. Running out is counted.
+ * and never enter the kernel. Running out is counted. Another process may be lent a packet, to read
+ * it: <aether/loan.h>.
  *
  * A packet has a place in its pool, from which all that is constant about it follows: where its
  * buffer is, what a device calls it, how large it is. Buffers are 2048 or 4096 bytes, or another
