@@ -44,7 +44,7 @@ struct ae_timer {
 struct ae_timers {
     uint32_t count;
     uint32_t room;
-    struct ae_timer *heap[]; /* each no later than those in twice its place, and one behind */
+    struct ae_timer **heap; /* each no later than those in twice its place, and one behind */
 };
 
 /* For at most `room` timers set at once, 1 to AE_TIMERS_MOST. -EINVAL, -ENOMEM. */

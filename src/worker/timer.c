@@ -21,6 +21,7 @@ int ae_timers_create(struct ae_timers **out, uint32_t room, struct ae_error *err
     if (!timers)
         return ae_error_set(err, -ENOMEM, "making room for %u timers: out of memory", room);
     timers->room = room;
+    timers->heap = (struct ae_timer **)(timers + 1);
     *out = timers;
     return 0;
 }
