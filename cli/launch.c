@@ -20,6 +20,7 @@
 #include "capture.h"
 #include "cli.h"
 #include "notify.h"
+#include "port/domains.h"
 
 #define RESTART_TIMES    5
 #define RESTART_SECONDS  60
@@ -240,6 +241,23 @@ static int check_memory(const struct ae_supervise_options *options, const char *
     return ae_supervise_plan(options, plans, &err) ? cli_fail(verb, &err) : CLI_OK;
 }
 
+/* Those that share: who said so may have forgotten whom it lets see what. */
+static void tell_domains(const struct cli_launch *launch, const char *verb)
+{
+    char name[AE_PORT_SPEC], other[AE_PORT_SPEC];
+
+    for (unsigned i = 0; i < launch->port_count; i++)
+        for (unsigned j = 0; j < i; j++) {
+            ae_domains_name(launch->ports[i], name);
+            ae_domains_name(launch->ports[j], other);
+            if (!name[0] || strcmp(name, other) != 0)
+                continue;
+            fprintf(stderr, "aether %s: ports %s and %s share their packets\n", verb,
+                    launch->ports[j], launch->ports[i]);
+            break;
+        }
+}
+
 static int supervise(struct cli_launched *run, const struct ae_supervise_options *options)
 {
     const struct cli_launch *launch = run->launch;
@@ -252,6 +270,7 @@ static int supervise(struct cli_launched *run, const struct ae_supervise_options
     if ((launch->json || launch->capture) && cli_capture_begin(&capture, run->verb))
         return CLI_FAILED;
     run->result = &result;
+    tell_domains(run->launch, run->verb);
     rc = ae_supervise(options, &result, &err);
     cli_notify("STOPPING=1");
     output = cli_capture_end(&capture, launch->cpu_count);

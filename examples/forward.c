@@ -3,8 +3,8 @@
 /*
  * What comes in at one port goes out at the other, both ways, whatever drivers they have.
  *
- *     aether run --cpu 1 --port 0000:01:00.0 --port 0000:02:00.0 --bind --promiscuous \
- *         build/examples/forward
+ *     aether run --cpu 1 --port 0000:01:00.0,domain=a --port 0000:02:00.0,domain=a --bind \
+ *         --promiscuous build/examples/forward [--copy]
  */
 
 #include <aether/worker.h>
@@ -16,14 +16,15 @@
 /* From one port to the other. What arrives while `count` packets wait stays in its ring. */
 struct direction {
     struct ae_queue *from, *to;
+    bool copies;
     struct ae_packet *packets[BURST];
     uint16_t count;
     uint64_t *forwarded, *dropped;
 };
 
-/* Each port has memory of its own, which the other's device does not see: a frame is copied. NULL:
- * the other port has no packet free, or none so large. */
-static struct ae_packet *cross(struct ae_packet *packet, struct ae_pool *pool)
+/* Where each port has a domain of its own, which the other's device does not see. NULL: the other
+ * port has no packet free, or none so large. */
+static struct ae_packet *copy_to(struct ae_pool *pool, struct ae_packet *packet)
 {
     struct ae_packet *copy = ae_packet_get(pool);
 
@@ -42,8 +43,12 @@ static void receive(struct direction *way)
 {
     uint16_t count = ae_receive(way->from, way->packets, BURST);
 
+    if (!way->copies) {
+        way->count = count;
+        return;
+    }
     for (uint16_t i = 0; i < count; i++) {
-        way->packets[way->count] = cross(way->packets[i], way->to->pool);
+        way->packets[way->count] = copy_to(way->to->pool, way->packets[i]);
         if (way->packets[way->count])
             way->count++;
         else
@@ -73,13 +78,18 @@ static void turn(struct direction *way)
         send(way);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    bool copies = argc == 2 && strcmp(argv[1], "--copy") == 0;
     struct direction ways[2];
     struct ae_worker *worker;
     struct ae_queue *ends[2];
     struct ae_error err;
 
+    if (argc > 1 && !copies) {
+        fprintf(stderr, "forward: --copy is all that it takes\n");
+        return 2;
+    }
     if (ae_worker_start(&worker, &err)) {
         fprintf(stderr, "forward: %s\n", err.text);
         return 1;
@@ -91,8 +101,13 @@ int main(void)
     }
     for (unsigned i = 0; i < 2; i++)
         ends[i] = ae_port_queue(ae_worker_port(worker, i), 0);
-    ways[0] = (struct direction){.from = ends[0], .to = ends[1]};
-    ways[1] = (struct direction){.from = ends[1], .to = ends[0]};
+    if (ends[0]->pool != ends[1]->pool)
+        copies = true;
+    printf("The ports %s a domain: frames cross %s\n",
+           ends[0]->pool == ends[1]->pool ? "share" : "do not share",
+           copies ? "by a copy" : "without a copy");
+    ways[0] = (struct direction){.from = ends[0], .to = ends[1], .copies = copies};
+    ways[1] = (struct direction){.from = ends[1], .to = ends[0], .copies = copies};
     ways[0].forwarded = ae_worker_counter(worker, "frames there");
     ways[1].forwarded = ae_worker_counter(worker, "frames back");
     ways[0].dropped = ways[1].dropped = ae_worker_counter(worker, "frames dropped");

@@ -52,6 +52,11 @@ void ae_dma_space_close(struct ae_dma_space *space);
 int ae_dma_map(struct ae_dma_space *space, struct ae_memory *memory, ae_iova_t *iova,
                struct ae_error *err);
 
+/* The same, at this address, a multiple of the memory's page size. -EADDRNOTAVAIL: the ranges do
+ * not hold it, or something else is there. */
+int ae_dma_map_at(struct ae_dma_space *space, struct ae_memory *memory, ae_iova_t iova,
+                  struct ae_error *err);
+
 /* Takes a mapping away. The device must have stopped: bus master off and reset. */
 int ae_dma_unmap(struct ae_dma_space *space, struct ae_memory *memory, struct ae_error *err);
 

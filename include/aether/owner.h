@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include <aether/dma.h>
+#include <aether/domain.h>
 #include <aether/error.h>
 #include <aether/port.h>
 
@@ -41,11 +42,15 @@ struct ae_port_options {
     uint16_t queues;       /* receive/transmit pairs, 1 to AE_PORT_QUEUES; 0: 1 */
     uint16_t receive_ring; /* descriptors, a power of two; 0: the driver's default */
     uint16_t send_ring;    /* descriptors, a power of two; 0: the driver's default */
-    uint32_t packets;      /* buffers per queue beyond what the rings hold; 0: 1024 */
+    uint32_t packets;      /* buffers per queue beyond what the rings hold; 0: 1024. A worker's are
+                            * at most 2^20 in a domain, those of the rings included */
     enum ae_path slowest;  /* a slower path than this is an error; default AE_PATH_DEVICE */
     size_t page_size;      /* of its memory, bytes, as ae_memory_create takes it; 0: huge pages */
-    bool allow_no_iommu;   /* see struct ae_dma_options */
-    enum ae_iommu iommu;   /* the same */
+    /* Where its packets are (<aether/domain.h>), which must have enough of them left; NULL: in one
+     * of its own. Whose packets are handed to workers serves no port of ae_port_open. */
+    struct ae_domain *domain;
+    bool allow_no_iommu;                 /* see struct ae_dma_options */
+    enum ae_iommu iommu;                 /* the same */
     const struct ae_port_filter *filter; /* what it receives, see there; NULL: none is set */
     bool measure;                        /* workers' queues are measured: ae_port_measure */
     bool on_node; /* memory on `node` where the device itself is on none; else anywhere */
@@ -66,8 +71,10 @@ struct ae_port_owner;
 /*
  * spec: a PCI address ("0000:01:00.0") or a scheme and what it needs
  * ("vhost-user:/run/switch.sock"); behind either, what the driver lets one choose: ",packed=off".
- * ae_port_describe lists all of it. options may be NULL. A slower path than options->slowest is
- * -EOPNOTSUPP; an unknown device is -ENODEV and names the devices that have a driver.
+ * ",domain=NAME" is for those who open several ports at once, and give those of one name one
+ * domain. ae_port_describe lists all of it. options may be NULL. A slower path than
+ * options->slowest is -EOPNOTSUPP; an unknown device is -ENODEV and names the devices that have a
+ * driver.
  */
 int ae_port_open(struct ae_port **port, const char *spec, const struct ae_port_options *options,
                  struct ae_error *err);
@@ -85,6 +92,7 @@ void ae_port_describe(char *buffer, size_t size);
  */
 struct ae_port_plan {
     uint64_t rings, buffers; /* bytes; the device or the peer reaches them */
+    uint32_t packets;        /* as many buffers; of a domain, where it has one */
     size_t page_size;        /* of these two, bytes */
     uint64_t pages;          /* so many of them */
     uint64_t owner;          /* bytes that device and owner reach, on ordinary pages */
@@ -120,7 +128,8 @@ int ae_port_owner_open(struct ae_port_owner **owner, const char *spec,
 void ae_port_owner_close(struct ae_port_owner *owner);
 
 /* For a worker that has the queues first to first + count - 1 of the port's, and nothing of others
- * but what is the port's as a whole. The descriptors stay the owner's. -EINVAL: there are none. */
+ * but what is the port's as a whole. The descriptors stay the owner's. -EINVAL: there are none;
+ * -EBUSY: ae_port_open has its domain's packets. */
 int ae_port_owner_get_handoff(const struct ae_port_owner *owner, unsigned first, unsigned count,
                               struct ae_port_handoff *handoff);
 void ae_port_owner_get_link(const struct ae_port_owner *owner, struct ae_link *link);

@@ -93,7 +93,7 @@ enum ae_refusal {
     AE_REFUSAL_AWAY, /* nobody is at the other end, or a ring is broken until a restart */
     /* The first one that it did not accept, it never will: see ae_send. */
     AE_REFUSAL_NOT_YOURS, /* the packet is in its pool or in a ring: put or sent before */
-    AE_REFUSAL_POOL,      /* the packet is of another pool than the queue's */
+    AE_REFUSAL_POOL,      /* the packet is of another domain than the port's */
     AE_REFUSAL_SEGMENTS,  /* the frame is in more packets than the port takes, or in no chain */
     AE_REFUSAL_LENGTH,    /* the frame is too short or too long */
     AE_REFUSAL_PLACE,     /* the frame is not in its buffer, behind the headroom for sending */
@@ -122,7 +122,9 @@ struct ae_queue {
     uint16_t (*send)(struct ae_queue *queue, struct ae_packet **packets, uint16_t count);
     /* NULL: frames are copied when they are sent, no packet stays in a ring. */
     uint16_t (*reclaim)(struct ae_queue *queue, uint16_t count);
-    struct ae_pool *pool; /* where its received packets come from; use it for sending too */
+    /* Where its received packets come from; use it for sending too. The worker's queues of one
+     * domain have the same, and so send what the others received. */
+    struct ae_pool *pool;
     struct ae_queue_counters *counters;
     const uint32_t *filter; /* not 0: what is received has to be sifted; never NULL */
     struct ae_sieve *sieve;
@@ -150,8 +152,9 @@ static inline uint16_t ae_receive(struct ae_queue *queue, struct ae_packet **pac
  * send_full), or the first of them cannot be sent on this port (send_bad). Who waits for room asks
  * ae_refusal_is_final first.
  * Every port asks the same of a frame:
- *   - it is in a packet of the queue's own pool, which no other queue shares, and the packet is the
- *     caller's: neither in the pool nor in a ring, so not one that was sent already;
+ *   - it is in a packet of the queue's own pool, so received or got on a port of the same domain,
+ *     and the packet is the caller's: neither in the pool nor in a ring, so not one that was sent
+ *     already;
  *   - it is in one packet, or on a port that takes several in a chain (struct ae_packet) of at most
  *     AE_FRAME_SEGMENTS; each of them is as above, and has at least one byte, the first at least
  * 14;
@@ -176,17 +179,18 @@ static inline uint16_t ae_reclaim(struct ae_queue *queue, uint16_t count)
 
 /* ---- A port ---- */
 
-#define AE_PORT_HANDOFF_VERSION 1
+#define AE_PORT_HANDOFF_VERSION 2
 #define AE_PORT_MAPS            48
 #define AE_PORT_PRIVATE         512 /* bytes */
 
 /* What a worker is given to map, or to use. */
 enum ae_port_map_kind {
-    AE_PORT_MAP_MEMORY = 1, /* DMA memory, whole: rings, then buffers */
+    AE_PORT_MAP_MEMORY = 1, /* DMA memory of the rings, whole */
     AE_PORT_MAP_REGISTERS,  /* the device's */
     AE_PORT_MAP_STATE,      /* the port's state, such as its link, to read */
     AE_PORT_MAP_QUEUE,      /* a queue's state, such as its counters */
     AE_PORT_MAP_CONTROL,    /* not mapped: a queue's socket to its owner */
+    AE_PORT_MAP_DOMAIN,     /* DMA memory of the buffers, whole */
 };
 
 struct ae_port_map {
@@ -214,9 +218,10 @@ struct ae_port_handoff {
     uint16_t queue_first, queue_count;
     uint32_t map_count;
     struct ae_port_map maps[AE_PORT_MAPS]; /* none overlaps another */
-    uint64_t buffers_offset;               /* in memory, where the pool's part begins */
-    uint32_t packets;                      /* per queue */
-    uint32_t buffer_size;
+    /* Ports of one worker with the same number are on the same domain: what follows is alike. */
+    uint32_t domain;
+    uint32_t packet_first, packet_count; /* of the domain's buffers, those that are this worker's */
+    uint32_t buffer_size;                /* bytes */
     uint16_t receive_ring;
     uint16_t send_ring;
     uint32_t measure; /* not 0: its queues are, as by ae_port_measure */

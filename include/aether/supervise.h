@@ -85,7 +85,8 @@ struct ae_supervise_options {
      */
     const struct ae_supervise_share *shares;
     unsigned share_count;
-    struct ae_port_options port; /* its `queues` is what the shares come to */
+    /* Of all of them. `queues` is what the shares come to; a `domain`, if any, nobody else's. */
+    struct ae_port_options port;
     /*
      * Who the workers are. They have a session of their own without a terminal, no capability,
      * whoever they are, and of our variables PATH, LANG, LC_*, TERM, AETHER_* and those named in

@@ -43,9 +43,8 @@ static int check_numbers(const struct ae_queue_ops *ops, const struct ae_port_ha
     if (queues < 1 || queues > AE_PORT_QUEUES || handoff->queue_count < 1 ||
         handoff->queue_first + handoff->queue_count > (int)queues ||
         !check_ring(ops, handoff->receive_ring) || !check_ring(ops, handoff->send_ring) ||
-        handoff->packets > 1u << 20 || handoff->buffer_size != AE_PORT_BUFFER ||
-        handoff->packets <= handoff->receive_ring ||
-        handoff->buffers_offset != ae_port_receive_ring_offset(ops, handoff, queues))
+        !ae_domain_buffer_is_possible(handoff->buffer_size) ||
+        handoff->packet_count <= handoff->queue_count * (unsigned)handoff->receive_ring)
         return ae_error_set(err, -EPROTO, "what was handed over makes no sense");
     return 0;
 }
@@ -54,11 +53,10 @@ static int find_maps(struct ae_port *port, struct ae_error *err)
 {
     const struct ae_port_handoff *handoff = &port->handoff;
     const struct ae_port_map *map = ae_handoff_find(handoff, AE_PORT_MAP_MEMORY, 0);
-    uint64_t buffers = (uint64_t)handoff->info.queues * handoff->packets * handoff->buffer_size;
 
-    if (map->length < handoff->buffers_offset || map->length - handoff->buffers_offset < buffers)
-        return ae_error_set(err, -EPROTO, "its memory does not hold its rings and buffers");
-    port->memory_iova.value = map->iova;
+    if (map && map->length < ae_port_receive_ring_offset(port->ops, handoff, handoff->info.queues))
+        return ae_error_set(err, -EPROTO, "its memory does not hold its rings");
+    port->memory_iova.value = map ? map->iova : 0;
     map = ae_handoff_find(handoff, AE_PORT_MAP_STATE, 0);
     if (map->length < sizeof(*port->state))
         return ae_error_set(err, -EPROTO, "its state is too small");
@@ -77,7 +75,7 @@ static int find_maps(struct ae_port *port, struct ae_error *err)
     return 0;
 }
 
-static int attach(struct ae_port *port, struct ae_error *err)
+static int attach(struct ae_port *port, struct ae_domain_part *domain, struct ae_error *err)
 {
     struct ae_port_handoff *handoff = &port->handoff;
     int rc;
@@ -89,7 +87,7 @@ static int attach(struct ae_port *port, struct ae_error *err)
         return ae_error_set(err, -EPROTO, "there is no driver '%s'", handoff->info.driver);
     rc = check_numbers(port->ops, handoff, err);
     if (!rc)
-        rc = ae_handoff_take(port, err);
+        rc = ae_handoff_take(port, domain, err);
     if (!rc)
         rc = find_maps(port, err);
     for (unsigned i = 0; i < handoff->queue_count && !rc; i++) {
@@ -104,7 +102,8 @@ static int attach(struct ae_port *port, struct ae_error *err)
     return rc;
 }
 
-int ae_port_attach(struct ae_port **out, const struct ae_port_handoff *given, struct ae_error *err)
+int ae_port_attach_on(struct ae_port **out, const struct ae_port_handoff *given,
+                      struct ae_domain_part *domain, struct ae_error *err)
 {
     struct ae_port *port = calloc(1, sizeof(*port));
     int rc;
@@ -115,7 +114,7 @@ int ae_port_attach(struct ae_port **out, const struct ae_port_handoff *given, st
     port->handoff = *given;
     rc = check_version(&port->handoff, err);
     if (!rc) {
-        rc = attach(port, err);
+        rc = attach(port, domain, err);
         if (rc)
             ae_error_prefix(err, rc, "attaching port %s", port->handoff.info.spec);
     }
@@ -125,6 +124,12 @@ int ae_port_attach(struct ae_port **out, const struct ae_port_handoff *given, st
     }
     *out = port;
     return 0;
+}
+
+int ae_port_attach(struct ae_port **port, const struct ae_port_handoff *handoff,
+                   struct ae_error *err)
+{
+    return ae_port_attach_on(port, handoff, NULL, err);
 }
 
 void ae_port_close(struct ae_port *port)

@@ -25,6 +25,13 @@ static const char *find_choice(const struct ae_port_owner *owner, const char *ke
     return found;
 }
 
+bool ae_port_choice_is_made(const struct ae_port_owner *owner, const char *key)
+{
+    size_t length;
+
+    return find_choice(owner, key, &length);
+}
+
 int ae_port_choice_bool(const struct ae_port_owner *owner, const char *key, bool *value,
                         struct ae_error *err)
 {

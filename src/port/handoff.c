@@ -11,7 +11,7 @@
 #include "base/descriptors.h"
 #include "base/error.h"
 
-#define KINDS (AE_PORT_MAP_CONTROL + 1)
+#define KINDS (AE_PORT_MAP_DOMAIN + 1)
 #define PAGE  4096
 
 /* What a kind may be, and nothing else. */
@@ -33,6 +33,8 @@ static const struct rule {
     [AE_PORT_MAP_QUEUE] = {"state of a queue", PROT_READ | PROT_WRITE, .of_queue = true,
                            .sealed = true, .whole = true},
     [AE_PORT_MAP_CONTROL] = {"control socket", 0, .of_queue = true, .keep = true},
+    [AE_PORT_MAP_DOMAIN] = {"domain", PROT_READ | PROT_WRITE, 1, .sealed = true, .whole = true,
+                            .device = true},
 };
 
 const struct ae_port_map *ae_handoff_find(const struct ae_port_handoff *handoff,
@@ -55,8 +57,8 @@ void ae_handoff_add(struct ae_port_handoff *handoff, struct ae_port_map map)
 
 static bool is_used(const struct ae_queue_ops *ops, uint32_t kind)
 {
-    return kind == AE_PORT_MAP_MEMORY || kind == AE_PORT_MAP_STATE || kind == AE_PORT_MAP_QUEUE ||
-           ops->maps & 1u << kind;
+    return kind == AE_PORT_MAP_STATE || kind == AE_PORT_MAP_QUEUE || kind == AE_PORT_MAP_DOMAIN ||
+           (kind == AE_PORT_MAP_MEMORY && ops->ring_bytes) || ops->maps & 1u << kind;
 }
 
 static bool has_index(const struct ae_port_handoff *handoff, const struct ae_port_map *map)
@@ -181,7 +183,24 @@ static int check_maps(const struct ae_queue_ops *ops, const struct ae_port_hando
 
 /* ---- Mapping ---- */
 
-static int take_map(struct ae_port *port, struct ae_port_map *map, struct ae_error *err)
+static int take_domain(struct ae_port *port, struct ae_domain_part *have, int fd,
+                       const struct ae_port_map *map, struct ae_error *err)
+{
+    const struct ae_port_handoff *handoff = &port->handoff;
+    const struct ae_domain_slice slice = {
+        .length = map->length,
+        .iova.value = map->iova,
+        .buffer_size = handoff->buffer_size,
+        .first = handoff->packet_first,
+        .count = handoff->packet_count,
+    };
+    int rc = ae_domain_part_take(&port->domain, have, fd, &slice, err);
+
+    return rc ? ae_error_prefix(err, rc, "its domain") : 0;
+}
+
+static int take_map(struct ae_port *port, struct ae_domain_part *domain, struct ae_port_map *map,
+                    struct ae_error *err)
 {
     int theirs = map->fd;
     void *mapped;
@@ -192,6 +211,8 @@ static int take_map(struct ae_port *port, struct ae_port_map *map, struct ae_err
                             strerror(errno));
     if (map->kind == AE_PORT_MAP_MEMORY)
         return ae_memory_attach(&port->memory, theirs, map->length, err);
+    if (map->kind == AE_PORT_MAP_DOMAIN)
+        return take_domain(port, domain, theirs, map, err);
     if (!map->protection || map->mapped)
         return 0;
     mapped = mmap(NULL, map->length, map->protection, MAP_SHARED, theirs, (off_t)map->offset);
@@ -202,12 +223,12 @@ static int take_map(struct ae_port *port, struct ae_port_map *map, struct ae_err
     return 0;
 }
 
-int ae_handoff_take(struct ae_port *port, struct ae_error *err)
+int ae_handoff_take(struct ae_port *port, struct ae_domain_part *domain, struct ae_error *err)
 {
     int rc = check_maps(port->ops, &port->handoff, err);
 
     while (port->maps_taken < port->handoff.map_count && !rc)
-        rc = take_map(port, &port->handoff.maps[port->maps_taken++], err);
+        rc = take_map(port, domain, &port->handoff.maps[port->maps_taken++], err);
     return rc;
 }
 
@@ -220,5 +241,6 @@ void ae_handoff_release(struct ae_port *port)
             munmap((void *)(uintptr_t)map->mapped, map->length);
         ae_descriptor_close(&map->fd);
     }
+    ae_domain_part_release(port->domain);
     ae_memory_destroy(port->memory);
 }

@@ -18,10 +18,11 @@ void ae_handoff_add(struct ae_port_handoff *handoff, struct ae_port_map map);
 
 /*
  * Checks port->handoff, a copy that is the port's own, and maps all of it, with a duplicate of each
- * descriptor that is kept. Afterwards the copy says where everything is (`mapped`; memory: in
- * port->memory), and has the port's own descriptors or -1. -EPROTO and -EBADF name the map.
+ * descriptor that is kept; the domain not again where the process has it (NULL: it has not).
+ * Afterwards the copy says where everything is (`mapped`; memory and domain: in the port), and has
+ * the port's own descriptors or -1. -EPROTO and -EBADF name the map.
  */
-int ae_handoff_take(struct ae_port *port, struct ae_error *err);
+int ae_handoff_take(struct ae_port *port, struct ae_domain_part *domain, struct ae_error *err);
 
 /* Unmaps and closes what was taken, all of it or as far as it came. */
 void ae_handoff_release(struct ae_port *port);

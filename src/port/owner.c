@@ -55,7 +55,7 @@ int ae_port_check_options(struct ae_port_owner *owner, struct ae_error *err)
                             ops->queues_max);
     if (!options->packets)
         options->packets = PACKETS_DEFAULT;
-    if (!options->page_size && ops->ordinary_pages)
+    if (!options->page_size && ops->ordinary_pages && !ae_port_choice_is_made(owner, "domain"))
         options->page_size = (size_t)sysconf(_SC_PAGESIZE);
     if (options->packets > 1u << 19)
         return ae_error_set(err, -EINVAL, "%u packets: at most %u", options->packets, 1u << 19);
@@ -110,32 +110,70 @@ int ae_port_owner_node(const struct ae_port_owner *owner, size_t *elsewhere)
 {
     int node = node_of(owner);
 
-    *elsewhere = ae_memory_elsewhere(owner->memory, node);
+    *elsewhere = ae_memory_elsewhere(owner->domain->memory, node);
+    if (owner->memory)
+        *elsewhere += ae_memory_elsewhere(owner->memory, node);
     return node;
 }
 
-/* Once the transport knows how many queues of which size there are. */
-static int make_memory(struct ae_port_owner *owner, struct ae_error *err)
+/* Its own, unless it was given one. */
+static int join_domain(struct ae_port_owner *owner, struct ae_error *err)
 {
-    struct ae_port_handoff *handoff = &owner->handoff;
-    unsigned queues = handoff->info.queues;
-    uint64_t size;
-    int rc;
+    const struct ae_port_options *options = &owner->options;
+    uint32_t packets = owner->packets * owner->handoff.info.queues;
+    int node = node_of(owner), rc = 0;
 
-    handoff->packets = owner->options.packets + handoff->receive_ring + handoff->send_ring;
-    handoff->buffer_size = AE_PORT_BUFFER;
-    handoff->buffers_offset = ae_port_receive_ring_offset(owner->ops->queue, handoff, queues);
-    size = handoff->buffers_offset + (uint64_t)queues * handoff->packets * handoff->buffer_size;
-    rc = ae_memory_create_on(&owner->memory, size, owner->options.page_size, node_of(owner), err);
+    if (!options->domain && ae_port_choice_is_made(owner, "domain"))
+        return ae_error_set(
+            err, -EINVAL,
+            "domain=: a domain is for ports that are opened together, such as those "
+            "of 'aether run', and has a name");
+    if (options->domain)
+        owner->domain = ae_domain_hold(options->domain);
+    else
+        rc = ae_domain_create(&owner->domain,
+                              &(struct ae_domain_options){.packets = packets,
+                                                          .page_size = options->page_size,
+                                                          .on_node = node >= 0,
+                                                          .node = node},
+                              err);
+    if (rc)
+        return rc;
+    owner->handoff.buffer_size = owner->domain->buffer_size;
+    return ae_domain_claim(owner->domain, &owner->claim, packets, err);
+}
+
+static uint64_t rings_size(const struct ae_port_owner *owner)
+{
+    return ae_port_receive_ring_offset(owner->ops->queue, &owner->handoff,
+                                       owner->handoff.info.queues);
+}
+
+static int make_rings(struct ae_port_owner *owner, struct ae_error *err)
+{
+    int rc = ae_memory_create_on(&owner->memory, rings_size(owner), owner->options.page_size,
+                                 node_of(owner), err);
+
     if (rc)
         return rc;
     rc = ae_fragile_expect(&owner->fragile_memory, ae_memory_base(owner->memory),
                            ae_memory_size(owner->memory), ae_memory_page_size(owner->memory),
                            &owner->lost);
-    if (rc)
-        return ae_error_set(err, rc, "handling bus errors: %s", strerror(-rc));
-    if (!owner->ops->owner_bytes)
-        return 0;
+    return rc ? ae_error_set(err, rc, "handling bus errors: %s", strerror(-rc)) : 0;
+}
+
+/* Once the transport knows how many queues of which size there are. */
+static int make_memory(struct ae_port_owner *owner, struct ae_error *err)
+{
+    int rc;
+
+    owner->packets =
+        owner->options.packets + owner->handoff.receive_ring + owner->handoff.send_ring;
+    rc = join_domain(owner, err);
+    if (!rc && rings_size(owner))
+        rc = make_rings(owner, err);
+    if (rc || !owner->ops->owner_bytes)
+        return rc;
     return ae_memory_create(&owner->owner_memory, owner->ops->owner_bytes,
                             (size_t)sysconf(_SC_PAGESIZE), err);
 }
@@ -181,7 +219,8 @@ static int start(struct ae_port_owner *owner, struct ae_error *err)
     struct ae_link link;
     int rc;
 
-    memset(ae_memory_base(owner->memory), 0, owner->handoff.buffers_offset);
+    if (owner->memory)
+        memset(ae_memory_base(owner->memory), 0, rings_size(owner));
     if (owner->owner_memory)
         memset(ae_memory_base(owner->owner_memory), 0, ae_memory_size(owner->owner_memory));
     memset(owner->queue_states, 0, owner->options.queues * sizeof(*owner->queue_states));
@@ -224,8 +263,10 @@ int ae_port_owner_open(struct ae_port_owner **out, const char *spec,
         rc = make_memory(owner, err);
     if (!rc)
         rc = owner->ops->transport->map(owner, err);
-    if (!rc)
+    if (!rc) {
+        ae_domain_settle(owner->domain);
         rc = start(owner, err);
+    }
     if (rc) {
         ae_port_owner_close(owner);
         return ae_error_prefix(err, rc, "opening port %s", spec);
@@ -251,27 +292,33 @@ void ae_port_owner_close(struct ae_port_owner *owner)
     ae_fragile_forget(&owner->fragile_memory);
     ae_memory_destroy(owner->memory);
     ae_memory_destroy(owner->owner_memory);
+    if (owner->domain)
+        ae_domain_drop_claim(owner->domain, &owner->claim);
+    ae_domain_close(owner->domain);
     ae_port_state_drop(owner);
     free(owner->driver);
     free(owner);
 }
 
-int ae_port_owner_get_handoff(const struct ae_port_owner *owner, unsigned first, unsigned count,
-                              struct ae_port_handoff *handoff)
+void ae_port_owner_make_handoff(const struct ae_port_owner *owner, unsigned first, unsigned count,
+                                struct ae_port_handoff *handoff)
 {
-    unsigned queues = owner->handoff.info.queues;
-
-    if (!count || first >= queues || count > queues - first)
-        return -EINVAL;
     *handoff = owner->handoff;
     handoff->version = AE_PORT_HANDOFF_VERSION;
     handoff->size = sizeof(*handoff);
     handoff->queue_first = (uint16_t)first;
     handoff->queue_count = (uint16_t)count;
-    ae_handoff_add(handoff, (struct ae_port_map){.kind = AE_PORT_MAP_MEMORY,
-                                                 .fd = ae_memory_fd(owner->memory),
-                                                 .length = ae_memory_size(owner->memory),
-                                                 .iova = owner->memory_iova.value});
+    handoff->packet_first = owner->claim.first + first * owner->packets;
+    handoff->packet_count = count * owner->packets;
+    ae_handoff_add(handoff, (struct ae_port_map){.kind = AE_PORT_MAP_DOMAIN,
+                                                 .fd = ae_memory_fd(owner->domain->memory),
+                                                 .length = ae_memory_size(owner->domain->memory),
+                                                 .iova = owner->domain->iova.value});
+    if (owner->memory)
+        ae_handoff_add(handoff, (struct ae_port_map){.kind = AE_PORT_MAP_MEMORY,
+                                                     .fd = ae_memory_fd(owner->memory),
+                                                     .length = ae_memory_size(owner->memory),
+                                                     .iova = owner->memory_iova.value});
     ae_handoff_add(handoff, (struct ae_port_map){.kind = AE_PORT_MAP_STATE,
                                                  .fd = owner->state_fd,
                                                  .length = sizeof(*owner->state)});
@@ -290,6 +337,18 @@ int ae_port_owner_get_handoff(const struct ae_port_owner *owner, unsigned first,
                                                          .fd = owner->controls[i],
                                                          .index = i});
     }
+}
+
+int ae_port_owner_get_handoff(const struct ae_port_owner *owner, unsigned first, unsigned count,
+                              struct ae_port_handoff *handoff)
+{
+    unsigned queues = owner->handoff.info.queues;
+
+    if (!count || first >= queues || count > queues - first)
+        return -EINVAL;
+    if (owner->domain->part)
+        return -EBUSY;
+    ae_port_owner_make_handoff(owner, first, count, handoff);
     return 0;
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/fragile.h"
 #include "machine/pci_config.h"
+#include "packet/domain.h"
 #include "port/port.h"
 
 struct ae_pci_id {
@@ -28,7 +29,7 @@ struct ae_port_transport {
     /* Takes it: owner->base names it. Sets what the driver finds out and the ops do not say: MAC,
      * MTU, features, number of queues. */
     int (*open)(struct ae_port_owner *owner, struct ae_error *err);
-    /* Memory is there: makes it reachable, and sets memory_iova. */
+    /* Memory and domain are there: makes them reachable, and sets memory_iova. */
     int (*map)(struct ae_port_owner *owner, struct ae_error *err);
     /* Rings and state are zeroed: lets it run. */
     int (*start)(struct ae_port_owner *owner, struct ae_error *err);
@@ -71,7 +72,8 @@ struct ae_port_ops {
     enum ae_path path;
     const char *scheme;      /* "pair:"; NULL: found by PCI address */
     const char *description; /* of the scheme: "pair:NAME, ..." */
-    const char *const *keys; /* what may stand behind the spec as ",key=value"; NULL: nothing */
+    const char *const *keys; /* what may stand behind the spec as ",key=value", beside what may
+                              * with all of them; NULL: nothing */
     const struct ae_port_pci *pci;
     const struct ae_port_transport *transport;
     uint16_t ring_default;
@@ -80,7 +82,8 @@ struct ae_port_ops {
     uint16_t mtu_max;      /* that ",mtu=" may choose; 0: it is not among the keys */
     uint16_t segments_max; /* as in struct ae_port_capabilities */
     uint32_t features;
-    bool ordinary_pages;  /* no device reaches its memory: unless asked for, it has no huge ones */
+    /* No device reaches its memory: unless asked for, or shared, it has no huge pages. */
+    bool ordinary_pages;
     uint32_t owner_bytes; /* of memory that only the owner and its device reach */
 
     int (*statistics)(struct ae_port_owner *owner, struct ae_port_statistic *out, unsigned count);
@@ -115,8 +118,11 @@ struct ae_port_owner {
     struct ae_port_options asked;   /* as given */
     char base[AE_PORT_SPEC];        /* the spec without its scheme and its keys */
     char choices[AE_PORT_SPEC];     /* ",key=value,..." */
-    struct ae_memory *memory;
+    struct ae_memory *memory;       /* its rings; NULL: it has none */
     ae_iova_t memory_iova;
+    struct ae_domain *domain;
+    struct ae_domain_claim claim; /* of the domain's packets, those that are this port's */
+    uint32_t packets;             /* of them, for each queue */
     struct ae_port_state *state;
     struct ae_queue_state *queue_states; /* of each queue */
     int state_fd, queue_fds[AE_PORT_QUEUES];
@@ -143,6 +149,10 @@ struct ae_port_owner {
     int events;     /* an epoll of all of these */
 };
 
+/* ae_port_owner_get_handoff, of queues that there are. */
+void ae_port_owner_make_handoff(const struct ae_port_owner *owner, unsigned first, unsigned count,
+                                struct ae_port_handoff *handoff);
+
 /* Makes the port's state and its queues', zeroed; drops what there is of them. */
 int ae_port_state_make(struct ae_port_owner *owner, struct ae_error *err);
 void ae_port_state_drop(struct ae_port_owner *owner);
@@ -152,6 +162,9 @@ int ae_port_parse_spec(struct ae_port_owner *owner, const char *spec, struct ae_
 
 /* Then: options and MTU are what is possible, with defaults where nothing was asked for. */
 int ae_port_check_options(struct ae_port_owner *owner, struct ae_error *err);
+
+/* Was anything chosen for a key? */
+bool ae_port_choice_is_made(const struct ae_port_owner *owner, const char *key);
 
 /* What was chosen for a key of ops->keys: "on" or "off" (also 1 and 0). The value is left alone
  * when nothing was. -EINVAL names the key and what it takes. */

@@ -44,8 +44,10 @@ static int listen_to_all(struct ae_port_owner *owner, struct ae_error *err)
 static int map(struct ae_port_owner *owner, struct ae_error *err)
 {
     const struct ae_port_pci *pci = owner->ops->pci;
-    int rc = ae_dma_map(owner->space, owner->memory, &owner->memory_iova, err);
+    int rc = ae_domain_map(owner->domain, owner->space, err);
 
+    if (!rc)
+        rc = ae_dma_map(owner->space, owner->memory, &owner->memory_iova, err);
     if (!rc && owner->owner_memory)
         rc = ae_dma_map(owner->space, owner->owner_memory, &owner->owner_memory_iova, err);
     if (rc)
@@ -87,6 +89,8 @@ static void close_function(struct ae_port_owner *owner)
         owner->ops->pci->disable(owner);
     ae_descriptor_close(&owner->events);
     ae_device_close(owner->device);
+    if (owner->domain)
+        ae_dma_unmap(owner->space, owner->domain->memory, NULL);
     if (owner->memory)
         ae_dma_unmap(owner->space, owner->memory, NULL);
     if (owner->owner_memory)

@@ -25,18 +25,26 @@ static void lay_out(struct ae_port_plan *plan, struct ae_port_owner *owner)
 {
     const struct ae_port_options *options = &owner->options;
     struct ae_port_handoff *handoff = &owner->handoff;
-    uint64_t packets = options->packets + options->receive_ring + options->send_ring;
+    uint32_t packets =
+        options->queues * (options->packets + options->receive_ring + options->send_ring);
+    uint32_t buffer_size = options->domain ? options->domain->buffer_size : AE_DOMAIN_BUFFER_LEAST;
 
     handoff->receive_ring = options->receive_ring;
     handoff->send_ring = options->send_ring;
     *plan = (struct ae_port_plan){
         .rings = ae_port_receive_ring_offset(owner->ops->queue, handoff, options->queues),
-        .buffers = options->queues * packets * AE_PORT_BUFFER,
+        .buffers = (uint64_t)packets * buffer_size,
+        .packets = packets,
         .page_size = options->page_size ? options->page_size : ae_hugepages_default_size(),
         .owner = owner->ops->owner_bytes,
         .state = sizeof(struct ae_port_state) + options->queues * sizeof(struct ae_queue_state),
         .node = node_of(owner),
     };
+}
+
+static uint64_t pages(uint64_t bytes, size_t page_size)
+{
+    return (bytes + page_size - 1) / page_size;
 }
 
 static int count_pages(struct ae_port_plan *plan, struct ae_error *err)
@@ -45,7 +53,7 @@ static int count_pages(struct ae_port_plan *plan, struct ae_error *err)
         return ae_error_set(err, -ENOMEM, "this kernel has no huge pages");
     if (plan->page_size & (plan->page_size - 1))
         return ae_error_set(err, -EINVAL, "pages of %zu bytes are not possible", plan->page_size);
-    plan->pages = (plan->rings + plan->buffers + plan->page_size - 1) / plan->page_size;
+    plan->pages = pages(plan->rings, plan->page_size) + pages(plan->buffers, plan->page_size);
     if (plan->node < 0 || ae_hugepages_free_on(plan->page_size, plan->node, &plan->free))
         ae_hugepages_free(plan->page_size, &plan->free);
     return 0;

@@ -31,24 +31,6 @@ uint64_t ae_port_send_ring_offset(const struct ae_queue_ops *ops,
            ring_bytes(ops, handoff->receive_ring);
 }
 
-int ae_port_make_pool(struct ae_port *port, unsigned index, struct ae_pool **pool,
-                      struct ae_error *err)
-{
-    const struct ae_port_handoff *handoff = &port->handoff;
-    uint64_t size = (uint64_t)handoff->packets * handoff->buffer_size;
-    uint64_t offset = handoff->buffers_offset + index * size;
-
-    return ae_pool_create(pool,
-                          &(struct ae_pool_options){
-                              .memory = (uint8_t *)ae_memory_base(port->memory) + offset,
-                              .memory_size = size,
-                              .iova = ae_iova_add(port->memory_iova, offset),
-                              .count = handoff->packets,
-                              .buffer_size = handoff->buffer_size,
-                          },
-                          err);
-}
-
 /* Layout of the word: changes 63:32, Mb/s 31:3, gone 2, full duplex 1, up 0. */
 void ae_port_set_link(struct ae_port_state *state, const struct ae_link *link)
 {

@@ -6,23 +6,19 @@
  * What a driver's data half is to the rest of Aether; port/owner.h is about the other half.
  *
  * Memory of a port, all of it mapped for its device, its workers and its owner:
- *     queue 0: receive ring, send ring; queue 1: ...; buffers of queue 0; buffers of queue 1; ...
- * State (port/state.h) and all bookkeeping are elsewhere: no device reaches them.
+ *     queue 0: receive ring, send ring; queue 1: ...
+ * The buffers are its domain's (packet/domain.h), mapped likewise. State (port/state.h) and all
+ * bookkeeping are elsewhere: no device reaches them.
  */
 
 #include <aether/memory.h>
 #include <aether/port.h>
 
+#include "packet/part.h"
 #include "port/state.h"
 
 /* Rings begin on pages, so that no two share one. */
 #define AE_RING_ALIGNMENT 4096
-
-/*
- * Buffers. 2048 bytes hold the headroom and the longest frame of an MTU of 1902; those of 4096
- * would take twice the memory, and longer frames are in several segments anyway.
- */
-#define AE_PORT_BUFFER 2048
 
 /* What a worker has of a driver. Both halves know the ring's sizes: the owner lays out memory, the
  * worker checks what it is handed. */
@@ -58,8 +54,9 @@ struct ae_port {
      */
     struct ae_port_owner *owner;
     void (*close_owner)(struct ae_port_owner *owner);
-    struct ae_memory *memory;
+    struct ae_memory *memory; /* its rings; NULL: it has none */
     ae_iova_t memory_iova;
+    struct ae_domain_part *domain;
     const struct ae_port_state *state;
     struct ae_queue_state *queue_states[AE_PORT_QUEUES]; /* by number, as `queues` */
     volatile uint8_t *registers;                         /* NULL: none */
@@ -68,15 +65,15 @@ struct ae_port {
     struct ae_meter *meters[AE_PORT_QUEUES]; /* around those that are measured */
 };
 
-/* Bytes from the start of memory. Queue `queues` is where the buffers begin. */
+/* Bytes from the start of memory, which ends where queue `queues` would begin. */
 uint64_t ae_port_receive_ring_offset(const struct ae_queue_ops *ops,
                                      const struct ae_port_handoff *handoff, unsigned queue);
 uint64_t ae_port_send_ring_offset(const struct ae_queue_ops *ops,
                                   const struct ae_port_handoff *handoff, unsigned queue);
 
-/* The pool over queue `index`'s part of the buffers. */
-int ae_port_make_pool(struct ae_port *port, unsigned index, struct ae_pool **pool,
-                      struct ae_error *err);
+/* As ae_port_attach, where the process has the port's domain already; NULL: it has not. */
+int ae_port_attach_on(struct ae_port **port, const struct ae_port_handoff *handoff,
+                      struct ae_domain_part *domain, struct ae_error *err);
 
 /* Of every queue of the port. */
 void ae_port_pause(struct ae_port *port);

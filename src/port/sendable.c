@@ -98,7 +98,7 @@ const char *ae_refusal_text(enum ae_refusal refusal)
         [AE_REFUSAL_FULL] = "the ring is full",
         [AE_REFUSAL_AWAY] = "nobody is at the other end, or the ring is broken",
         [AE_REFUSAL_NOT_YOURS] = "the packet was put or sent before",
-        [AE_REFUSAL_POOL] = "the packet is of another queue's pool",
+        [AE_REFUSAL_POOL] = "the packet is of another domain",
         [AE_REFUSAL_SEGMENTS] =
             "the frame is in more packets than the port takes, or they are no chain",
         [AE_REFUSAL_LENGTH] = "the frame is too short or too long",

@@ -10,22 +10,25 @@
 #include "machine/pci.h"
 #include "port/owner.h"
 
-static bool key_is_known(const struct ae_port_ops *ops, const char *key, size_t length)
+/* Beside a driver's own. */
+static const char *const common_keys[] = {"domain", NULL};
+
+static bool is_among(const char *const *keys, const char *key, size_t length)
 {
-    for (const char *const *known = ops->keys; known && *known; known++)
-        if (strlen(*known) == length && memcmp(*known, key, length) == 0)
+    for (; keys && *keys; keys++)
+        if (strlen(*keys) == length && memcmp(*keys, key, length) == 0)
             return true;
     return false;
 }
 
-static int list_keys(const struct ae_port_ops *ops, char *text, size_t size)
+static void list_keys(const struct ae_port_ops *ops, char *text, size_t size)
 {
+    const char *const *lists[] = {ops->keys, common_keys};
     size_t used = 0;
 
-    text[0] = '\0';
-    for (const char *const *known = ops->keys; known && *known && used < size; known++)
-        used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", *known);
-    return used != 0;
+    for (unsigned i = 0; i < 2; i++)
+        for (const char *const *key = lists[i]; key && *key && used < size; key++)
+            used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", *key);
 }
 
 /* Every choice must be one that the driver offers, made once. */
@@ -40,10 +43,11 @@ static int check_choices(const struct ae_port_owner *owner, const char *spec, st
         if (key[length] != '=')
             return ae_error_set(err, -EINVAL, "'%s': what stands behind a comma is key=value",
                                 spec);
-        if (!key_is_known(owner->ops, key, length))
-            return ae_error_set(err, -EINVAL, "'%s': there is no choice '%.*s'; %s has %s", spec,
-                                (int)length, key, owner->ops->queue->name,
-                                list_keys(owner->ops, known, sizeof(known)) ? known : "none");
+        if (is_among(owner->ops->keys, key, length) || is_among(common_keys, key, length))
+            continue;
+        list_keys(owner->ops, known, sizeof(known));
+        return ae_error_set(err, -EINVAL, "'%s': there is no choice '%.*s'; %s has %s", spec,
+                            (int)length, key, owner->ops->queue->name, known);
     }
     return 0;
 }
@@ -120,17 +124,16 @@ void ae_port_describe(char *buffer, size_t size)
     for (unsigned i = 0; ae_port_driver(i) && used < size; i++) {
         const struct ae_port_ops *ops = ae_port_driver(i);
         char keys[128];
-        int chosen = list_keys(ops, keys, sizeof(keys));
 
+        list_keys(ops, keys, sizeof(keys));
         if (ops->scheme) {
-            used += (size_t)snprintf(buffer + used, size - used, "%s%s%s%s%s", used ? "; " : "",
-                                     ops->description, chosen ? " (choices: " : "", keys,
-                                     chosen ? ")" : "");
+            used += (size_t)snprintf(buffer + used, size - used, "%s%s (choices: %s)",
+                                     used ? "; " : "", ops->description, keys);
             continue;
         }
         for (const struct ae_pci_id *id = ops->pci->ids; id->vendor && used < size; id++)
-            used += (size_t)snprintf(
-                buffer + used, size - used, "%sa PCI address such as 0000:01:00.0 of a %s%s%s%s",
-                used ? "; " : "", id->name, chosen ? " (choices: " : "", keys, chosen ? ")" : "");
+            used += (size_t)snprintf(buffer + used, size - used,
+                                     "%sa PCI address such as 0000:01:00.0 of a %s (choices: %s)",
+                                     used ? "; " : "", id->name, keys);
     }
 }

@@ -158,20 +158,12 @@ static int check_map(const struct ae_dma_space *space, const struct ae_memory *m
     return 0;
 }
 
-int ae_dma_map(struct ae_dma_space *space, struct ae_memory *memory, ae_iova_t *iova,
-               struct ae_error *err)
+static int map_at(struct ae_dma_space *space, struct ae_memory *memory, uint64_t address,
+                  struct ae_error *err)
 {
-    uint64_t size = ae_memory_size(memory), address;
-    int rc = check_map(space, memory, err);
+    uint64_t size = ae_memory_size(memory);
+    int rc = space->ops->map(space, ae_memory_base(memory), address, size);
 
-    if (rc)
-        return rc;
-    if (ae_iova_find(space, size, ae_memory_page_size(memory), &address))
-        return ae_error_set(err, -ENOSPC,
-                            "mapping %llu kB for the device: no room in the ranges that its IOMMU "
-                            "translates",
-                            (unsigned long long)size / 1024);
-    rc = space->ops->map(space, ae_memory_base(memory), address, size);
     if (rc == -ENOMEM)
         return explain_shortage(size, err);
     if (rc)
@@ -179,8 +171,49 @@ int ae_dma_map(struct ae_dma_space *space, struct ae_memory *memory, ae_iova_t *
                             (unsigned long long)size / 1024, strerror(-rc),
                             rc == -ENOSPC ? " (vfio_iommu_type1's dma_entry_limit)" : "");
     space->mappings[space->mapping_count++] = (struct ae_mapping){memory, address, size};
-    iova->value = address;
     return 0;
+}
+
+int ae_dma_map(struct ae_dma_space *space, struct ae_memory *memory, ae_iova_t *iova,
+               struct ae_error *err)
+{
+    uint64_t size = ae_memory_size(memory);
+    int rc = check_map(space, memory, err);
+
+    if (rc)
+        return rc;
+    if (ae_iova_find(space, size, ae_memory_page_size(memory), &iova->value))
+        return ae_error_set(err, -ENOSPC,
+                            "mapping %llu kB for the device: no room in the ranges that its IOMMU "
+                            "translates",
+                            (unsigned long long)size / 1024);
+    return map_at(space, memory, iova->value, err);
+}
+
+static bool is_translated(const struct ae_dma_space *space, uint64_t first, uint64_t size)
+{
+    for (unsigned i = 0; i < space->range_count; i++)
+        if (first >= space->ranges[i].first && first <= space->ranges[i].last &&
+            space->ranges[i].last - first >= size - 1)
+            return true;
+    return false;
+}
+
+int ae_dma_map_at(struct ae_dma_space *space, struct ae_memory *memory, ae_iova_t iova,
+                  struct ae_error *err)
+{
+    uint64_t size = ae_memory_size(memory);
+    int rc = check_map(space, memory, err);
+
+    if (rc)
+        return rc;
+    if (iova.value % ae_memory_page_size(memory) || !is_translated(space, iova.value, size) ||
+        overlap(space, iova.value, size))
+        return ae_error_set(err, -EADDRNOTAVAIL,
+                            "mapping %llu kB for the device at 0x%llx: its IOMMU does not "
+                            "translate that, or something else is there",
+                            (unsigned long long)size / 1024, (unsigned long long)iova.value);
+    return map_at(space, memory, iova.value, err);
 }
 
 int ae_dma_unmap(struct ae_dma_space *space, struct ae_memory *memory, struct ae_error *err)

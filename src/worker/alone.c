@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "port/domains.h"
 #include "worker/irqs.h"
 #include "worker/shared.h"
 
@@ -21,6 +22,27 @@ static int move_to_cpu(int cpu, struct ae_error *err)
         return ae_error_set(err, -errno, "moving to CPU %d: %s; is it online?", cpu,
                             strerror(errno));
     return 0;
+}
+
+static int open_ports(struct ae_worker *worker, const struct ae_worker_options *options,
+                      struct ae_error *err)
+{
+    struct ae_domain *domains[AE_WORKER_PORTS];
+    struct ae_port_options ports[AE_WORKER_PORTS];
+    int rc;
+
+    for (unsigned i = 0; i < options->port_count; i++)
+        ports[i] = options->port;
+    rc = ae_domains_open(domains, options->ports, ports, options->port_count, err);
+    if (rc)
+        return rc;
+    for (unsigned i = 0; i < options->port_count && !rc; i++) {
+        ports[i].domain = domains[i];
+        rc = ae_port_open(&worker->ports[i], options->ports[i], &ports[i], err);
+        worker->port_count += !rc;
+    }
+    ae_domains_close(domains, options->port_count);
+    return rc;
 }
 
 int ae_worker_start_alone(struct ae_worker **out, const struct ae_worker_options *options,
@@ -39,10 +61,8 @@ int ae_worker_start_alone(struct ae_worker **out, const struct ae_worker_options
     if (rc)
         return rc;
     rc = move_to_cpu(options->cpu, err);
-    for (unsigned i = 0; i < options->port_count && !rc; i++) {
-        rc = ae_port_open(&worker->ports[i], options->ports[i], &options->port, err);
-        worker->port_count += !rc;
-    }
+    if (!rc)
+        rc = open_ports(worker, options, err);
     if (rc) {
         ae_worker_finish(worker);
         return rc;

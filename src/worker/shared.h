@@ -25,7 +25,7 @@
 
 #define AE_SHARED_ENVIRONMENT "AETHER_WORKER_FD"
 #define AE_SHARED_MAGIC       0x52574541u /* "AEWR" */
-#define AE_SHARED_VERSION     6
+#define AE_SHARED_VERSION     7
 
 enum ae_gate { AE_GATE_STARTED, AE_GATE_QUIET, AE_GATE_LEFT, AE_GATE_REFUSED };
 
@@ -110,6 +110,7 @@ struct ae_worker {
     struct ae_log_streams *streams; /* of a quiet worker */
     unsigned port_count;
     struct ae_port *ports[AE_WORKER_PORTS];
+    struct ae_domain_part *domains[AE_WORKER_PORTS]; /* by number; NULL: no port has it yet */
 };
 
 /* The next free loop of the page, cleared and named, but not counted before ae_loop_publish; NULL:

@@ -17,6 +17,7 @@
 
 #include "base/descriptors.h"
 #include "base/error.h"
+#include "port/port.h"
 #include "worker/calls.h"
 #include "worker/shared.h"
 
@@ -103,16 +104,39 @@ static int attach_log(struct ae_worker *worker, struct ae_error *err)
     return ae_log_open(&worker->log, memory, size, err);
 }
 
+/* What it has of a domain is its ports', which are closed together. */
+static int attach_port(struct ae_worker *worker, const struct ae_port_handoff *handoff,
+                       struct ae_error *err)
+{
+    struct ae_port **port = &worker->ports[worker->port_count];
+    int rc;
+
+    if (handoff->domain >= AE_WORKER_PORTS)
+        return ae_error_set(err, -EPROTO, "what was handed over makes no sense: domain %u",
+                            handoff->domain);
+    rc = ae_port_attach_on(port, handoff, worker->domains[handoff->domain], err);
+    if (!rc)
+        worker->domains[handoff->domain] = (*port)->domain;
+    return rc;
+}
+
+/* Ports of one domain are handed the same descriptor of it: none is closed before all have it, and
+ * then a second time in vain. */
 static int attach_ports(struct ae_worker *worker, struct ae_error *err)
 {
-    for (; worker->port_count < worker->shared->port_count; worker->port_count++) {
-        struct ae_port_handoff handoff = worker->shared->ports[worker->port_count];
-        int rc = ae_port_attach(&worker->ports[worker->port_count], &handoff, err);
+    struct ae_port_handoff handoffs[AE_WORKER_PORTS];
 
+    for (; worker->port_count < worker->shared->port_count; worker->port_count++) {
+        struct ae_port_handoff *handoff = &handoffs[worker->port_count];
+        int rc;
+
+        *handoff = worker->shared->ports[worker->port_count];
+        rc = attach_port(worker, handoff, err);
         if (rc)
             return rc;
-        close_handoff(&handoff);
     }
+    for (unsigned i = 0; i < worker->port_count; i++)
+        close_handoff(&handoffs[i]);
     return 0;
 }
 

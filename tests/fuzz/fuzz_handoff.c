@@ -4,7 +4,8 @@
  * What a worker is handed. The input is laid over a good handoff: triples of a map (one byte;
  * beyond the last there is: the whole handoff), an offset in it (two bytes) and a value of eight
  * bytes. A handoff is refused with a reason, or the port works, and no descriptor is lost either
- * way.
+ * way. Where the input is of an odd number of bytes the worker has another port already, with the
+ * domain that this one is said to have: neither may lose packets by the other.
  *
  * The kernel refuses to map more of a card's registers than there are; a memfd does not, so such
  * inputs are left out here.
@@ -17,8 +18,10 @@
 #include <unistd.h>
 
 #include "../unit/fake_card.h"
+#include "port/port.h"
 
 #define RING 32
+#define MANY (2 * RING + 32) /* packets, for two ports */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -71,16 +74,37 @@ static void use(struct ae_port *port)
         ae_packet_put(packet);
 }
 
+/* A port that is there before, on the same domain. */
+static void begin_beside(struct fake_card *beside)
+{
+    fake_card_reset(beside);
+    fake_card_attach(beside);
+}
+
+static void end_beside(struct fake_card *beside)
+{
+    const struct ae_pool *pool = beside->queue->pool;
+
+    if (ae_pool_available(pool) != MANY - (RING - 1) || pool->misuse)
+        abort();
+    fake_card_detach(beside);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct fake_card card;
+    static struct fake_card card, beside;
+    bool second = size & 1;
     struct ae_port_handoff handoff;
     struct ae_error err = {0};
     struct ae_port *port = NULL;
     int before, after;
 
-    if (!card.memory)
-        fake_card_make(&card, RING, RING, RING + 16);
+    if (!card.memory) {
+        fake_card_make(&card, RING, RING, MANY);
+        fake_card_make(&beside, RING, RING, MANY);
+        close(beside.handoff.maps[4].fd);
+        beside.handoff.maps[4].fd = dup(card.handoff.maps[4].fd);
+    }
     fake_card_reset(&card);
     handoff = card.handoff;
     change(&handoff, data, size);
@@ -88,12 +112,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     before = dup(0);
     close(before);
-    if (ae_port_attach(&port, &handoff, &err) == 0)
+    if (second)
+        begin_beside(&beside);
+    if (ae_port_attach_on(&port, &handoff, second ? beside.port->domain : NULL, &err) == 0)
         use(port);
     else if (!err.text[0] || !err.code || port)
         abort();
     if (port)
         ae_port_close(port);
+    if (second)
+        end_beside(&beside);
     after = dup(0);
     close(after);
     if (after != before)

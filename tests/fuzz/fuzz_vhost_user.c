@@ -161,10 +161,13 @@ static struct ae_port_owner *make_owner(void)
     memset(owner.state, 0, sizeof(*owner.state));
     memset(owner.queue_states, 0, 2 * sizeof(*owner.queue_states));
     handoff->receive_ring = handoff->send_ring = 16;
-    handoff->buffers_offset = ae_port_receive_ring_offset(owner.ops->queue, handoff, 2);
-    if (ae_memory_create(&owner.memory, handoff->buffers_offset, 4096, NULL))
+    if (ae_memory_create(&owner.memory, ae_port_receive_ring_offset(owner.ops->queue, handoff, 2),
+                         4096, NULL) ||
+        ae_domain_create(&owner.domain,
+                         &(struct ae_domain_options){.packets = 2, .page_size = 4096}, NULL))
         abort();
-    owner.memory_iova.value = (uintptr_t)ae_memory_base(owner.memory);
+    ae_domain_settle(owner.domain);
+    owner.memory_iova = ae_iova_add(owner.domain->iova, ae_memory_size(owner.domain->memory));
     return &owner;
 }
 

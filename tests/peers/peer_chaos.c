@@ -31,8 +31,10 @@ struct surface {
     struct ae_port_handoff handoff; /* as it was handed over, before anything was written */
     const struct ae_port_state *state;
     struct ae_queue_state *queue;
-    uint8_t *memory;
-    uint64_t memory_size;
+    uint8_t *rings; /* NULL: it has none */
+    uint64_t rings_size;
+    uint8_t *buffers;
+    uint64_t buffers_size;
 };
 
 static uint64_t seed;
@@ -64,6 +66,15 @@ static int fd_of(const struct surface *surface, enum ae_port_map_kind kind, unsi
     return ae_handoff_find(&surface->handoff, kind, index)->fd;
 }
 
+static uint8_t *map_memory(const struct surface *surface, enum ae_port_map_kind kind,
+                           uint64_t *size)
+{
+    const struct ae_port_map *found = ae_handoff_find(&surface->handoff, kind, 0);
+
+    *size = found ? found->length : 0;
+    return found ? map(found->fd, *size, BOTH) : NULL;
+}
+
 static void write_state(const struct surface *surface)
 {
     struct ae_queue_state *queue = surface->queue;
@@ -89,11 +100,10 @@ static void write_state(const struct surface *surface)
 
 static void write_memory(const struct surface *surface)
 {
-    uint64_t rings = surface->handoff.buffers_offset, size = surface->memory_size;
-    uint64_t within = rings && any() % 8 ? rings : size;
-
-    if (surface->memory)
-        surface->memory[any() % within] = (uint8_t)any();
+    if (surface->rings && any() % 8)
+        surface->rings[any() % surface->rings_size] = (uint8_t)any();
+    else if (surface->buffers)
+        surface->buffers[any() % surface->buffers_size] = (uint8_t)any();
 }
 
 /* What the owner tells is taken from it, and answered with anything. */
@@ -137,9 +147,10 @@ static void write_shared(struct ae_shared *shared)
 static void take_away(const struct surface *surface)
 {
     const struct ae_port_map *maps = surface->handoff.maps;
-    int fd = any() % 4 ? fd_of(surface, AE_PORT_MAP_MEMORY, 0)
+    bool rings = surface->rings && any() % 2;
+    int fd = any() % 4 ? fd_of(surface, rings ? AE_PORT_MAP_MEMORY : AE_PORT_MAP_DOMAIN, 0)
                        : maps[any() % surface->handoff.map_count].fd;
-    off_t size = (off_t)surface->memory_size;
+    off_t size = (off_t)(rings ? surface->rings_size : surface->buffers_size);
 
     if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, size ? any() % size & ~4095 : 0,
                   4096) ||
@@ -156,11 +167,11 @@ static unsigned find_surfaces(const struct ae_shared *shared,
         struct surface *surface = &surfaces[i];
 
         surface->handoff = shared->ports[i];
-        surface->memory_size = ae_handoff_find(&surface->handoff, AE_PORT_MAP_MEMORY, 0)->length;
+        surface->rings = map_memory(surface, AE_PORT_MAP_MEMORY, &surface->rings_size);
+        surface->buffers = map_memory(surface, AE_PORT_MAP_DOMAIN, &surface->buffers_size);
         surface->state = map(fd_of(surface, AE_PORT_MAP_STATE, 0), sizeof(*surface->state), READ);
         surface->queue = map(fd_of(surface, AE_PORT_MAP_QUEUE, surface->handoff.queue_first),
                              sizeof(*surface->queue), BOTH);
-        surface->memory = map(fd_of(surface, AE_PORT_MAP_MEMORY, 0), surface->memory_size, BOTH);
         if (!surface->state || !surface->queue)
             exit(2);
     }

@@ -13,7 +13,8 @@
 #include "port/owner.h"
 
 /* What is written to a buffer at most: RCTL.LPE 0 has the card drop longer frames. */
-#define BUFFER (AE_PORT_BUFFER - AE_PACKET_HEADROOM)
+#define BUFFER 2048
+#define ROOM   (BUFFER - AE_PACKET_HEADROOM)
 
 static int make_memory(const char *name, uint64_t size, uint8_t **base)
 {
@@ -53,10 +54,10 @@ void fake_card_make(struct fake_card *card, uint16_t receive_ring, uint16_t send
     handoff->info.features = ae_port_e1000e.features;
     handoff->receive_ring = receive_ring;
     handoff->send_ring = send_ring;
-    handoff->packets = packets;
-    handoff->buffer_size = AE_PORT_BUFFER;
-    handoff->buffers_offset = ae_port_receive_ring_offset(ops, handoff, 1);
-    card->memory_size = handoff->buffers_offset + (uint64_t)packets * AE_PORT_BUFFER;
+    handoff->packet_count = packets;
+    handoff->buffer_size = BUFFER;
+    card->memory_size = ae_port_receive_ring_offset(ops, handoff, 1);
+    card->buffers_size = (uint64_t)packets * BUFFER;
     add(handoff, AE_PORT_MAP_MEMORY, make_memory("fake-memory", card->memory_size, &card->memory),
         card->memory_size);
     handoff->maps[0].iova = FAKE_IOVA;
@@ -67,6 +68,9 @@ void fake_card_make(struct fake_card *card, uint16_t receive_ring, uint16_t send
     card->state = (void *)state;
     add(handoff, AE_PORT_MAP_QUEUE, make_memory("fake-queue", sizeof(struct ae_queue_state), NULL),
         sizeof(struct ae_queue_state));
+    add(handoff, AE_PORT_MAP_DOMAIN, make_memory("fake-domain", card->buffers_size, &card->buffers),
+        card->buffers_size);
+    handoff->maps[4].iova = FAKE_DOMAIN;
     card->receive = (void *)(card->memory + ae_port_receive_ring_offset(ops, handoff, 0));
     card->send = (void *)(card->memory + ae_port_send_ring_offset(ops, handoff, 0));
 }
@@ -75,7 +79,7 @@ void fake_card_reset(struct fake_card *card)
 {
     fake_card_set(card, RDT, 0);
     fake_card_set(card, TDT, 0);
-    memset(card->memory, 0, card->handoff.buffers_offset);
+    memset(card->memory, 0, card->memory_size);
     card->receive_head = card->send_head = 0;
     card->contexts = card->reports = 0;
     card->context = 0;
@@ -101,6 +105,7 @@ void fake_card_detach(struct fake_card *card)
 void fake_card_destroy(struct fake_card *card)
 {
     munmap(card->memory, card->memory_size);
+    munmap(card->buffers, card->buffers_size);
     munmap(card->state, sizeof(*card->state));
     munmap(card->registers, FAKE_REGISTERS);
     for (uint32_t i = 0; i < card->handoff.map_count; i++)
@@ -125,15 +130,14 @@ uint32_t fake_card_room(const struct fake_card *card)
     return (fake_card_get(card, RDT) - card->receive_head) & (card->handoff.receive_ring - 1u);
 }
 
-/* What lies at an address, all of it inside the memory that is mapped for the card. */
+/* What lies at an address, all of it inside the buffers that are mapped for the card. */
 static uint8_t *reach(struct fake_card *card, uint64_t iova, uint64_t length)
 {
-    uint64_t offset = iova - FAKE_IOVA;
+    uint64_t offset = iova - FAKE_DOMAIN;
 
-    if (offset < card->handoff.buffers_offset || offset > card->memory_size ||
-        card->memory_size - offset < length)
+    if (offset > card->buffers_size || card->buffers_size - offset < length)
         abort();
-    return card->memory + offset;
+    return card->buffers + offset;
 }
 
 bool fake_card_deliver(struct fake_card *card, const uint8_t *frame, uint32_t length,
@@ -144,8 +148,8 @@ bool fake_card_deliver(struct fake_card *card, const uint8_t *frame, uint32_t le
     if (fake_card_room(card) == 0)
         return false;
     if (frame)
-        memcpy(reach(card, descriptor->read.buffer_address, BUFFER), frame,
-               length < BUFFER ? length : BUFFER);
+        memcpy(reach(card, descriptor->read.buffer_address, ROOM), frame,
+               length < ROOM ? length : ROOM);
     memset(descriptor, 0, sizeof(*descriptor));
     descriptor->write_back.length = (uint16_t)length;
     descriptor->write_back.status_error = status | RXD_DD;

@@ -15,7 +15,8 @@
 #include "port/intel/e1000e_regs.h"
 
 #define FAKE_REGISTERS (128 * 1024)
-#define FAKE_IOVA      UINT64_C(0x7fff00000000)
+#define FAKE_IOVA      UINT64_C(0x7fff00000000) /* the rings */
+#define FAKE_DOMAIN    UINT64_C(0x7ffe00000000) /* the buffers */
 
 struct ae_port_state;
 
@@ -24,8 +25,8 @@ struct fake_card {
     struct ae_port *port;
     struct ae_queue *queue;
     struct ae_port_state *state;
-    uint8_t *memory;
-    uint64_t memory_size;
+    uint8_t *memory, *buffers;
+    uint64_t memory_size, buffers_size;
     uint8_t *registers;
     union e1000e_receive *receive; /* the rings */
     struct e1000e_send *send;

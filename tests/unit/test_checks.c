@@ -516,11 +516,11 @@ static void cards_without_a_driver_or_an_iommu_are_named(void **state)
     made_root_put(HUGE "/resv_hugepages", "0\n");
     ae_port_check_cards(note_card, &cards);
     assert_int_equal(cards.last.answer, AE_CHECK_OK);
-    assert_non_null(strstr(cards.last.reason, "; one queue takes 2 pages of 2048 kB"));
+    assert_non_null(strstr(cards.last.reason, "; one queue takes 3 pages of 2048 kB"));
     made_root_put(HUGE "/free_hugepages", "1\n");
     ae_port_check_cards(note_card, &cards);
     assert_int_equal(cards.last.answer, AE_CHECK_LACKS);
-    assert_non_null(strstr(cards.last.remedy, "1 are missing; add them: echo 9 > " HUGE));
+    assert_non_null(strstr(cards.last.remedy, "2 are missing; add them: echo 10 > " HUGE));
     made_root_end(NULL);
 }
 

@@ -15,6 +15,7 @@
 #include <aether/owner.h>
 
 #include "chains.h"
+#include "port/owner.h"
 #include "sendable.h"
 
 #define RING 64
@@ -360,7 +361,9 @@ static void another_process_cannot_attach(void **state)
     struct ae_port *port;
     struct ae_error err;
 
-    ae_port_owner_get_handoff(ae_port_get_owner(ends->port[0]), 0, 1, &handoff);
+    assert_int_equal(ae_port_owner_get_handoff(ae_port_get_owner(ends->port[0]), 0, 1, &handoff),
+                     -EBUSY);
+    ae_port_owner_make_handoff(ae_port_get_owner(ends->port[0]), 0, 1, &handoff);
     memset(handoff.driver_private, 0xff, 8); /* what this process does not know */
     assert_int_equal(ae_port_attach(&port, &handoff, &err), -ESRCH);
 }

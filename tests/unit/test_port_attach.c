@@ -84,7 +84,7 @@ static void every_number_is_checked(void **state)
         int64_t value;
     } cases[] = {
         {FIELD(info.queues), 0},
-        {FIELD(info.queues), 2}, /* of which the rings would lie where the buffers are */
+        {FIELD(info.queues), 8}, /* of which the rings are not there */
         {FIELD(info.queues), AE_PORT_QUEUES + 1},
         {FIELD(info.queues), 0xffff},
         {FIELD(queue_count), 0},
@@ -100,24 +100,26 @@ static void every_number_is_checked(void **state)
         {FIELD(send_ring), 0},
         {FIELD(send_ring), 63},
         {FIELD(send_ring), 0x8000},
-        {FIELD(packets), 0},
-        {FIELD(packets), 32},
-        {FIELD(packets), 201},
-        {FIELD(packets), 1u << 21},
-        {FIELD(packets), -1},
+        {FIELD(packet_first), 1},
+        {FIELD(packet_first), -1},
+        {FIELD(packet_count), 0},
+        {FIELD(packet_count), 32},
+        {FIELD(packet_count), 201},
+        {FIELD(packet_count), 1u << 21},
+        {FIELD(packet_count), -1},
         {FIELD(buffer_size), 0},
-        {FIELD(buffer_size), 4096},
+        {FIELD(buffer_size), 1024},
+        {FIELD(buffer_size), 3072},
+        {FIELD(buffer_size), 4096}, /* which the domain does not hold */
+        {FIELD(buffer_size), 8192},
         {FIELD(buffer_size), -1},
-        {FIELD(buffers_offset), 0},
-        {FIELD(buffers_offset), 64},
-        {FIELD(buffers_offset), -4096},
         {FIELD(version), 0},
         {FIELD(version), AE_PORT_HANDOFF_VERSION + 1},
         {FIELD(size), 0},
         {FIELD(size), sizeof(card.handoff) - 8},
         {FIELD(map_count), 0},
         {FIELD(map_count), 2},
-        {FIELD(map_count), 5}, /* the fifth is of no kind */
+        {FIELD(map_count), 6}, /* the sixth is of no kind */
         {FIELD(map_count), AE_PORT_MAPS + 1},
         {FIELD(map_count), -1},
     };
@@ -142,12 +144,12 @@ static void unknown_drivers_are_refused(void **state)
     memset(handoff.info.spec, 'x', sizeof(handoff.info.spec));
     assert_refused(&handoff, -EPROTO, "'eeeeeeeeeeeeeee'", 1);
     strcpy(handoff.info.driver, "e1000e");
-    handoff.packets = 0;
+    handoff.packet_count = 0;
     assert_refused(&handoff, -EPROTO, "makes no sense", 2);
 }
 
-/* What is good of map 0, the memory, 1, the registers, 2, the state, and 3, that of the queue, and
- * then is not. */
+/* What is good of map 0, the memory, 1, the registers, 2, the state, 3, that of the queue, and 4,
+ * the domain, and then is not. */
 static void every_map_is_checked(void **state)
 {
 #define OF_MAP(member) offsetof(struct ae_port_map, member), sizeof(card.handoff.maps[0].member)
@@ -174,7 +176,17 @@ static void every_map_is_checked(void **state)
         {0, OF_MAP(keep), 1, "keep 1"},
         {1, OF_MAP(keep), 0xffff, "keep 65535"},
         {0, OF_MAP(length), 0, "cannot be"},
-        {0, OF_MAP(length), 4096, "rings and buffers"},
+        {0, OF_MAP(length), 1024, "does not hold its rings"},
+        {4, OF_MAP(length), 4096, "packets 0 to 200 of a domain of 2"},
+        {4, OF_MAP(length), 1 << 20, "of which there are"},
+        {4, OF_MAP(length), 0, "cannot be"},
+        {4, OF_MAP(offset), 4096, "cannot be"},
+        {4, OF_MAP(index), 1, "no number 1"},
+        {4, OF_MAP(protection), PROT_READ, "protection 1"},
+        {4, OF_MAP(keep), 1, "keep 1"},
+        {4, OF_MAP(iova), UINT64_MAX, "cannot be"},
+        {4, OF_MAP(iova), FAKE_IOVA + 1024, "map 4, domain, overlaps map 0"},
+        {4, OF_MAP(kind), AE_PORT_MAP_MEMORY, "map 4, memory, overlaps map 0"},
         {0, OF_MAP(length), UINT64_C(1) << 40, "of which there are"},
         {0, OF_MAP(length), INT64_MAX, "cannot be"},
         {0, OF_MAP(length), UINT64_MAX, "cannot be"},
@@ -211,7 +223,7 @@ static void each_of_its_maps_is_there_once(void **state)
     struct ae_port_handoff handoff;
 
     (void)state;
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < 5; i++) {
         handoff = card.handoff;
         handoff.maps[i] = handoff.maps[--handoff.map_count];
         assert_refused(&handoff, -EPROTO, "is missing", i);
@@ -219,6 +231,11 @@ static void each_of_its_maps_is_there_once(void **state)
         handoff.maps[handoff.map_count++] = handoff.maps[i];
         assert_refused(&handoff, -EPROTO, "overlaps map", i);
     }
+    /* Buffers in the rings. */
+    handoff = card.handoff;
+    handoff.maps[4].fd = handoff.maps[0].fd;
+    handoff.maps[4].length = 1024;
+    assert_refused(&handoff, -EPROTO, "map 4, domain, overlaps map 0", 3);
     /* The registers in the state. */
     handoff = card.handoff;
     handoff.maps[1].fd = handoff.maps[2].fd;
@@ -248,6 +265,8 @@ static void memory_that_could_go_away_is_refused(void **state)
         {1, -1, -EBADF, "map 1, registers"}, {1, file, -EACCES, "mapping its registers"},
         {2, -1, -EBADF, "map 2, state"},     {2, file, -EPROTO, "shrink"},
         {2, loose, -EPROTO, "shrink"},       {2, tiny, -EPROTO, "of which there are 100"},
+        {4, -1, -EBADF, "map 4, domain"},    {4, file, -EPROTO, "shrink"},
+        {4, loose, -EPROTO, "shrink"},       {4, tiny, -EPROTO, "of which there are 100"},
     };
 
     (void)state;

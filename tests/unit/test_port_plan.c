@@ -50,12 +50,14 @@ static void a_plan_is_what_a_port_takes(void **state)
     assert_int_equal(ae_port_plan(&plan, MADE_ADDRESS, &options, &err), 0);
     assert_int_equal(made_function.resets, 0);
     assert_int_equal(plan.rings, 2 * 4096);
-    assert_int_equal(plan.buffers, (256 + 64 + 100) * AE_PORT_BUFFER);
+    assert_int_equal(plan.packets, 256 + 64 + 100);
+    assert_int_equal(plan.buffers, plan.packets * AE_DOMAIN_BUFFER_LEAST);
     assert_int_equal(plan.page_size, 4096);
     assert_int_equal(plan.owner, 0);
     assert_int_equal(plan.state, 5 * 4096);
     owner = made_owner_open(&options);
-    assert_int_equal(plan.pages * plan.page_size, ae_memory_size(owner->memory));
+    assert_int_equal(plan.pages * plan.page_size,
+                     ae_memory_size(owner->memory) + ae_memory_size(owner->domain->memory));
     ae_port_owner_close(owner);
 }
 
@@ -66,7 +68,7 @@ static void huge_pages_are_counted_where_they_should_be(void **state)
     (void)state;
     assert_int_equal(ae_port_plan(&plan, MADE_ADDRESS, NULL, &err), 0);
     assert_int_equal(plan.page_size, 2 << 20);
-    assert_int_equal(plan.pages, 1 + (plan.rings + plan.buffers) / (2 << 20));
+    assert_int_equal(plan.pages, 2 + plan.buffers / (2 << 20)); /* one of rings */
     assert_int_equal(plan.node, -1);
     assert_int_equal(plan.free, 7);
     made_root_put(ON_NODE, "3\n");

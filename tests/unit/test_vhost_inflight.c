@@ -377,12 +377,13 @@ static void a_broken_ring_is_not_gone_on_with(void **state)
             lose_link();
         }
         if (i < 2) {
-            struct virtq_used *used = (void *)(ae_port_get_owner(port)->memory_iova.value +
-                                               ae_virtio_ring_layout(64, false).device);
+            struct virtq_used *used =
+                (void *)((uint8_t *)ae_memory_base(ae_port_get_owner(port)->memory) +
+                         ae_virtio_ring_layout(64, false).device);
 
             __atomic_fetch_add(&used->idx, 1000, __ATOMIC_RELEASE);
         } else {
-            struct pvirtq_desc *ring = (void *)ae_port_get_owner(port)->memory_iova.value;
+            struct pvirtq_desc *ring = ae_memory_base(ae_port_get_owner(port)->memory);
 
             ring[10].id = 63; /* a batch longer than what it has, or none of its: in order */
             ring[10].len = 72;

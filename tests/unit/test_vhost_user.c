@@ -227,6 +227,7 @@ static void exchange_until_lost(struct ae_port *port, struct back *back, unsigne
 /* Its used index says more than it ever had: a connection is the most that this costs. */
 static void a_back_end_that_breaks_a_ring_is_left(void **state)
 {
+    const struct ae_port_owner *owner;
     struct ae_queue_counters counters;
     struct virtq_used *used;
     struct ae_port *port;
@@ -236,10 +237,12 @@ static void a_back_end_that_breaks_a_ring_is_left(void **state)
     back_init(&back);
     back_start(&back);
     port = open_port(&back, ",packed=off");
+    owner = ae_port_get_owner(port);
     for (unsigned i = 0; i < 2; i++) {
         exchange(port, 0, 10);
         back_be_quiet(&back); /* else it would put right what we spoil */
-        used = (void *)(uintptr_t)back.vrings[i].addr.used; /* the same address for both ends */
+        used = (void *)((uint8_t *)ae_memory_base(owner->memory) +
+                        (back.vrings[i].addr.used - owner->memory_iova.value));
         __atomic_fetch_add(&used->idx, 1000, __ATOMIC_RELEASE);
         exchange_until_lost(port, &back, 2 + i);
         back.quiet = false;

@@ -47,9 +47,9 @@ static void forget_connection(struct back *back)
     }
     memset(back->vrings, 0, sizeof(back->vrings));
     back_forget_buffer(back);
-    if (back->memory)
-        munmap(back->memory, back->region.size);
-    back->memory = NULL;
+    for (unsigned i = 0; i < BACK_REGIONS && back->memory[i]; i++)
+        munmap(back->memory[i], back->regions[i].size);
+    memset(back->memory, 0, sizeof(back->memory));
     if (back->fd >= 0)
         close(back->fd);
     back->fd = -1;
@@ -59,19 +59,24 @@ static void forget_connection(struct back *back)
 
 uint8_t *back_at(const struct back *back, uint64_t address)
 {
-    uint64_t offset = address - back->region.user_address;
-
-    assert(back->memory && offset < back->region.size);
-    return back->memory + offset;
+    for (unsigned i = 0; i < BACK_REGIONS && back->memory[i]; i++)
+        if (address - back->regions[i].user_address < back->regions[i].size)
+            return back->memory[i] + (address - back->regions[i].user_address);
+    abort();
 }
 
 static void map_memory(struct back *back, struct vhost_user_message *message)
 {
-    back->region = message->payload.memory.regions[0];
-    assert(message->payload.memory.num_regions == 1 && back->region.mmap_offset == 0);
-    back->memory =
-        mmap(NULL, back->region.size, PROT_READ | PROT_WRITE, MAP_SHARED, message->fds[0], 0);
-    assert(back->memory != MAP_FAILED);
+    assert(message->payload.memory.num_regions == BACK_REGIONS &&
+           message->fd_count == BACK_REGIONS);
+    for (unsigned i = 0; i < BACK_REGIONS; i++) {
+        back->regions[i] = message->payload.memory.regions[i];
+        assert(back->regions[i].mmap_offset == 0 &&
+               back->regions[i].guest_address == back->regions[i].user_address);
+        back->memory[i] = mmap(NULL, back->regions[i].size, PROT_READ | PROT_WRITE, MAP_SHARED,
+                               message->fds[i], 0);
+        assert(back->memory[i] != MAP_FAILED);
+    }
 }
 
 static void begin(struct back *back, struct back_vring *vring)

@@ -15,8 +15,9 @@
 #include "port/vhost/message.h"
 #include "vhost_tracker.h"
 
-#define BACK_VRINGS 8
-#define BACK_HELD   32
+#define BACK_REGIONS 2 /* the buffers and the rings */
+#define BACK_VRINGS  8
+#define BACK_HELD    32
 
 enum back_sin {
     BACK_GOOD,
@@ -100,8 +101,8 @@ struct back {
 
     /* Its own. */
     int listen_fd, fd;
-    uint8_t *memory;
-    struct vhost_user_region region;
+    uint8_t *memory[BACK_REGIONS]; /* NULL: not there */
+    struct vhost_user_region regions[BACK_REGIONS];
     struct back_vring vrings[BACK_VRINGS];
     struct back_lane lanes[BACK_VRINGS / 2];
     uint8_t *buffer; /* in-flight; NULL: none */

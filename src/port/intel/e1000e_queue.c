@@ -27,7 +27,8 @@
  * Some of a buffer is headroom. With RCTL.LPE 0, RCTL.BSIZE says 2048, but the card drops what is
  * longer than 1522 bytes before it writes it (10.2.5.1); with LPE 1 BSIZE says 1024.
  */
-_Static_assert(AE_PACKET_HEADROOM + 1522 <= AE_PORT_BUFFER, "what the card writes is inside");
+_Static_assert(AE_PACKET_HEADROOM + 1522 <= AE_DOMAIN_BUFFER_LEAST,
+               "what the card writes is inside");
 
 /* ---- What keeps out of the way of frames ---- */
 
@@ -280,11 +281,24 @@ static void set_up_rings(struct queue *queue, struct ae_port *port, unsigned ind
     queue->send.tail = port->registers + TDT;
 }
 
+/* What is in the rings; the pool may be other ports' as well. */
+static void release(struct queue *queue)
+{
+    const struct receive_ring *receive = &queue->receive;
+    struct send_ring *send = &queue->send;
+
+    for (uint32_t i = 0; i < receive->left; i++)
+        ae_pool_return(queue->base.pool, receive->slots[(receive->next + i) & receive->mask]);
+    for (; send->oldest != send->next; send->oldest++)
+        if (send->slots[send->oldest & send->mask])
+            ae_pool_return(queue->base.pool, send->slots[send->oldest & send->mask]);
+}
+
 static void detach(struct ae_queue *base)
 {
     struct queue *queue = (struct queue *)base;
 
-    ae_pool_destroy(base->pool);
+    release(queue);
     free(queue->receive.slots);
     free(queue->send.slots);
     free(queue->send.reports);
@@ -295,7 +309,6 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
 {
     const struct ae_port_handoff *handoff = &port->handoff;
     struct queue *queue;
-    int rc;
 
     if (port->registers_size < E1000E_REGISTERS)
         return ae_error_set(err, -EPROTO, "82574L: its registers are too few to be its own");
@@ -313,12 +326,10 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
     queue->receive.slots = calloc(handoff->receive_ring, sizeof(*queue->receive.slots));
     queue->send.slots = calloc(handoff->send_ring, sizeof(*queue->send.slots));
     queue->send.reports = calloc(handoff->send_ring, sizeof(*queue->send.reports));
-    rc = ae_port_make_pool(port, index, &queue->base.pool, err);
-    if (!rc && (!queue->receive.slots || !queue->send.slots || !queue->send.reports))
-        rc = ae_error_set(err, -ENOMEM, "82574L: out of memory");
-    if (rc) {
+    queue->base.pool = port->domain->pool;
+    if (!queue->receive.slots || !queue->send.slots || !queue->send.reports) {
         detach(&queue->base);
-        return rc;
+        return ae_error_set(err, -ENOMEM, "82574L: out of memory");
     }
     queue->receive.frame_max = AE_FRAME_MAX(handoff->info.mtu);
     queue->sendable =

@@ -6,7 +6,7 @@
  * Two ports of one process, joined by a wire made of memory: what one sends, the other receives.
  * pair.c joins the ends, pair/owner.c is the port that has one, pair/queue.c moves frames.
  *
- * Each end has its pool, and may be polled by a thread of its own; so a frame is copied, from the
+ * Each end may have its pool, and be polled by a thread of its own; so a frame is copied, from the
  * sender's packet into the wire and from there into a packet of the receiver's.
  */
 

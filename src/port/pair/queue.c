@@ -129,7 +129,6 @@ static void detach(struct ae_queue *base)
 {
     struct pair_queue *queue = (struct pair_queue *)base;
 
-    ae_pool_destroy(base->pool);
     ae_pair_release(queue->pair);
     free(queue);
 }
@@ -140,7 +139,6 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
         (const struct pair_handoff *)(const void *)port->handoff.driver_private;
     struct pair *pair = ae_pair_hold(handoff->id);
     struct pair_queue *queue;
-    int rc;
 
     if (!pair || index >= pair->queues || handoff->end > 1) {
         if (pair)
@@ -160,11 +158,7 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
     queue->in = &pair->wires[index][!handoff->end];
     queue->base.send = send;
     queue->base.counters = &port->queue_states[index]->counters;
-    rc = ae_port_make_pool(port, index, &queue->base.pool, err);
-    if (rc) {
-        detach(&queue->base);
-        return rc;
-    }
+    queue->base.pool = port->domain->pool;
     queue->sendable =
         ae_sendable_make(queue->base.pool, AE_FRAME_MAX(pair->mtu), AE_FRAME_SEGMENTS);
     queue->base.receive =

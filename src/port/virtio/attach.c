@@ -80,6 +80,7 @@ int ae_virtio_port_attach(struct ae_port *port, unsigned index, struct ae_queue 
         .features = ((const struct ae_virtio_handoff *)handoff->driver_private)->features,
         .counters = &port->queue_states[index]->counters,
         .mtu = handoff->info.mtu,
+        .pool = port->domain->pool,
     };
     int rc = check_unused(port, index, err);
 
@@ -92,22 +93,7 @@ int ae_virtio_port_attach(struct ae_port *port, unsigned index, struct ae_queue 
     rc = make_doorbell(port, index, 0, &pair.receive.doorbell, err);
     if (!rc)
         rc = make_doorbell(port, index, 1, &pair.send.doorbell, err);
-    if (!rc)
-        rc = ae_port_make_pool(port, index, &pair.pool, err);
-    if (rc)
-        return rc;
-    rc = ae_virtio_attach(queue, &pair, err);
-    if (rc)
-        ae_pool_destroy(pair.pool);
-    return rc;
-}
-
-void ae_virtio_port_detach(struct ae_queue *queue)
-{
-    struct ae_pool *pool = queue->pool;
-
-    ae_virtio_detach(queue);
-    ae_pool_destroy(pool);
+    return rc ? rc : ae_virtio_attach(queue, &pair, err);
 }
 
 const struct ae_queue_ops ae_queue_virtio_pci = {
@@ -117,5 +103,5 @@ const struct ae_queue_ops ae_queue_virtio_pci = {
     .ring_max = VIRTQ_SIZE_MAX,
     .ring_bytes = ae_virtio_ring_bytes,
     .attach = ae_virtio_port_attach,
-    .detach = ae_virtio_port_detach,
+    .detach = ae_virtio_detach,
 };

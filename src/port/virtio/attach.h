@@ -33,10 +33,9 @@ uint32_t ae_virtio_ring_bytes(uint16_t descriptors);
 int ae_virtio_attach(struct ae_queue **queue, const struct ae_virtio_pair *pair,
                      struct ae_error *err);
 
-/* struct ae_queue_ops.attach and detach, whatever the transport. Lays the rings out and fills the
- * receive ring; the pool is freed by detach. */
+/* struct ae_queue_ops.attach, whatever the transport. Lays the rings out and fills the receive
+ * ring. */
 int ae_virtio_port_attach(struct ae_port *port, unsigned index, struct ae_queue **queue,
                           struct ae_error *err);
-void ae_virtio_port_detach(struct ae_queue *queue);
 
 #endif

@@ -9,6 +9,8 @@
 
 #include "base/error.h"
 #include "machine/topology.h"
+#include "port/domains.h"
+#include "port/owner.h"
 #include "vfio/released.h"
 #include "worker/supervisor/end.h"
 #include "worker/supervisor/shares.h"
@@ -55,11 +57,17 @@ int ae_supervise_plan(const struct ae_supervise_options *options,
 int ae_supervisor_open_ports(struct ae_supervisor *supervisor, struct ae_error *err)
 {
     const struct ae_supervise_options *options = supervisor->options;
+    struct ae_port_options ports[AE_WORKER_PORTS];
+    int rc;
 
+    for (unsigned i = 0; i < options->port_count; i++)
+        ports[i] = options_of(options, i);
+    rc = ae_domains_open(supervisor->domains, options->ports, ports, options->port_count, err);
+    if (rc)
+        return rc;
     for (unsigned i = 0; i < options->port_count; i++) {
-        const struct ae_port_options its = options_of(options, i);
-        int rc = ae_port_owner_open(&supervisor->owners[i], options->ports[i], &its, err);
-
+        ports[i].domain = supervisor->domains[i];
+        rc = ae_port_owner_open(&supervisor->owners[i], options->ports[i], &ports[i], err);
         if (rc)
             return rc;
         tell_node(supervisor, i);
@@ -71,16 +79,54 @@ int ae_supervisor_open_ports(struct ae_supervisor *supervisor, struct ae_error *
     return 0;
 }
 
+/* The first port with the same domain: so ports are told that they share one. */
+static unsigned domain_of(const struct ae_supervisor *supervisor, unsigned port)
+{
+    for (unsigned i = 0; i < port && supervisor->domains[port]; i++)
+        if (supervisor->domains[i] == supervisor->domains[port])
+            return i;
+    return port;
+}
+
+/* Packets of all queues that a worker has in a domain. */
+static uint32_t packets_of(const struct ae_supervisor *supervisor, unsigned worker, unsigned domain)
+{
+    uint32_t packets = 0;
+
+    for (unsigned i = 0; i < supervisor->owner_count; i++) {
+        unsigned first, count;
+
+        if (domain_of(supervisor, i) == domain &&
+            ae_shares_find(supervisor->options, worker, i, &first, &count))
+            packets += count * supervisor->owners[i]->packets;
+    }
+    return packets;
+}
+
+/* One worker's packets are behind another's, and the ports of a worker have them in common. */
+static void slice(const struct ae_supervisor *supervisor, unsigned worker, unsigned domain,
+                  struct ae_port_handoff *handoff)
+{
+    handoff->domain = domain;
+    handoff->packet_first = 0;
+    for (unsigned i = 0; i < worker; i++)
+        handoff->packet_first += packets_of(supervisor, i, domain);
+    handoff->packet_count = packets_of(supervisor, worker, domain);
+}
+
 void ae_supervisor_hand_over(struct ae_supervisor *supervisor, unsigned number)
 {
     struct ae_shared *shared = supervisor->wards[number].shared;
 
     for (unsigned i = 0; i < supervisor->owner_count; i++) {
+        struct ae_port_handoff *handoff = &shared->ports[shared->port_count];
         unsigned first, count;
 
-        if (ae_shares_find(supervisor->options, number, i, &first, &count))
-            ae_port_owner_get_handoff(supervisor->owners[i], first, count,
-                                      &shared->ports[shared->port_count++]);
+        if (!ae_shares_find(supervisor->options, number, i, &first, &count))
+            continue;
+        ae_port_owner_get_handoff(supervisor->owners[i], first, count, handoff);
+        slice(supervisor, number, domain_of(supervisor, i), handoff);
+        shared->port_count++;
     }
 }
 
@@ -151,5 +197,6 @@ void ae_supervisor_close_ports(struct ae_supervisor *supervisor)
 {
     for (unsigned i = 0; i < supervisor->owner_count; i++)
         ae_port_owner_close(supervisor->owners[i]);
+    ae_domains_close(supervisor->domains, AE_WORKER_PORTS);
     check_released(supervisor);
 }

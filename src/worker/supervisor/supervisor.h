@@ -62,6 +62,7 @@ struct ae_supervisor {
     const struct ae_supervise_options *options;
     struct ae_supervise_result *result;
     struct ae_port_owner *owners[AE_WORKER_PORTS];
+    struct ae_domain *domains[AE_WORKER_PORTS]; /* of each port; NULL: one of its own */
     struct ae_link_told links[AE_WORKER_PORTS];
     unsigned owner_count;
     struct ae_ward wards[AE_SUPERVISE_WORKERS];

@@ -333,16 +333,11 @@ static void set_bursts(struct queue *queue)
 static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, struct ae_error *err)
 {
     struct queue *queue = calloc(1, sizeof(*queue));
-    int rc;
 
     if (!queue)
         return ae_error_set(err, -ENOMEM, "vhost-user-server: out of memory");
     queue->control = ae_handoff_find(&port->handoff, AE_PORT_MAP_CONTROL, index)->fd;
-    rc = ae_port_make_pool(port, index, &queue->base.pool, err);
-    if (rc) {
-        free(queue);
-        return rc;
-    }
+    queue->base.pool = port->domain->pool;
     set_bursts(queue);
     queue->state = port->queue_states[index];
     queue->base.counters = &queue->state->counters;
@@ -374,7 +369,6 @@ static void detach(struct ae_queue *base)
     struct queue *queue = (struct queue *)base;
 
     ae_vhost_unmap(&queue->map);
-    ae_pool_destroy(base->pool);
     free(queue);
 }
 

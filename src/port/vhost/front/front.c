@@ -91,7 +91,9 @@ static int map(struct ae_port_owner *owner, struct ae_error *err)
     struct ae_vhost_front *front = front_of(owner);
     int rc;
 
-    owner->memory_iova.value = (uintptr_t)ae_memory_base(owner->memory);
+    /* The rings behind the domain. */
+    ae_domain_settle(owner->domain);
+    owner->memory_iova = ae_iova_add(owner->domain->iova, ae_memory_size(owner->domain->memory));
     rc = ae_vhost_front_hold(front, ae_vhost_memory, 0, err);
     if (!rc && ae_vhost_inflight_due(front))
         rc = ae_vhost_front_hold(front, ae_vhost_inflight, 0, err);

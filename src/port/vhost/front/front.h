@@ -28,7 +28,7 @@
  * generation in which it was found to be.
  *
  * What a descriptor calls an address (the "guest address") and what the protocol's messages call
- * one (the "user address") are one here: where the owner has the memory mapped.
+ * one (the "user address") are one here: that of the domain, and behind it, of the rings.
  */
 
 #include "port/vhost/listen.h"

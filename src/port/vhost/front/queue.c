@@ -139,7 +139,7 @@ static void detach(struct ae_queue *base)
 {
     struct vhost_queue *queue = (struct vhost_queue *)base;
 
-    ae_virtio_port_detach(queue->ring);
+    ae_virtio_detach(queue->ring);
     free(queue);
 }
 

@@ -22,21 +22,29 @@ static int ask_mtu(struct ae_vhost_front *front, struct vhost_user_message *mess
     return ae_vhost_set_number(message, front->owner->handoff.info.mtu);
 }
 
+static void add_region(struct vhost_user_message *message, const struct ae_memory *memory,
+                       ae_iova_t iova)
+{
+    struct vhost_user_memory *table = &message->payload.memory;
+
+    table->regions[table->num_regions++] = (struct vhost_user_region){
+        .guest_address = iova.value,
+        .size = ae_memory_size(memory),
+        .user_address = iova.value,
+    };
+    message->size += sizeof(struct vhost_user_region);
+    message->fds[message->fd_count++] = ae_memory_fd(memory);
+}
+
 static int ask_memory(struct ae_vhost_front *front, struct vhost_user_message *message,
                       struct ae_error *err)
 {
     const struct ae_port_owner *owner = front->owner;
 
     (void)err;
-    message->payload.memory.num_regions = 1;
-    message->payload.memory.regions[0] = (struct vhost_user_region){
-        .guest_address = owner->memory_iova.value,
-        .size = ae_memory_size(owner->memory),
-        .user_address = owner->memory_iova.value,
-    };
-    message->size = offsetof(struct vhost_user_memory, regions) + sizeof(struct vhost_user_region);
-    message->fds[0] = ae_memory_fd(owner->memory);
-    message->fd_count = 1;
+    message->size = offsetof(struct vhost_user_memory, regions);
+    add_region(message, owner->domain->memory, owner->domain->iova);
+    add_region(message, owner->memory, owner->memory_iova);
     return 0;
 }
 
