@@ -20,3 +20,12 @@ def cpus(text):
         first, _, last = part.partition("-")
         numbers |= set(range(int(first), int(last or first) + 1))
     return numbers
+
+
+def worker_of(supervisor):
+    """The pid of a supervisor's first child that is no servant of its own, which are called aether-SOMETHING; None."""
+    try:
+        children = read(f"/proc/{supervisor.pid}/task/{supervisor.pid}/children").split()
+        return next(int(pid) for pid in children if not read(f"/proc/{pid}/comm").startswith("aether-"))
+    except (OSError, StopIteration):
+        return None
