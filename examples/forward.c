@@ -23,18 +23,16 @@ struct direction {
 };
 
 /* Where each port has a domain of its own, which the other's device does not see. NULL: the other
- * port has no packet free, or none so large. */
+ * port has too few packets free. */
 static struct ae_packet *copy_to(struct ae_pool *pool, struct ae_packet *packet)
 {
     struct ae_packet *copy = ae_packet_get(pool);
 
-    if (copy && packet->length <= ae_packet_tailroom(copy)) {
-        memcpy(copy->data, packet->data, packet->length);
-        copy->length = packet->length;
-    } else if (copy) {
-        ae_packet_put(copy);
-        copy = NULL;
-    }
+    for (struct ae_packet *part = packet; copy && part; part = ae_packet_next(part))
+        if (ae_packet_append(copy, part->data, part->length)) {
+            ae_packet_put(copy);
+            copy = NULL;
+        }
     ae_packet_put(packet);
     return copy;
 }

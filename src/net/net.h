@@ -13,6 +13,7 @@
     X(ethernet_short, "shorter than an Ethernet header")              \
     X(ethernet_other_host, "for another MAC address")                 \
     X(ethernet_bad_source, "from a multicast or zero MAC address")    \
+    X(ethernet_segments, "in several packets")                        \
     X(ethernet_vlan, "VLAN tag other than 0")                         \
     X(ethernet_unknown_type, "neither ARP nor IPv4")                  \
     X(arp_malformed, "ARP: lengths, types or operation")              \
