@@ -170,15 +170,19 @@ static void start(bool jumbo)
         fake_card_make(&card, RING, RING, PACKETS);
         fake_card_attach(&card);
     }
+    while (held_count)
+        ae_packet_put(held[--held_count]);
     ae_sieve_detach(card.port->queues[0]);
     ae_queue_e1000e.detach(card.port->queues[0]);
+    /* The pool is the port's, and has all of them again. */
+    if (ae_pool_available(card.port->domain->pool) != PACKETS || card.port->domain->pool->misuse)
+        abort();
     fake_card_reset(&card);
     card.port->handoff.info.mtu = card.handoff.info.mtu = jumbo ? 9212 : 1500;
     if (ae_queue_e1000e.attach(card.port, 0, &card.port->queues[0], NULL) ||
         ae_sieve_attach(card.port->queues[0], &card.port->state->filter))
         abort();
     card.queue = card.port->queues[0];
-    held_count = 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -469,7 +469,10 @@ static void each_worker_has_packets_of_its_own(void **state)
     (void)state;
     assert_int_equal(ae_supervisor_open_ports(&supervisor, &err), 0);
     for (unsigned i = 0; i < 2; i++) {
-        worker[i] = supervisor.wards[i].shared = calloc(1, sizeof(struct ae_shared));
+        worker[i] = aligned_alloc(_Alignof(struct ae_shared), sizeof(struct ae_shared));
+        assert_non_null(worker[i]);
+        memset(worker[i], 0, sizeof(struct ae_shared));
+        supervisor.wards[i].shared = worker[i];
         ae_supervisor_hand_over(&supervisor, i);
         assert_int_equal(worker[i]->port_count, PORTS);
         assert_int_equal(worker[i]->ports[0].domain, 0);

@@ -284,11 +284,12 @@ static void set_up_rings(struct queue *queue, struct ae_port *port, unsigned ind
 /* What is in the rings; the pool may be other ports' as well. */
 static void release(struct queue *queue)
 {
-    const struct receive_ring *receive = &queue->receive;
+    struct receive_ring *receive = &queue->receive;
     struct send_ring *send = &queue->send;
 
     for (uint32_t i = 0; i < receive->left; i++)
         ae_pool_return(queue->base.pool, receive->slots[(receive->next + i) & receive->mask]);
+    ae_pool_return_burst(queue->base.pool, receive->parts, receive->part_count);
     for (; send->oldest != send->next; send->oldest++)
         if (send->slots[send->oldest & send->mask])
             ae_pool_return(queue->base.pool, send->slots[send->oldest & send->mask]);
