@@ -15,6 +15,10 @@
 #define DIRECTORY "/etc/aether/workers.d"
 #define NAME_SIZE 64
 
+/* What a file said is used as long as the process lives: there is one. */
+static char *kept;
+static wordexp_t words;
+
 static char *strip(char *text)
 {
     size_t length;
@@ -68,9 +72,10 @@ static int set(const struct cli_settings *settings, const struct argp_option *op
 
 static int set_program(char *value, char ***program, struct ae_error *err)
 {
-    wordexp_t words = {0};
-    int rc = wordexp(value, &words, WRDE_NOCMD | WRDE_UNDEF);
+    int rc;
 
+    wordfree(&words);
+    rc = wordexp(value, &words, WRDE_NOCMD | WRDE_UNDEF);
     if (rc || !words.we_wordc)
         return ae_error_set(
             err, -EINVAL,
@@ -137,12 +142,15 @@ int cli_worker_file_read(const struct cli_settings *settings, const char *name, 
         return ae_error_set(err, -EINVAL,
                             "a worker called '%s': lower-case letters, digits and '-' are possible",
                             AE_TEXT(name));
+    if (kept)
+        return ae_error_set(err, -EINVAL, "a worker called '%s': one file is read, and was", name);
     snprintf(path, sizeof(path), DIRECTORY "/%s.conf", name);
     got = ae_trusted_read(path, &text, err);
     if (got == -ENOENT)
         return ae_error_set(err, -ENOENT, "%s: there is no such file", path);
     if (got < 0)
         return (int)got;
+    kept = text;
     if (strlen(text) != (size_t)got)
         return ae_error_set(err, -EINVAL, "%s: it has a NUL", path);
     return read_lines(settings, path, text, program, err);
