@@ -14,7 +14,7 @@
 #define PATIENCE_MS 1000
 #define KILLED_MS   10000 /* a busy machine may take its time, and nothing else holds it up */
 
-static void become(const char *name, const int *descriptors, unsigned count, pid_t parent)
+static void become(const int *descriptors, unsigned count, pid_t parent)
 {
     static const int ignored[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGTTOU};
     int high[AE_SERVANT_DESCRIPTORS];
@@ -22,7 +22,6 @@ static void become(const char *name, const int *descriptors, unsigned count, pid
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
-    prctl(PR_SET_NAME, name);
     for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
         signal(ignored[i], SIG_IGN);
     /* None is in another's place. */
@@ -41,10 +40,17 @@ static void become(const char *name, const int *descriptors, unsigned count, pid
 pid_t ae_servant_start(const char *name, const int *descriptors, unsigned count, const char *what,
                        struct ae_error *err)
 {
-    pid_t self = getpid(), pid = fork();
+    pid_t self = getpid(), pid;
+    char own[16] = "";
 
+    /* It is born with its name: nobody takes it for a worker. */
+    prctl(PR_GET_NAME, own);
+    prctl(PR_SET_NAME, name);
+    pid = fork();
     if (pid == 0)
-        become(name, descriptors, count, self);
+        become(descriptors, count, self);
+    else
+        prctl(PR_SET_NAME, own);
     return pid < 0 ? ae_error_set(err, -errno, "%s: %s", what, strerror(errno)) : pid;
 }
 
