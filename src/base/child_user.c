@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 
 #define VARIABLE (PATH_MAX + 16)
@@ -67,22 +68,13 @@ static void look_up(struct ae_child_user *user, const char *name)
 static _Noreturn void answer(struct ae_child_user *user, const char *name, int to, pid_t parent)
 {
     size_t length;
-    const char *at = (const char *)user;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
     look_up(user, name);
     length = HEAD + (user->error ? 0 : (size_t)user->group_count * sizeof(gid_t));
-    while (length > 0) {
-        ssize_t put = write(to, at, length);
-
-        if (put <= 0)
-            _exit(1);
-        at += put;
-        length -= (size_t)put;
-    }
-    _exit(0);
+    _exit(ae_descriptor_write(to, user, length) != 0);
 }
 
 static int check_answer(const struct ae_child_user *user, ssize_t got, const char *name,

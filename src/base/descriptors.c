@@ -11,6 +11,23 @@ static int compare(const void *a, const void *b)
     return (*left > *right) - (*left < *right);
 }
 
+int ae_descriptor_write(int fd, const void *bytes, size_t length)
+{
+    const char *at = bytes;
+
+    while (length > 0) {
+        ssize_t done = write(fd, at, length);
+
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return done ? -errno : -EIO;
+        at += done;
+        length -= (size_t)done;
+    }
+    return 0;
+}
+
 int ae_descriptors_close_others(int first, int *keep, unsigned count)
 {
     unsigned next = (unsigned)first;

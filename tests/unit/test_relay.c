@@ -92,7 +92,7 @@ static void what_is_no_terminal_is_given_as_it_is(void **state)
     assert_int_equal(ae_relay_open(&relay, file, file, &err), 0);
     assert_int_equal(relay.output, file);
     assert_int_equal(relay.errors, file);
-    assert_int_equal(relay.end, -1);
+    assert_int_equal(relay.servant.end, -1);
     ae_relay_close(&relay);
     /* One of the two. */
     assert_int_equal(ae_relay_open(&relay, file, slave, &err), 0);

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 
 /* What stands behind the last slash, as a certificate holds it: freed by the caller. */
@@ -55,17 +56,9 @@ static int open_place(struct place *place, const char *file, struct ae_error *er
 
 static int write_whole(int fd, const char *text, size_t length)
 {
-    while (length) {
-        ssize_t wrote = write(fd, text, length);
+    int rc = ae_descriptor_write(fd, text, length);
 
-        if (wrote < 0 && errno != EINTR)
-            return -errno;
-        if (wrote > 0) {
-            text += wrote;
-            length -= (size_t)wrote;
-        }
-    }
-    return fchmod(fd, 0644) || fsync(fd) ? -errno : 0;
+    return rc ? rc : fchmod(fd, 0644) || fsync(fd) ? -errno : 0;
 }
 
 /* A file of the user's, not of the machine: never below the root that tests make up. */

@@ -2,7 +2,6 @@
 #include "worker/supervisor/logger.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +14,7 @@
 
 #include "base/descriptors.h"
 #include "base/error.h"
-#include "worker/supervisor/servant.h"
+#include "base/sealed.h"
 
 #define RECORDS 2048
 #define TURN    64 /* records of one worker before the next one's */
@@ -26,19 +25,13 @@ int ae_logger_make_memory(struct ae_ward *ward, const struct ae_supervise_option
                           struct ae_error *err)
 {
     size_t size = ae_log_size(RECORDS);
-    void *memory;
 
-    ward->log_fd = memfd_create("aether-log", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (ward->log_fd < 0 || ftruncate(ward->log_fd, (off_t)size) ||
-        fcntl(ward->log_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+    ward->log = ae_sealed_make(&ward->log_fd, "aether-log", NULL, size, AE_SEALS_SIZE);
+    if (!ward->log)
         return ae_error_set(err, -errno, "making the worker's log: %s", strerror(errno));
-    memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, ward->log_fd, 0);
-    if (memory == MAP_FAILED)
-        return ae_error_set(err, -errno, "mapping the worker's log: %s", strerror(errno));
-    ward->log = memory;
     ward->shared->log_fd = ward->log_fd;
     ward->shared->log_size = size;
-    return ae_log_create(memory, RECORDS, options->log ? options->log : AE_LOG_INFO, err);
+    return ae_log_create(ward->log, RECORDS, options->log ? options->log : AE_LOG_INFO, err);
 }
 
 void ae_logger_drop_memory(struct ae_ward *ward)
@@ -68,20 +61,6 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * NS + (uint64_t)now.tv_nsec;
 }
 
-static void print(int to, const char *text, size_t length)
-{
-    while (length > 0) {
-        ssize_t done = write(to, text, length);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return;
-        text += done;
-        length -= (size_t)done;
-    }
-}
-
 static void print_line(const struct printer *printer, const struct ae_log_line *line)
 {
     char text[AE_LOG_LINE + 128], when[32];
@@ -99,7 +78,7 @@ static void print_line(const struct printer *printer, const struct ae_log_line *
                           (unsigned long long)(ns % NS), ae_log_level_name(line->level),
                           printer->worker, line->place[0] ? ", " : "", line->place, line->text);
     }
-    print(line->stream == 1 ? STDOUT_FILENO : STDERR_FILENO, text, (size_t)length);
+    ae_descriptor_write(line->stream == 1 ? STDOUT_FILENO : STDERR_FILENO, text, (size_t)length);
 }
 
 static bool print_some(struct printer *printer)
@@ -118,7 +97,7 @@ static bool print_some(struct printer *printer)
                               (unsigned long long)(printer->reader.records.lost - printer->lost));
 
         printer->lost = printer->reader.records.lost;
-        print(STDERR_FILENO, text, (size_t)length);
+        ae_descriptor_write(STDERR_FILENO, text, (size_t)length);
     }
     return count > 0;
 }
@@ -160,28 +139,16 @@ static _Noreturn void be_logger(const struct ae_supervisor *supervisor)
 
 int ae_logger_open(struct ae_supervisor *supervisor, struct ae_error *err)
 {
-    int ends[2];
+    const int outputs[] = {supervisor->relay.output, supervisor->relay.errors};
+    int rc = ae_servant_open(&supervisor->logger, "aether-log", outputs, 2,
+                             "printing what workers log", err);
 
-    if (pipe2(ends, O_CLOEXEC))
-        return ae_error_set(err, -errno, "printing what workers log: %s", strerror(errno));
-    supervisor->logger = ae_servant_start(
-        "aether-log", (const int[]){ends[0], supervisor->relay.output, supervisor->relay.errors}, 3,
-        "printing what workers log", err);
-    if (supervisor->logger == 0)
+    if (!rc && supervisor->logger.pid == 0)
         be_logger(supervisor);
-    close(ends[0]);
-    if (supervisor->logger < 0) {
-        close(ends[1]);
-        return supervisor->logger;
-    }
-    supervisor->logger_end = ends[1];
-    return 0;
+    return rc;
 }
 
 void ae_logger_close(struct ae_supervisor *supervisor)
 {
-    if (supervisor->logger_end < 0)
-        return;
-    ae_descriptor_close(&supervisor->logger_end);
-    ae_servant_end(supervisor->logger);
+    ae_servant_close(&supervisor->logger);
 }

@@ -2,27 +2,22 @@
 #include "worker/supervisor/page.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/sealed.h"
 
 int ae_supervisor_make_page(struct ae_ward *ward, const struct ae_supervise_options *options,
                             struct ae_error *err)
 {
-    int fd = memfd_create("aether-worker", MFD_CLOEXEC | MFD_ALLOW_SEALING), rc;
+    int rc;
 
-    ward->shared_fd = fd;
-    if (fd < 0 || ftruncate(fd, sizeof(struct ae_shared)) ||
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+    ward->shared = ae_sealed_make(&ward->shared_fd, "aether-worker", NULL, sizeof(struct ae_shared),
+                                  AE_SEALS_SIZE);
+    if (!ward->shared)
         return ae_error_set(err, -errno, "making the worker's page: %s", strerror(errno));
-    ward->shared = mmap(NULL, sizeof(struct ae_shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (ward->shared == MAP_FAILED) {
-        ward->shared = NULL;
-        return ae_error_set(err, -errno, "mapping the worker's page: %s", strerror(errno));
-    }
     rc = ae_fragile_expect(&ward->fragile, ward->shared, sizeof(struct ae_shared),
                            (size_t)sysconf(_SC_PAGESIZE), &ward->lost);
     if (rc)

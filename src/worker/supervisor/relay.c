@@ -2,33 +2,19 @@
 #include "worker/supervisor/relay.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/descriptors.h"
-#include "base/error.h"
 #include "base/text.h"
-#include "worker/supervisor/servant.h"
 
 #define CHUNK 4096
 
 /* A terminal that has gone away takes nothing any more; the workers go on. */
 static void put(int terminal, const char *text)
 {
-    size_t length = strlen(text);
-
-    while (length > 0) {
-        ssize_t done = write(terminal, text, length);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return;
-        text += done;
-        length -= (size_t)done;
-    }
+    ae_descriptor_write(terminal, text, strlen(text));
 }
 
 /* Bytes at the end that may be the beginning of a character whose rest is still to come. */
@@ -95,36 +81,27 @@ static _Noreturn void be_relay(void)
 int ae_relay_open(struct ae_relay *relay, int output, int errors, struct ae_error *err)
 {
     bool first = isatty(output), second = isatty(errors);
-    int ends[2];
+    int rc;
 
-    *relay = (struct ae_relay){.output = output, .errors = errors, .end = -1};
+    *relay = (struct ae_relay){.output = output, .errors = errors, .servant.end = -1};
     if (!first && !second)
         return 0;
     /* One pipe for both: what comes first is shown first. */
-    if (pipe2(ends, O_CLOEXEC))
-        return ae_error_set(err, -errno, "relaying to the terminal: %s", strerror(errno));
-    relay->pid = ae_servant_start("aether-relay", (const int[]){ends[0], first ? output : errors},
-                                  2, "relaying to the terminal", err);
-    if (relay->pid == 0)
+    rc = ae_servant_open(&relay->servant, "aether-relay", &(int){first ? output : errors}, 1,
+                         "relaying to the terminal", err);
+    if (rc)
+        return rc;
+    if (relay->servant.pid == 0)
         be_relay();
-    close(ends[0]);
-    if (relay->pid < 0) {
-        close(ends[1]);
-        return relay->pid;
-    }
-    relay->end = ends[1];
     if (first)
-        relay->output = ends[1];
+        relay->output = relay->servant.end;
     if (second)
-        relay->errors = ends[1];
+        relay->errors = relay->servant.end;
     return 0;
 }
 
 void ae_relay_close(struct ae_relay *relay)
 {
-    if (relay->end < 0)
-        return;
-    ae_descriptor_close(&relay->end);
     /* Killed when the terminal takes nothing (Ctrl-S), or somebody still holds the other end. */
-    ae_servant_end(relay->pid);
+    ae_servant_close(&relay->servant);
 }

@@ -8,14 +8,11 @@
  * when it arrives (base/text.h); and a terminal that is held up holds up them, not the supervisor.
  */
 
-#include <sys/types.h>
-
-#include <aether/error.h>
+#include "worker/supervisor/servant.h"
 
 struct ae_relay {
-    int output, errors; /* for workers to write to */
-    int end;            /* the pipe's; -1: there is no terminal among the two, and no process */
-    pid_t pid;
+    int output, errors;        /* for workers to write to */
+    struct ae_servant servant; /* none: there is no terminal among the two */
 };
 
 /* output, errors: ours; those that are no terminal are given to workers as they are. */

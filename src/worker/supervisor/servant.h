@@ -11,16 +11,21 @@
 
 #include <aether/error.h>
 
-#define AE_SERVANT_DESCRIPTORS 4
+struct ae_servant {
+    pid_t pid; /* 0: we are it */
+    int end;   /* of the pipe that is its standard input; -1: there is no servant */
+};
+
+#define AE_SERVANT_OUTPUTS 2
 
 /*
- * Forks. Returns 0 in the servant, which has these descriptors as 0, 1, ... and no others, and
- * which never returns from its caller; in the supervisor its pid, or -errno. what: for the error.
+ * Forks. The servant has a pipe's end as 0, the outputs as 1 and, perhaps, 2, no other descriptor,
+ * and never returns from its caller. what: for the error.
  */
-pid_t ae_servant_start(const char *name, const int *descriptors, unsigned count, const char *what,
-                       struct ae_error *err);
+int ae_servant_open(struct ae_servant *servant, const char *name, const int *outputs,
+                    unsigned count, const char *what, struct ae_error *err);
 
-/* It was given to understand that it is to end: waits for at most a second, then kills it. */
-void ae_servant_end(pid_t pid);
+/* Closes the pipe, at whose end it is to end itself; waits for at most a second, then kills it. */
+void ae_servant_close(struct ae_servant *servant);
 
 #endif

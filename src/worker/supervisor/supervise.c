@@ -148,7 +148,7 @@ int ae_supervisor_open(struct ae_supervisor **out, const struct ae_supervise_opt
         return ae_error_set(err, -ENOMEM, "a supervisor: out of memory");
     supervisor->options = options;
     supervisor->result = result;
-    supervisor->relay.end = supervisor->logger_end = supervisor->view.fd = -1;
+    supervisor->relay.servant.end = supervisor->logger.end = supervisor->view.fd = -1;
     supervisor->epoll = supervisor->timer = -1;
     supervisor->moved = sched_getaffinity(0, sizeof(supervisor->cpus), &supervisor->cpus) == 0;
     forget_workers(supervisor);

@@ -70,8 +70,7 @@ struct ae_supervisor {
     struct ae_limits limits;
     struct ae_child_user *user; /* NULL: as we are */
     struct ae_relay relay;
-    pid_t logger;
-    int logger_end; /* of the pipe at which it sees that it is to end; -1: there is none */
+    struct ae_servant logger;
     struct ae_supervisor_view view;
     cpu_set_t cpus;   /* where the caller may run */
     bool moved;       /* it was kept off some of them */

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AE_BASE_SEALED_H
+#define AE_BASE_SEALED_H
+
+#include <fcntl.h>
+#include <stddef.h>
+
+/* Nobody can change its size, nor seal it further. */
+#define AE_SEALS_SIZE (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+/*
+ * A memfd of so many bytes, zeroed, mapped to read and write: at this address, or anywhere (NULL);
+ * the seals come when we have it. NULL: errno says why, and *fd is the caller's to close all the
+ * same, or -1.
+ */
+void *ae_sealed_make(int *fd, const char *name, void *at, size_t size, int seals);
+
+#endif
