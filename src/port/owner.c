@@ -143,7 +143,12 @@ static int join_domain(struct ae_port_owner *owner, struct ae_error *err)
     return ae_domain_claim(owner->domain, &owner->claim, packets, err);
 }
 
-static uint64_t rings_size(const struct ae_port_owner *owner)
+uint32_t ae_port_owner_packets(const struct ae_port_owner *owner)
+{
+    return owner->options.packets + owner->handoff.receive_ring + owner->handoff.send_ring;
+}
+
+uint64_t ae_port_owner_rings(const struct ae_port_owner *owner)
 {
     return ae_port_receive_ring_offset(owner->ops->queue, &owner->handoff,
                                        owner->handoff.info.queues);
@@ -151,8 +156,8 @@ static uint64_t rings_size(const struct ae_port_owner *owner)
 
 static int make_rings(struct ae_port_owner *owner, struct ae_error *err)
 {
-    int rc = ae_memory_create_on(&owner->memory, rings_size(owner), owner->options.page_size,
-                                 node_of(owner), err);
+    int rc = ae_memory_create_on(&owner->memory, ae_port_owner_rings(owner),
+                                 owner->options.page_size, node_of(owner), err);
 
     if (rc)
         return rc;
@@ -167,10 +172,9 @@ static int make_memory(struct ae_port_owner *owner, struct ae_error *err)
 {
     int rc;
 
-    owner->packets =
-        owner->options.packets + owner->handoff.receive_ring + owner->handoff.send_ring;
+    owner->packets = ae_port_owner_packets(owner);
     rc = join_domain(owner, err);
-    if (!rc && rings_size(owner))
+    if (!rc && ae_port_owner_rings(owner))
         rc = make_rings(owner, err);
     if (rc || !owner->ops->owner_bytes)
         return rc;
@@ -220,7 +224,7 @@ static int start(struct ae_port_owner *owner, struct ae_error *err)
     int rc;
 
     if (owner->memory)
-        memset(ae_memory_base(owner->memory), 0, rings_size(owner));
+        memset(ae_memory_base(owner->memory), 0, ae_port_owner_rings(owner));
     if (owner->owner_memory)
         memset(ae_memory_base(owner->owner_memory), 0, ae_memory_size(owner->owner_memory));
     memset(owner->queue_states, 0, owner->options.queues * sizeof(*owner->queue_states));

@@ -163,6 +163,11 @@ int ae_port_parse_spec(struct ae_port_owner *owner, const char *spec, struct ae_
 /* Then: options and MTU are what is possible, with defaults where nothing was asked for. */
 int ae_port_check_options(struct ae_port_owner *owner, struct ae_error *err);
 
+/* What it takes, of the options and ring sizes that it has by now: packets of its domain for each
+ * queue, bytes of memory for the rings of all. */
+uint32_t ae_port_owner_packets(const struct ae_port_owner *owner);
+uint64_t ae_port_owner_rings(const struct ae_port_owner *owner);
+
 /* Was anything chosen for a key? */
 bool ae_port_choice_is_made(const struct ae_port_owner *owner, const char *key);
 

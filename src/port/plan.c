@@ -24,15 +24,16 @@ static int node_of(const struct ae_port_owner *owner)
 static void lay_out(struct ae_port_plan *plan, struct ae_port_owner *owner)
 {
     const struct ae_port_options *options = &owner->options;
-    struct ae_port_handoff *handoff = &owner->handoff;
-    uint32_t packets =
-        options->queues * (options->packets + options->receive_ring + options->send_ring);
-    uint32_t buffer_size = options->domain ? options->domain->buffer_size : AE_DOMAIN_BUFFER_LEAST;
+    uint32_t packets, buffer_size;
 
-    handoff->receive_ring = options->receive_ring;
-    handoff->send_ring = options->send_ring;
+    /* As an open port has them, unless its device has fewer. */
+    owner->handoff.info.queues = options->queues;
+    owner->handoff.receive_ring = options->receive_ring;
+    owner->handoff.send_ring = options->send_ring;
+    packets = options->queues * ae_port_owner_packets(owner);
+    buffer_size = options->domain ? options->domain->buffer_size : AE_DOMAIN_BUFFER_LEAST;
     *plan = (struct ae_port_plan){
-        .rings = ae_port_receive_ring_offset(owner->ops->queue, handoff, options->queues),
+        .rings = ae_port_owner_rings(owner),
         .buffers = (uint64_t)packets * buffer_size,
         .packets = packets,
         .page_size = options->page_size ? options->page_size : ae_hugepages_default_size(),
