@@ -271,9 +271,18 @@ static bool may_look(const struct ae_supervisor *supervisor, int fd)
            (peer.uid == 0 || peer.uid == geteuid() || peer.uid == user_of(supervisor));
 }
 
-void ae_supervisor_view_step(struct ae_supervisor *supervisor)
+static void answer_one(const struct ae_supervisor *supervisor, int fd)
 {
     struct answer answer = {.page_count = 0};
+
+    if (may_look(supervisor, fd) && !make_answer(supervisor, &answer))
+        send_answer(fd, &answer);
+    for (unsigned i = 0; i < answer.page_count; i++)
+        close(answer.pages[i]);
+}
+
+void ae_supervisor_view_step(struct ae_supervisor *supervisor)
+{
     int fd;
 
     note_states(supervisor);
@@ -282,9 +291,6 @@ void ae_supervisor_view_step(struct ae_supervisor *supervisor)
              : accept4(supervisor->view.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)
         return;
-    if (may_look(supervisor, fd) && !make_answer(supervisor, &answer))
-        send_answer(fd, &answer);
-    for (unsigned i = 0; i < answer.page_count; i++)
-        close(answer.pages[i]);
+    answer_one(supervisor, fd);
     close(fd);
 }
