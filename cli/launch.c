@@ -8,13 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <aether/device.h>
 #include <aether/nic.h>
 #include <aether/partition.h>
 
+#include "base/now.h"
 #include "base/text.h"
 #include "calls.h"
 #include "capture.h"
@@ -159,21 +159,13 @@ static void drop_proofs(struct cli_launched *run)
 
 /* ---- Starting again ---- */
 
-static time_t now_seconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec;
-}
-
 /* The last but `times` restarts were long enough ago. */
 static bool is_within_limit(struct cli_launched *run, unsigned times, unsigned seconds)
 {
-    time_t now = now_seconds();
+    int64_t now = ae_now_ms();
 
     if (run->restart_count >= times &&
-        now - run->restarts[(run->restart_count - times) % CLI_RESTARTS] < (time_t)seconds)
+        now - run->restarts[(run->restart_count - times) % CLI_RESTARTS] < (int64_t)seconds * 1000)
         return false;
     run->restarts[run->restart_count++ % CLI_RESTARTS] = now;
     return true;

@@ -4,8 +4,6 @@
 
 /* What is said of a run when it is over. */
 
-#include <time.h>
-
 #include <aether/proof.h>
 
 #include "launch.h"
@@ -23,7 +21,7 @@ struct cli_launched {
     struct cli_launched_proof proofs[AE_SUPERVISE_WORKERS];
     unsigned quiet_count;                     /* workers that have become quiet, of this start */
     const struct ae_supervise_result *result; /* while there is one */
-    time_t restarts[CLI_RESTARTS];            /* a ring, by CLOCK_MONOTONIC, seconds */
+    int64_t restarts[CLI_RESTARTS];           /* a ring, ae_now_ms */
     unsigned restart_count;
 };
 

@@ -6,20 +6,6 @@
 #include "json.h"
 #include "views.h"
 
-static error_t parse(int key, char *value, struct argp_state *state)
-{
-    bool *json = state->input;
-
-    (void)value;
-    if (key == ARGP_KEY_ARG)
-        argp_error(state, "it takes no arguments");
-    if (key != 'j')
-        return ARGP_ERR_UNKNOWN;
-    *json = true;
-    cli_json_ask();
-    return 0;
-}
-
 static void print_filter(const struct ae_view_filter *filter)
 {
     if (filter->promiscuous) {
@@ -57,10 +43,8 @@ static void print_port(const struct ae_view *view, const struct ae_view_port *po
 
 int cli_net(int argc, char **argv)
 {
-    static const struct argp_option options[] = {
-        {"json", 'j', NULL, 0, "One JSON object instead of text", 0}, {0}};
-    const struct argp argp = {.options = options,
-                              .parser = parse,
+    const struct argp argp = {.options = cli_views_options,
+                              .parser = cli_views_parse,
                               .doc =
                                   "Lists the ports of the runs that go on: addresses, links, what "
                                   "they let in."};

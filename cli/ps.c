@@ -11,20 +11,6 @@
 #include "json.h"
 #include "views.h"
 
-static error_t parse(int key, char *value, struct argp_state *state)
-{
-    bool *json = state->input;
-
-    (void)value;
-    if (key == ARGP_KEY_ARG)
-        argp_error(state, "it takes no arguments");
-    if (key != 'j')
-        return ARGP_ERR_UNKNOWN;
-    *json = true;
-    cli_json_ask();
-    return 0;
-}
-
 /* ---- Partitions ---- */
 
 static int add_partition(const char *name, void *context)
@@ -112,10 +98,8 @@ static void print_runs(const struct cli_views *views)
 
 int cli_ps(int argc, char **argv)
 {
-    static const struct argp_option options[] = {
-        {"json", 'j', NULL, 0, "One JSON object instead of text", 0}, {0}};
-    const struct argp argp = {.options = options,
-                              .parser = parse,
+    const struct argp argp = {.options = cli_views_options,
+                              .parser = cli_views_parse,
                               .doc = "Lists partitions, and the runs that go on, a line a worker.\v"
                                      "A run can be looked at by root, and by the user whose its "
                                      "workers are."};

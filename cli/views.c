@@ -13,8 +13,26 @@
 #include "base/text.h"
 #include "cli.h"
 #include "counters.h"
+#include "json.h"
 #include "measure/queue.h"
 #include "proof/certificate/certificate.h"
+
+const struct argp_option cli_views_options[] = {
+    {"json", 'j', NULL, 0, "One JSON object instead of text", 0}, {0}};
+
+error_t cli_views_parse(int key, char *value, struct argp_state *state)
+{
+    bool *json = state->input;
+
+    (void)value;
+    if (key == ARGP_KEY_ARG)
+        argp_error(state, "it takes no arguments");
+    if (key != 'j')
+        return ARGP_ERR_UNKNOWN;
+    *json = true;
+    cli_json_ask();
+    return 0;
+}
 
 /* ---- Who there is ---- */
 

@@ -4,6 +4,7 @@
 
 /* What ps, top, metrics, stop and net see: the runs that go on (worker/view.h). */
 
+#include <argp.h>
 #include <jansson.h>
 #include <stdio.h>
 
@@ -17,6 +18,10 @@ struct cli_views {
     json_t *unseen; /* those that could not be looked at: name, why */
     uint64_t at_ns; /* CLOCK_MONOTONIC */
 };
+
+/* Of a verb that takes --json and nothing else; its input is a bool. */
+extern const struct argp_option cli_views_options[];
+error_t cli_views_parse(int key, char *value, struct argp_state *state);
 
 /* Prints why and returns an exit status on failure; cli_views_drop in any case. */
 int cli_views_take(struct cli_views *views, const char *verb);
