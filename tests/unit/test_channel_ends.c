@@ -10,17 +10,17 @@
 
 #include <cmocka.h>
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <aether/broadcast.h>
 #include <aether/channel.h>
+
+#include "killed.h"
 
 #define KILLS 200
 #define RING  4096
@@ -74,29 +74,6 @@ static bool is_whole(const struct message *message, uint32_t length)
            memcmp(message, wanted, length) == 0;
 }
 
-/* A child that goes on until it is killed, or ends with a complaint. */
-static pid_t start(void (*live)(uint64_t life), uint64_t life)
-{
-    pid_t child = fork();
-
-    assert_true(child >= 0);
-    if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        live(life);
-        _exit(1);
-    }
-    return child;
-}
-
-static void kill_it(pid_t child)
-{
-    int status;
-
-    kill(child, SIGKILL);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-}
-
 /* Up to a fifth of a millisecond from now. */
 static uint64_t soon(void)
 {
@@ -147,7 +124,7 @@ static void killed_producers_leave_whole_records(void **state)
     assert_int_equal(ae_channel_create(memory, RING, NULL), 0);
     assert_int_equal(ae_channel_open_consumer(&consumer, memory, size, NULL), 0);
     for (uint64_t i = 1; i <= KILLS; i++) {
-        pid_t child = start(produce, i);
+        pid_t child = killed_start(produce, i);
         uint64_t first = got, when = 0;
 
         while (when == 0 || !is_over(when)) {
@@ -166,7 +143,7 @@ static void killed_producers_leave_whole_records(void **state)
             if (when == 0 && got > first)
                 when = soon();
         }
-        kill_it(child);
+        killed_kill(child);
     }
     assert_int_equal(consumer.broken, 0);
     assert_true(got > KILLS);
@@ -210,7 +187,7 @@ static void killed_consumers_lose_nothing(void **state)
     assert_int_equal(ae_channel_create(memory, RING, NULL), 0);
     assert_int_equal(ae_channel_open_producer(&producer, memory, size, NULL), 0);
     for (uint64_t i = 1; i <= KILLS; i++) {
-        pid_t child = start(consume, i);
+        pid_t child = killed_start(consume, i);
         uint64_t first = __atomic_load_n(released, __ATOMIC_ACQUIRE), when = 0;
 
         while (when == 0 || !is_over(when)) {
@@ -221,7 +198,7 @@ static void killed_consumers_lose_nothing(void **state)
             if (when == 0 && __atomic_load_n(released, __ATOMIC_ACQUIRE) > first)
                 when = soon();
         }
-        kill_it(child);
+        killed_kill(child);
     }
     assert_int_equal(producer.broken, 0);
 }
@@ -258,7 +235,7 @@ static void killed_writers_leave_whole_messages(void **state)
         ae_broadcast_open_reader(&reader, broadcast(), ae_broadcast_size(SLOTS, SLOT), 0, NULL), 0);
     assert_int_equal(reader.room, LONGEST);
     for (uint64_t i = 1; i <= KILLS; i++) {
-        pid_t child = start(write_on, i);
+        pid_t child = killed_start(write_on, i);
         uint64_t first = got, when = 0;
 
         while (when == 0 || !is_over(when)) {
@@ -275,7 +252,7 @@ static void killed_writers_leave_whole_messages(void **state)
             if (when == 0 && got > first)
                 when = soon();
         }
-        kill_it(child);
+        killed_kill(child);
     }
     assert_int_equal(reader.next, got + reader.lost);
     assert_int_equal(reader.broken, 0);

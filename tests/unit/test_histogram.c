@@ -11,6 +11,8 @@
 
 #include <aether/histogram.h>
 
+#include "xorshift.h"
+
 #include "measure/report.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -25,17 +27,6 @@ static int clear(void **state)
     ae_histogram_clear(&histogram);
     ae_histogram_clear(&other);
     return 0;
-}
-
-/* xorshift64: the same numbers in every run. */
-static uint64_t next_random(void)
-{
-    static uint64_t x = 88172645463325252ull;
-
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^= x << 17;
-    return x;
 }
 
 static int by_size(const void *a, const void *b)

@@ -9,16 +9,16 @@
 
 #include <cmocka.h>
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <aether/loan.h>
+
+#include "killed.h"
 
 #define KILLS   100
 #define PACKETS 64
@@ -104,28 +104,6 @@ static bool borrow(uint64_t *next)
     return ae_loan_return(&borrower, frames, got) == got && borrower.bad == 0;
 }
 
-static pid_t start(void (*live)(void))
-{
-    pid_t child = fork();
-
-    assert_true(child >= 0);
-    if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        live();
-        _exit(1);
-    }
-    return child;
-}
-
-static void kill_it(pid_t child)
-{
-    int status;
-
-    kill(child, SIGKILL);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-}
-
 static uint64_t now(void)
 {
     struct timespec time;
@@ -140,20 +118,22 @@ static uint64_t soon(void)
     return now() + (uint64_t)(rand() % 1000000);
 }
 
-static void live_on_loans(void)
+static void live_on_loans(uint64_t life)
 {
     uint64_t next = 0;
 
+    (void)life;
     if (open_borrower())
         return;
     while (borrow(&next))
         ;
 }
 
-static void live_by_lending(void)
+static void live_by_lending(uint64_t life)
 {
     uint64_t number = 0;
 
+    (void)life;
     if (open_lender())
         return;
     for (;;)
@@ -169,11 +149,11 @@ static void killed_borrowers_leave_every_packet(void **state)
     assert_int_equal(open_lender(), 0);
     for (unsigned life = 0; life < KILLS; life++) {
         uint64_t before = ae_loan_counters(lender)->returned, until = soon();
-        pid_t child = start(live_on_loans);
+        pid_t child = killed_start(live_on_loans, 0);
 
         while (now() < until || ae_loan_counters(lender)->returned == before)
             number = lend(number);
-        kill_it(child);
+        killed_kill(child);
         assert_int_equal(ae_pool_available(pool) + ae_loan_outstanding(lender), PACKETS);
         if (life % 2)
             continue;
@@ -197,13 +177,13 @@ static void killed_lenders_leave_whole_frames(void **state)
         pid_t child;
 
         memset(loan, 0, size);
-        child = start(live_by_lending);
+        child = killed_start(live_by_lending, 0);
         while (open_borrower())
             assert_int_equal(waitpid(child, NULL, WNOHANG), 0);
         until = soon();
         while (now() < until || next == 0)
             assert_true(borrow(&next));
-        kill_it(child);
+        killed_kill(child);
         assert_false(ae_loan_is_over(&borrower));
         ae_loan_lender_ended(loan);
         assert_true(ae_loan_is_over(&borrower));

@@ -14,6 +14,8 @@
 
 #include <aether/timer.h>
 
+#include "xorshift.h"
+
 #define TIMERS 1000
 
 static struct ae_timers *timers;
@@ -32,17 +34,6 @@ static int end(void **state)
     (void)state;
     ae_timers_destroy(timers);
     return 0;
-}
-
-/* xorshift64: the same numbers in every run. */
-static uint64_t next_random(void)
-{
-    static uint64_t x = 88172645463325252ull;
-
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^= x << 17;
-    return x;
 }
 
 static void one_is_due_in_its_time_and_once(void **state)
