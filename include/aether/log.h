@@ -13,7 +13,7 @@
  * is, with its format, is written once, at its first record. Nothing here waits, allocates or
  * enters the kernel. Records go through a broadcast (<aether/broadcast.h>): a reader that is too
  * slow loses the oldest and is told how many. `aether run` prints what its workers log on standard
- * error; `aether logs` does it for a run elsewhere.
+ * error.
  *
  * A writer belongs to one thread, and so does each reader. A reader takes the writer for hostile:
  * formats are read as printf(3) has them, but by a reader of our own, and bounded.
@@ -97,7 +97,8 @@ size_t ae_log_size(uint32_t records);
 /* Lays out an empty one, for records up to `level`, in zeroed memory aligned to 128 bytes. */
 int ae_log_create(void *memory, uint32_t records, enum ae_log_level level, struct ae_error *err);
 
-/* Opens the writer; size: bytes of the mapping, which stays the caller's. -EPROTO: there is no
+/* Opens the writer; size: bytes of the mapping, which stays the caller's. Places that have logged
+ * take a struct ae_log at one address for one memory, so it is opened once. -EPROTO: there is no
  * log. */
 int ae_log_open(struct ae_log *log, void *memory, size_t size, struct ae_error *err);
 
