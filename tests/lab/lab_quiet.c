@@ -53,12 +53,20 @@ static __attribute__((noinline)) void go_deep(void)
         stack[i - 1] = 0;
 }
 
+/* Says of a packet that its buffer is so far on. */
+static void move(struct ae_packet *packet, uint64_t distance)
+{
+    packet->buffer = (uint8_t *)((uintptr_t)packet->buffer + distance);
+    packet->data = (uint8_t *)((uintptr_t)packet->data + distance);
+}
+
 /* One frame to the far end; from nowhere, the card is told the address of memory that is not
  * its. */
 static void send_frame(struct ae_queue *queue, const uint8_t *mac, bool from_nowhere)
 {
     struct ae_packet *packet = ae_packet_get(queue->pool);
-    ae_iova_t mapped;
+    uint64_t distance = from_nowhere ? NOWHERE - queue->pool->iova.value : 0;
+    uint16_t taken;
 
     if (!packet)
         return;
@@ -67,12 +75,11 @@ static void send_frame(struct ae_queue *queue, const uint8_t *mac, bool from_now
     packet->data[12] = 0x88;
     packet->data[13] = 0xB5;
     packet->length = FRAME;
-    mapped = queue->pool->iova;
-    if (from_nowhere)
-        queue->pool->iova.value = NOWHERE;
-    if (ae_send(queue, &packet, 1) == 0)
+    move(packet, distance);
+    taken = ae_send(queue, &packet, 1);
+    move(packet, -distance);
+    if (taken == 0)
         ae_packet_put(packet);
-    queue->pool->iova = mapped;
 }
 
 static void take_frames(struct ae_queue *queue, struct page *page)

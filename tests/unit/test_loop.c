@@ -81,18 +81,18 @@ static void a_turn_in_time_is_counted_and_no_more(void **state)
 
 static void a_miss_is_told_with_its_time_and_how_long_it_took(void **state)
 {
-    uint64_t now = UINT64_MAX - ae_clock_from_ns(20 * MS);
+    uint64_t start = UINT64_MAX - ae_clock_from_ns(20 * MS);
     const struct ae_worker_loop *loop;
     struct ae_deadline deadline;
 
     (void)state;
     assert_int_equal(ae_deadline_open(&deadline, worker, "poll", 1000, &err), 0);
-    ae_deadline_begin(&deadline, now);
-    ae_deadline_turn(&deadline, now += ae_clock_from_ns(500));
-    ae_deadline_turn(&deadline, now += ae_clock_from_ns(50 * MS)); /* and the counter wraps */
-    ae_deadline_turn(&deadline, now += ae_clock_from_ns(500));
-    ae_deadline_begin(&deadline, now += ae_clock_from_ns(70 * MS)); /* that was meant */
-    ae_deadline_turn(&deadline, now += ae_clock_from_ns(1200));
+    ae_deadline_begin(&deadline, start);
+    ae_deadline_turn(&deadline, start + ae_clock_from_ns(500));
+    ae_deadline_turn(&deadline, start + ae_clock_from_ns(50 * MS + 500)); /* the counter wraps */
+    ae_deadline_turn(&deadline, start + ae_clock_from_ns(50 * MS + 1000));
+    ae_deadline_begin(&deadline, start + ae_clock_from_ns(120 * MS + 1000)); /* that was meant */
+    ae_deadline_turn(&deadline, start + ae_clock_from_ns(120 * MS + 2200));
     loop = only_loop();
     assert_int_equal(loop->turns, 4);
     assert_int_equal(loop->misses, 2);
