@@ -16,6 +16,7 @@ enum {
 int cli_compare(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_echo(int argc, char **argv);
+int cli_logs(int argc, char **argv);
 int cli_metrics(int argc, char **argv);
 int cli_net(int argc, char **argv);
 int cli_nic(int argc, char **argv);

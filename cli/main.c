@@ -25,6 +25,7 @@ static const struct verb {
     {"ps", cli_ps, "list partitions, and the runs that go on"},
     {"top", cli_top, "show what runs count, drop and measure, and how fast"},
     {"net", cli_net, "list the ports of runs: addresses, links, what they let in"},
+    {"logs", cli_logs, "follow what workers log"},
     {"metrics", cli_metrics, "serve what runs count, for Prometheus"},
     {"stop", cli_stop, "stop a run"},
     {"compare", cli_compare, "show two results of ping side by side"},

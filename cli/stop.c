@@ -9,8 +9,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <aether/partition.h>
-
 #include "base/error.h"
 #include "cli.h"
 #include "json.h"
@@ -61,49 +59,15 @@ static error_t parse(int key, char *value, struct argp_state *state)
 
 /* ---- Which ---- */
 
-static bool is_process(const char *which, pid_t pid)
-{
-    char text[16];
-
-    snprintf(text, sizeof(text), "%d", pid);
-    return pid > 0 && strcmp(which, text) == 0;
-}
-
-/* By its supervisor's process, its name, a worker's process, or a partition that a worker is in. */
-static bool is_meant(const struct ae_view *view, const char *which)
-{
-    char partition[AE_PARTITION_NAME];
-
-    if (is_process(which, view->pid) || strcmp(which, view->told.name) == 0)
-        return true;
-    for (unsigned i = 0; i < view->told.worker_count; i++)
-        if (is_process(which, view->told.workers[i].pid) ||
-            strcmp(which, cli_view_partition(&view->told.workers[i], partition)) == 0)
-            return true;
-    return false;
-}
-
-static const char *why_unseen(const struct cli_views *views, const char *which)
-{
-    json_t *one;
-    size_t i;
-
-    json_array_foreach (views->unseen, i, one)
-        if (strcmp(json_string_value(json_object_get(one, "run")), which) == 0)
-            return json_string_value(json_object_get(one, "why"));
-    return NULL;
-}
-
 /* Takes the one view out; the error says what else there is. */
 static struct ae_view *find(struct cli_views *views, const char *which, struct ae_error *err)
 {
-    const char *why = why_unseen(views, which);
     struct ae_view *found = NULL;
 
     for (unsigned i = 0; i < views->count; i++) {
         struct ae_view *view = views->views[i];
 
-        if (!is_meant(view, which))
+        if (!cli_view_is_meant(view, which))
             continue;
         if (found) {
             ae_error_set(err, -EEXIST, "%s is %s (process %d) and %s (process %d); name a process",
@@ -113,8 +77,7 @@ static struct ae_view *find(struct cli_views *views, const char *which, struct a
         found = view;
     }
     if (!found)
-        ae_error_set(err, -ENOENT, "%s: %s", which,
-                     why ? why : "there is no such run ('aether ps')");
+        cli_views_none(views, which, err);
     return found;
 }
 

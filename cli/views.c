@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "views.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <aether/loop.h>
 #include <aether/partition.h>
 
+#include "base/error.h"
 #include "base/now.h"
 #include "base/text.h"
 #include "cli.h"
@@ -83,6 +85,53 @@ void cli_views_tell_unseen(const struct cli_views *views, const char *verb)
         fprintf(stderr, "aether %s: run %s: %s\n", verb,
                 json_string_value(json_object_get(one, "run")),
                 json_string_value(json_object_get(one, "why")));
+}
+
+/* ---- Which is meant ---- */
+
+static bool is_process(const char *which, pid_t pid)
+{
+    char text[16];
+
+    snprintf(text, sizeof(text), "%d", pid);
+    return pid > 0 && strcmp(which, text) == 0;
+}
+
+bool cli_view_worker_is_meant(const struct ae_view *view, unsigned number, const char *which)
+{
+    const struct ae_view_worker *worker = &view->told.workers[number];
+    char partition[AE_PARTITION_NAME];
+
+    return is_process(which, view->pid) || strcmp(which, view->told.name) == 0 ||
+           is_process(which, worker->pid) ||
+           strcmp(which, cli_view_partition(worker, partition)) == 0;
+}
+
+bool cli_view_is_meant(const struct ae_view *view, const char *which)
+{
+    for (unsigned i = 0; i < view->told.worker_count; i++)
+        if (cli_view_worker_is_meant(view, i, which))
+            return true;
+    return false;
+}
+
+const char *cli_views_unseen(const struct cli_views *views, const char *which)
+{
+    json_t *one;
+    size_t i;
+
+    json_array_foreach (views->unseen, i, one)
+        if (strcmp(json_string_value(json_object_get(one, "run")), which) == 0)
+            return json_string_value(json_object_get(one, "why"));
+    return NULL;
+}
+
+int cli_views_none(const struct cli_views *views, const char *which, struct ae_error *err)
+{
+    const char *why = cli_views_unseen(views, which);
+
+    return ae_error_set(err, -ENOENT, "%s: %s", which,
+                        why ? why : "there is no such run ('aether ps')");
 }
 
 /* ---- As texts ---- */

@@ -2,7 +2,7 @@
 #ifndef AE_CLI_VIEWS_H
 #define AE_CLI_VIEWS_H
 
-/* What ps, top, metrics, stop and net see: the runs that go on (worker/view.h). */
+/* What ps, top, logs, metrics, stop and net see: the runs that go on (worker/view.h). */
 
 #include <argp.h>
 #include <jansson.h>
@@ -26,6 +26,17 @@ error_t cli_views_parse(int key, char *value, struct argp_state *state);
 /* Prints why and returns an exit status on failure; cli_views_drop in any case. */
 int cli_views_take(struct cli_views *views, const char *verb);
 void cli_views_drop(struct cli_views *views);
+
+/* Is it named so: by its supervisor's process, its name, a worker's process, a worker's partition?
+ * The first, of one worker: by what is its own, or all of its run's. */
+bool cli_view_worker_is_meant(const struct ae_view *view, unsigned number, const char *which);
+bool cli_view_is_meant(const struct ae_view *view, const char *which);
+
+/* Why the run of this process may not be looked at; NULL: it may, or is not there. */
+const char *cli_views_unseen(const struct cli_views *views, const char *pid);
+
+/* -ENOENT: none is; the error says why. */
+int cli_views_none(const struct cli_views *views, const char *which, struct ae_error *err);
 
 /* To standard error, a line for each that could not be looked at. */
 void cli_views_tell_unseen(const struct cli_views *views, const char *verb);

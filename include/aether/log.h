@@ -13,7 +13,7 @@
  * is, with its format, is written once, at its first record. Nothing here waits, allocates or
  * enters the kernel. Records go through a broadcast (<aether/broadcast.h>): a reader that is too
  * slow loses the oldest and is told how many. `aether run` prints what its workers log on standard
- * error.
+ * error, and `aether logs` shows it to whoever may look.
  *
  * A writer belongs to one thread, and so does each reader. A reader takes the writer for hostile:
  * formats are read as printf(3) has them, but by a reader of our own, and bounded.

@@ -140,7 +140,7 @@ static int check_message(struct ae_view_message *message, struct ae_error *err)
     SHOWN(message->name);
     if (!message->worker_count || message->worker_count > AE_SUPERVISE_WORKERS ||
         message->port_count > AE_WORKER_PORTS ||
-        message->filter.address_count > AE_FILTER_ADDRESSES)
+        message->filter.address_count > AE_FILTER_ADDRESSES || message->log_size > AE_VIEW_LOG_MOST)
         rc = -EPROTO;
     for (unsigned i = 0; !rc && i < message->worker_count; i++)
         rc = message->workers[i].state < AE_VIEW_STATES && message->workers[i].cpu >= 0 ? 0
@@ -173,7 +173,7 @@ static const void *map_page(int fd, size_t size, struct ae_error *err)
 static int map_pages(struct ae_view *view, const struct letter *letter, struct ae_error *err)
 {
     const struct ae_view_message *told = &view->told;
-    unsigned wanted = told->worker_count, at = 0;
+    unsigned wanted = 2 * told->worker_count, at = 0;
 
     for (unsigned i = 0; i < told->port_count; i++)
         wanted += told->ports[i].info.queues;
@@ -182,7 +182,8 @@ static int map_pages(struct ae_view *view, const struct letter *letter, struct a
                             letter->page_count, wanted);
     for (unsigned i = 0; i < told->worker_count; i++) {
         view->shared[i] = map_page(letter->pages[at++], sizeof(struct ae_shared), err);
-        if (!view->shared[i])
+        view->logs[i] = view->shared[i] ? map_page(letter->pages[at++], told->log_size, err) : NULL;
+        if (!view->logs[i])
             return err->code;
     }
     for (unsigned i = 0; i < told->port_count; i++)
@@ -224,9 +225,12 @@ void ae_view_close(struct ae_view *view)
 {
     if (!view)
         return;
-    for (unsigned i = 0; i < AE_SUPERVISE_WORKERS; i++)
+    for (unsigned i = 0; i < AE_SUPERVISE_WORKERS; i++) {
         if (view->shared[i])
             munmap((void *)(uintptr_t)view->shared[i], sizeof(struct ae_shared));
+        if (view->logs[i])
+            munmap((void *)(uintptr_t)view->logs[i], view->told.log_size);
+    }
     for (unsigned i = 0; i < AE_WORKER_PORTS; i++)
         for (unsigned j = 0; j < AE_PORT_QUEUES; j++)
             if (view->queues[i][j])

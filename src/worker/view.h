@@ -9,10 +9,10 @@
  * nobody else.
  *
  * Nothing is asked: whoever connects is sent one message (SOCK_SEQPACKET), a struct
- * ae_view_message, with descriptors of what workers write: each worker's page (struct ae_shared),
- * then the state of each port's queues (struct ae_queue_state). They are open for reading, and who
- * has one cannot open it again to write. Reading them costs a worker nothing: they are memory that
- * it writes anyway.
+ * ae_view_message, with descriptors of what workers write: each worker's page (struct ae_shared)
+ * and its log (<aether/log.h>), then the state of each port's queues (struct ae_queue_state). They
+ * are open for reading, and who has one cannot open it again to write. Reading them costs a worker
+ * nothing: they are memory that it writes anyway.
  *
  * What comes is another user's word: it is checked, cut, and shown without control characters. What
  * stands in the pages a worker may change at any time: it is read once.
@@ -29,10 +29,12 @@
 #define AE_VIEW_RUNS "/run/aether/runs"
 
 #define AE_VIEW_MAGIC   0x49564541u /* "AEVI" */
-#define AE_VIEW_VERSION 1
+#define AE_VIEW_VERSION 2
 
 /* The most that come with one message: SCM_MAX_FD of the kernel's is 253. */
-#define AE_VIEW_PAGES (AE_SUPERVISE_WORKERS + AE_WORKER_PORTS * AE_PORT_QUEUES)
+#define AE_VIEW_PAGES (2 * AE_SUPERVISE_WORKERS + AE_WORKER_PORTS * AE_PORT_QUEUES)
+
+#define AE_VIEW_LOG_MOST (1u << 28) /* bytes of a log */
 
 enum ae_view_state { AE_VIEW_STARTED, AE_VIEW_QUIET, AE_VIEW_LEFT, AE_VIEW_ENDED, AE_VIEW_STATES };
 
@@ -73,6 +75,7 @@ struct ae_view_message {
     uint32_t shared_size, queue_size;
     uint32_t worker_count, port_count;
     uint32_t user;     /* whose the workers are */
+    uint32_t log_size; /* of each worker's log, bytes */
     uint64_t since_ms; /* it was started, CLOCK_MONOTONIC */
     char name[AE_WORKER_NAME];
     struct ae_view_filter filter;
@@ -87,6 +90,7 @@ struct ae_view {
     uid_t user; /* likewise */
     struct ae_view_message told; /* checked, and fit to be shown */
     const struct ae_shared *shared[AE_SUPERVISE_WORKERS];
+    const void *logs[AE_SUPERVISE_WORKERS]; /* for ae_log_open_reader, of told.log_size */
     const struct ae_queue_state *queues[AE_WORKER_PORTS][AE_PORT_QUEUES];
 };
 

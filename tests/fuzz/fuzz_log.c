@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What a worker leaves in its log, for the process that prints it. The input says, in turn, which
+ * What a worker leaves in its log, for the processes that print it. The input says, in turn, which
  * bytes of a place or of a record are others; a line is always a line.
  */
 
@@ -11,6 +11,7 @@
 
 #include "fuzz_input.h"
 #include "worker/log.h"
+#include "worker/log_show.h"
 
 #define RECORDS 4
 
@@ -18,6 +19,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void look_at(const struct ae_log_line *line)
 {
+    const struct ae_log_moment moment = {UINT64_C(1) << 40, UINT64_C(1) << 60};
+    char shown[AE_LOG_SHOWN];
+    size_t length = ae_log_show(&moment, 0, line, shown);
+
+    if (length >= sizeof(shown) || strchr(shown, '\n') != shown + length - 1)
+        abort();
     if (strnlen(line->text, sizeof(line->text)) == sizeof(line->text) ||
         strnlen(line->place, sizeof(line->place)) == sizeof(line->place) || line->stream > 2)
         abort();

@@ -43,6 +43,7 @@ static struct ae_view_message good_message(void)
         .size = sizeof(message),
         .shared_size = sizeof(struct ae_shared),
         .queue_size = sizeof(struct ae_queue_state),
+        .log_size = 4096,
         .worker_count = 1,
         .port_count = 1,
     };
@@ -83,29 +84,32 @@ static const struct answer {
     uint64_t value;   /* but so */
     size_t size;
     unsigned pages;
-    int (*second)(void);
+    int (*queue)(void); /* its state's page */
 } answers[] = {
-    {"as it should be", NULL, 0, 0, 0, WHOLE, 2, sealed},
-    {"magic", "no supervisor", FIELD(magic), 1, WHOLE, 2, sealed},
-    {"version", "of another version (2; this is 1)", FIELD(version), 2, WHOLE, 2, sealed},
-    {"layout", "another version", FIELD(queue_size), 4096, WHOLE, 2, sealed},
-    {"cut", "was cut", 0, 0, 0, WHOLE - 8, 2, sealed},
-    {"tiny", "no supervisor", 0, 0, 0, 3, 2, sealed},
-    {"no workers", "cannot be", FIELD(worker_count), 0, WHOLE, 2, sealed},
-    {"many workers", "cannot be", FIELD(worker_count), 17, WHOLE, 2, sealed},
-    {"many ports", "cannot be", FIELD(port_count), UINT32_MAX, WHOLE, 2, sealed},
-    {"many queues", "cannot be", FIELD(ports[0].info.queues), 17, WHOLE, 2, sealed},
-    {"no queue", "cannot be", FIELD(ports[0].info.queues), 0, WHOLE, 2, sealed},
-    {"nobody's queue", "cannot be", FIELD(ports[0].workers[0]), 1, WHOLE, 2, sealed},
-    {"no path", "cannot be", FIELD(ports[0].info.path), 77, WHOLE, 2, sealed},
-    {"many addresses", "cannot be", FIELD(filter.address_count), 129, WHOLE, 2, sealed},
-    {"no state", "cannot be", FIELD(workers[0].state), AE_VIEW_STATES, WHOLE, 2, sealed},
-    {"no CPU", "cannot be", FIELD(workers[0].cpu), UINT32_MAX, WHOLE, 2, sealed},
-    {"fewer pages", "shows 1 pages and speaks of 2", 0, 0, 0, WHOLE, 1, sealed},
-    {"more pages", "shows 3 pages and speaks of 2", 0, 0, 0, WHOLE, 3, sealed},
-    {"short page", "no page", 0, 0, 0, WHOLE, 2, short_page},
-    {"unsealed page", "no page", 0, 0, 0, WHOLE, 2, unsealed},
-    {"no memory", "no page", 0, 0, 0, WHOLE, 2, no_memory},
+    {"as it should be", NULL, 0, 0, 0, WHOLE, 3, sealed},
+    {"magic", "no supervisor", FIELD(magic), 1, WHOLE, 3, sealed},
+    {"version", "of another version (1; this is 2)", FIELD(version), 1, WHOLE, 3, sealed},
+    {"layout", "another version", FIELD(queue_size), 4096, WHOLE, 3, sealed},
+    {"cut", "was cut", 0, 0, 0, WHOLE - 8, 3, sealed},
+    {"tiny", "no supervisor", 0, 0, 0, 3, 3, sealed},
+    {"no workers", "cannot be", FIELD(worker_count), 0, WHOLE, 3, sealed},
+    {"many workers", "cannot be", FIELD(worker_count), 17, WHOLE, 3, sealed},
+    {"many ports", "cannot be", FIELD(port_count), UINT32_MAX, WHOLE, 3, sealed},
+    {"many queues", "cannot be", FIELD(ports[0].info.queues), 17, WHOLE, 3, sealed},
+    {"no queue", "cannot be", FIELD(ports[0].info.queues), 0, WHOLE, 3, sealed},
+    {"nobody's queue", "cannot be", FIELD(ports[0].workers[0]), 1, WHOLE, 3, sealed},
+    {"no path", "cannot be", FIELD(ports[0].info.path), 77, WHOLE, 3, sealed},
+    {"many addresses", "cannot be", FIELD(filter.address_count), 129, WHOLE, 3, sealed},
+    {"no state", "cannot be", FIELD(workers[0].state), AE_VIEW_STATES, WHOLE, 3, sealed},
+    {"no CPU", "cannot be", FIELD(workers[0].cpu), UINT32_MAX, WHOLE, 3, sealed},
+    {"fewer pages", "shows 2 pages and speaks of 3", 0, 0, 0, WHOLE, 2, sealed},
+    {"more pages", "shows 4 pages and speaks of 3", 0, 0, 0, WHOLE, 4, sealed},
+    {"long log", "cannot be", FIELD(log_size), AE_VIEW_LOG_MOST + 1, WHOLE, 3, sealed},
+    {"longer log than there is", "no page", FIELD(log_size), AE_VIEW_LOG_MOST, WHOLE, 3, sealed},
+    {"no log", "mapping", FIELD(log_size), 0, WHOLE, 3, sealed},
+    {"short page", "no page", 0, 0, 0, WHOLE, 3, short_page},
+    {"unsealed page", "no page", 0, 0, 0, WHOLE, 3, unsealed},
+    {"no memory", "no page", 0, 0, 0, WHOLE, 3, no_memory},
 };
 
 static int listen_as(const char *name)
@@ -126,11 +130,11 @@ static void send_answer(int fd, const struct answer *answer)
 {
     union {
         struct cmsghdr align;
-        uint8_t bytes[CMSG_SPACE(3 * sizeof(int))];
+        uint8_t bytes[CMSG_SPACE(4 * sizeof(int))];
     } control = {.bytes = {0}};
     struct ae_view_message message = good_message();
     int page = make_page(sizeof(struct ae_shared), F_SEAL_SHRINK);
-    int pages[3] = {page, answer->second(), page};
+    int pages[4] = {page, page, answer->queue(), page};
     size_t size = answer->pages * sizeof(int);
     struct iovec piece = {&message, answer->size};
     struct msghdr header = {.msg_iov = &piece,

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <aether/clock.h>
@@ -15,16 +14,21 @@
 #include "base/descriptors.h"
 #include "base/error.h"
 #include "base/sealed.h"
+#include "worker/log_show.h"
 
 #define RECORDS 2048
 #define TURN    64 /* records of one worker before the next one's */
 #define IDLE_MS 5
-#define NS      1000000000ull
+
+size_t ae_logger_size(void)
+{
+    return ae_log_size(RECORDS);
+}
 
 int ae_logger_make_memory(struct ae_ward *ward, const struct ae_supervise_options *options,
                           struct ae_error *err)
 {
-    size_t size = ae_log_size(RECORDS);
+    size_t size = ae_logger_size();
 
     ward->log = ae_sealed_make(&ward->log_fd, "aether-log", NULL, size, AE_SEALS_SIZE);
     if (!ward->log)
@@ -37,7 +41,7 @@ int ae_logger_make_memory(struct ae_ward *ward, const struct ae_supervise_option
 void ae_logger_drop_memory(struct ae_ward *ward)
 {
     if (ward->log)
-        munmap(ward->log, ae_log_size(RECORDS));
+        munmap(ward->log, ae_logger_size());
     ward->log = NULL;
     ae_descriptor_close(&ward->log_fd);
 }
@@ -50,35 +54,20 @@ struct printer {
     uint64_t lost;
 };
 
-/* When it began, by both clocks. */
-static uint64_t base_ticks, base_ns;
+/* When it began. */
+static struct ae_log_moment began;
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * NS + (uint64_t)now.tv_nsec;
-}
-
+/* What was printed goes on as it was. */
 static void print_line(const struct printer *printer, const struct ae_log_line *line)
 {
-    char text[AE_LOG_LINE + 128], when[32];
-    uint64_t ns = line->ticks >= base_ticks ? base_ns + ae_clock_to_ns(line->ticks - base_ticks)
-                                            : base_ns - ae_clock_to_ns(base_ticks - line->ticks);
-    time_t seconds = (time_t)(ns / NS);
-    struct tm parts;
-    int length;
+    char text[AE_LOG_SHOWN];
+    size_t length;
 
-    if (line->stream) {
-        length = snprintf(text, sizeof(text), "%s\n", line->text);
-    } else {
-        strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", gmtime_r(&seconds, &parts));
-        length = snprintf(text, sizeof(text), "%s.%09lluZ %s, worker %u%s%s: %s\n", when,
-                          (unsigned long long)(ns % NS), ae_log_level_name(line->level),
-                          printer->worker, line->place[0] ? ", " : "", line->place, line->text);
-    }
-    ae_descriptor_write(line->stream == 1 ? STDOUT_FILENO : STDERR_FILENO, text, (size_t)length);
+    if (line->stream)
+        length = (size_t)snprintf(text, sizeof(text), "%s\n", line->text);
+    else
+        length = ae_log_show(&began, printer->worker, line, text);
+    ae_descriptor_write(line->stream == 1 ? STDOUT_FILENO : STDERR_FILENO, text, length);
 }
 
 static bool print_some(struct printer *printer)
@@ -121,12 +110,11 @@ static _Noreturn void be_logger(const struct ae_supervisor *supervisor)
 
     if (ae_clock_calibrate(&err))
         _exit(1);
-    base_ticks = ae_clock_ticks();
-    base_ns = now_ns();
+    ae_log_moment_take(&began);
     for (unsigned i = 0; i < count; i++) {
         printers[i].worker = i;
-        if (ae_log_open_reader(&printers[i].reader, supervisor->wards[i].log, ae_log_size(RECORDS),
-                               0, &err))
+        if (ae_log_open_reader(&printers[i].reader, supervisor->wards[i].log, ae_logger_size(), 0,
+                               &err))
             _exit(1);
     }
     while (poll(&end, 1, print_all(printers, count) ? 0 : IDLE_MS) <= 0)

@@ -4,13 +4,14 @@
 
 /*
  * What workers log, and what they print while quiet, is read and printed by a process of its own,
- * which waits for whoever takes it. Nobody else reads it: that process is all that a hostile log
- * can spoil.
+ * which waits for whoever takes it. The supervisor does not read it: that process, and those of who
+ * looks (worker/view.h), are all that a hostile log can spoil.
  */
 
 #include "worker/supervisor/supervisor.h"
 
-/* The memory of one worker's log. */
+/* The memory of one worker's log, and its bytes. */
+size_t ae_logger_size(void);
 int ae_logger_make_memory(struct ae_ward *ward, const struct ae_supervise_options *options,
                           struct ae_error *err);
 void ae_logger_drop_memory(struct ae_ward *ward);

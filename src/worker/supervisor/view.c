@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/root.h"
 #include "port/handoff.h"
+#include "worker/supervisor/logger.h"
 #include "worker/supervisor/shares.h"
 
 #define WAITING 8 /* who connected and was not answered yet; more are told to come again */
@@ -160,6 +161,8 @@ static int add_workers(const struct ae_supervisor *supervisor, struct answer *an
             .kernel = supervisor->view.wards[i].kernel,
         };
         rc = add_page(answer, supervisor->wards[i].shared_fd);
+        if (!rc)
+            rc = add_page(answer, supervisor->wards[i].log_fd);
     }
     return rc;
 }
@@ -231,6 +234,7 @@ static int make_answer(const struct ae_supervisor *supervisor, struct answer *an
         .worker_count = supervisor->ward_count,
         .port_count = supervisor->owner_count,
         .user = user_of(supervisor),
+        .log_size = (uint32_t)ae_logger_size(),
         .since_ms = supervisor->view.since_ms,
     };
     snprintf(message->name, sizeof(message->name), "%s", name_of(supervisor->options));
