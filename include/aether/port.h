@@ -47,6 +47,7 @@ enum ae_port_feature {
     AE_PORT_SEND_UDP_CHECKSUM = 1 << 1,
     AE_PORT_SEND_TCP_CHECKSUM = 1 << 2,
     AE_PORT_RECEIVE_CHECKSUM = 1 << 3,
+    AE_PORT_SEND_TIMESTAMP = 1 << 4,
 };
 
 struct ae_port_info {
@@ -129,6 +130,9 @@ struct ae_queue {
     const uint32_t *filter; /* not 0: what is received has to be sifted; never NULL */
     struct ae_sieve *sieve;
     enum ae_refusal refusal; /* of the last ae_send that was short; others leave it alone */
+    /* Rare, and so on a cache line of their own. */
+    uint32_t (*unsent)(const struct ae_queue *queue);            /* with reclaim */
+    int (*sent_timestamp)(struct ae_queue *queue, uint64_t *ns); /* NULL: there are none */
 };
 
 /* As ae_receive, without what the port's filter does not let in. */
@@ -176,6 +180,29 @@ static inline uint16_t ae_reclaim(struct ae_queue *queue, uint16_t count)
 {
     return queue->reclaim ? queue->reclaim(queue, count) : 0;
 }
+
+/*
+ * How many of the packets that ae_send accepted are still with the device, after those that it has
+ * reported went back to the pool. A port that copies frames has none. A device reports frames in
+ * the order in which they were sent, but for virtio without VIRTIO_F_IN_ORDER; so with n left, all
+ * but the last n are sent. Like ae_send, it is the queue's thread's to call.
+ */
+static inline uint32_t ae_unsent(struct ae_queue *queue)
+{
+    if (!queue->reclaim)
+        return 0;
+    queue->reclaim(queue, UINT16_MAX);
+    return queue->unsent(queue);
+}
+
+/*
+ * When the device sent the frame with AE_PACKET_SEND_TIMESTAMP: nanoseconds of its clock
+ * (ae_port_owner_clock). It keeps one: until that was taken, further frames that ask are sent
+ * without. -EAGAIN: there is none yet; -ENOENT: nobody asked; -ENODEV: the device is gone;
+ * -EOPNOTSUPP: the port has none. It reads registers of the device, a microsecond each; no system
+ * call.
+ */
+int ae_sent_timestamp(struct ae_queue *queue, uint64_t *ns);
 
 /* ---- A port ---- */
 

@@ -56,6 +56,18 @@ static uint16_t reclaim(struct ae_queue *base, uint16_t count)
     return inner->reclaim(inner, count);
 }
 
+static uint32_t unsent(const struct ae_queue *base)
+{
+    const struct ae_queue *inner = ((const struct ae_meter *)base)->inner;
+
+    return inner->unsent(inner);
+}
+
+static int sent_timestamp(struct ae_queue *base, uint64_t *ns)
+{
+    return ae_sent_timestamp(((struct ae_meter *)base)->inner, ns);
+}
+
 static struct ae_meter *make_meter(struct ae_queue *inner, struct ae_queue_state *state)
 {
     struct ae_meter *meter = malloc(sizeof(*meter));
@@ -70,8 +82,11 @@ static struct ae_meter *make_meter(struct ae_queue *inner, struct ae_queue_state
     };
     meter->base.receive = receive;
     meter->base.send = send;
-    if (inner->reclaim)
+    meter->base.sent_timestamp = sent_timestamp;
+    if (inner->reclaim) {
         meter->base.reclaim = reclaim;
+        meter->base.unsent = unsent;
+    }
     return meter;
 }
 

@@ -4,6 +4,8 @@
 
 #include "port/port.h"
 
+#include <errno.h>
+
 const char *ae_path_name(enum ae_path path)
 {
     static const char *const names[] = {"device", "zero-copy", "copy", "kernel"};
@@ -52,4 +54,9 @@ void ae_port_read_link(const struct ae_port_state *state, struct ae_link *link)
         .changes = (uint32_t)(word >> 32),
         .announces = __atomic_load_n(&state->announce, __ATOMIC_RELAXED),
     };
+}
+
+int ae_sent_timestamp(struct ae_queue *queue, uint64_t *ns)
+{
+    return queue->sent_timestamp ? queue->sent_timestamp(queue, ns) : -EOPNOTSUPP;
 }

@@ -23,6 +23,8 @@ bool ae_offload_is_sound(const struct ae_packet *packet)
     bool tcp = packet->flags & AE_PACKET_SEND_TCP_CHECKSUM;
     uint32_t l4_header = tcp ? TCP_HEADER : udp ? UDP_HEADER : 0;
 
+    if (!(packet->flags & AE_SEND_CHECKSUMS))
+        return true;
     /* The offsets tell the device where to read and write: inside the frame, or not at all. */
     return !(udp && tcp) && packet->l3_offset >= AE_FRAME_MIN &&
            packet->l4_offset >= packet->l3_offset + IP_HEADER &&

@@ -17,9 +17,10 @@
 #define AE_FRAME_MIN      14u                /* an Ethernet header */
 #define AE_FRAME_MAX(mtu) ((mtu) + 14u + 4u) /* with one VLAN tag */
 
-#define AE_SEND_OFFLOADS                                                     \
+#define AE_SEND_CHECKSUMS                                                    \
     ((uint32_t)(AE_PACKET_SEND_IPV4_CHECKSUM | AE_PACKET_SEND_UDP_CHECKSUM | \
                 AE_PACKET_SEND_TCP_CHECKSUM))
+#define AE_SEND_OFFLOADS (AE_SEND_CHECKSUMS | (uint32_t)AE_PACKET_SEND_TIMESTAMP)
 
 /* Flags, in_pool and more in one word, so that one test is enough for all. */
 #define AE_PACKET_WORD_IN_POOL (UINT64_C(0xff) << 32)

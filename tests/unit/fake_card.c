@@ -216,5 +216,10 @@ uint32_t fake_card_take(struct fake_card *card, uint8_t *frame)
     if (options & TXD_TXSM)
         fill_in(frame, length, context >> 32 & 0xff, context >> 40 & 0xff,
                 (uint32_t)(context >> 48));
+    if (options & TXD_TSTMP && fake_card_get(card, TSYNCTXCTL) == TSYNCTXCTL_EN) {
+        fake_card_set(card, TSYNCTXCTL, TSYNCTXCTL_EN | TSYNCTXCTL_VALID);
+        fake_card_set(card, TXSTMPL, (uint32_t)++card->stamp);
+        fake_card_set(card, TXSTMPH, (uint32_t)(card->stamp >> 32));
+    }
     return length;
 }

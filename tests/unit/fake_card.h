@@ -35,6 +35,7 @@ struct fake_card {
     bool tcp;
     unsigned contexts; /* how many came */
     unsigned reports;  /* descriptors that asked for one */
+    uint64_t stamp;    /* the last timestamp that it kept */
 };
 
 /* A handoff that a worker accepts, its descriptors open; the card is as after a reset. */

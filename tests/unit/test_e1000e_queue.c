@@ -686,6 +686,67 @@ static void a_context_does_not_overfill_the_ring(void **state)
     assert_true(send_one(packets[0]));
 }
 
+static void what_is_not_sent_yet_is_counted(void **state)
+{
+    uint8_t frame[4096];
+
+    (void)state;
+    assert_int_equal(ae_unsent(card.queue), 0);
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(send_one(make_packet(100)));
+    packets[0] = make_packet(100); /* and a context, which is no packet */
+    packets[0]->flags = AE_PACKET_SEND_UDP_CHECKSUM;
+    packets[0]->l3_offset = 14;
+    packets[0]->l4_offset = 34;
+    assert_true(send_one(packets[0]));
+    for (unsigned left = 4; left > 0; left--) {
+        assert_int_equal(ae_unsent(card.queue), left);
+        fake_card_take(&card, frame);
+    }
+    assert_int_equal(ae_unsent(card.queue), 0);
+    assert_int_equal(ae_pool_available(card.queue->pool), FREE);
+}
+
+/* The card keeps one, and until that is taken no other; a frame that asks is sent all the same. */
+static void a_frame_is_stamped_that_asks_for_it(void **state)
+{
+    uint64_t ns = 7;
+    uint8_t frame[4096];
+
+    (void)state;
+    assert_int_equal(ae_sent_timestamp(card.queue, &ns), -ENOENT);
+    fake_card_set(&card, TSYNCTXCTL, TSYNCTXCTL_EN);
+    card.stamp = UINT64_C(0x1ffffffff);
+    for (unsigned i = 0; i < 2; i++) {
+        packets[0] = make_packet(20); /* which is padded, as one that does not ask */
+        packets[0]->flags = AE_PACKET_SEND_TIMESTAMP;
+        assert_true(send_one(packets[0]));
+        assert_int_equal(ae_sent_timestamp(card.queue, &ns), -EAGAIN);
+    }
+    assert_int_equal(fake_card_take(&card, frame), 60);
+    fake_card_set(&card, TSYNCTXCTL, TSYNCTXCTL_EN); /* as if it had been taken */
+    assert_int_equal(fake_card_take(&card, frame), 60);
+    assert_int_equal(card.stamp, UINT64_C(0x200000000));
+    assert_int_equal(ae_sent_timestamp(card.queue, &ns), -EAGAIN);
+    fake_card_set(&card, TSYNCTXCTL, TSYNCTXCTL_EN | TSYNCTXCTL_VALID);
+    assert_int_equal(ae_sent_timestamp(card.queue, &ns), 0);
+    assert_true(ns == UINT64_C(0x200000000));
+    assert_int_equal(ae_sent_timestamp(card.queue, &ns), -ENOENT);
+    /* Beside a checksum, and with a card that is gone. */
+    packets[0] = make_packet(100);
+    packets[0]->flags = AE_PACKET_SEND_TIMESTAMP | AE_PACKET_SEND_UDP_CHECKSUM;
+    packets[0]->l3_offset = 14;
+    packets[0]->l4_offset = 34;
+    assert_true(send_one(packets[0]));
+    fake_card_set(&card, TSYNCTXCTL, UINT32_MAX);
+    assert_int_equal(ae_sent_timestamp(card.queue, &ns), -ENODEV);
+    fake_card_set(&card, TSYNCTXCTL, TSYNCTXCTL_EN);
+    assert_int_equal(fake_card_take(&card, frame), 100);
+    assert_int_equal(ae_sent_timestamp(card.queue, &ns), 0);
+    assert_true(ns == UINT64_C(0x200000001));
+    assert_int_equal(card.contexts, 1);
+}
+
 /* Two descriptors a frame: what the card has sent long ago is room for them. */
 static void contexts_that_alternate_use_all_of_the_ring(void **state)
 {
@@ -894,6 +955,8 @@ int main(void)
         TEST(a_burst_asks_for_one_report),
         TEST(packets_come_back_when_reported_and_not_before),
         TEST(a_full_ring_refuses_the_rest),
+        TEST(what_is_not_sent_yet_is_counted),
+        TEST(a_frame_is_stamped_that_asks_for_it),
         TEST(a_context_does_not_overfill_the_ring),
         TEST(contexts_that_alternate_use_all_of_the_ring),
         TEST(the_card_fills_in_checksums),

@@ -140,6 +140,24 @@ static void its_capabilities_are_told(void **state)
     assert_int_equal(ae_port_owner_steer(owner, &(struct ae_port_flow){0}, 1, &err), -EINVAL);
 }
 
+/* Frames are copied, and nobody stamps them. */
+static void what_was_accepted_is_sent(void **state)
+{
+    struct ends *ends = *state;
+    struct ae_packet *packet = frame(ends->queue[0], 1, 60);
+    uint64_t ns;
+
+    assert_int_equal(ae_send(ends->queue[0], &packet, 1), 1);
+    assert_int_equal(ae_unsent(ends->queue[0]), 0);
+    packet = frame(ends->queue[0], 2, 60);
+    packet->flags = AE_PACKET_SEND_TIMESTAMP;
+    assert_int_equal(ae_send(ends->queue[0], &packet, 1), 0);
+    assert_int_equal(ends->queue[0]->refusal, AE_REFUSAL_OFFLOAD);
+    assert_int_equal(ae_sent_timestamp(ends->queue[0], &ns), -EOPNOTSUPP);
+    ae_packet_put(packet);
+    expect_one(ends->queue[1], 1, 60);
+}
+
 static void a_full_wire_takes_no_more(void **state)
 {
     struct ends *ends = *state;
@@ -418,6 +436,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_one_sends_the_other_receives),
         TEST(its_capabilities_are_told),
+        TEST(what_was_accepted_is_sent),
         TEST(a_full_wire_takes_no_more),
         TEST(an_empty_pool_loses_nothing),
         TEST(what_no_port_may_send_is_refused),

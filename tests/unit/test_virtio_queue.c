@@ -340,6 +340,7 @@ static void what_was_sent_is_reclaimed(void **state)
         struct device_buffer buffer;
         struct bench bench;
         uint32_t left;
+        uint64_t ns;
 
         assert_int_equal(bench_open(&bench, shapes[shape], 16, 64), 0);
         for (int i = 0; i < 8; i++)
@@ -356,6 +357,11 @@ static void what_was_sent_is_reclaimed(void **state)
         assert_int_equal(ae_reclaim(bench.queue, 16), 3);
         assert_int_equal(ae_reclaim(bench.queue, 16), 0);
         assert_int_equal(ae_pool_available(bench.pair.pool), left + 5);
+        assert_int_equal(ae_unsent(bench.queue), 3);
+        assert_true(device_fetch(&bench.send, &buffer));
+        device_use(&bench.send, buffer.id, 0, 0);
+        assert_int_equal(ae_unsent(bench.queue), 2);
+        assert_int_equal(ae_sent_timestamp(bench.queue, &ns), -EOPNOTSUPP);
         assert_int_equal(bench_close(&bench), 0);
     }
 }

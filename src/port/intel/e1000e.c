@@ -256,6 +256,8 @@ static int init(struct ae_port_owner *owner, struct ae_error *err)
     set(owner, TIMINCA, TIMINCA_PERIOD | TIMINCA_NS);
     set(owner, SYSTIML, 0);
     set(owner, SYSTIMH, 0);
+    set(owner, TSYNCTXCTL, TSYNCTXCTL_EN);
+    get(owner, TXSTMPH); /* of another driver's frame */
     init_receive(owner);
     init_send(owner);
     return 0;
@@ -418,7 +420,7 @@ const struct ae_port_ops ae_port_e1000e = {
     .mtu_max = MTU_MAX,
     .segments_max = AE_FRAME_SEGMENTS,
     .features = AE_PORT_SEND_IPV4_CHECKSUM | AE_PORT_SEND_UDP_CHECKSUM | AE_PORT_SEND_TCP_CHECKSUM |
-                AE_PORT_RECEIVE_CHECKSUM,
+                AE_PORT_RECEIVE_CHECKSUM | AE_PORT_SEND_TIMESTAMP,
     .statistics = statistics,
     .filter = filter,
     .filter_addresses = RA_COUNT - 1,

@@ -3,7 +3,7 @@
 /*
  * Intel 82574L, the worker's half: attaching, and receiving. One receive and one transmit ring,
  * polled. The only registers it touches are the two tails, and it only writes them, so that a
- * device that is gone stops no loop.
+ * device that is gone stops no loop; and those of a timestamp, while the program asks for one.
  *
  * What is in a slot is remembered here; of what the device writes, only the done bits, a length and
  * the flags are believed, and a length only after it was checked.
@@ -340,6 +340,9 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
     queue->base.receive = receive;
     queue->base.send = ae_e1000e_send;
     queue->base.reclaim = ae_e1000e_reclaim;
+    queue->base.unsent = ae_e1000e_unsent;
+    queue->base.sent_timestamp = ae_e1000e_sent_timestamp;
+    queue->registers = port->registers;
     queue->base.counters = &port->queue_states[index]->counters;
     refill(queue);
     *out = &queue->base;

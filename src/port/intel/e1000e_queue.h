@@ -45,11 +45,16 @@ struct queue {
     struct receive_ring receive;
     struct send_ring send;
     struct ae_sendable sendable;
+    volatile uint8_t *registers;
+    bool stamping; /* a timestamp is awaited */
 };
 
 uint16_t ae_e1000e_send(struct ae_queue *queue, struct ae_packet **packets, uint16_t count);
 
 /* Takes back `count` packets or more, by whole bursts, as far as they are reported. */
 uint16_t ae_e1000e_reclaim(struct ae_queue *queue, uint16_t count);
+
+uint32_t ae_e1000e_unsent(const struct ae_queue *queue);
+int ae_e1000e_sent_timestamp(struct ae_queue *queue, uint64_t *ns);
 
 #endif

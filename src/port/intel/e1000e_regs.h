@@ -105,7 +105,12 @@
 #define TIMINCA          0x0B608
 #define TIMINCA_PERIOD   (1u << 24)
 #define TIMINCA_NS       40u
-#define E1000E_REGISTERS (TIMINCA + 4) /* bytes from the start of BAR 0 up to the last of these */
+#define TSYNCTXCTL       0x0B614
+#define TSYNCTXCTL_VALID (1u << 0) /* till TXSTMPH is read; no other frame is stamped before */
+#define TSYNCTXCTL_EN    (1u << 4)
+#define TXSTMPL          0x0B618
+#define TXSTMPH          0x0B61C
+#define E1000E_REGISTERS (TXSTMPH + 4) /* bytes from the start of BAR 0 up to the last of these */
 
 /* 7.1.5 Extended receive descriptor */
 struct e1000e_receive_read {
@@ -144,7 +149,7 @@ union e1000e_receive {
 struct e1000e_send {
     uint64_t address;        /* context: IPCSS 7:0, IPCSO 15:8, IPCSE 31:16, TUCSS 39:32, ... */
     uint32_t length_command; /* length 19:0, DTYP 23:20, command 31:24 */
-    uint32_t status_options; /* STA 3:0, POPTS 15:8 (data); STA, HDRLEN, MSS (context) */
+    uint32_t status_options; /* STA 3:0, ExtCMD 7:4 and POPTS 15:8, or HDRLEN and MSS (context) */
 };
 
 #define TXD_DTYP_DATA (1u << 20)
@@ -155,6 +160,7 @@ struct e1000e_send {
 #define TXD_TUCMD_TCP (1u << 24)
 #define TXD_TUCMD_IP  (1u << 25)
 #define TXD_DD        (1u << 0)
+#define TXD_TSTMP     (1u << 4)
 #define TXD_IXSM      (1u << 8)
 #define TXD_TXSM      (1u << 9)
 

@@ -4,6 +4,7 @@
 
 #include "port/intel/e1000e_queue.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include <aether/device.h>
@@ -90,14 +91,20 @@ static inline void fill_plain(struct send_ring *ring, struct ae_packet *packet)
 }
 
 /*
- * A frame in one packet or several, perhaps with checksums by the card: padding is the card's as
- * well then, for to it ours would be payload. Returns its bytes.
+ * 7.2.7. A frame in one packet or several, perhaps stamped, perhaps with checksums by the card:
+ * padding is the card's as well then, for to it ours would be payload. Returns its bytes.
  */
-static inline uint32_t fill_segments(struct send_ring *ring, struct ae_packet *packet)
+static inline uint32_t fill_segments(struct queue *queue, struct ae_packet *packet)
 {
+    bool checksums = packet->flags & AE_SEND_CHECKSUMS;
     uint32_t command = TXD_IFCS, options = 0, bytes = 0;
+    struct send_ring *ring = &queue->send;
     struct ae_packet *next;
 
+    if (packet->flags & AE_PACKET_SEND_TIMESTAMP && !queue->stamping) {
+        queue->stamping = true;
+        options |= TXD_TSTMP;
+    }
     if (packet->flags & AE_PACKET_SEND_IPV4_CHECKSUM)
         options |= TXD_IXSM;
     if (packet->flags & (AE_PACKET_SEND_UDP_CHECKSUM | AE_PACKET_SEND_TCP_CHECKSUM))
@@ -112,7 +119,7 @@ static inline uint32_t fill_segments(struct send_ring *ring, struct ae_packet *p
         bytes += packet->length;
         if (!next)
             command |= TXD_EOP;
-        if (!next && !options)
+        if (!next && !checksums)
             pad(packet, before);
         fill(ring, (uintptr_t)packet->data + ring->shift, packet->length | command, options,
              packet);
@@ -160,14 +167,14 @@ static __attribute__((noinline)) uint16_t send_rest(struct queue *queue, struct 
             ae_refuse(&queue->base, packet, &queue->sendable, AE_SEND_OFFLOADS);
             break;
         }
-        context = packet->flags & AE_SEND_OFFLOADS && ring->context != context_of(packet);
+        context = packet->flags & AE_SEND_CHECKSUMS && ring->context != context_of(packet);
         if (!has_room(queue, 1u + packet->more + context)) {
             ae_refuse_full(&queue->base, (uint32_t)(count - sent));
             break;
         }
         if (context)
             fill_context(ring, packet);
-        bytes += fill_segments(ring, packet);
+        bytes += fill_segments(queue, packet);
     }
     if (sent) {
         publish(ring);
@@ -210,4 +217,32 @@ uint16_t ae_e1000e_send(struct ae_queue *base, struct ae_packet **packets, uint1
         base->counters->sent_bytes += bytes;
     }
     return sent;
+}
+
+uint32_t ae_e1000e_unsent(const struct ae_queue *base)
+{
+    const struct send_ring *ring = &((const struct queue *)base)->send;
+    uint32_t packets = 0;
+
+    for (uint32_t at = ring->oldest; at != ring->next; at++)
+        packets += ring->slots[at & ring->mask] != NULL;
+    return packets;
+}
+
+int ae_e1000e_sent_timestamp(struct ae_queue *base, uint64_t *ns)
+{
+    struct queue *queue = (struct queue *)base;
+    uint32_t control, low;
+
+    if (!queue->stamping)
+        return -ENOENT;
+    control = ae_mmio_read32(queue->registers, TSYNCTXCTL);
+    if (control == UINT32_MAX)
+        return -ENODEV;
+    if (!(control & TSYNCTXCTL_VALID))
+        return -EAGAIN;
+    low = ae_mmio_read32(queue->registers, TXSTMPL);
+    *ns = (uint64_t)ae_mmio_read32(queue->registers, TXSTMPH) << 32 | low;
+    queue->stamping = false;
+    return 0;
 }

@@ -55,6 +55,7 @@ struct ae_virtio_form {
     const ae_virtio_burst (*receives)[2][2]; /* by in_order, VIRTIO_NET_F_MRG_RXBUF, _GUEST_CSUM */
     const ae_virtio_burst (*sends)[2];       /* by in_order, VIRTIO_NET_F_CSUM */
     uint16_t (*reclaim)(struct ae_queue *queue, uint16_t count); /* ae_reclaim */
+    uint32_t (*unsent)(const struct ae_queue *queue);
     /* After it failed, free_rings is called too. */
     int (*make_rings)(struct ae_virtio_driver *driver, const struct ae_virtio_pair *pair,
                       struct ae_error *err);

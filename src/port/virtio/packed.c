@@ -371,6 +371,11 @@ static uint16_t reclaim_burst(struct ae_queue *base, uint16_t count)
     return (uint16_t)(queue->send.free - free);
 }
 
+static uint32_t unsent(const struct ae_queue *base)
+{
+    return in_flight(&((const struct queue *)base)->send);
+}
+
 static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue *base,
                                                                  struct ae_packet **packets,
                                                                  uint16_t count,
@@ -493,6 +498,7 @@ const struct ae_virtio_form ae_virtio_packed = {
     .receives = receives,
     .sends = sends,
     .reclaim = reclaim_burst,
+    .unsent = unsent,
     .make_rings = make_rings,
     .free_rings = free_rings,
     .renew = renew,

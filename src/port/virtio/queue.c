@@ -95,6 +95,7 @@ static void set_up(struct ae_virtio_driver *driver, const struct ae_virtio_form 
     driver->in_order = pair->features & VIRTIO_FEATURE(VIRTIO_F_IN_ORDER);
     driver->receive = form->receives[driver->in_order][mergeable][checksum_in];
     driver->send = form->sends[driver->in_order][checksum_out];
+    driver->base.unsent = form->unsent;
     driver->base.pool = pair->pool;
     driver->base.counters = pair->counters;
     driver->sendable = ae_sendable_make(pair->pool, AE_FRAME_MAX(pair->mtu), 1);

@@ -279,6 +279,11 @@ static uint16_t reclaim_burst(struct ae_queue *base, uint16_t count)
     return (uint16_t)(queue->send.reaped - reaped);
 }
 
+static uint32_t unsent(const struct ae_queue *base)
+{
+    return in_flight(&((const struct queue *)base)->send);
+}
+
 /* The descriptor of this slot gets the frame; what is there already is left alone. */
 static inline void fill(struct virtq_desc *desc, uint64_t address, uint32_t length)
 {
@@ -423,6 +428,7 @@ const struct ae_virtio_form ae_virtio_split = {
     .receives = receives,
     .sends = sends,
     .reclaim = reclaim_burst,
+    .unsent = unsent,
     .make_rings = make_rings,
     .free_rings = free_rings,
     .renew = renew,

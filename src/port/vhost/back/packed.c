@@ -376,7 +376,7 @@ uint16_t ae_vhost_packed_send(struct ae_vhost_ring *ring, struct ae_queue *queue
         sent = (uint16_t)(sent + singles);
         if (singles)
             continue;
-        if (ae_refusal_of(packet, &ring->sendable, AE_SEND_OFFLOADS) ||
+        if (ae_refusal_of(packet, &ring->sendable, AE_SEND_CHECKSUMS) ||
             !scatter_chains(ring, packet, counters, &done))
             break;
         if (done) {

@@ -134,8 +134,8 @@ void ae_vhost_checksum(const struct ae_vhost_ring *ring, struct ae_packet *packe
 static inline bool ae_vhost_can_send(const struct ae_vhost_ring *ring,
                                      const struct ae_packet *packet)
 {
-    return ae_packet_may_be_sent(packet, &ring->sendable, AE_SEND_OFFLOADS) &&
-           (!(packet->flags & AE_SEND_OFFLOADS) || ae_offload_is_sound(packet));
+    return ae_packet_may_be_sent(packet, &ring->sendable, AE_SEND_CHECKSUMS) &&
+           (!(packet->flags & AE_SEND_CHECKSUMS) || ae_offload_is_sound(packet));
 }
 
 /* Of `count` packets so many were sent; why not the next, if there is one? */
@@ -151,10 +151,10 @@ static inline void ae_vhost_count_sent(struct ae_vhost_ring *ring, struct ae_que
         ring->too_long = false;
         queue->counters->send_bad++;
         queue->refusal = AE_REFUSAL_LENGTH;
-    } else if (!ae_refusal_of(packets[sent], &ring->sendable, AE_SEND_OFFLOADS)) {
+    } else if (!ae_refusal_of(packets[sent], &ring->sendable, AE_SEND_CHECKSUMS)) {
         ae_refuse_full(queue, (uint32_t)(count - sent));
     } else {
-        ae_refuse(queue, packets[sent], &ring->sendable, AE_SEND_OFFLOADS);
+        ae_refuse(queue, packets[sent], &ring->sendable, AE_SEND_CHECKSUMS);
     }
 }
 
@@ -242,7 +242,7 @@ static inline void ae_vhost_scatter_single(const struct ae_vhost_ring *ring, uin
 {
     struct virtio_net_hdr header = {.num_buffers = 1};
 
-    if (__builtin_expect(packet->flags & AE_SEND_OFFLOADS, 0))
+    if (__builtin_expect(packet->flags & AE_SEND_CHECKSUMS, 0))
         ae_vhost_checksum(ring, packet, &header);
     memcpy(at, &header, sizeof(header));
     ae_vhost_copy(at + sizeof(header), packet->data, packet->length);

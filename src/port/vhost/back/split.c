@@ -256,7 +256,7 @@ static __attribute__((noinline)) uint16_t send_chain(struct ae_vhost_ring *ring,
 {
     uint16_t used;
 
-    if (ae_refusal_of(packet, &ring->sendable, AE_SEND_OFFLOADS))
+    if (ae_refusal_of(packet, &ring->sendable, AE_SEND_CHECKSUMS))
         return 0;
     used = scatter_chains(ring, first, available, packet, counters, sent);
     if (*sent) {

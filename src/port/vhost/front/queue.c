@@ -76,6 +76,13 @@ static uint16_t reclaim(struct ae_queue *base, uint16_t count)
     return ring->reclaim(ring, count);
 }
 
+static uint32_t unsent(const struct ae_queue *base)
+{
+    const struct ae_queue *ring = ((const struct vhost_queue *)base)->ring;
+
+    return ring->unsent(ring);
+}
+
 static uint16_t receive_nothing(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
 {
     (void)packets;
@@ -124,6 +131,7 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
         return rc;
     }
     queue->base.reclaim = reclaim;
+    queue->base.unsent = unsent;
     queue->base.pool = queue->ring->pool;
     queue->base.counters = queue->ring->counters;
     queue->port = port->state;
