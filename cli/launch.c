@@ -210,6 +210,8 @@ static struct ae_supervise_options options_of(struct cli_launched *run, char *co
         .cpu_count = launch->cpu_count,
         .ports = launch->ports,
         .port_count = launch->port_count,
+        .channels = launch->channels,
+        .channel_count = launch->channel_count,
         .port = launch->port,
         .user = launch->user,
         .environment = launch->environment,

@@ -39,6 +39,9 @@ struct cli_launch {
     struct ae_port_options port;
     struct ae_port_filter filter; /* port's, once a group is joined */
     uint8_t groups[AE_FILTER_ADDRESSES][6];
+    struct ae_supervise_channel channels[AE_WORKER_CHANNELS];
+    char channel_words[AE_WORKER_CHANNELS][128]; /* in which their names are */
+    unsigned channel_count;
     const char *user;
     const char *environment[CLI_LAUNCH_VARIABLES + 1]; /* names of variables that are passed on */
     unsigned environment_count;

@@ -12,6 +12,8 @@
 #include "calls.h"
 #include "json.h"
 
+#define CHANNEL_SIZE    65536
+#define CHANNEL_SLOT    256
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 
 enum {
@@ -34,6 +36,7 @@ enum {
     KEY_PROMISCUOUS,
     KEY_NAME,
     KEY_MEASURE,
+    KEY_CHANNEL,
 };
 
 static const struct {
@@ -124,6 +127,58 @@ static void join(struct cli_launch *launch, struct argp_state *state, const char
     launch->port.filter = filter;
 }
 
+static bool set_choice(struct ae_supervise_channel *channel, struct argp_state *state,
+                       const char *key, const char *value)
+{
+    if (strcmp(key, "kind") == 0) {
+        channel->kind = 0;
+        while (channel->kind < AE_NAMED_KINDS &&
+               strcmp(value, ae_named_kind_name(channel->kind)) != 0)
+            channel->kind++;
+        return channel->kind < AE_NAMED_KINDS;
+    }
+    if (strcmp(key, "size") == 0)
+        channel->size = (uint32_t)number(state, "--channel: size", value, UINT32_MAX);
+    else if (strcmp(key, "slot") == 0)
+        channel->slot = (uint32_t)number(state, "--channel: slot", value, UINT32_MAX);
+    else if (strcmp(key, "worker") == 0)
+        channel->worker = (unsigned)number(state, "--channel: worker", value, UINT32_MAX);
+    else
+        return false;
+    return true;
+}
+
+/* A worker of our own is given the same words again, so they stay as they are. */
+static void add_channel(struct cli_launch *launch, struct argp_state *state, const char *words)
+{
+    struct ae_supervise_channel *channel = &launch->channels[launch->channel_count];
+    char *text = launch->channel_words[launch->channel_count];
+    bool good = strlen(words) < sizeof(launch->channel_words[0]);
+
+    if (launch->channel_count == AE_WORKER_CHANNELS) {
+        argp_error(state, "--channel: %d are the most", AE_WORKER_CHANNELS);
+        return;
+    }
+    snprintf(text, sizeof(launch->channel_words[0]), "%s", words);
+    *channel = (struct ae_supervise_channel){.name = strsep(&text, ","),
+                                             .kind = AE_NAMED_KINDS,
+                                             .size = CHANNEL_SIZE,
+                                             .slot = CHANNEL_SLOT};
+    for (char *key; good && (key = strsep(&text, ","));) {
+        char *value = strchr(key, '=');
+
+        if (value)
+            *value++ = '\0';
+        good = value && set_choice(channel, state, key, value);
+    }
+    if (!good || channel->kind == AE_NAMED_KINDS)
+        argp_error(state,
+                   "--channel=%s: NAME,kind=KIND[,size=BYTES][,slot=BYTES][,worker=N] is needed; "
+                   "kinds are out, in and broadcast",
+                   words);
+    launch->channel_count++;
+}
+
 static error_t parse(int key, char *value, struct argp_state *state)
 {
     struct cli_launch *launch = state->input;
@@ -193,6 +248,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
     case KEY_MEASURE:
         launch->port.measure = true;
         return 0;
+    case KEY_CHANNEL:
+        add_channel(launch, state, value);
+        return 0;
     case KEY_NAME:
         if (!*value || strlen(value) >= AE_WORKER_NAME || value[strspn(value, NAME_CHARACTERS)])
             argp_error(state, "--name=%s: 1 to %d letters, digits and -_. are needed", value,
@@ -211,6 +269,9 @@ static const struct argp_option options[] = {
     {"cpu", KEY_CPU, "LIST", 0,
      "the quiet CPU; of several, each runs a worker with a queue of its own", 10},
     {"port", KEY_PORT, "SPEC", 0, "a port: a PCI address, or SCHEME:WHAT; repeatable", 10},
+    {"channel", KEY_CHANNEL, "NAME,kind=KIND[,size=BYTES][,slot=BYTES][,worker=N]", 0,
+     "a channel to host processes, which open it as RUN:NAME: out, in or broadcast; repeatable",
+     10},
     {"bind", KEY_BIND, NULL, 0, "take the cards from the kernel first, give them back at the end",
      10},
     {"promiscuous", KEY_PROMISCUOUS, NULL, 0, "have the ports let all frames in", 10},

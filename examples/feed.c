@@ -5,33 +5,29 @@
  * none of which can make it wait.
  *
  *     aether run --cpu 1 --port 0000:01:00.0 --bind --join 239.1.2.3 \
- *         build/examples/feed 239.1.2.3 7000 /dev/shm/feed
- *     build/examples/feed --read /dev/shm/feed
+ *         --channel messages,kind=broadcast,size=2097152,slot=2048 build/examples/feed 239.1.2.3
+ * 7000 build/examples/feed --read feed:messages
  */
 
 #include <aether/broadcast.h>
 #include <aether/clock.h>
+#include <aether/named.h>
 #include <aether/net.h>
 #include <aether/worker.h>
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
-#define BURST     32
-#define SLOTS     1024
-#define SLOT_SIZE 2048
+#define BURST   32
+#define CHANNEL "messages"
+#define ROOM    2032 /* bytes of a message: a slot of 2048 has 16 of its own */
 
 /* A message: when it was received, and what the datagram carried. */
 struct message {
     uint64_t ticks;
-    uint8_t payload[SLOT_SIZE - 16 - sizeof(uint64_t)];
+    uint8_t payload[ROOM - sizeof(uint64_t)];
 };
 
 struct feed {
@@ -110,35 +106,26 @@ static void receive(struct ae_worker *worker, struct feed *feed)
     }
 }
 
-/* A file that readers may open; one from before goes on where it was. */
-static int open_writer(struct ae_broadcast_writer *writer, const char *path, struct ae_error *err)
+/* A worker that is started again goes on where the one before was. */
+static int open_writer(struct ae_worker *worker, struct ae_broadcast_writer *writer,
+                       struct ae_error *err)
 {
-    size_t size = ae_broadcast_size(SLOTS, SLOT_SIZE);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644), rc = 0;
-    void *memory = MAP_FAILED;
-    struct stat status;
+    struct ae_named named;
+    int rc = ae_worker_named(worker, CHANNEL, &named, err);
 
-    /* Whatever the umask: all may read. */
-    if (fd >= 0 && !fchmod(fd, 0644) && !fstat(fd, &status) && !ftruncate(fd, (off_t)size))
-        memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (memory == MAP_FAILED) {
-        snprintf(err->text, sizeof(err->text), "%s: %s", path, strerror(errno));
-        return -EIO;
-    }
-    close(fd);
-    if (status.st_size != (off_t)size)
-        rc = ae_broadcast_create(memory, SLOTS, SLOT_SIZE, err);
-    return rc ? rc : ae_broadcast_open_writer(writer, memory, size, err);
+    return rc ? rc : ae_broadcast_open_writer(writer, named.memory, named.size, err);
 }
 
-static int work(struct ae_worker *worker, struct feed *feed, const char *path)
+static int work(struct ae_worker *worker, struct feed *feed)
 {
     struct ae_error err;
 
     if (ae_worker_port_count(worker) != 1)
         return complain("one port is needed: aether run --port SPEC --join GROUP");
-    if (open_writer(&feed->writer, path, &err))
+    if (open_writer(worker, &feed->writer, &err))
         return complain(err.text);
+    if (feed->writer.room < ROOM)
+        return complain("slots of 2048 bytes are needed: --channel " CHANNEL ",slot=2048");
     feed->messages = ae_worker_counter(worker, "messages");
     feed->others = ae_worker_counter(worker, "other frames");
     if (ae_quiet_enter(worker, NULL, &err))
@@ -184,20 +171,14 @@ static _Noreturn void read_all(struct ae_broadcast_reader *reader)
     }
 }
 
-static int read_from(const char *path)
+static int read_from(const char *name)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct ae_broadcast_reader reader;
-    void *memory = MAP_FAILED;
+    struct ae_named named;
     struct ae_error err;
-    struct stat status;
 
-    if (fd >= 0 && !fstat(fd, &status))
-        memory = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0);
-    if (memory == MAP_FAILED)
-        return complain(strerror(errno));
-    if (ae_clock_calibrate(&err) ||
-        ae_broadcast_open_reader(&reader, memory, (size_t)status.st_size, 0, &err))
+    if (ae_clock_calibrate(&err) || ae_named_open(&named, name, &err) ||
+        ae_broadcast_open_reader(&reader, named.memory, named.size, 0, &err))
         return complain(err.text);
     if (reader.room > sizeof(struct message))
         return complain("its messages are longer than a feed's");
@@ -213,15 +194,16 @@ int main(int argc, char **argv)
 
     if (argc == 3 && strcmp(argv[1], "--read") == 0)
         return read_from(argv[2]);
-    if (argc != 4 || ae_ipv4_parse(argv[1], &feed.group)) {
-        fprintf(stderr, "Usage: aether run --cpu N --port SPEC --join GROUP feed GROUP PORT FILE\n"
-                        "       feed --read FILE\n");
+    if (argc != 3 || ae_ipv4_parse(argv[1], &feed.group)) {
+        fprintf(stderr, "Usage: aether run --cpu N --port SPEC --join GROUP --channel " CHANNEL
+                        ",kind=broadcast,... feed GROUP PORT\n"
+                        "       feed --read RUN:" CHANNEL "\n");
         return 2;
     }
     feed.port = (uint16_t)atoi(argv[2]);
     if (ae_worker_start(&worker, &err))
         return complain(err.text);
-    status = work(worker, &feed, argv[3]);
+    status = work(worker, &feed);
     ae_worker_finish(worker);
     return status;
 }

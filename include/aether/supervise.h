@@ -30,6 +30,7 @@
 #include <aether/error.h>
 #include <aether/log.h>
 #include <aether/loop.h>
+#include <aether/named.h>
 #include <aether/owner.h>
 #include <aether/worker.h>
 
@@ -72,6 +73,15 @@ struct ae_supervise_share {
     unsigned count;  /* 1 or more, one behind another */
 };
 
+/* A channel of a worker's that has a name (<aether/named.h>). */
+struct ae_supervise_channel {
+    const char *name; /* 1 to 31 letters, digits, '-', '_' and '.'; no other's of this run */
+    enum ae_named_kind kind;
+    uint32_t size;   /* of its ring, bytes, as for ae_channel_size; of a broadcast, of all slots */
+    uint32_t slot;   /* of a broadcast, bytes of each, as for ae_broadcast_size */
+    unsigned worker; /* whose it is */
+};
+
 struct ae_supervise_options {
     const char *name;   /* what the run is called where it is looked at; NULL: as the program */
     const int *cpus;    /* the quiet CPUs, a worker each */
@@ -85,6 +95,8 @@ struct ae_supervise_options {
      */
     const struct ae_supervise_share *shares;
     unsigned share_count;
+    const struct ae_supervise_channel *channels;
+    unsigned channel_count; /* at most AE_WORKER_CHANNELS */
     /* Of all of them. `queues` is what the shares come to; a `domain`, if any, nobody else's. */
     struct ae_port_options port;
     /*
@@ -140,10 +152,11 @@ struct ae_supervise_result {
 };
 
 /*
- * What memory each port will need (ae_port_plan), and whether there is memory for all of them now.
- * Nothing is opened or taken. The errors of a table of shares that cannot be, of ae_port_plan, and
- * -ENOMEM of ae_port_plans_fit, when the plans are there all the same. ae_supervisor_open begins
- * with this; a program that takes cards from the kernel asks first.
+ * Whether shares and channels can be, what memory each port will need (ae_port_plan), and whether
+ * there is memory for all of them now. Nothing is opened or taken. The errors of shares and
+ * channels that cannot be, of ae_port_plan, and -ENOMEM of ae_port_plans_fit, when the plans are
+ * there all the same. ae_supervisor_open begins with this; a program that takes cards from the
+ * kernel asks first.
  */
 int ae_supervise_plan(const struct ae_supervise_options *options,
                       struct ae_port_plan plans[AE_WORKER_PORTS], struct ae_error *err);

@@ -15,4 +15,13 @@
  */
 void *ae_sealed_make(int *fd, const char *name, void *at, size_t size, int seals);
 
+/* Maps what another process handed over: memory that nobody can cut, in ordinary pages, so that
+ * there is nothing to wait for where it is read, and no SIGBUS. NULL: errno is EPROTO if it is not,
+ * or fewer bytes. */
+void *ae_sealed_map(int fd, size_t size, int protection);
+
+/* Another descriptor of it, for reading; and since it is not writable for anybody, nobody but its
+ * owner, whose all of it is, can open it again to write. -1: errno says why. */
+int ae_sealed_open_to_read(int fd);
+
 #endif

@@ -22,10 +22,11 @@
 
 #include "port/state.h"
 #include "worker/log.h"
+#include "worker/named.h"
 
 #define AE_SHARED_ENVIRONMENT "AETHER_WORKER_FD"
 #define AE_SHARED_MAGIC       0x52574541u /* "AEWR" */
-#define AE_SHARED_VERSION     7
+#define AE_SHARED_VERSION     8
 
 enum ae_gate { AE_GATE_STARTED, AE_GATE_QUIET, AE_GATE_LEFT, AE_GATE_REFUSED };
 
@@ -80,6 +81,8 @@ struct ae_shared {
     uint32_t irqs[AE_SHARED_IRQS];
     int32_t log_fd;    /* of its log's memory (worker/log.h) */
     uint64_t log_size; /* bytes; 0: it has none */
+    uint32_t channel_count;
+    struct ae_shared_channel channels[AE_WORKER_CHANNELS];
     struct ae_port_handoff ports[AE_WORKER_PORTS];
     /* Where registers are mapped for the worker already: it has the number there; 0: nothing is. */
     uint64_t mark_address;
@@ -108,10 +111,19 @@ struct ae_worker {
     struct ae_log log;
     void *log_memory;
     struct ae_log_streams *streams; /* of a quiet worker */
+    unsigned channel_count;
+    struct {
+        char name[AE_WORKER_NAME];
+        struct ae_named named;
+    } channels[AE_WORKER_CHANNELS];
     unsigned port_count;
     struct ae_port *ports[AE_WORKER_PORTS];
     struct ae_domain_part *domains[AE_WORKER_PORTS]; /* by number; NULL: no port has it yet */
 };
+
+/* Maps its channels. */
+int ae_worker_attach_channels(struct ae_worker *worker, struct ae_error *err);
+void ae_worker_drop_channels(struct ae_worker *worker);
 
 /* The next free loop of the page, cleared and named, but not counted before ae_loop_publish; NULL:
  * all are taken. */

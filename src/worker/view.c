@@ -2,21 +2,22 @@
 #include "worker/view.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
+
+#include <aether/broadcast.h>
+#include <aether/channel.h>
 
 #include "base/error.h"
 #include "base/root.h"
+#include "base/sealed.h"
 #include "base/text.h"
 #include "partition/counters.h"
+#include "worker/letter.h"
 
 const char *ae_view_state_name(enum ae_view_state state)
 {
@@ -25,77 +26,22 @@ const char *ae_view_state_name(enum ae_view_state state)
     return names[state];
 }
 
+/* Of a channel, its positions. */
+#define CHANNEL_BYTES 384
+
+_Static_assert(sizeof(struct ae_channel_memory) <= CHANNEL_BYTES, "a channel's");
+_Static_assert(sizeof(struct ae_broadcast_memory) <= CHANNEL_BYTES, "and a broadcast's");
+
 /* ---- The connection ---- */
 
-/* -ECONNREFUSED: nobody listens there any more. */
-static int connect_to(const char *path, struct ae_error *err)
+static int receive(int fd, struct ae_letter *letter, struct ae_view_message *message,
+                   struct ae_error *err)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct stat status;
-    int fd, rc;
+    int rc = ae_letter_receive(fd, letter, message, sizeof(*message), err);
 
-    if (ae_root_path(address.sun_path, sizeof(address.sun_path), path))
-        return ae_error_set(err, -ENAMETOOLONG, "%s: the path is too long", path);
-    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return ae_error_set(err, -errno, "making a socket: %s", strerror(errno));
-    if (!connect(fd, (const struct sockaddr *)&address, sizeof(address)))
-        return fd;
-    rc = -errno;
-    close(fd);
-    if (rc == -EACCES && !lstat(address.sun_path, &status))
-        return ae_error_set(err, rc, "only root and the user %u, whose its workers are, may look",
-                            status.st_uid);
-    return ae_error_set(err, rc, "connecting to %s: %s%s", path, strerror(-rc),
-                        rc == -EAGAIN ? "; too many look at once" : "");
-}
-
-struct letter {
-    struct ae_view_message message;
-    int pages[AE_VIEW_PAGES];
-    unsigned page_count;
-};
-
-static void take_pages(struct letter *letter, struct msghdr *header)
-{
-    for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(header); cmsg; cmsg = CMSG_NXTHDR(header, cmsg)) {
-        size_t count = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-        if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
-            continue;
-        for (size_t i = 0; i < count && letter->page_count < AE_VIEW_PAGES; i++)
-            memcpy(&letter->pages[letter->page_count++], CMSG_DATA(cmsg) + i * sizeof(int),
-                   sizeof(int));
-    }
-}
-
-/* There is room for AE_VIEW_PAGES descriptors: the kernel hands over no more. */
-static int receive(int fd, struct letter *letter, struct ae_error *err)
-{
-    union {
-        struct cmsghdr align;
-        uint8_t bytes[CMSG_SPACE(AE_VIEW_PAGES * sizeof(int))];
-    } control;
-    struct iovec piece = {&letter->message, sizeof(letter->message)};
-    struct msghdr header = {.msg_iov = &piece,
-                            .msg_iovlen = 1,
-                            .msg_control = &control,
-                            .msg_controllen = sizeof(control)};
-    struct pollfd ready = {.fd = fd, .events = POLLIN};
-    const struct ae_view_message *message = &letter->message;
-    ssize_t got;
-
-    if (poll(&ready, 1, AE_VIEW_PATIENCE_MS) <= 0)
-        return ae_error_set(err, -ETIMEDOUT, "its supervisor does not answer (is it stopped?)");
-    got = recvmsg(fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (got <= 0)
-        return ae_error_set(err, got ? -errno : -EPERM,
-                            got ? "its supervisor's answer: %s"
-                                : "its supervisor gave no answer: it shows itself to root and to "
-                                  "its workers' user, and needs descriptors to do so",
-                            strerror(errno));
-    take_pages(letter, &header);
-    if (got < (ssize_t)(3 * sizeof(uint32_t)) || message->magic != AE_VIEW_MAGIC)
+    if (rc)
+        return rc;
+    if (letter->length < 3 * sizeof(uint32_t) || message->magic != AE_VIEW_MAGIC)
         return ae_error_set(err, -EPROTO, "what listens there is no supervisor");
     if (message->version != AE_VIEW_VERSION || message->size != sizeof(*message) ||
         message->shared_size != sizeof(struct ae_shared) ||
@@ -104,7 +50,7 @@ static int receive(int fd, struct letter *letter, struct ae_error *err)
                             "its supervisor is of another version (%u; this is %d): use the aether "
                             "that started it",
                             message->version, AE_VIEW_VERSION);
-    if (got != sizeof(*message) || header.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+    if (letter->length != sizeof(*message) || letter->cut)
         return ae_error_set(err, -EPROTO, "its supervisor's answer was cut");
     return 0;
 }
@@ -133,6 +79,12 @@ static int check_port(struct ae_view_port *port, unsigned workers)
     return 0;
 }
 
+static int check_channel(struct ae_view_channel *channel, unsigned workers)
+{
+    SHOWN(channel->name);
+    return channel->kind < AE_NAMED_KINDS && channel->worker < workers ? 0 : -EPROTO;
+}
+
 static int check_message(struct ae_view_message *message, struct ae_error *err)
 {
     int rc = 0;
@@ -140,83 +92,79 @@ static int check_message(struct ae_view_message *message, struct ae_error *err)
     SHOWN(message->name);
     if (!message->worker_count || message->worker_count > AE_SUPERVISE_WORKERS ||
         message->port_count > AE_WORKER_PORTS ||
-        message->filter.address_count > AE_FILTER_ADDRESSES || message->log_size > AE_VIEW_LOG_MOST)
+        message->filter.address_count > AE_FILTER_ADDRESSES ||
+        message->log_size > AE_VIEW_LOG_MOST || message->channel_count > AE_WORKER_CHANNELS)
         rc = -EPROTO;
     for (unsigned i = 0; !rc && i < message->worker_count; i++)
         rc = message->workers[i].state < AE_VIEW_STATES && message->workers[i].cpu >= 0 ? 0
                                                                                         : -EPROTO;
     for (unsigned i = 0; !rc && i < message->port_count; i++)
         rc = check_port(&message->ports[i], message->worker_count);
+    for (unsigned i = 0; !rc && i < message->channel_count; i++)
+        rc = check_channel(&message->channels[i], message->worker_count);
     return rc ? ae_error_set(err, rc, "its supervisor says what cannot be") : 0;
 }
 
-/* Memory that nobody can cut, in ordinary pages: there is nothing to wait for where it is read, and
- * no SIGBUS. */
 static const void *map_page(int fd, size_t size, struct ae_error *err)
 {
-    int seals = fcntl(fd, F_GET_SEALS);
-    struct stat status;
-    void *page;
+    const void *page = ae_sealed_map(fd, size, PROT_READ);
 
-    if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(fd, &status) ||
-        status.st_size < (off_t)size || status.st_blksize != sysconf(_SC_PAGESIZE)) {
-        ae_error_set(err, -EPROTO, "what its supervisor showed is no page of its");
-        return NULL;
-    }
-    page = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
-    if (page != MAP_FAILED)
-        return page;
-    ae_error_set(err, -errno, "mapping what it shows: %s", strerror(errno));
-    return NULL;
+    if (!page)
+        ae_error_set(err, -errno, "what its supervisor showed is no page of its: %s",
+                     strerror(errno));
+    return page;
 }
 
-static int map_pages(struct ae_view *view, const struct letter *letter, struct ae_error *err)
+static int map_pages(struct ae_view *view, const struct ae_letter *letter, struct ae_error *err)
 {
     const struct ae_view_message *told = &view->told;
-    unsigned wanted = 2 * told->worker_count, at = 0;
+    unsigned wanted = 2 * told->worker_count + told->channel_count, at = 0;
 
     for (unsigned i = 0; i < told->port_count; i++)
         wanted += told->ports[i].info.queues;
-    if (letter->page_count != wanted)
+    if (letter->fd_count != wanted)
         return ae_error_set(err, -EPROTO, "its supervisor shows %u pages and speaks of %u",
-                            letter->page_count, wanted);
+                            letter->fd_count, wanted);
     for (unsigned i = 0; i < told->worker_count; i++) {
-        view->shared[i] = map_page(letter->pages[at++], sizeof(struct ae_shared), err);
-        view->logs[i] = view->shared[i] ? map_page(letter->pages[at++], told->log_size, err) : NULL;
+        view->shared[i] = map_page(letter->fds[at++], sizeof(struct ae_shared), err);
+        view->logs[i] = view->shared[i] ? map_page(letter->fds[at++], told->log_size, err) : NULL;
         if (!view->logs[i])
             return err->code;
     }
     for (unsigned i = 0; i < told->port_count; i++)
         for (unsigned j = 0; j < told->ports[i].info.queues; j++) {
-            view->queues[i][j] = map_page(letter->pages[at++], sizeof(struct ae_queue_state), err);
+            view->queues[i][j] = map_page(letter->fds[at++], sizeof(struct ae_queue_state), err);
             if (!view->queues[i][j])
                 return err->code;
         }
+    for (unsigned i = 0; i < told->channel_count; i++) {
+        view->channels[i] = map_page(letter->fds[at++], CHANNEL_BYTES, err);
+        if (!view->channels[i])
+            return err->code;
+    }
     return 0;
 }
 
 static int open_view(struct ae_view *view, const char *path, struct ae_error *err)
 {
-    struct letter letter = {.page_count = 0};
+    struct ae_letter letter = {.fd_count = 0};
     struct ucred peer;
     socklen_t size = sizeof(peer);
-    int fd = connect_to(path, err), rc;
+    int fd = ae_letter_connect(path, err), rc;
 
     if (fd < 0)
         return fd;
-    rc = receive(fd, &letter, err);
+    rc = receive(fd, &letter, &view->told, err);
     if (!rc && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
         rc = ae_error_set(err, -errno, "asking who it is: %s", strerror(errno));
     if (!rc)
-        rc = check_message(&letter.message, err);
+        rc = check_message(&view->told, err);
     if (!rc) {
         view->pid = peer.pid;
         view->user = peer.uid;
-        view->told = letter.message;
         rc = map_pages(view, &letter, err);
     }
-    for (unsigned i = 0; i < letter.page_count; i++)
-        close(letter.pages[i]);
+    ae_letter_close(&letter);
     close(fd);
     return rc;
 }
@@ -235,6 +183,9 @@ void ae_view_close(struct ae_view *view)
         for (unsigned j = 0; j < AE_PORT_QUEUES; j++)
             if (view->queues[i][j])
                 munmap((void *)(uintptr_t)view->queues[i][j], sizeof(struct ae_queue_state));
+    for (unsigned i = 0; i < AE_WORKER_CHANNELS; i++)
+        if (view->channels[i])
+            munmap((void *)(uintptr_t)view->channels[i], CHANNEL_BYTES);
     free(view);
 }
 
@@ -308,6 +259,23 @@ void ae_view_get_counters(const struct ae_view *view, unsigned port, unsigned qu
 bool ae_view_is_broken(const struct ae_view *view, unsigned port, unsigned queue)
 {
     return __atomic_load_n(&view->queues[port][queue]->broken, __ATOMIC_RELAXED) != 0;
+}
+
+void ae_view_get_depth(const struct ae_view *view, unsigned channel, struct ae_view_depth *depth)
+{
+    *depth = (struct ae_view_depth){0};
+    if (view->told.channels[channel].kind == AE_NAMED_BROADCAST) {
+        const struct ae_broadcast_memory *memory = view->channels[channel];
+
+        depth->messages = read_once(&memory->head);
+    } else {
+        const struct ae_channel_memory *memory = view->channels[channel];
+        /* In this order: what is released was committed. */
+        uint64_t tail = read_once(&memory->tail), head = read_once(&memory->head);
+
+        depth->used = head - tail <= view->told.channels[channel].size ? head - tail : 0;
+        depth->refused = read_once(&memory->refused);
+    }
 }
 
 unsigned ae_view_get_own(const struct ae_view *view, unsigned worker,

@@ -10,7 +10,8 @@
  *
  * Nothing is asked: whoever connects is sent one message (SOCK_SEQPACKET), a struct
  * ae_view_message, with descriptors of what workers write: each worker's page (struct ae_shared)
- * and its log (<aether/log.h>), then the state of each port's queues (struct ae_queue_state). They
+ * and its log (<aether/log.h>), the state of each port's queues (struct ae_queue_state), and each
+ * channel (<aether/named.h>). They
  * are open for reading, and who has one cannot open it again to write. Reading them costs a worker
  * nothing: they are memory that it writes anyway.
  *
@@ -31,8 +32,9 @@
 #define AE_VIEW_MAGIC   0x49564541u /* "AEVI" */
 #define AE_VIEW_VERSION 2
 
-/* The most that come with one message: SCM_MAX_FD of the kernel's is 253. */
-#define AE_VIEW_PAGES (2 * AE_SUPERVISE_WORKERS + AE_WORKER_PORTS * AE_PORT_QUEUES)
+/* The most that come with one message; AE_LETTER_FDS at most. */
+#define AE_VIEW_PAGES \
+    (2 * AE_SUPERVISE_WORKERS + AE_WORKER_PORTS * AE_PORT_QUEUES + AE_WORKER_CHANNELS)
 
 #define AE_VIEW_LOG_MOST (1u << 28) /* bytes of a log */
 
@@ -62,6 +64,14 @@ struct ae_view_port {
     uint8_t workers[AE_PORT_QUEUES]; /* whose each queue is */
 };
 
+struct ae_view_channel {
+    char name[AE_WORKER_NAME];
+    uint32_t kind; /* enum ae_named_kind */
+    uint32_t worker;
+    uint32_t size; /* of its ring, bytes; of a broadcast, of all slots */
+    int32_t peer;  /* the process that has it; 0: none, or a broadcast */
+};
+
 struct ae_view_filter {
     uint8_t set, promiscuous, all_multicast, reserved;
     uint16_t address_count, vlan_count;
@@ -76,11 +86,13 @@ struct ae_view_message {
     uint32_t worker_count, port_count;
     uint32_t user;     /* whose the workers are */
     uint32_t log_size; /* of each worker's log, bytes */
+    uint32_t channel_count, reserved;
     uint64_t since_ms; /* it was started, CLOCK_MONOTONIC */
     char name[AE_WORKER_NAME];
     struct ae_view_filter filter;
     struct ae_view_worker workers[AE_SUPERVISE_WORKERS];
     struct ae_view_port ports[AE_WORKER_PORTS];
+    struct ae_view_channel channels[AE_WORKER_CHANNELS];
 };
 
 /* ---- The reader's side. One thread at a time. ---- */
@@ -92,17 +104,17 @@ struct ae_view {
     const struct ae_shared *shared[AE_SUPERVISE_WORKERS];
     const void *logs[AE_SUPERVISE_WORKERS]; /* for ae_log_open_reader, of told.log_size */
     const struct ae_queue_state *queues[AE_WORKER_PORTS][AE_PORT_QUEUES];
+    const void *channels[AE_WORKER_CHANNELS]; /* their positions */
 };
 
 /*
  * Calls each(view, name, NULL, context) for every run that may be looked at, and each(NULL, name,
  * why, context) for the others, in strcmp order of their names; what a dead supervisor left is
  * removed. The view is the callee's, who closes it. Stops at non-zero, and returns it. Waits for a
- * supervisor that does not answer for AE_VIEW_PATIENCE_MS. Both places are looked at: root's, and
+ * supervisor that does not answer for AE_LETTER_PATIENCE_MS. Both places are looked at: root's, and
  * the caller's own.
  */
-#define AE_VIEW_PATIENCE_MS 1000
-#define AE_VIEW_MOST        256 /* of runs in a place */
+#define AE_VIEW_MOST 256 /* of runs in a place */
 int ae_view_each(int (*each)(struct ae_view *view, const char *name, const struct ae_error *why,
                              void *context),
                  void *context);
@@ -113,6 +125,14 @@ void ae_view_close(struct ae_view *view); /* NULL is allowed */
 void ae_view_get_counters(const struct ae_view *view, unsigned port, unsigned queue,
                           struct ae_queue_counters *counters);
 bool ae_view_is_broken(const struct ae_view *view, unsigned port, unsigned queue);
+
+/* What either side of it wrote there, who may write what they like. */
+struct ae_view_depth {
+    uint64_t used; /* bytes of the ring that are committed and not released; not of a broadcast */
+    uint64_t refused;  /* reserves in vain; not of a broadcast */
+    uint64_t messages; /* that a broadcast has had */
+};
+void ae_view_get_depth(const struct ae_view *view, unsigned channel, struct ae_view_depth *depth);
 
 /* The worker's own. Returns how many there are. */
 unsigned ae_view_get_own(const struct ae_view *view, unsigned worker,

@@ -72,7 +72,8 @@ static int attach_shared(struct ae_worker *worker, struct ae_error *err)
     worker->shared = shared;
     worker->supervised = true;
     if (worker->shared->magic != AE_SHARED_MAGIC || worker->shared->version != AE_SHARED_VERSION ||
-        worker->shared->port_count > AE_WORKER_PORTS)
+        worker->shared->port_count > AE_WORKER_PORTS ||
+        worker->shared->channel_count > AE_WORKER_CHANNELS)
         return ae_error_set(
             err, -EPROTO,
             "the supervisor speaks version %u of the protocol, this program %u; use "
@@ -167,6 +168,8 @@ int ae_worker_start(struct ae_worker **out, struct ae_error *err)
         if (!rc)
             rc = attach_log(worker, err);
         if (!rc)
+            rc = ae_worker_attach_channels(worker, err);
+        if (!rc)
             rc = attach_ports(worker, err);
     } else if (!rc) {
         rc = start_alone(worker, err);
@@ -189,6 +192,7 @@ void ae_worker_finish(struct ae_worker *worker)
     ae_quiet_leave(worker);
     for (unsigned i = 0; i < worker->port_count; i++)
         ae_port_close(worker->ports[i]);
+    ae_worker_drop_channels(worker);
     if (worker->log_memory)
         munmap(worker->log_memory, worker->shared->log_size);
     if (worker->supervised) {

@@ -13,6 +13,7 @@
 #include "port/owner.h"
 #include "vfio/released.h"
 #include "worker/supervisor/end.h"
+#include "worker/supervisor/named.h"
 #include "worker/supervisor/shares.h"
 
 #define TOLD_AT_ONCE 8 /* news of a link; then one a second */
@@ -46,6 +47,8 @@ int ae_supervise_plan(const struct ae_supervise_options *options,
 {
     int rc = ae_shares_check(options, err);
 
+    if (!rc)
+        rc = ae_channels_check(options, err);
     for (unsigned i = 0; i < options->port_count && !rc; i++) {
         const struct ae_port_options its = options_of(options, i);
 

@@ -6,6 +6,7 @@
 
 #include "worker/supervisor/end.h"
 #include "worker/supervisor/gate.h"
+#include "worker/supervisor/named.h"
 #include "worker/supervisor/ports.h"
 #include "worker/supervisor/view.h"
 #include "worker/supervisor/watch.h"
@@ -34,6 +35,7 @@ bool ae_supervisor_step(struct ae_supervisor *supervisor)
         ae_supervisor_tend_gate(supervisor, i);
     ae_supervisor_tend_time(supervisor);
     ae_supervisor_view_step(supervisor);
+    ae_supervisor_step_channels(supervisor);
     ae_supervisor_wake_in(supervisor, soon && soon < STEP_NS ? soon : STEP_NS);
     return ae_supervisor_any_runs(supervisor);
 }

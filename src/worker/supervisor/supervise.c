@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "worker/supervisor/end.h"
 #include "worker/supervisor/logger.h"
+#include "worker/supervisor/named.h"
 #include "worker/supervisor/page.h"
 #include "worker/supervisor/ports.h"
 #include "worker/supervisor/start.h"
@@ -75,6 +76,8 @@ static int make_pages(struct ae_supervisor *supervisor, struct ae_error *err)
     for (unsigned i = 0; i < options->cpu_count && !rc; i++)
         rc = ae_supervisor_make_page(&supervisor->wards[i], options, err);
     for (unsigned i = 0; i < options->cpu_count && !rc; i++)
+        ae_supervisor_hand_channels(supervisor, i);
+    for (unsigned i = 0; i < options->cpu_count && !rc; i++)
         rc = ae_logger_make_memory(&supervisor->wards[i], options, err);
     return rc ? rc : ae_logger_open(supervisor, err);
 }
@@ -101,6 +104,8 @@ static int start(struct ae_supervisor *supervisor, struct ae_error *err)
         rc = ae_child_user_find(&supervisor->user, options->user, USER_MS, options->give_up, err);
     if (!rc)
         rc = ae_relay_open(&supervisor->relay, STDOUT_FILENO, STDERR_FILENO, err);
+    if (!rc)
+        rc = ae_supervisor_open_channels(supervisor, err);
     if (!rc)
         rc = make_pages(supervisor, err);
     if (!rc)
@@ -148,7 +153,8 @@ int ae_supervisor_open(struct ae_supervisor **out, const struct ae_supervise_opt
         return ae_error_set(err, -ENOMEM, "a supervisor: out of memory");
     supervisor->options = options;
     supervisor->result = result;
-    supervisor->relay.servant.end = supervisor->logger.end = supervisor->view.fd = -1;
+    supervisor->relay.servant.end = supervisor->logger.end = -1;
+    supervisor->view.place.fd = -1;
     supervisor->epoll = supervisor->timer = -1;
     supervisor->moved = sched_getaffinity(0, sizeof(supervisor->cpus), &supervisor->cpus) == 0;
     forget_workers(supervisor);
@@ -211,6 +217,7 @@ void ae_supervisor_close(struct ae_supervisor *supervisor)
     ae_supervisor_close_ports(supervisor);
     ae_supervisor_watch_close(supervisor);
     drop_pages(supervisor);
+    ae_supervisor_close_channels(supervisor);
     ae_relay_close(&supervisor->relay);
     ae_child_user_free(supervisor->user);
     if (supervisor->moved)

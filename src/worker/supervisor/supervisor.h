@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <aether/supervise.h>
 
@@ -16,6 +18,7 @@
 #include "worker/supervisor/descent.h"
 #include "worker/supervisor/launch.h"
 #include "worker/supervisor/limits.h"
+#include "worker/supervisor/place.h"
 #include "worker/supervisor/relay.h"
 #include "worker/view.h"
 
@@ -47,15 +50,22 @@ struct ae_link_told {
 
 /* Who looks at the run finds it here (worker/view.h). */
 struct ae_supervisor_view {
-    int fd;                   /* listens; -1: nobody can look */
-    bool listens;             /* by its name */
-    char path[80], early[80]; /* its name, and the one it has until it listens */
+    struct ae_place place;
     uint64_t since_ms;
     struct ae_supervisor_view_ward {
         enum ae_view_state state;
         uint64_t since_ms;
         struct ae_view_kernel kernel; /* as in struct ae_view_worker */
     } wards[AE_SUPERVISE_WORKERS];
+};
+
+/* A channel that has a name; its memory is never read here. */
+struct ae_supervisor_channel {
+    int fd;
+    size_t size;
+    struct ae_place place;
+    int peer; /* who has it, by his connection; -1: nobody */
+    pid_t peer_pid;
 };
 
 struct ae_supervisor {
@@ -72,14 +82,30 @@ struct ae_supervisor {
     struct ae_relay relay;
     struct ae_servant logger;
     struct ae_supervisor_view view;
-    cpu_set_t cpus;   /* where the caller may run */
-    bool moved;       /* it was kept off some of them */
-    int epoll, timer; /* what is waited for; of it, when a step is due anyway */
+    struct ae_supervisor_channel channels[AE_WORKER_CHANNELS];
+    unsigned channel_count; /* those that were made */
+    cpu_set_t cpus;         /* where the caller may run */
+    bool moved;             /* it was kept off some of them */
+    int epoll, timer;       /* what is waited for; of it, when a step is due anyway */
 };
 
 static inline uint64_t ae_supervisor_now(void)
 {
     return (uint64_t)ae_now_ms();
+}
+
+/* Whose the workers are. */
+static inline uid_t ae_supervisor_user(const struct ae_supervisor *supervisor)
+{
+    return supervisor->user ? ae_child_user_id(supervisor->user) : geteuid();
+}
+
+/* What the run is called. */
+static inline const char *ae_supervisor_name(const struct ae_supervisor *supervisor)
+{
+    const char *program = supervisor->options->argv[0], *slash = strrchr(program, '/');
+
+    return supervisor->options->name ? supervisor->options->name : slash ? slash + 1 : program;
 }
 
 static inline bool ae_supervisor_any_runs(const struct ae_supervisor *supervisor)

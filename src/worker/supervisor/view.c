@@ -2,99 +2,33 @@
 #include "worker/supervisor/view.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "base/descriptors.h"
-#include "base/error.h"
-#include "base/root.h"
+#include "base/sealed.h"
 #include "port/handoff.h"
+#include "worker/letter.h"
 #include "worker/supervisor/logger.h"
 #include "worker/supervisor/shares.h"
 
-#define WAITING 8 /* who connected and was not answered yet; more are told to come again */
-
 /* ---- Its name ---- */
-
-static uid_t user_of(const struct ae_supervisor *supervisor)
-{
-    return supervisor->user ? ae_child_user_id(supervisor->user) : geteuid();
-}
-
-static int make_place(struct ae_supervisor *supervisor, struct ae_error *err)
-{
-    char place[64] = AE_VIEW_RUNS, home[32];
-    int rc;
-
-    if (geteuid()) {
-        snprintf(home, sizeof(home), "/run/user/%u", geteuid());
-        snprintf(place, sizeof(place), "%s/aether/runs", home);
-        if (!ae_root_exists(home))
-            return ae_error_set(err, -ENOENT,
-                                "%s is not there, where a user's runs are found (systemd-logind "
-                                "makes it)",
-                                home);
-    }
-    rc = ae_root_make_directory(place);
-    if (rc)
-        return ae_error_set(err, rc, "making %s: %s", place, strerror(-rc));
-    snprintf(supervisor->view.path, sizeof(supervisor->view.path), "%s/%d", place, getpid());
-    snprintf(supervisor->view.early, sizeof(supervisor->view.early), "%s/.%d", place, getpid());
-    return 0;
-}
-
-/* It has its name when it listens, so that who finds it and is refused knows that it is dead. */
-static int listen_at(struct ae_supervisor *supervisor, struct ae_error *err)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char name[PATH_MAX];
-    int fd = supervisor->view.fd =
-        socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0)
-        return ae_error_set(err, -errno, "making a socket: %s", strerror(errno));
-    if (ae_root_path(address.sun_path, sizeof(address.sun_path), supervisor->view.early) ||
-        ae_root_path(name, sizeof(name), supervisor->view.path))
-        return ae_error_set(err, -ENAMETOOLONG, "%s: the path is too long", supervisor->view.path);
-    unlink(address.sun_path);
-    if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) ||
-        chmod(address.sun_path, 0600) || chown(address.sun_path, user_of(supervisor), (gid_t)-1) ||
-        listen(fd, WAITING) || rename(address.sun_path, name)) {
-        int rc = -errno;
-
-        unlink(address.sun_path);
-        return ae_error_set(err, rc, "listening at %s: %s", name, strerror(-rc));
-    }
-    supervisor->view.listens = true;
-    return 0;
-}
 
 void ae_supervisor_view_open(struct ae_supervisor *supervisor)
 {
     struct ae_error why;
-    int rc = make_place(supervisor, &why);
+    char name[16];
 
     supervisor->view.since_ms = ae_supervisor_now();
-    if (!rc)
-        rc = listen_at(supervisor, &why);
-    if (!rc)
-        return;
-    ae_descriptor_close(&supervisor->view.fd);
-    snprintf(supervisor->result->view_notice, sizeof(supervisor->result->view_notice),
-             "this run cannot be looked at while it goes on: %.600s", why.text);
+    snprintf(name, sizeof(name), "%d", getpid());
+    if (ae_place_open(&supervisor->view.place, "runs", name, ae_supervisor_user(supervisor), &why))
+        snprintf(supervisor->result->view_notice, sizeof(supervisor->result->view_notice),
+                 "this run cannot be looked at while it goes on: %.600s", why.text);
 }
 
 void ae_supervisor_view_close(struct ae_supervisor *supervisor)
 {
-    if (supervisor->view.listens)
-        ae_root_remove(supervisor->view.path);
-    ae_descriptor_close(&supervisor->view.fd);
+    ae_place_close(&supervisor->view.place);
 }
 
 /* ---- What it shows ---- */
@@ -105,17 +39,10 @@ struct answer {
     unsigned page_count;
 };
 
-/* Open for reading; and since it is not writable for anybody, nobody but its owner, whose all of it
- * is, can open it again to write. */
 static int add_page(struct answer *answer, int fd)
 {
-    char path[32]; /* our own, wherever the machine's files are looked for */
-    int page;
+    int page = ae_sealed_open_to_read(fd);
 
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    if (fchmod(fd, 0400))
-        return -errno;
-    page = open(path, O_RDONLY | O_CLOEXEC);
     if (page < 0)
         return -errno;
     answer->pages[answer->page_count++] = page;
@@ -198,6 +125,27 @@ static int add_port(const struct ae_supervisor *supervisor, unsigned port, struc
     return rc;
 }
 
+static int add_channels(const struct ae_supervisor *supervisor, struct answer *answer)
+{
+    int rc = 0;
+
+    for (unsigned i = 0; i < supervisor->channel_count && !rc; i++) {
+        const struct ae_supervise_channel *asked = &supervisor->options->channels[i];
+        const struct ae_supervisor_channel *channel = &supervisor->channels[i];
+        struct ae_view_channel *told = &answer->message.channels[i];
+
+        *told = (struct ae_view_channel){
+            .kind = asked->kind,
+            .worker = asked->worker,
+            .size = asked->size,
+            .peer = channel->peer < 0 ? 0 : channel->peer_pid,
+        };
+        snprintf(told->name, sizeof(told->name), "%s", asked->name);
+        rc = add_page(answer, channel->fd);
+    }
+    return rc;
+}
+
 static void tell_filter(const struct ae_port_filter *filter, struct ae_view_filter *told)
 {
     if (!filter)
@@ -213,13 +161,6 @@ static void tell_filter(const struct ae_port_filter *filter, struct ae_view_filt
         memcpy(told->addresses[i], filter->addresses[i], sizeof(told->addresses[i]));
 }
 
-static const char *name_of(const struct ae_supervise_options *options)
-{
-    const char *slash = strrchr(options->argv[0], '/');
-
-    return options->name ? options->name : slash ? slash + 1 : options->argv[0];
-}
-
 static int make_answer(const struct ae_supervisor *supervisor, struct answer *answer)
 {
     struct ae_view_message *message = &answer->message;
@@ -233,66 +174,37 @@ static int make_answer(const struct ae_supervisor *supervisor, struct answer *an
         .queue_size = sizeof(struct ae_queue_state),
         .worker_count = supervisor->ward_count,
         .port_count = supervisor->owner_count,
-        .user = user_of(supervisor),
+        .channel_count = supervisor->channel_count,
+        .user = ae_supervisor_user(supervisor),
         .log_size = (uint32_t)ae_logger_size(),
         .since_ms = supervisor->view.since_ms,
     };
-    snprintf(message->name, sizeof(message->name), "%s", name_of(supervisor->options));
+    snprintf(message->name, sizeof(message->name), "%s", ae_supervisor_name(supervisor));
     tell_filter(supervisor->options->port.filter, &message->filter);
     rc = add_workers(supervisor, answer);
     for (unsigned i = 0; i < supervisor->owner_count && !rc; i++)
         rc = add_port(supervisor, i, answer);
-    return rc;
-}
-
-/* The kernel takes all of it or nothing: nobody is waited for, and nothing is kept of him. */
-static void send_answer(int fd, struct answer *answer)
-{
-    union {
-        struct cmsghdr align;
-        uint8_t bytes[CMSG_SPACE(AE_VIEW_PAGES * sizeof(int))];
-    } control = {.bytes = {0}};
-    size_t size = answer->page_count * sizeof(int);
-    struct iovec piece = {&answer->message, sizeof(answer->message)};
-    struct msghdr header = {.msg_iov = &piece,
-                            .msg_iovlen = 1,
-                            .msg_control = &control,
-                            .msg_controllen = CMSG_SPACE(size)};
-
-    control.align = (struct cmsghdr){
-        .cmsg_len = CMSG_LEN(size), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-    memcpy(CMSG_DATA(&control.align), answer->pages, size);
-    sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-/* The workers' user may have changed the mode of the socket, which is his. */
-static bool may_look(const struct ae_supervisor *supervisor, int fd)
-{
-    struct ucred peer;
-    socklen_t size = sizeof(peer);
-
-    return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) &&
-           (peer.uid == 0 || peer.uid == geteuid() || peer.uid == user_of(supervisor));
+    return rc ? rc : add_channels(supervisor, answer);
 }
 
 static void answer_one(const struct ae_supervisor *supervisor, int fd)
 {
     struct answer answer = {.page_count = 0};
 
-    if (may_look(supervisor, fd) && !make_answer(supervisor, &answer))
-        send_answer(fd, &answer);
+    if (!make_answer(supervisor, &answer))
+        ae_letter_send(fd, &answer.message, sizeof(answer.message), answer.pages,
+                       answer.page_count);
     for (unsigned i = 0; i < answer.page_count; i++)
         close(answer.pages[i]);
 }
 
 void ae_supervisor_view_step(struct ae_supervisor *supervisor)
 {
+    pid_t pid;
     int fd;
 
     note_states(supervisor);
-    fd = supervisor->view.fd < 0
-             ? -1
-             : accept4(supervisor->view.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    fd = ae_place_accept(&supervisor->view.place, &pid);
     if (fd < 0)
         return;
     answer_one(supervisor, fd);

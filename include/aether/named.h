@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AETHER_NAMED_H
+#define AETHER_NAMED_H
+
+/*
+ * Channels and broadcasts that have a name: the supervisor makes their memory before it starts the
+ * worker, hands it over, and gives it to host processes that ask for it and may have it.
+ *
+ *     aether run --name feed --channel quotes,kind=broadcast,size=1048576 --channel orders,kind=in
+ * ...
+ *
+ *     ae_worker_named(worker, "quotes", &named, &err)                     the worker
+ *     ae_broadcast_open_writer(&writer, named.memory, named.size, &err)
+ *
+ *     ae_named_open(&named, "feed:quotes", &err)                          a host process
+ *     ae_broadcast_open_reader(&reader, named.memory, named.size, 0, &err)
+ *
+ * Root and the workers' user may open one, as they may look at the run. A channel has one peer at a
+ * time: who holds its connection. The place is free again when that process ends, however it does,
+ * and its successor goes on where it was (<aether/channel.h>). So does a worker that is started
+ * again: the memory lasts as long as the supervisor. When that has ended the memory is the peer's
+ * own, who may read what is left.
+ */
+
+#include <stddef.h>
+
+#include <aether/error.h>
+#include <aether/worker.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define AE_WORKER_CHANNELS 16
+
+enum ae_named_kind {
+    AE_NAMED_OUT,       /* a channel whose producer is the worker */
+    AE_NAMED_IN,        /* a channel whose consumer is the worker */
+    AE_NAMED_BROADCAST, /* whose writer is the worker; any number of host processes read */
+    AE_NAMED_KINDS,
+};
+
+/* "out", "in", "broadcast". */
+const char *ae_named_kind_name(enum ae_named_kind kind);
+
+struct ae_named {
+    enum ae_named_kind kind;
+    void *memory; /* for a broadcast's readers, to be read alone */
+    size_t size;
+    int fd; /* the connection, that of a channel's peer: readable when the supervisor has ended.
+               -1: there is none. */
+};
+
+/* The worker's, by the name that it has in its run. It is unmapped by ae_worker_finish. -ENOENT:
+ * there is none, and the error says which there are. */
+int ae_worker_named(struct ae_worker *worker, const char *name, struct ae_named *named,
+                    struct ae_error *err);
+
+/*
+ * A host process's, RUN:NAME. -ENOENT: there is no such run, or it has no such channel; -EACCES: it
+ * is for root and the workers' user; -EBUSY: another process has it, which the error names;
+ * -ETIMEDOUT: its supervisor does not answer.
+ */
+int ae_named_open(struct ae_named *named, const char *name, struct ae_error *err);
+
+/* Unmaps it, and frees the place. Not of a worker's. */
+void ae_named_close(struct ae_named *named);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
