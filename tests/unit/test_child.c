@@ -433,9 +433,13 @@ static void waiting_has_an_end(void **state)
     struct ae_child_world world = nothing();
     struct ae_child_user *user;
     struct ae_child child;
+    int rc;
 
     (void)state;
-    assert_int_equal(ae_child_user_find(&user, "nobody", 0, NULL, &err), -ETIMEDOUT);
+    /* An answer may be there before it is looked for. */
+    while ((rc = ae_child_user_find(&user, "nobody", 0, NULL, &err)) == 0)
+        ae_child_user_free(user);
+    assert_int_equal(rc, -ETIMEDOUT);
     assert_non_null(strstr(err.text, "name service"));
     assert_int_equal(ae_child_user_find(&user, "nobody", 10000, &stop, &err), -EINTR);
     assert_int_equal(ae_child_prepare(&child, &world, &err), 0);
