@@ -15,6 +15,12 @@ const struct cli_queue_counter cli_queue_counters[CLI_QUEUE_COUNTERS] = {
     {"send_bad_descriptors", "Completions by the device that cannot be.", true},
 };
 
+const struct cli_net_counter cli_net_counters[CLI_NET_COUNTERS] = {
+#define X(name, words) {#name, words},
+    AE_NET_COUNTERS(X)
+#undef X
+};
+
 void cli_queue_counters_json(const struct ae_queue_counters *counters, json_t *object)
 {
     for (size_t i = 0; i < CLI_QUEUE_COUNTERS; i++)

@@ -2,6 +2,7 @@
 #include "exposition.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <string.h>
 
 #include <aether/loop.h>
@@ -130,6 +131,21 @@ static void tell_own(const struct sheet *sheet, const struct ae_view *view)
     }
 }
 
+static void tell_nets(const struct sheet *sheet, const struct ae_view *view)
+{
+    for (unsigned i = 0; i < view->told.worker_count; i++) {
+        struct ae_view_net nets[AE_WORKER_NETS];
+        unsigned count = ae_view_get_nets(view, i, nets);
+
+        for (unsigned j = 0; j < count; j++)
+            for (size_t k = 0; k < CLI_NET_COUNTERS; k++) {
+                begin_worker(sheet, "network_events", "_total", view, i);
+                fprintf(sheet->out, ",network=\"%u\",event=\"%s\"", j, cli_net_counters[k].name);
+                end(sheet, cli_net_counter(&nets[j].counts, k));
+            }
+    }
+}
+
 static void tell_misses(const struct sheet *sheet, const struct ae_view *view)
 {
     for (unsigned i = 0; i < view->told.worker_count; i++) {
@@ -142,6 +158,65 @@ static void tell_misses(const struct sheet *sheet, const struct ae_view *view)
             label(sheet->out, "name", loops[j].name);
             end(sheet, loops[j].misses);
         }
+    }
+}
+
+/* ---- Channels ---- */
+
+static void begin_channel(const struct sheet *sheet, const char *name, const char *suffix,
+                          const struct ae_view *view, unsigned number)
+{
+    const struct ae_view_channel *channel = &view->told.channels[number];
+
+    begin(sheet, name, suffix, view);
+    fprintf(sheet->out, ",worker=\"%u\",kind=\"%s\",", channel->worker,
+            ae_named_kind_name(channel->kind));
+    label(sheet->out, "channel", channel->name);
+}
+
+static const struct {
+    const char *name;
+    bool counter, broadcast;
+    size_t at; /* in a struct ae_view_depth */
+    const char *help;
+} depths[] = {
+    {"channel_used_bytes", false, false, offsetof(struct ae_view_depth, used),
+     "Bytes of records that were not read yet."},
+    {"channel_refused", true, false, offsetof(struct ae_view_depth, refused),
+     "Records for which a channel had no room."},
+    {"broadcast_messages", true, true, offsetof(struct ae_view_depth, messages),
+     "Messages that a broadcast has had."},
+};
+
+static void tell_depths(const struct sheet *sheet, size_t what, const struct ae_view *view)
+{
+    for (unsigned i = 0; i < view->told.channel_count; i++) {
+        struct ae_view_depth depth;
+
+        if ((view->told.channels[i].kind == AE_NAMED_BROADCAST) != depths[what].broadcast)
+            continue;
+        ae_view_get_depth(view, i, &depth);
+        begin_channel(sheet, depths[what].name, depths[what].counter ? "_total" : "", view, i);
+        end(sheet, *(const uint64_t *)(const void *)((const char *)&depth + depths[what].at));
+    }
+}
+
+static void tell_size(const struct sheet *sheet, const struct ae_view *view)
+{
+    for (unsigned i = 0; i < view->told.channel_count; i++) {
+        begin_channel(sheet, "channel_size_bytes", "", view, i);
+        end(sheet, view->told.channels[i].size);
+    }
+}
+
+static void expose_channels(const struct sheet *sheet)
+{
+    family(sheet, "channel_size_bytes", "gauge", "Bytes of a channel's ring, or of all slots.");
+    each_view(sheet, tell_size);
+    for (size_t i = 0; i < sizeof(depths) / sizeof(depths[0]); i++) {
+        family(sheet, depths[i].name, depths[i].counter ? "counter" : "gauge", depths[i].help);
+        for (unsigned j = 0; j < sheet->views->count; j++)
+            tell_depths(sheet, i, sheet->views->views[j]);
     }
 }
 
@@ -274,8 +349,12 @@ void cli_expose(const struct cli_views *views, bool openmetrics, FILE *out)
     each_view(&sheet, tell_kernel);
     family(&sheet, "worker_value", "gauge", "A number of the worker's own.");
     each_view(&sheet, tell_own);
+    family(&sheet, "network_events", "counter",
+           "What a network did with frames, or dropped them for.");
+    each_view(&sheet, tell_nets);
     family(&sheet, "loop_missed_deadlines", "counter", "Turns that took longer than their bound.");
     each_view(&sheet, tell_misses);
+    expose_channels(&sheet);
     family(&sheet, "port_link_up", "gauge", "1 while the link is up.");
     each_view(&sheet, tell_links);
     expose_queues(&sheet);

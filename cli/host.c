@@ -72,7 +72,7 @@ int cli_host_start(struct cli_host_worker *out, const struct cli_host *host, con
     net.mtu = out->info.mtu;
     net.offload_ipv4_checksum = out->info.features & AE_PORT_SEND_IPV4_CHECKSUM;
     net.offload_udp_checksum = out->info.features & AE_PORT_SEND_UDP_CHECKSUM;
-    if (ae_net_create(&out->net, &net, &err)) {
+    if (ae_worker_net(out->worker, &out->net, &net, &err)) {
         cli_host_finish(out);
         return cli_fail(verb, &err);
     }
@@ -120,5 +120,4 @@ void cli_host_print_net(const struct cli_host_worker *host, FILE *out)
 void cli_host_finish(struct cli_host_worker *out)
 {
     ae_worker_finish(out->worker);
-    ae_net_destroy(out->net);
 }

@@ -153,6 +153,23 @@ static void print_port(const struct cli_views *views, const struct cli_sample *b
     }
 }
 
+static void print_nets(const struct ae_view *view, unsigned worker, FILE *out)
+{
+    struct ae_view_net nets[AE_WORKER_NETS];
+    unsigned count = ae_view_get_nets(view, worker, nets);
+
+    for (unsigned i = 0; i < count; i++) {
+        char address[AE_IPV4_TEXT];
+
+        ae_ipv4_format(nets[i].address, address);
+        fprintf(out, "    network %s\n", address);
+        for (size_t j = 0; j < CLI_NET_COUNTERS; j++)
+            if (cli_net_counter(&nets[i].counts, j))
+                fprintf(out, "      %-48s %20" PRIu64 "\n", cli_net_counters[j].words,
+                        cli_net_counter(&nets[i].counts, j));
+    }
+}
+
 static void print_loops(const struct ae_shared *shared, FILE *out)
 {
     struct ae_worker_loop loops[AE_WORKER_LOOPS];
@@ -189,7 +206,28 @@ static void print_worker(const struct cli_views *views, const struct ae_view *vi
                 kernel.interrupts, kernel.softirqs, kernel.switches);
     for (unsigned i = 0; i < count; i++)
         fprintf(out, "    %-31s %20" PRIu64 "\n", own[i].name, own[i].value);
+    print_nets(view, number, out);
     print_loops(view->shared[number], out);
+}
+
+static void print_channels(const struct ae_view *view, FILE *out)
+{
+    for (unsigned i = 0; i < view->told.channel_count; i++) {
+        const struct ae_view_channel *channel = &view->told.channels[i];
+        struct ae_view_depth depth;
+
+        ae_view_get_depth(view, i, &depth);
+        fprintf(out, "  channel %s  %s  ", channel->name, ae_named_kind_name(channel->kind));
+        if (channel->kind == AE_NAMED_BROADCAST) {
+            fprintf(out, "%" PRIu64 " messages\n", depth.messages);
+            continue;
+        }
+        fprintf(out, "%" PRIu64 " of %u bytes used, refused %" PRIu64 " times", depth.used,
+                channel->size, depth.refused);
+        if (channel->peer)
+            fprintf(out, ", process %d", channel->peer);
+        fputc('\n', out);
+    }
 }
 
 void cli_rates_print(const struct cli_views *views, const struct cli_sample *before, FILE *out)
@@ -207,6 +245,7 @@ void cli_rates_print(const struct cli_views *views, const struct cli_sample *bef
             print_worker(views, view, worker, out);
         for (unsigned port = 0; port < view->told.port_count; port++)
             print_port(views, before, view, port, out);
+        print_channels(view, out);
     }
 }
 

@@ -291,6 +291,26 @@ static json_t *own_json(const struct ae_view *view, unsigned worker)
     return all;
 }
 
+static json_t *nets_json(const struct ae_view *view, unsigned worker)
+{
+    struct ae_view_net nets[AE_WORKER_NETS];
+    unsigned count = ae_view_get_nets(view, worker, nets);
+    json_t *all = json_array();
+
+    for (unsigned i = 0; i < count; i++) {
+        json_t *counters = json_object();
+        char address[AE_IPV4_TEXT];
+
+        for (size_t j = 0; j < CLI_NET_COUNTERS; j++)
+            json_object_set_new(counters, cli_net_counters[j].name,
+                                number(cli_net_counter(&nets[i].counts, j)));
+        ae_ipv4_format(nets[i].address, address);
+        json_array_append_new(all,
+                              json_pack("{s:s, s:o}", "address", address, "counters", counters));
+    }
+    return all;
+}
+
 static json_t *loops_json(const struct ae_shared *shared)
 {
     struct ae_worker_loop loops[AE_WORKER_LOOPS];
@@ -314,17 +334,41 @@ static json_t *workers_json(const struct ae_view *view)
         const struct ae_view_worker *worker = &view->told.workers[i];
         char partition[AE_PARTITION_NAME];
         struct ae_view_kernel kernel;
-        json_t *json = json_pack("{s:i, s:i, s:s, s:f, s:s, s:o, s:o}", "cpu", worker->cpu, "pid",
-                                 worker->pid, "state", ae_view_state_name(worker->state), "seconds",
-                                 seconds_since(worker->since_ms), "partition",
-                                 cli_view_partition(worker, partition), "counters",
-                                 own_json(view, i), "worker_loops", loops_json(view->shared[i]));
+        json_t *json = json_pack(
+            "{s:i, s:i, s:s, s:f, s:s, s:o, s:o, s:o}", "cpu", worker->cpu, "pid", worker->pid,
+            "state", ae_view_state_name(worker->state), "seconds", seconds_since(worker->since_ms),
+            "partition", cli_view_partition(worker, partition), "counters", own_json(view, i),
+            "networks", nets_json(view, i), "worker_loops", loops_json(view->shared[i]));
 
         if (cli_view_kernel(worker, &kernel))
             json_object_set_new(
                 json, "kernel",
                 json_pack("{s:o, s:o, s:o}", "interrupts", number(kernel.interrupts), "softirqs",
                           number(kernel.softirqs), "switches", number(kernel.switches)));
+        json_array_append_new(all, json);
+    }
+    return all;
+}
+
+static json_t *channels_json(const struct ae_view *view)
+{
+    json_t *all = json_array();
+
+    for (unsigned i = 0; i < view->told.channel_count; i++) {
+        const struct ae_view_channel *channel = &view->told.channels[i];
+        struct ae_view_depth depth;
+        json_t *json = json_pack("{s:s, s:s, s:I, s:I}", "channel", channel->name, "kind",
+                                 ae_named_kind_name(channel->kind), "worker",
+                                 (json_int_t)channel->worker, "size", (json_int_t)channel->size);
+
+        ae_view_get_depth(view, i, &depth);
+        if (channel->kind == AE_NAMED_BROADCAST) {
+            json_object_set_new(json, "messages", number(depth.messages));
+        } else {
+            json_object_set_new(json, "used", number(depth.used));
+            json_object_set_new(json, "refused", number(depth.refused));
+            json_object_set_new(json, "peer", json_integer(channel->peer));
+        }
         json_array_append_new(all, json);
     }
     return all;
@@ -351,8 +395,9 @@ json_t *cli_view_json(const struct ae_view *view)
 {
     char user[CLI_USER];
 
-    return json_pack("{s:s, s:i, s:s, s:f, s:o, s:o, s:o}", "run", view->told.name, "pid",
+    return json_pack("{s:s, s:i, s:s, s:f, s:o, s:o, s:o, s:o}", "run", view->told.name, "pid",
                      (int)view->pid, "user", cli_view_user(view->told.user, user), "seconds",
                      seconds_since(view->told.since_ms), "workers", workers_json(view), "ports",
-                     ports_json(view), "filter", filter_json(&view->told.filter));
+                     ports_json(view), "channels", channels_json(view), "filter",
+                     filter_json(&view->told.filter));
 }

@@ -21,8 +21,8 @@ static int complain(const struct ae_error *err)
 }
 
 /* A host with this address on the port. */
-static int make_net(struct ae_net **net, const struct ae_port *port, const char *address,
-                    struct ae_error *err)
+static int make_net(struct ae_worker *worker, struct ae_net **net, const struct ae_port *port,
+                    const char *address, struct ae_error *err)
 {
     struct ae_net_options options = {0};
     struct ae_port_info info;
@@ -34,7 +34,7 @@ static int make_net(struct ae_net **net, const struct ae_port *port, const char 
         snprintf(err->text, sizeof(err->text), "'%s': 10.77.0.2/24 would be an address", address);
         return -1;
     }
-    return ae_net_create(net, &options, err);
+    return ae_worker_net(worker, net, &options, err);
 }
 
 /* The quiet part: no system call, no allocation, no lock, until somebody wants us to stop. */
@@ -89,7 +89,7 @@ int main(int argc, char **argv)
         return 2;
     }
     answered = ae_worker_counter(worker, "datagrams answered");
-    if (make_net(&net, port, argv[1], &err)) {
+    if (make_net(worker, &net, port, argv[1], &err)) {
         ae_worker_finish(worker);
         return complain(&err);
     }
@@ -100,6 +100,5 @@ int main(int argc, char **argv)
         printf("Answered %llu datagrams\n", (unsigned long long)*answered);
     }
     ae_worker_finish(worker);
-    ae_net_destroy(net);
     return rc ? complain(&err) : 0;
 }

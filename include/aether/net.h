@@ -58,6 +58,12 @@ struct ae_net_options {
 int ae_net_create(struct ae_net **net, const struct ae_net_options *options, struct ae_error *err);
 void ae_net_destroy(struct ae_net *net); /* NULL is allowed */
 
+/* The same in memory of the caller's: ae_net_size() bytes, zeroed, aligned to 8, and his again
+ * after ae_net_destroy. */
+size_t ae_net_size(void);
+int ae_net_create_at(struct ae_net **net, void *memory, const struct ae_net_options *options,
+                     struct ae_error *err);
+
 /* A UDP datagram inside a packet. Valid as long as the packet is the caller's. */
 struct ae_datagram {
     ae_ipv4_t source;

@@ -23,6 +23,7 @@
 
 #include <aether/error.h>
 #include <aether/log.h>
+#include <aether/net.h>
 #include <aether/port.h>
 
 #ifdef __cplusplus
@@ -31,6 +32,7 @@ extern "C" {
 
 #define AE_WORKER_PORTS    8
 #define AE_WORKER_COUNTERS 32
+#define AE_WORKER_NETS     AE_WORKER_PORTS
 #define AE_WORKER_NAME     32
 
 struct ae_worker;
@@ -66,6 +68,13 @@ static inline bool ae_worker_running(const struct ae_worker *worker);
  * quiet. The name is cut to fit AE_WORKER_NAME, and shown without control characters.
  */
 uint64_t *ae_worker_counter(struct ae_worker *worker, const char *name);
+
+/*
+ * A network (<aether/net.h>) whose counters whoever looks at the run sees; it goes with the worker,
+ * or by ae_net_destroy. -ENOSPC: AE_WORKER_NETS have been made. The errors of ae_net_create.
+ */
+int ae_worker_net(struct ae_worker *worker, struct ae_net **net,
+                  const struct ae_net_options *options, struct ae_error *err);
 
 /*
  * What it logs, from start to finish: lines on the supervisor's standard error. Without a

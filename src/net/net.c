@@ -31,16 +31,19 @@ static int check_options(const struct ae_net_options *options, struct ae_error *
     return 0;
 }
 
-int ae_net_create(struct ae_net **out, const struct ae_net_options *options, struct ae_error *err)
+size_t ae_net_size(void)
+{
+    return sizeof(struct ae_net);
+}
+
+int ae_net_create_at(struct ae_net **out, void *memory, const struct ae_net_options *options,
+                     struct ae_error *err)
 {
     int rc = check_options(options, err);
-    struct ae_net *net;
+    struct ae_net *net = memory;
 
     if (rc)
         return rc;
-    net = calloc(1, sizeof(*net));
-    if (!net)
-        return ae_error_set(err, -ENOMEM, "creating a network: out of memory");
     net->options = *options;
     if (!net->options.mtu)
         net->options.mtu = MTU_DEFAULT;
@@ -49,9 +52,25 @@ int ae_net_create(struct ae_net **out, const struct ae_net_options *options, str
     return 0;
 }
 
+int ae_net_create(struct ae_net **out, const struct ae_net_options *options, struct ae_error *err)
+{
+    void *memory = calloc(1, sizeof(struct ae_net));
+    int rc;
+
+    if (!memory)
+        return ae_error_set(err, -ENOMEM, "creating a network: out of memory");
+    rc = ae_net_create_at(out, memory, options, err);
+    if (rc)
+        free(memory);
+    else
+        (*out)->ours = true;
+    return rc;
+}
+
 void ae_net_destroy(struct ae_net *net)
 {
-    free(net);
+    if (net && net->ours)
+        free(net);
 }
 
 unsigned ae_net_get_counters(const struct ae_net *net, struct ae_net_counter *counters,

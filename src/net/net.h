@@ -66,6 +66,7 @@ struct ae_arp_entry {
 struct ae_net {
     struct ae_net_options options;
     uint32_t mask; /* as on the wire */
+    bool ours;     /* its memory */
     uint16_t identification;
     struct ae_net_counts counts;
     struct ae_arp_entry arp[AE_ARP_ENTRIES];

@@ -20,6 +20,7 @@
 #include <aether/port.h>
 #include <aether/worker.h>
 
+#include "net/net.h"
 #include "port/state.h"
 #include "worker/log.h"
 #include "worker/named.h"
@@ -97,6 +98,8 @@ struct ae_shared {
     uint32_t counter_count;
     struct ae_shared_calls made;
     struct ae_shared_counter counters[AE_WORKER_COUNTERS] __attribute__((aligned(64)));
+    uint32_t net_count __attribute__((aligned(64)));
+    struct ae_net nets[AE_WORKER_NETS];
     uint32_t loop_count __attribute__((aligned(64)));
     struct ae_shared_loop loops[AE_WORKER_LOOPS];
 };

@@ -294,6 +294,24 @@ unsigned ae_view_get_own(const struct ae_view *view, unsigned worker,
     return count;
 }
 
+unsigned ae_view_get_nets(const struct ae_view *view, unsigned worker,
+                          struct ae_view_net nets[AE_WORKER_NETS])
+{
+    const struct ae_shared *shared = view->shared[worker];
+    /* Pairs with the release store in ae_worker_net. */
+    uint32_t count = __atomic_load_n(&shared->net_count, __ATOMIC_ACQUIRE);
+
+    count = count < AE_WORKER_NETS ? count : AE_WORKER_NETS;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint64_t *from = (const uint64_t *)&shared->nets[i].counts;
+
+        nets[i].address.be = __atomic_load_n(&shared->nets[i].options.address.be, __ATOMIC_RELAXED);
+        for (size_t j = 0; j < sizeof(nets[i].counts) / sizeof(*from); j++)
+            ((uint64_t *)&nets[i].counts)[j] = read_once(&from[j]);
+    }
+    return count;
+}
+
 /* ---- What the kernel counts ---- */
 
 int ae_view_read_kernel(int cpu, struct ae_view_kernel *kernel)

@@ -138,6 +138,15 @@ void ae_view_get_depth(const struct ae_view *view, unsigned channel, struct ae_v
 unsigned ae_view_get_own(const struct ae_view *view, unsigned worker,
                          struct ae_supervise_counter counters[AE_WORKER_COUNTERS]);
 
+/* What the worker's networks count, in the order of ae_net_get_counters. Returns how many there
+ * are. */
+struct ae_view_net {
+    ae_ipv4_t address;
+    struct ae_net_counts counts;
+};
+unsigned ae_view_get_nets(const struct ae_view *view, unsigned worker,
+                          struct ae_view_net nets[AE_WORKER_NETS]);
+
 /* Of a CPU, now, without touching it. Negative: the kernel's files cannot be read. */
 int ae_view_read_kernel(int cpu, struct ae_view_kernel *kernel);
 

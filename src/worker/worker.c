@@ -244,6 +244,22 @@ uint64_t *ae_worker_counter(struct ae_worker *worker, const char *name)
     return &counter->value;
 }
 
+int ae_worker_net(struct ae_worker *worker, struct ae_net **net,
+                  const struct ae_net_options *options, struct ae_error *err)
+{
+    struct ae_shared *shared = worker->shared;
+    int rc;
+
+    if (shared->net_count >= AE_WORKER_NETS)
+        return ae_error_set(err, -ENOSPC, "creating a network: a worker has %d at most",
+                            AE_WORKER_NETS);
+    rc = ae_net_create_at(net, &shared->nets[shared->net_count], options, err);
+    /* Pairs with the acquire load in ae_view_get_nets. */
+    if (!rc)
+        __atomic_store_n(&shared->net_count, shared->net_count + 1, __ATOMIC_RELEASE);
+    return rc;
+}
+
 unsigned ae_worker_calls(const struct ae_worker *worker, struct ae_quiet_call *calls,
                          unsigned count)
 {

@@ -34,6 +34,25 @@
 
 /* ---- The worker's side ---- */
 
+/* As many as there may be; the last has had a frame that is too short. */
+static int make_nets(struct ae_worker *worker)
+{
+    struct ae_net_options its = {.prefix = 24};
+    struct ae_datagram datagram;
+    struct ae_packet packet = {.length = 3};
+    struct ae_net *net, *more;
+
+    for (uint8_t i = 1; i <= AE_WORKER_NETS; i++) {
+        const uint8_t address[] = {10, 77, 0, i};
+
+        memcpy(&its.address.be, address, sizeof(address));
+        if (ae_worker_net(worker, &net, &its, NULL))
+            return -1;
+    }
+    ae_net_input(net, &packet, 0, &datagram);
+    return ae_worker_net(worker, &more, &its, NULL) == -ENOSPC ? 0 : -1;
+}
+
 static int be_worker(void)
 {
     const struct ae_quiet_options allow = {.allow = AE_QUIET_ALLOW_ALL};
@@ -43,6 +62,8 @@ static int be_worker(void)
         return 99;
     *ae_worker_counter(worker, "turns\033[2J") = 7;
     *ae_worker_counter(worker, "frames") = UINT64_C(1) << 40;
+    if (make_nets(worker))
+        return 97;
     if (ae_quiet_enter(worker, &allow, NULL))
         return 98;
     while (ae_worker_running(worker))
@@ -123,6 +144,7 @@ static int in_child(int (*look)(void))
 static int see_the_run(void)
 {
     struct ae_supervise_counter own[AE_WORKER_COUNTERS];
+    struct ae_view_net nets[AE_WORKER_NETS];
     struct ae_view_kernel kernel;
 
     NEED(!seen_look() && seen.count == 1 && seen.refused == 0);
@@ -134,6 +156,9 @@ static int see_the_run(void)
     NEED(strcmp(own[0].name, "turns?[2J") == 0 && own[0].value == 7);
     NEED(own[1].value == UINT64_C(1) << 40);
     NEED(!ae_view_read_kernel(cpu, &kernel));
+    NEED(ae_view_get_nets(seen.view, 0, nets) == AE_WORKER_NETS);
+    NEED(nets[0].counts.ethernet_short == 0);
+    NEED(nets[AE_WORKER_NETS - 1].counts.ethernet_short == 1);
     return 0;
 }
 
@@ -156,9 +181,11 @@ static void a_run_is_seen_while_it_is_quiet(void **state)
 static int see_no_more_than_there_is(void)
 {
     struct ae_supervise_counter own[AE_WORKER_COUNTERS];
+    struct ae_view_net nets[AE_WORKER_NETS];
 
     NEED(!seen_look() && seen.count == 1);
     NEED(ae_view_get_own(seen.view, 0, own) == AE_WORKER_COUNTERS);
+    NEED(ae_view_get_nets(seen.view, 0, nets) == AE_WORKER_NETS);
     for (unsigned i = 0; i < AE_WORKER_COUNTERS; i++)
         NEED(strlen(own[i].name) < AE_WORKER_NAME && !strchr(own[i].name, '\n'));
     return 0;
@@ -187,6 +214,7 @@ static int be_hostile(void)
     if (shared == MAP_FAILED)
         return 99;
     memset(shared->counters, '\n', sizeof(shared->counters));
+    shared->net_count = UINT32_MAX;
     shared->counter_count = UINT32_MAX;
     pause();
     return 0;
