@@ -17,10 +17,10 @@
 #include "base/now.h"
 #include "base/text.h"
 #include "calls.h"
-#include "capture.h"
 #include "cli.h"
 #include "notify.h"
 #include "port/domains.h"
+#include "printed.h"
 
 #define RESTART_TIMES    5
 #define RESTART_SECONDS  60
@@ -219,6 +219,7 @@ static struct ae_supervise_options options_of(struct cli_launched *run, char *co
         .allow = launch->allow,
         .calls = launch->calls,
         .log = launch->log,
+        .mirror = launch->mirror,
         .argv = argv,
         .grace_ms = GRACE_MS,
         .stop_after_ms = (uint64_t)launch->seconds * 1000,
@@ -256,21 +257,21 @@ static int supervise(struct cli_launched *run, const struct ae_supervise_options
 {
     const struct cli_launch *launch = run->launch;
     struct ae_supervise_result result;
-    struct cli_capture capture = {.fd = -1};
+    struct cli_printed printed = {.fd = -1};
     json_t *output;
     struct ae_error err;
     int rc, told, status;
 
-    if ((launch->json || launch->capture) && cli_capture_begin(&capture, run->verb))
+    if ((launch->json || launch->printed) && cli_printed_begin(&printed, run->verb))
         return CLI_FAILED;
     run->result = &result;
     tell_domains(run->launch, run->verb);
     rc = ae_supervise(options, &result, &err);
     cli_notify("STOPPING=1");
-    output = cli_capture_end(&capture, launch->cpu_count);
-    if (capture.cut)
+    output = cli_printed_end(&printed, launch->cpu_count);
+    if (printed.cut)
         fprintf(stderr, "aether %s: the worker printed more than %u kB, and the rest is lost\n",
-                run->verb, CLI_CAPTURE_MOST / 1024);
+                run->verb, CLI_PRINTED_MOST / 1024);
     if (result.memory_notice[0])
         fprintf(stderr, "aether %s: %s\n", run->verb, AE_TEXT(result.memory_notice));
     if (result.view_notice[0])

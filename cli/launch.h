@@ -49,6 +49,7 @@ struct cli_launch {
     uint32_t allow; /* enum ae_quiet_allow */
     enum ae_quiet_calls calls;
     enum ae_log_level log; /* 0: not given */
+    uint32_t mirror;       /* as in struct ae_supervise_options */
     unsigned seconds;
     unsigned asked; /* to be quiet for so many, by name; a proof of fewer is incomplete */
     bool bind;
@@ -56,7 +57,7 @@ struct cli_launch {
     unsigned restart_times, restart_seconds; /* no more often within this; 0: not given */
     bool no_proof;
     bool json;
-    bool capture; /* what the program prints is wanted as JSON, whether or not `json` */
+    bool printed; /* what the program prints is wanted as JSON, whether or not `json` */
     const struct cli_launch_watch *watch; /* NULL: nobody */
 };
 

@@ -16,6 +16,9 @@
 #define CHANNEL_SLOT    256
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 
+#define MIRROR_LEAST 4
+#define MIRROR_MOST  (1u << 20)
+
 enum {
     KEY_CPU = 0x200,
     KEY_PORT,
@@ -37,6 +40,7 @@ enum {
     KEY_NAME,
     KEY_MEASURE,
     KEY_CHANNEL,
+    KEY_MIRROR,
 };
 
 static const struct {
@@ -57,6 +61,16 @@ static unsigned long number(struct argp_state *state, const char *option, const 
     if (text[0] < '0' || text[0] > '9' || *end || value > most)
         argp_error(state, "%s=%s: a number from 0 to %lu is needed", option, text, most);
     return value;
+}
+
+/* Rings have powers of two. */
+static uint32_t mirror(uint32_t frames)
+{
+    uint32_t slots = MIRROR_LEAST;
+
+    while (slots < frames)
+        slots *= 2;
+    return frames ? slots : AE_SUPERVISE_NO_MIRROR;
 }
 
 static void allow(struct cli_launch *launch, struct argp_state *state, char *list)
@@ -245,6 +259,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
         launch->filter.promiscuous = true;
         launch->port.filter = &launch->filter;
         return 0;
+    case KEY_MIRROR:
+        launch->mirror = mirror((uint32_t)number(state, "--mirror", value, MIRROR_MOST));
+        return 0;
     case KEY_MEASURE:
         launch->port.measure = true;
         return 0;
@@ -295,6 +312,8 @@ static const struct argp_option options[] = {
     {"seconds", KEY_SECONDS, "N", 0, "ask the worker to stop after this long", 10},
     {"measure", KEY_MEASURE, NULL, 0,
      "measure how many frames a poll returns, and the time between polls", 10},
+    {"mirror", KEY_MIRROR, "FRAMES", 0,
+     "how many frames 'aether capture' may be behind a worker by (2048); 0: no capture", 10},
     {"no-proof", KEY_NO_PROOF, NULL, 0, "do not count what the kernel does on the CPU", 10},
     {"allow-no-iommu", KEY_NO_IOMMU, NULL, 0,
      "take devices without an IOMMU: they can then write to all of memory", 10},

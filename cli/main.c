@@ -27,6 +27,7 @@ static const struct verb {
     {"net", cli_net, "list the ports of runs: addresses, links, what they let in"},
     {"logs", cli_logs, "follow what workers log"},
     {"metrics", cli_metrics, "serve what runs count, for Prometheus"},
+    {"capture", cli_capture, "write what goes through a run's ports, for Wireshark and its kin"},
     {"stop", cli_stop, "stop a run"},
     {"compare", cli_compare, "show two results of ping side by side"},
     {"prove", cli_prove, "have a worker run and certify what the kernel did on its CPU"},

@@ -189,7 +189,7 @@ static int work(struct arguments *arguments)
     status = cli_host_enter(&host, &arguments->host, "ping");
     if (status)
         return status;
-    arguments->probe.stop = &((const struct ae_worker_view *)(const void *)host.worker)->head->stop;
+    arguments->probe.worker = host.worker;
     ae_probe_port_wire(&probe, &wire);
     ae_probe_run(&wire, &arguments->probe, &result);
     ae_quiet_leave(host.worker);

@@ -156,7 +156,7 @@ static int launch_it(struct cli_prove *prove)
 
     if (prove->program && !is_built_in(prove))
         return cli_launch_run(&prove->launch, "prove", prove->program);
-    prove->launch.capture = true;
+    prove->launch.printed = true;
     argv = self_command(prove);
     status = cli_launch_run(&prove->launch, "prove", argv);
     free_command(argv);

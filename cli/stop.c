@@ -57,30 +57,6 @@ static error_t parse(int key, char *value, struct argp_state *state)
     }
 }
 
-/* ---- Which ---- */
-
-/* Takes the one view out; the error says what else there is. */
-static struct ae_view *find(struct cli_views *views, const char *which, struct ae_error *err)
-{
-    struct ae_view *found = NULL;
-
-    for (unsigned i = 0; i < views->count; i++) {
-        struct ae_view *view = views->views[i];
-
-        if (!cli_view_is_meant(view, which))
-            continue;
-        if (found) {
-            ae_error_set(err, -EEXIST, "%s is %s (process %d) and %s (process %d); name a process",
-                         which, found->told.name, found->pid, view->told.name, view->pid);
-            return NULL;
-        }
-        found = view;
-    }
-    if (!found)
-        cli_views_none(views, which, err);
-    return found;
-}
-
 /* ---- Stopping it ---- */
 
 /* Whoever listens at the socket is alive; so after this the descriptor is his, if he still does. */
@@ -93,7 +69,7 @@ static int open_process(const char *which, pid_t *pid, struct ae_error *err)
         struct cli_views views;
 
         status = cli_views_take(&views, "stop");
-        view = status ? NULL : find(&views, which, err);
+        view = status ? NULL : cli_views_find(&views, which, err);
         if (view && view->pid == 0)
             ae_error_set(err, -ESRCH, "%s is of another PID namespace: stop it there", which);
         if (!view || view->pid == 0 || (look && view->pid != *pid)) {

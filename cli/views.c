@@ -134,6 +134,27 @@ int cli_views_none(const struct cli_views *views, const char *which, struct ae_e
                         why ? why : "there is no such run ('aether ps')");
 }
 
+struct ae_view *cli_views_find(struct cli_views *views, const char *which, struct ae_error *err)
+{
+    struct ae_view *found = NULL;
+
+    for (unsigned i = 0; i < views->count; i++) {
+        struct ae_view *view = views->views[i];
+
+        if (!cli_view_is_meant(view, which))
+            continue;
+        if (found) {
+            ae_error_set(err, -EEXIST, "%s is %s (process %d) and %s (process %d); name a process",
+                         which, found->told.name, found->pid, view->told.name, view->pid);
+            return NULL;
+        }
+        found = view;
+    }
+    if (!found)
+        cli_views_none(views, which, err);
+    return found;
+}
+
 /* ---- As texts ---- */
 
 uint64_t cli_view_since_ms(const struct cli_views *views, uint64_t since_ms)

@@ -2,7 +2,7 @@
 #ifndef AE_CLI_VIEWS_H
 #define AE_CLI_VIEWS_H
 
-/* What ps, top, logs, metrics, stop and net see: the runs that go on (worker/view.h). */
+/* What ps, top, logs, metrics, stop, net and capture see: the runs that go on (worker/view.h). */
 
 #include <argp.h>
 #include <jansson.h>
@@ -40,6 +40,9 @@ int cli_views_none(const struct cli_views *views, const char *which, struct ae_e
 
 /* To standard error, a line for each that could not be looked at. */
 void cli_views_tell_unseen(const struct cli_views *views, const char *verb);
+
+/* The one that is meant. It stays the views'. NULL: the error says what else there is. */
+struct ae_view *cli_views_find(struct cli_views *views, const char *which, struct ae_error *err);
 
 /* Everything there is about a run; json_object, never NULL but for want of memory. */
 json_t *cli_view_json(const struct ae_view *view);

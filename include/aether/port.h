@@ -113,6 +113,7 @@ static inline bool ae_refusal_is_final(enum ae_refusal refusal)
 struct ae_port;
 struct ae_queue;
 struct ae_sieve;
+struct ae_tap;
 
 /*
  * A queue, as seen by the burst calls. The functions are set when it is attached; everything else
@@ -133,6 +134,7 @@ struct ae_queue {
     /* Rare, and so on a cache line of their own. */
     uint32_t (*unsent)(const struct ae_queue *queue);            /* with reclaim */
     int (*sent_timestamp)(struct ae_queue *queue, uint64_t *ns); /* NULL: there are none */
+    struct ae_tap *tap; /* what mirrors its frames; NULL: nothing does */
 };
 
 /* As ae_receive, without what the port's filter does not let in. */

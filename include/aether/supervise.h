@@ -40,6 +40,9 @@ extern "C" {
 
 #define AE_SUPERVISE_WORKERS AE_PORT_QUEUES
 
+#define AE_SUPERVISE_MIRROR    2048
+#define AE_SUPERVISE_NO_MIRROR UINT32_MAX
+
 struct ae_supervisor;
 
 /* Called by the supervisor, all optional; worker: its number, from 0. The quiet pair brackets the
@@ -110,8 +113,12 @@ struct ae_supervise_options {
     uint32_t allow; /* enum ae_quiet_allow: for ae_quiet_enter, besides what the program allows */
     enum ae_quiet_calls calls; /* what becomes of system calls made while quiet, at least */
     enum ae_log_level log;     /* up to which level workers log; 0: AE_LOG_INFO */
-    char *const *argv;         /* program (looked up in PATH) and arguments, NULL at the end */
-    uint32_t grace_ms;         /* between asking and killing; 0: 3000 */
+    /* Frames, of up to 280 bytes, that a worker's mirror has room for: what a capture of its ports
+     * (`aether capture`) may be behind by. A power of two up to 2^20, 320 bytes each; 0:
+     * AE_SUPERVISE_MIRROR; AE_SUPERVISE_NO_MIRROR: its ports cannot be captured. */
+    uint32_t mirror;
+    char *const *argv; /* program (looked up in PATH) and arguments, NULL at the end */
+    uint32_t grace_ms; /* between asking and killing; 0: 3000 */
     /* Ask the workers to stop after this long; 0: never. Counted from when the last of them became
      * quiet, but from 30 s after the start at the latest. */
     uint64_t stop_after_ms;

@@ -57,8 +57,8 @@ struct ae_port *ae_worker_port(struct ae_worker *worker, unsigned index); /* NUL
 /* The CPU it runs on, or -1 when it is not tied to one. */
 int ae_worker_cpu(const struct ae_worker *worker);
 
-/* False once somebody wants the worker to stop: the supervisor, or SIGINT and SIGTERM without
- * one. */
+/* False once somebody wants the worker to stop: the supervisor, or SIGINT and SIGTERM without one.
+ * Asked each turn of the loop: it is also here that a capture of its ports begins. */
 static inline bool ae_worker_running(const struct ae_worker *worker);
 
 /*
@@ -155,8 +155,13 @@ void ae_quiet_leave(struct ae_worker *worker);
 
 /* ---- Shared with the supervisor; use the functions above ---- */
 
+enum ae_worker_asked {
+    AE_WORKER_STOP = 1 << 0,
+    AE_WORKER_CAPTURE = 1 << 1, /* a copy of what goes through some port (aether capture) */
+};
+
 struct ae_worker_head {
-    uint32_t stop; /* set by the supervisor, read by the worker's hot loop */
+    uint32_t asked; /* enum ae_worker_asked: set by the supervisor, read by the worker's hot loop */
 };
 
 /* A struct ae_worker begins with this. */
@@ -164,11 +169,15 @@ struct ae_worker_view {
     const struct ae_worker_head *head;
 };
 
+/* Does what is asked, unless it is to stop: then false. */
+bool ae_worker_attend(const struct ae_worker *worker);
+
 static inline bool ae_worker_running(const struct ae_worker *worker)
 {
     const struct ae_worker_view *view = (const struct ae_worker_view *)(const void *)worker;
 
-    return __atomic_load_n(&view->head->stop, __ATOMIC_RELAXED) == 0;
+    return __builtin_expect(__atomic_load_n(&view->head->asked, __ATOMIC_RELAXED) == 0, 1) ||
+           ae_worker_attend(worker);
 }
 
 #ifdef __cplusplus

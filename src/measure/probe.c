@@ -94,7 +94,7 @@ static bool send_next(struct run *run, uint64_t intended)
 static bool time_is_over(const struct run *run, uint64_t now)
 {
     return now >= run->deadline ||
-           (run->options->stop && __atomic_load_n(run->options->stop, __ATOMIC_RELAXED));
+           (run->options->worker && !ae_worker_running(run->options->worker));
 }
 
 static void run_open_loop(struct run *run)

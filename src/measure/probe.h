@@ -13,6 +13,7 @@
 #include <aether/histogram.h>
 #include <aether/net.h>
 #include <aether/port.h>
+#include <aether/worker.h>
 
 #include "measure/sequence.h"
 
@@ -29,13 +30,13 @@ struct ae_probe_wire {
 };
 
 struct ae_probe_options {
-    uint64_t count;       /* probes that are recorded; 0: until the time is over */
-    uint64_t warm_up;     /* probes before them that are not */
-    uint64_t rate;        /* per second; 0: back to back, one at a time */
-    uint64_t duration_ns; /* 0: until the count is reached */
-    uint64_t timeout_ns;  /* for an answer; 0: one second */
-    uint16_t payload;     /* bytes */
-    const uint32_t *stop; /* the run ends when this is not 0; NULL: it does not */
+    uint64_t count;                 /* probes that are recorded; 0: until the time is over */
+    uint64_t warm_up;               /* probes before them that are not */
+    uint64_t rate;                  /* per second; 0: back to back, one at a time */
+    uint64_t duration_ns;           /* 0: until the count is reached */
+    uint64_t timeout_ns;            /* for an answer; 0: one second */
+    uint16_t payload;               /* bytes */
+    const struct ae_worker *worker; /* the run ends when it is to stop; NULL: it is nobody's */
 };
 
 /* Back to back, so many probes in a row without an answer end the run: before the first answer, and

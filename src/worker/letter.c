@@ -88,7 +88,7 @@ void ae_letter_close(struct ae_letter *letter)
     letter->fd_count = 0;
 }
 
-void ae_letter_send(int fd, const void *message, size_t size, const int *fds, unsigned count)
+bool ae_letter_send(int fd, const void *message, size_t size, const int *fds, unsigned count)
 {
     union control control = {.bytes = {0}};
     size_t bytes = count * sizeof(int);
@@ -102,5 +102,5 @@ void ae_letter_send(int fd, const void *message, size_t size, const int *fds, un
             .cmsg_len = CMSG_LEN(bytes), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
         memcpy(CMSG_DATA(&control.align), fds, bytes);
     }
-    sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)size;
 }

@@ -28,7 +28,7 @@ int ae_letter_receive(int fd, struct ae_letter *letter, void *message, size_t si
                       struct ae_error *err);
 void ae_letter_close(struct ae_letter *letter);
 
-/* The kernel takes all of it or nothing: nobody is waited for. */
-void ae_letter_send(int fd, const void *message, size_t size, const int *fds, unsigned count);
+/* The kernel takes all of it or nothing (false): nobody is waited for. */
+bool ae_letter_send(int fd, const void *message, size_t size, const int *fds, unsigned count);
 
 #endif

@@ -84,6 +84,8 @@ struct ae_shared {
     uint64_t log_size; /* bytes; 0: it has none */
     uint32_t channel_count;
     struct ae_shared_channel channels[AE_WORKER_CHANNELS];
+    int32_t mirror_fd; /* likewise of its mirror's (worker/mirror.h) */
+    uint64_t mirror_size;
     struct ae_port_handoff ports[AE_WORKER_PORTS];
     /* Where registers are mapped for the worker already: it has the number there; 0: nothing is. */
     uint64_t mark_address;
@@ -92,6 +94,8 @@ struct ae_shared {
     /* Written by the supervisor. */
     struct ae_worker_head head __attribute__((aligned(64)));
     uint32_t granted; /* enum ae_gate */
+    /* Bytes of a frame that are mirrored, at most, for each of its ports; 0: it is not. */
+    uint32_t capture[AE_WORKER_PORTS];
 
     /* Written by the worker. */
     uint32_t wanted __attribute__((aligned(64)));
@@ -119,6 +123,8 @@ struct ae_worker {
         char name[AE_WORKER_NAME];
         struct ae_named named;
     } channels[AE_WORKER_CHANNELS];
+    struct ae_mirror *mirror; /* NULL: it has none */
+    void *mirror_memory;
     unsigned port_count;
     struct ae_port *ports[AE_WORKER_PORTS];
     struct ae_domain_part *domains[AE_WORKER_PORTS]; /* by number; NULL: no port has it yet */

@@ -12,6 +12,7 @@
 #include <aether/broadcast.h>
 #include <aether/channel.h>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "base/root.h"
 #include "base/sealed.h"
@@ -150,12 +151,13 @@ static int open_view(struct ae_view *view, const char *path, struct ae_error *er
     struct ae_letter letter = {.fd_count = 0};
     struct ucred peer;
     socklen_t size = sizeof(peer);
-    int fd = ae_letter_connect(path, err), rc;
+    int rc;
 
-    if (fd < 0)
-        return fd;
-    rc = receive(fd, &letter, &view->told, err);
-    if (!rc && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
+    view->fd = ae_letter_connect(path, err);
+    if (view->fd < 0)
+        return view->fd;
+    rc = receive(view->fd, &letter, &view->told, err);
+    if (!rc && getsockopt(view->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
         rc = ae_error_set(err, -errno, "asking who it is: %s", strerror(errno));
     if (!rc)
         rc = check_message(&view->told, err);
@@ -165,7 +167,6 @@ static int open_view(struct ae_view *view, const char *path, struct ae_error *er
         rc = map_pages(view, &letter, err);
     }
     ae_letter_close(&letter);
-    close(fd);
     return rc;
 }
 
@@ -186,6 +187,7 @@ void ae_view_close(struct ae_view *view)
     for (unsigned i = 0; i < AE_WORKER_CHANNELS; i++)
         if (view->channels[i])
             munmap((void *)(uintptr_t)view->channels[i], CHANNEL_BYTES);
+    ae_descriptor_close(&view->fd);
     free(view);
 }
 

@@ -8,7 +8,7 @@
  * socket is of the workers' user, mode 0600, so that the kernel lets him and root connect, and
  * nobody else.
  *
- * Nothing is asked: whoever connects is sent one message (SOCK_SEQPACKET), a struct
+ * Nothing is asked to look: whoever connects is sent one message (SOCK_SEQPACKET), a struct
  * ae_view_message, with descriptors of what workers write: each worker's page (struct ae_shared)
  * and its log (<aether/log.h>), the state of each port's queues (struct ae_queue_state), and each
  * channel (<aether/named.h>). They
@@ -100,6 +100,7 @@ struct ae_view_message {
 struct ae_view {
     pid_t pid;  /* of the supervisor, as the kernel says; 0: it is in another PID namespace */
     uid_t user; /* likewise */
+    int fd;     /* the connection: the view's */
     struct ae_view_message told; /* checked, and fit to be shown */
     const struct ae_shared *shared[AE_SUPERVISE_WORKERS];
     const void *logs[AE_SUPERVISE_WORKERS]; /* for ae_log_open_reader, of told.log_size */

@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "port/port.h"
 #include "worker/calls.h"
+#include "worker/mirror.h"
 #include "worker/shared.h"
 
 /* Without a supervisor, signals stop the worker; a handler can only reach something static. */
@@ -27,7 +28,7 @@ static struct ae_worker_head *stopped_by_signal;
 static void on_signal(int number)
 {
     (void)number;
-    __atomic_store_n(&stopped_by_signal->stop, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&stopped_by_signal->asked, AE_WORKER_STOP, __ATOMIC_RELAXED);
 }
 
 bool ae_worker_supervised(void)
@@ -105,6 +106,23 @@ static int attach_log(struct ae_worker *worker, struct ae_error *err)
     return ae_log_open(&worker->log, memory, size, err);
 }
 
+/* Once its ports are attached. */
+static int attach_mirror(struct ae_worker *worker, struct ae_error *err)
+{
+    struct ae_shared *shared = worker->shared;
+    size_t size = shared->mirror_size;
+    void *memory;
+
+    if (!size)
+        return 0;
+    memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, shared->mirror_fd, 0);
+    if (memory == MAP_FAILED)
+        return ae_error_set(err, -errno, "mapping the worker's mirror: %s", strerror(errno));
+    close(shared->mirror_fd);
+    worker->mirror_memory = memory;
+    return ae_mirror_open(worker, memory, size, err);
+}
+
 /* What it has of a domain is its ports', which are closed together. */
 static int attach_port(struct ae_worker *worker, const struct ae_port_handoff *handoff,
                        struct ae_error *err)
@@ -171,6 +189,8 @@ int ae_worker_start(struct ae_worker **out, struct ae_error *err)
             rc = ae_worker_attach_channels(worker, err);
         if (!rc)
             rc = attach_ports(worker, err);
+        if (!rc)
+            rc = attach_mirror(worker, err);
     } else if (!rc) {
         rc = start_alone(worker, err);
     }
@@ -190,11 +210,14 @@ void ae_worker_finish(struct ae_worker *worker)
     if (!worker)
         return;
     ae_quiet_leave(worker);
+    ae_mirror_close(worker->mirror);
     for (unsigned i = 0; i < worker->port_count; i++)
         ae_port_close(worker->ports[i]);
     ae_worker_drop_channels(worker);
     if (worker->log_memory)
         munmap(worker->log_memory, worker->shared->log_size);
+    if (worker->mirror_memory)
+        munmap(worker->mirror_memory, worker->shared->mirror_size);
     if (worker->supervised) {
         munmap(worker->shared, sizeof(*worker->shared));
     } else if (worker->shared) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What a worker leaves in its log, for the processes that print it. The input says, in turn, which
- * bytes of a place or of a record are others; a line is always a line.
+ * What a worker leaves in its log, for the processes that print it, and the same in its mirror, for
+ * those that capture. The input says, in turn, which bytes of a place or of a record are others; a
+ * line is always a line, and a frame has the bytes that it says.
  */
 
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "fuzz_input.h"
 #include "worker/log.h"
 #include "worker/log_show.h"
+#include "worker/mirror.h"
 
 #define RECORDS 4
 
@@ -33,6 +35,35 @@ static void look_at(const struct ae_log_line *line)
             abort();
 }
 
+static struct ae_broadcast_writer mirror;
+static struct ae_mirror_reader captured;
+
+static void open_mirror(void)
+{
+    static uint8_t memory[2048] __attribute__((aligned(128)));
+    struct ae_error err;
+
+    memset(memory, 0, sizeof(memory));
+    if (ae_broadcast_create(memory, RECORDS, AE_MIRROR_SLOT, &err) ||
+        ae_broadcast_open_writer(&mirror, memory, sizeof(memory), &err) ||
+        ae_mirror_open_reader(&captured, memory, sizeof(memory), &err))
+        abort();
+}
+
+static void look_at_mirror(const void *record, uint32_t bytes)
+{
+    struct ae_mirror_frame frame;
+    volatile uint8_t last;
+
+    ae_broadcast_put(&mirror, record, bytes);
+    while (ae_mirror_read(&captured, &frame)) {
+        if (!frame.kept || frame.kept > frame.length || frame.kept > AE_MIRROR_MOST)
+            abort();
+        last = frame.bytes[frame.kept - 1];
+        (void)last;
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct ae_log_memory *shared;
@@ -51,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ae_log_open(&writer, shared, bytes, &err) ||
         ae_log_open_reader(&reader, shared, bytes, 0, &err))
         abort();
+    open_mirror();
     take(&input, &shared->place_count, sizeof(shared->place_count));
     while (input.at < input.end) {
         struct ae_log_record record = {0};
@@ -64,6 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ae_broadcast_put(&writer.writer, &record, length % (sizeof(record) + 1));
         while (ae_log_read(&reader, &line))
             look_at(&line);
+        look_at_mirror(&record, length % (sizeof(record) + 1));
     }
     return 0;
 }

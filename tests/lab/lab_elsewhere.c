@@ -43,7 +43,7 @@ static uint32_t ask(uint32_t gate)
 
 static void wait_for_the_end(void)
 {
-    while (!__atomic_load_n(&shared->head.stop, __ATOMIC_RELAXED))
+    while (!__atomic_load_n(&shared->head.asked, __ATOMIC_RELAXED))
         ;
 }
 

@@ -134,7 +134,7 @@ static void write_shared(struct ae_shared *shared)
         ((uint8_t *)shared->ports)[any() % sizeof(shared->ports)] = (uint8_t)any();
         break;
     case 2:
-        shared->head.stop = word();
+        shared->head.asked = word();
         break;
     default: /* names among them, with control characters */
         ((uint32_t *)shared->counters)[any() % (sizeof(shared->counters) / 4)] = any();

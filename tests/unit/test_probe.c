@@ -273,11 +273,12 @@ static void a_stall_is_seen_by_all_it_held_back(void **state)
 
 static void a_stop_and_a_duration_end_it(void **state)
 {
-    const uint32_t stop = 1;
+    const struct ae_worker_head head = {.asked = AE_WORKER_STOP};
+    const struct ae_worker_view view = {&head};
 
     (void)state;
     memset(&wire, 0, sizeof(wire));
-    run(&(struct ae_probe_options){.payload = 64, .stop = &stop});
+    run(&(struct ae_probe_options){.payload = 64, .worker = (const void *)&view});
     assert_int_equal(result.sent, 0);
     run(&(struct ae_probe_options){
         .payload = 64, .rate = 10000, .duration_ns = 20000000, .timeout_ns = 1000000});

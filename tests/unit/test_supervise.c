@@ -416,7 +416,7 @@ static void a_worker_is_a_user_on_its_cpu(void **state)
         "grep -q '^CapEff:.0*$' /proc/$$/status || exit 4;"
         "grep -q '^Cpus_allowed_list:.%d$' /proc/$$/status || exit 5;"
         "[ -e /proc/$$/fd/$" AE_SHARED_ENVIRONMENT " ] || exit 6;"
-        "n=0; for f in /proc/$$/fd/*; do [ -L $f ] && n=$((n + 1)); done; [ $n = 5 ] || exit 7;"
+        "n=0; for f in /proc/$$/fd/*; do [ -L $f ] && n=$((n + 1)); done; [ $n = 6 ] || exit 7;"
         "set -- $(cat /proc/$$/stat); [ $6 = $$ ] || exit 8",
         cpu);
     assert_int_equal(ae_supervise(&options, &result, &err), 0);

@@ -21,7 +21,8 @@ void ae_supervisor_ask_to_stop(struct ae_supervisor *supervisor, uint64_t now)
 {
     ae_limits_ask(&supervisor->limits, now);
     for (unsigned i = 0; i < supervisor->ward_count; i++)
-        __atomic_store_n(&supervisor->wards[i].shared->head.stop, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_or(&supervisor->wards[i].shared->head.asked, AE_WORKER_STOP,
+                          __ATOMIC_RELAXED);
 }
 
 static void end_all(struct ae_supervisor *supervisor)

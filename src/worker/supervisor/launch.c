@@ -13,10 +13,10 @@
 #include "base/error.h"
 #include "worker/supervisor/registers.h"
 
-#define KEEP_MAX (2 + AE_WORKER_CHANNELS + AE_WORKER_PORTS * AE_PORT_MAPS)
+#define KEEP_MAX (3 + AE_WORKER_CHANNELS + AE_WORKER_PORTS * AE_PORT_MAPS)
 
-/* What the worker may have: its page, its log, its channels, and all that is handed over but
- * devices. */
+/* What the worker may have: its page, its log, its mirror, its channels, and all that is handed
+ * over but devices. */
 static unsigned list_descriptors(const struct ae_launch_plan *plan, int keep[KEEP_MAX])
 {
     unsigned count = 0;
@@ -26,6 +26,8 @@ static unsigned list_descriptors(const struct ae_launch_plan *plan, int keep[KEE
         keep[count++] = plan->shared->log_fd;
     for (unsigned i = 0; i < plan->shared->channel_count; i++)
         keep[count++] = plan->shared->channels[i].fd;
+    if (plan->shared->mirror_size)
+        keep[count++] = plan->shared->mirror_fd;
     for (unsigned i = 0; i < plan->shared->port_count; i++) {
         const struct ae_port_handoff *port = &plan->shared->ports[i];
 

@@ -4,6 +4,7 @@
 
 #include <poll.h>
 
+#include "worker/supervisor/capture.h"
 #include "worker/supervisor/end.h"
 #include "worker/supervisor/gate.h"
 #include "worker/supervisor/named.h"
@@ -34,7 +35,7 @@ bool ae_supervisor_step(struct ae_supervisor *supervisor)
     for (unsigned i = 0; i < supervisor->ward_count; i++)
         ae_supervisor_tend_gate(supervisor, i);
     ae_supervisor_tend_time(supervisor);
-    ae_supervisor_view_step(supervisor);
+    ae_supervisor_capture_step(supervisor, ae_supervisor_view_step(supervisor));
     ae_supervisor_step_channels(supervisor);
     ae_supervisor_wake_in(supervisor, soon && soon < STEP_NS ? soon : STEP_NS);
     return ae_supervisor_any_runs(supervisor);

@@ -9,7 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/error.h"
+#include "worker/supervisor/capture.h"
 #include "worker/supervisor/end.h"
 #include "worker/supervisor/logger.h"
 #include "worker/supervisor/named.h"
@@ -79,6 +81,8 @@ static int make_pages(struct ae_supervisor *supervisor, struct ae_error *err)
         ae_supervisor_hand_channels(supervisor, i);
     for (unsigned i = 0; i < options->cpu_count && !rc; i++)
         rc = ae_logger_make_memory(&supervisor->wards[i], options, err);
+    for (unsigned i = 0; i < options->cpu_count && !rc; i++)
+        rc = ae_supervisor_make_mirror(&supervisor->wards[i], options, err);
     return rc ? rc : ae_logger_open(supervisor, err);
 }
 
@@ -130,6 +134,7 @@ static void forget_workers(struct ae_supervisor *supervisor)
             .cpu = i < options->cpu_count ? options->cpus[i] : -1,
             .shared_fd = -1,
             .log_fd = -1,
+            .mirror_fd = -1,
             .fd = -1,
             .descent.guard_end = -1,
             .result = &supervisor->result->workers[i],
@@ -169,7 +174,9 @@ int ae_supervisor_open(struct ae_supervisor **out, const struct ae_supervise_opt
 static void drop_pages(struct ae_supervisor *supervisor)
 {
     ae_logger_close(supervisor);
+    ae_supervisor_capture_close(supervisor);
     for (unsigned i = 0; i < AE_SUPERVISE_WORKERS; i++) {
+        ae_descriptor_close(&supervisor->wards[i].mirror_fd);
         ae_logger_drop_memory(&supervisor->wards[i]);
         ae_supervisor_drop_page(&supervisor->wards[i]);
     }

@@ -15,6 +15,7 @@
 
 #include "base/fragile.h"
 #include "base/now.h"
+#include "worker/capture.h"
 #include "worker/supervisor/descent.h"
 #include "worker/supervisor/launch.h"
 #include "worker/supervisor/limits.h"
@@ -31,6 +32,7 @@ struct ae_ward {
     volatile sig_atomic_t lost;
     void *log; /* never read here: see worker/supervisor/logger.h */
     int log_fd;
+    int mirror_fd; /* likewise; -1: it has none */
     struct ae_launch_plan plan;
     struct ae_child launch;
     int fd; /* pidfd: readable when the worker has ended; -1: there is none, or it was reaped */
@@ -68,6 +70,16 @@ struct ae_supervisor_channel {
     pid_t peer_pid;
 };
 
+/* Who was shown the run, and may capture (worker/capture.h), in the order in which they came. */
+struct ae_supervisor_capture {
+    unsigned count;
+    struct ae_supervisor_capturer {
+        int fd;
+        bool asked;
+        uint32_t most[AE_WORKER_PORTS];
+    } all[AE_CAPTURE_READERS];
+};
+
 struct ae_supervisor {
     const struct ae_supervise_options *options;
     struct ae_supervise_result *result;
@@ -82,6 +94,7 @@ struct ae_supervisor {
     struct ae_relay relay;
     struct ae_servant logger;
     struct ae_supervisor_view view;
+    struct ae_supervisor_capture capture;
     struct ae_supervisor_channel channels[AE_WORKER_CHANNELS];
     unsigned channel_count; /* those that were made */
     cpu_set_t cpus;         /* where the caller may run */

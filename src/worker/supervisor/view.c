@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/sealed.h"
 #include "port/handoff.h"
 #include "worker/letter.h"
@@ -187,26 +188,26 @@ static int make_answer(const struct ae_supervisor *supervisor, struct answer *an
     return rc ? rc : add_channels(supervisor, answer);
 }
 
-static void answer_one(const struct ae_supervisor *supervisor, int fd)
+static bool answer_one(const struct ae_supervisor *supervisor, int fd)
 {
     struct answer answer = {.page_count = 0};
+    bool sent = !make_answer(supervisor, &answer) &&
+                ae_letter_send(fd, &answer.message, sizeof(answer.message), answer.pages,
+                               answer.page_count);
 
-    if (!make_answer(supervisor, &answer))
-        ae_letter_send(fd, &answer.message, sizeof(answer.message), answer.pages,
-                       answer.page_count);
     for (unsigned i = 0; i < answer.page_count; i++)
         close(answer.pages[i]);
+    return sent;
 }
 
-void ae_supervisor_view_step(struct ae_supervisor *supervisor)
+int ae_supervisor_view_step(struct ae_supervisor *supervisor)
 {
     pid_t pid;
     int fd;
 
     note_states(supervisor);
     fd = ae_place_accept(&supervisor->view.place, &pid);
-    if (fd < 0)
-        return;
-    answer_one(supervisor, fd);
-    close(fd);
+    if (fd >= 0 && !answer_one(supervisor, fd))
+        ae_descriptor_close(&fd);
+    return fd;
 }

@@ -16,13 +16,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../cli/capture.h"
+#include "../../cli/printed.h"
 #include "repeated.h"
 
 static json_t *parsed(const char *text, unsigned workers)
 {
     char *copy = strdup(text);
-    json_t *value = cli_capture_parse(copy, strlen(copy), workers);
+    json_t *value = cli_printed_parse(copy, strlen(copy), workers);
 
     free(copy);
     return value;
@@ -81,11 +81,11 @@ static void over_budget(void **state)
           "[\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[[[[[[\"]");
 }
 
-static struct cli_capture capture;
+static struct cli_printed capture;
 
 static void begin(void)
 {
-    assert_int_equal(cli_capture_begin(&capture, "test"), 0);
+    assert_int_equal(cli_printed_begin(&capture, "test"), 0);
 }
 
 static json_t *end(void)
@@ -93,7 +93,7 @@ static json_t *end(void)
     json_t *value;
 
     fflush(stdout);
-    value = cli_capture_end(&capture, 1);
+    value = cli_printed_end(&capture, 1);
     return value;
 }
 
@@ -112,8 +112,8 @@ static void the_file_ends(void **state)
     assert_int_equal(errno, EPERM);
     value = end();
     assert_true(capture.cut);
-    assert_true(written < CLI_CAPTURE_MOST + 65536 + 4096);
-    assert_int_equal(json_string_length(value), CLI_CAPTURE_MOST);
+    assert_true(written < CLI_PRINTED_MOST + 65536 + 4096);
+    assert_int_equal(json_string_length(value), CLI_PRINTED_MOST);
     json_decref(value);
 }
 
