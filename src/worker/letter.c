@@ -39,6 +39,21 @@ int ae_letter_connect(const char *path, struct ae_error *err)
                         rc == -EAGAIN ? "; too many look at once" : "");
 }
 
+/* By a socket of another type: of one that listens the kernel says so, and of one that is dead that
+ * it refuses. */
+bool ae_letter_is_dead(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool dead;
+
+    dead = fd >= 0 && !ae_root_path(address.sun_path, sizeof(address.sun_path), path) &&
+           connect(fd, (const struct sockaddr *)&address, sizeof(address)) && errno == ECONNREFUSED;
+    if (fd >= 0)
+        close(fd);
+    return dead;
+}
+
 static void take_fds(struct ae_letter *letter, struct msghdr *header)
 {
     for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(header); cmsg; cmsg = CMSG_NXTHDR(header, cmsg)) {

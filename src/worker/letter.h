@@ -22,6 +22,9 @@ struct ae_letter {
 /* A descriptor, or -ECONNREFUSED: nobody listens there any more. path: below the root. */
 int ae_letter_connect(const char *path, struct ae_error *err);
 
+/* Nobody listens there any more. Found out without connecting. */
+bool ae_letter_is_dead(const char *path);
+
 /* Waits for AE_LETTER_PATIENCE_MS. The descriptors are the caller's to close, on failure as well.
  */
 int ae_letter_receive(int fd, struct ae_letter *letter, void *message, size_t size,

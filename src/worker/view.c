@@ -196,6 +196,7 @@ void ae_view_close(struct ae_view *view)
 struct walk {
     char place[64];
     unsigned count;
+    bool dead; /* there was one whose supervisor was killed, and it was removed */
     int (*each)(struct ae_view *view, const char *name, const struct ae_error *why, void *context);
     void *context;
 };
@@ -221,25 +222,50 @@ static int look_at(const char *name, void *context)
     ae_view_close(view);
     /* Its supervisor was killed; who may not remove it leaves it. */
     if (rc == -ECONNREFUSED)
-        ae_root_remove(path);
+        walk->dead |= !ae_root_remove(path);
     else if (rc != -ENOENT)
         return walk->each(NULL, name, &why, walk->context);
     return 0;
+}
+
+/* A channel that a dead supervisor had. */
+static int forget_channel(const char *name, void *context)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "%s/%.64s", (const char *)context, name);
+    if (ae_letter_is_dead(path))
+        ae_root_remove(path);
+    return 0;
+}
+
+static int look_in(const char *home, struct walk *walk)
+{
+    char channels[64];
+    int rc;
+
+    walk->count = 0;
+    walk->dead = false;
+    snprintf(walk->place, sizeof(walk->place), "%s/aether/runs", home);
+    rc = ae_root_list(walk->place, look_at, walk);
+    snprintf(channels, sizeof(channels), "%s/aether/" AE_NAMED_CHANNELS, home);
+    if (walk->dead)
+        ae_root_list(channels, forget_channel, channels);
+    return rc == -ENOENT ? 0 : rc;
 }
 
 int ae_view_each(int (*each)(struct ae_view *view, const char *name, const struct ae_error *why,
                              void *context),
                  void *context)
 {
-    struct walk walk = {.place = AE_VIEW_RUNS, .each = each, .context = context};
-    int rc = ae_root_list(walk.place, look_at, &walk);
+    struct walk walk = {.each = each, .context = context};
+    char home[32];
+    int rc = look_in("/run", &walk);
 
-    if ((rc && rc != -ENOENT) || !geteuid())
-        return rc == -ENOENT ? 0 : rc;
-    walk.count = 0;
-    snprintf(walk.place, sizeof(walk.place), "/run/user/%u/aether/runs", geteuid());
-    rc = ae_root_list(walk.place, look_at, &walk);
-    return rc == -ENOENT ? 0 : rc;
+    if (rc || !geteuid())
+        return rc;
+    snprintf(home, sizeof(home), "/run/user/%u", geteuid());
+    return look_in(home, &walk);
 }
 
 /* ---- What stands in the pages: each word read once ---- */

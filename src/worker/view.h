@@ -110,10 +110,10 @@ struct ae_view {
 
 /*
  * Calls each(view, name, NULL, context) for every run that may be looked at, and each(NULL, name,
- * why, context) for the others, in strcmp order of their names; what a dead supervisor left is
- * removed. The view is the callee's, who closes it. Stops at non-zero, and returns it. Waits for a
- * supervisor that does not answer for AE_LETTER_PATIENCE_MS. Both places are looked at: root's, and
- * the caller's own.
+ * why, context) for the others, in strcmp order of their names; what a dead supervisor left, its
+ * channels as well, is removed. The view is the callee's, who closes it. Stops at non-zero, and
+ * returns it. Waits for a supervisor that does not answer for AE_LETTER_PATIENCE_MS. Both places
+ * are looked at: root's, and the caller's own.
  */
 #define AE_VIEW_MOST 256 /* of runs in a place */
 int ae_view_each(int (*each)(struct ae_view *view, const char *name, const struct ae_error *why,

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@
 #include "made_root.h"
 #include "seen.h"
 
+#define CHANNELS     "/run/aether/channels"
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static int make_page(size_t size, int seals)
@@ -114,18 +116,24 @@ static const struct answer {
     {"no memory", "no page", 0, 0, 0, WHOLE, 3, no_memory},
 };
 
-static int listen_as(const char *name)
+static int listen_at(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char path[64];
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-    snprintf(path, sizeof(path), AE_VIEW_RUNS "/%s", name);
-    made_root_put(AE_VIEW_RUNS, NULL);
     assert_int_equal(ae_root_path(address.sun_path, sizeof(address.sun_path), path), 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(fd, 8), 0);
     return fd;
+}
+
+static int listen_as(const char *name)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), AE_VIEW_RUNS "/%s", name);
+    made_root_put(AE_VIEW_RUNS, NULL);
+    return listen_at(path);
 }
 
 static void send_answer(int fd, const struct answer *answer)
@@ -189,14 +197,23 @@ static void who_does_not_answer_is_not_waited_for(void **state)
 
 static void what_a_dead_supervisor_left_is_removed(void **state)
 {
+    struct pollfd living = {.events = POLLIN};
+
     (void)state;
     close(listen_as("17"));
+    made_root_put(CHANNELS, NULL);
+    close(listen_at(CHANNELS "/made:out"));
+    living.fd = listen_at(CHANNELS "/other:out");
     made_root_put(AE_VIEW_RUNS "/name", "no run");
     made_root_put(AE_VIEW_RUNS "/99", "a file");
     assert_int_equal(seen_look(), 0);
     assert_int_equal(seen.count, 0);
     assert_false(ae_root_exists(AE_VIEW_RUNS "/17"));
     assert_true(ae_root_exists(AE_VIEW_RUNS "/name"));
+    assert_false(ae_root_exists(CHANNELS "/made:out"));
+    assert_true(ae_root_exists(CHANNELS "/other:out"));
+    assert_int_equal(poll(&living, 1, 0), 0); /* nobody came: it is one's alone */
+    close(living.fd);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, made_root_begin, seen_end)

@@ -38,17 +38,11 @@ static int make_directory(const char *kind, char *directory, size_t size, struct
 /* From the name that nobody looks for. */
 static int take_name(const struct ae_place *place, const char *early, const char *name)
 {
-    struct ae_error ignored;
-    int fd;
-
     if (!link(early, name))
         return 0;
     if (errno != EEXIST)
         return -errno;
-    fd = ae_letter_connect(place->path, &ignored);
-    if (fd >= 0)
-        close(fd);
-    if (fd != -ECONNREFUSED)
+    if (!ae_letter_is_dead(place->path))
         return -EEXIST;
     return unlink(name) || link(early, name) ? -errno : 0;
 }
