@@ -52,7 +52,8 @@ static void serve(struct ae_worker *worker, struct ae_queue *queue, struct ae_ne
             enum ae_net_verdict verdict = ae_net_input(net, packets[i], now, &datagram);
 
             if (verdict == AE_NET_UDP) {
-                /* datagram.payload is yours to read, and to change in place: then set .changed. */
+                /* datagram.payload is yours to read, and to change in place: then set .changed.
+                 * Of a frame in several packets the others have the rest: ae_packet_next. */
                 ae_net_udp_reply(net, packets[i], &datagram);
                 ++*answered;
             }

@@ -11,6 +11,10 @@
  * Everything is verified before it is used. Not supported, and dropped with a count: VLAN tags,
  * IPv4 fragments (there is no reassembly), IPv6. IPv4 options are skipped.
  *
+ * A frame may be in several packets (struct ae_packet), received or sent, as those that are longer
+ * than a buffer are: sums are taken over all of them, and replies have as many. Its headers, UDP's
+ * or ICMP's among them, have to be in the first; else it is dropped with a count.
+ *
  * Times are nanoseconds of one monotonic clock, the caller's.
  */
 
@@ -64,15 +68,19 @@ size_t ae_net_size(void);
 int ae_net_create_at(struct ae_net **net, void *memory, const struct ae_net_options *options,
                      struct ae_error *err);
 
-/* A UDP datagram inside a packet. Valid as long as the packet is the caller's. */
+/*
+ * A UDP datagram inside a packet. Valid as long as the packet is the caller's. Where that has more
+ * segments, they have what is not in it of the payload; ae_packet_read finds all of it, from
+ * payload - packet->data on.
+ */
 struct ae_datagram {
     ae_ipv4_t source;
     ae_ipv4_t destination;
     uint16_t source_port; /* host byte order */
     uint16_t destination_port;
-    uint16_t length; /* bytes of payload */
-    bool changed;    /* set it when you have written to the payload: it is summed anew */
-    uint8_t *payload;
+    uint16_t length;  /* bytes of payload */
+    bool changed;     /* set it when you have written to the payload: it is summed anew */
+    uint8_t *payload; /* its first byte, in the first packet if it has any there */
 };
 
 /*
@@ -123,8 +131,9 @@ int ae_net_flow(struct ae_net *net, struct ae_udp_flow *flow, ae_ipv4_t to, uint
                 uint16_t from_port, struct ae_error *err);
 
 /*
- * Puts the flow's headers before the payload that packet->data and packet->length describe; the
- * packet needs 42 bytes of headroom. -EMSGSIZE: longer than the MTU allows; nothing was changed.
+ * Puts the flow's headers before the payload that is in the packet, and in those behind it where it
+ * has more segments; the packet needs 42 bytes of headroom. -EMSGSIZE: longer than the MTU allows;
+ * nothing was changed.
  */
 int ae_net_udp_send(struct ae_net *net, const struct ae_udp_flow *flow, struct ae_packet *packet);
 

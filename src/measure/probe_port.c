@@ -53,7 +53,8 @@ static bool look_at(struct ae_probe_port *probe, struct ae_packet *packet, uint8
         ours =
             datagram.destination_port == probe->own_port && datagram.length <= AE_PROBE_PAYLOAD_MAX;
         if (ours) {
-            memcpy(payload, datagram.payload, datagram.length);
+            ae_packet_read(packet, (uint32_t)(datagram.payload - packet->data), payload,
+                           datagram.length);
             *length = datagram.length;
         }
         break;

@@ -45,9 +45,10 @@ static void learn(struct ae_net *net, struct ae_arp_entry *entry, const uint8_t 
     net->counts.arp_learnt++;
 }
 
+/* None is so long that it would be in several packets. */
 static bool well_formed(const struct ae_packet *packet, const struct arp *arp)
 {
-    return packet->length >= sizeof(struct ethernet) + sizeof(*arp) &&
+    return !packet->more && packet->length >= sizeof(struct ethernet) + sizeof(*arp) &&
            arp->hrd == be16(ARP_HRD_ETHERNET) && arp->pro == be16(TYPE_IPV4) &&
            arp->hln == ETHERNET_ADDRESS && arp->pln == 4 &&
            (arp->op == be16(ARP_OP_REQUEST) || arp->op == be16(ARP_OP_REPLY));

@@ -75,10 +75,5 @@ enum ae_net_verdict ae_net_input(struct ae_net *net, struct ae_packet *packet, u
         net->counts.ethernet_bad_source++;
         return AE_NET_DROP;
     }
-    /* Nothing below looks behind the first, or would take the others off a reply. */
-    if (packet->more) {
-        net->counts.ethernet_segments++;
-        return AE_NET_DROP;
-    }
     return dispatch(net, packet, now, datagram);
 }

@@ -16,7 +16,7 @@ enum ae_net_verdict ae_icmp_input(struct ae_net *net, struct ae_packet *packet,
         net->counts.icmp_malformed++;
         return AE_NET_DROP;
     }
-    if (ae_sum_bytes(icmp, length) != 0xffff) {
+    if (ae_net_sum(packet, icmp, length) != 0xffff) {
         net->counts.icmp_bad_checksum++;
         return AE_NET_DROP;
     }

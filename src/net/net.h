@@ -13,7 +13,6 @@
     X(ethernet_short, "shorter than an Ethernet header")              \
     X(ethernet_other_host, "for another MAC address")                 \
     X(ethernet_bad_source, "from a multicast or zero MAC address")    \
-    X(ethernet_segments, "in several packets")                        \
     X(ethernet_vlan, "VLAN tag other than 0")                         \
     X(ethernet_unknown_type, "neither ARP nor IPv4")                  \
     X(arp_malformed, "ARP: lengths, types or operation")              \
@@ -21,6 +20,7 @@
     X(arp_not_for_us, "ARP: about another host")                      \
     X(arp_conflict, "ARP: another host uses our address")             \
     X(ipv4_malformed, "IPv4: version, header length or total length") \
+    X(ipv4_segments, "IPv4: headers not all in the first packet")     \
     X(ipv4_bad_checksum, "IPv4: header checksum")                     \
     X(ipv4_fragment, "IPv4: fragment, not reassembled")               \
     X(ipv4_bad_source, "IPv4: impossible source address")             \
@@ -80,7 +80,7 @@ enum ae_net_verdict ae_ipv4_input(struct ae_net *net, struct ae_packet *packet, 
 
 /*
  * Rows of the table of protocols (ipv4.c). ip: the header, as read once; length: of its payload,
- * which begins at `at` in the packet.
+ * which begins at `at` in the first packet. Of a frame in several, 8 bytes of it are there.
  */
 enum ae_net_verdict ae_icmp_input(struct ae_net *net, struct ae_packet *packet,
                                   const struct ipv4 *ip, uint8_t *at, uint16_t length,
@@ -98,6 +98,9 @@ static inline void ae_net_read(void *header, const void *from, size_t size)
     memcpy(header, from, size);
     __asm__ volatile("" ::: "memory"); /* so that the compiler cannot read it again instead */
 }
+
+/* As ae_sum_bytes, of `length` bytes of the frame from `at` on, which is in its first packet. */
+uint16_t ae_net_sum(const struct ae_packet *packet, const void *at, size_t length);
 
 /* Who is asked for the way to an address: itself, or the gateway. -ENETUNREACH: there is none. */
 int ae_arp_next_hop(const struct ae_net *net, ae_ipv4_t to, ae_ipv4_t *hop);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The headers of what came in, made those of its reply. */
+/* The headers of what came in, made those of its reply; and what it sums to. */
 
 #include <string.h>
 
 #include "base/checksum.h"
 #include "net/net.h"
+#include "packet/sum.h"
 
 void ae_ipv4_turn(struct ae_net *net, struct ae_packet *packet)
 {
@@ -23,4 +24,12 @@ void ae_ipv4_turn(struct ae_net *net, struct ae_packet *packet)
     ip->header_checksum = 0;
     ip->header_checksum = (uint16_t)~ae_sum_bytes(ip, ae_ipv4_header_length(ip));
     packet->flags = 0;
+}
+
+uint16_t ae_net_sum(const struct ae_packet *packet, const void *at, size_t length)
+{
+    if (__builtin_expect(packet->more, 0))
+        return ae_packet_sum(packet, (uint32_t)((const uint8_t *)at - packet->data),
+                             (uint32_t)length);
+    return ae_sum_bytes(at, length);
 }

@@ -15,6 +15,14 @@
 _Static_assert(HEADERS == sizeof(((struct ae_udp_flow *)0)->header), "a flow holds all headers");
 _Static_assert(HEADERS <= AE_PACKET_HEADROOM, "there is always room for them");
 
+/* Of the pseudo-header and what is at `at`. Not inlined: who need not sum is not to pay for it. */
+static __attribute__((noinline)) uint16_t sum(const struct ae_packet *packet, uint32_t source,
+                                              uint32_t destination, const void *at, uint16_t length)
+{
+    return ae_sum_fold(ae_sum_pseudo(source, destination, PROTOCOL_UDP, length) +
+                       ae_net_sum(packet, at, length));
+}
+
 static bool good_checksum(const struct ae_packet *packet, const struct ipv4 *ip,
                           const struct udp *udp, const uint8_t *at, uint16_t length)
 {
@@ -22,8 +30,7 @@ static bool good_checksum(const struct ae_packet *packet, const struct ipv4 *ip,
         return true; /* the sender made none */
     if (packet->flags & (AE_PACKET_L4_GOOD | AE_PACKET_L4_BAD))
         return packet->flags & AE_PACKET_L4_GOOD;
-    return ae_sum_fold(ae_sum_pseudo(ip->source, ip->destination, PROTOCOL_UDP, length) +
-                       ae_sum_bytes(at, length)) == 0xffff;
+    return sum(packet, ip->source, ip->destination, at, length) == 0xffff;
 }
 
 enum ae_net_verdict ae_udp_input(struct ae_net *net, struct ae_packet *packet,
@@ -68,18 +75,17 @@ void ae_net_udp_reply(struct ae_net *net, struct ae_packet *packet,
     struct udp *udp = (struct udp *)(datagram->payload - sizeof(*udp));
     uint16_t length = (uint16_t)(datagram->length + sizeof(*udp)), checksum = udp->checksum;
 
-    ae_ipv4_turn(net, packet);
     udp->source_port = be16(datagram->destination_port);
     udp->destination_port = be16(datagram->source_port);
     if (checksum && !datagram->changed) {
         udp->checksum = keep_checksum(net, datagram, checksum);
     } else {
         udp->checksum = 0;
-        udp->checksum = ae_sum_finish(
-            ae_sum_pseudo(net->options.address.be, datagram->source.be, PROTOCOL_UDP, length) +
-            ae_sum_bytes(udp, length));
+        udp->checksum =
+            ae_sum_finish(sum(packet, net->options.address.be, datagram->source.be, udp, length));
     }
     net->counts.udp_sent++;
+    ae_ipv4_turn(net, packet);
 }
 
 int ae_net_flow(struct ae_net *net, struct ae_udp_flow *flow, ae_ipv4_t to, uint16_t to_port,
@@ -137,7 +143,7 @@ static void set_checksums(const struct ae_net *net, const struct ae_udp_flow *fl
             ae_sum_fold(ae_sum_pseudo(ip->source, ip->destination, PROTOCOL_UDP, length));
     } else {
         udp->checksum = ae_sum_finish((uint64_t)flow->udp_sum + 2 * (uint64_t)be16(length) +
-                                      ae_sum_bytes(udp + 1, length - sizeof(*udp)));
+                                      ae_net_sum(packet, udp + 1, length - sizeof(*udp)));
     }
     packet->l3_offset = sizeof(struct ethernet);
     packet->l4_offset = sizeof(struct ethernet) + sizeof(*ip);
@@ -147,9 +153,10 @@ int ae_net_udp_send(struct ae_net *net, const struct ae_udp_flow *flow, struct a
 {
     struct ipv4 *ip;
     struct udp *udp;
-    uint32_t length = packet->length + (uint32_t)(sizeof(*ip) + sizeof(*udp));
+    uint32_t payload = ae_packet_total(packet);
+    uint32_t length = payload + (uint32_t)(sizeof(*ip) + sizeof(*udp));
 
-    if (packet->length > net->options.mtu || length > net->options.mtu ||
+    if (payload > net->options.mtu || length > net->options.mtu ||
         packet->data - packet->buffer < (ptrdiff_t)HEADERS)
         return -EMSGSIZE;
     packet->data -= HEADERS;

@@ -105,27 +105,6 @@ static void frames_for_others_are_dropped(void **state)
     assert_dropped(length, "ethernet_unknown_type");
 }
 
-static void a_frame_in_several_packets_is_dropped(void **state)
-{
-    size_t length = frame_arp(frame, 1, FRAME_PEER, FRAME_HOST);
-    struct ae_packet *packet = frame_packet(frame, length), *rest = frame_packet(frame, 20);
-    struct ae_net_counter counts[64];
-    unsigned count, found = 0;
-
-    (void)state;
-    packet->next = rest;
-    packet->more = 1;
-    assert_int_equal(ae_net_input(net, packet, 1000, &datagram), AE_NET_DROP);
-    count = ae_net_get_counters(net, counts, COUNT(counts));
-    for (unsigned i = 0; i < count; i++) {
-        assert_int_equal(counts[i].value, strcmp(counts[i].name, "ethernet_segments") == 0);
-        found += (unsigned)counts[i].value;
-    }
-    assert_int_equal(found, 1);
-    frame_release(packet);
-    frame_release(rest);
-}
-
 static void every_cut_frame_is_dropped(void **state)
 {
     size_t udp = frame_udp(frame, pattern, 30);
@@ -604,7 +583,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(frames_for_others_are_dropped),
-        TEST(a_frame_in_several_packets_is_dropped),
         TEST(every_cut_frame_is_dropped),
         TEST(every_flipped_bit_is_noticed),
         TEST(bad_headers_are_dropped),
