@@ -193,7 +193,8 @@ static void tell_depths(const struct sheet *sheet, size_t what, const struct ae_
     for (unsigned i = 0; i < view->told.channel_count; i++) {
         struct ae_view_depth depth;
 
-        if ((view->told.channels[i].kind == AE_NAMED_BROADCAST) != depths[what].broadcast)
+        if (view->told.channels[i].kind == AE_NAMED_LOAN ||
+            (view->told.channels[i].kind == AE_NAMED_BROADCAST) != depths[what].broadcast)
             continue;
         ae_view_get_depth(view, i, &depth);
         begin_channel(sheet, depths[what].name, depths[what].counter ? "_total" : "", view, i);

@@ -14,6 +14,7 @@
 
 #define CHANNEL_SIZE    65536
 #define CHANNEL_SLOT    256
+#define LOAN_SIZE       256 /* packets */
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 
 #define MIRROR_LEAST 4
@@ -155,6 +156,8 @@ static bool set_choice(struct ae_supervise_channel *channel, struct argp_state *
         channel->size = (uint32_t)number(state, "--channel: size", value, UINT32_MAX);
     else if (strcmp(key, "slot") == 0)
         channel->slot = (uint32_t)number(state, "--channel: slot", value, UINT32_MAX);
+    else if (strcmp(key, "port") == 0)
+        channel->port = (unsigned)number(state, "--channel: port", value, UINT32_MAX);
     else if (strcmp(key, "worker") == 0)
         channel->worker = (unsigned)number(state, "--channel: worker", value, UINT32_MAX);
     else
@@ -174,10 +177,8 @@ static void add_channel(struct cli_launch *launch, struct argp_state *state, con
         return;
     }
     snprintf(text, sizeof(launch->channel_words[0]), "%s", words);
-    *channel = (struct ae_supervise_channel){.name = strsep(&text, ","),
-                                             .kind = AE_NAMED_KINDS,
-                                             .size = CHANNEL_SIZE,
-                                             .slot = CHANNEL_SLOT};
+    *channel = (struct ae_supervise_channel){
+        .name = strsep(&text, ","), .kind = AE_NAMED_KINDS, .slot = CHANNEL_SLOT};
     for (char *key; good && (key = strsep(&text, ","));) {
         char *value = strchr(key, '=');
 
@@ -187,9 +188,11 @@ static void add_channel(struct cli_launch *launch, struct argp_state *state, con
     }
     if (!good || channel->kind == AE_NAMED_KINDS)
         argp_error(state,
-                   "--channel=%s: NAME,kind=KIND[,size=BYTES][,slot=BYTES][,worker=N] is needed; "
-                   "kinds are out, in and broadcast",
+                   "--channel=%s: NAME,kind=KIND[,size=SIZE][,slot=BYTES][,port=N][,worker=N] is "
+                   "needed; kinds are out, in, broadcast and loan",
                    words);
+    if (!channel->size)
+        channel->size = channel->kind == AE_NAMED_LOAN ? LOAN_SIZE : CHANNEL_SIZE;
     launch->channel_count++;
 }
 
@@ -286,8 +289,9 @@ static const struct argp_option options[] = {
     {"cpu", KEY_CPU, "LIST", 0,
      "the quiet CPU; of several, each runs a worker with a queue of its own", 10},
     {"port", KEY_PORT, "SPEC", 0, "a port: a PCI address, or SCHEME:WHAT; repeatable", 10},
-    {"channel", KEY_CHANNEL, "NAME,kind=KIND[,size=BYTES][,slot=BYTES][,worker=N]", 0,
-     "a channel to host processes, which open it as RUN:NAME: out, in or broadcast; repeatable",
+    {"channel", KEY_CHANNEL, "NAME,kind=KIND[,size=SIZE][,slot=BYTES][,port=N][,worker=N]", 0,
+     "a channel to host processes, which open it as RUN:NAME: out, in, broadcast or loan; "
+     "repeatable",
      10},
     {"bind", KEY_BIND, NULL, 0, "take the cards from the kernel first, give them back at the end",
      10},

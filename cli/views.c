@@ -385,11 +385,12 @@ static json_t *channels_json(const struct ae_view *view)
         ae_view_get_depth(view, i, &depth);
         if (channel->kind == AE_NAMED_BROADCAST) {
             json_object_set_new(json, "messages", number(depth.messages));
-        } else {
+        } else if (channel->kind != AE_NAMED_LOAN) {
             json_object_set_new(json, "used", number(depth.used));
             json_object_set_new(json, "refused", number(depth.refused));
-            json_object_set_new(json, "peer", json_integer(channel->peer));
         }
+        if (channel->kind != AE_NAMED_BROADCAST)
+            json_object_set_new(json, "peer", json_integer(channel->peer));
         json_array_append_new(all, json);
     }
     return all;

@@ -38,12 +38,14 @@ struct ae_port_filter {
     bool promiscuous;      /* all frames, whatever their addresses and VLANs */
 };
 
+#define AE_PORT_PACKETS 1024 /* of struct ae_port_options, unless it says */
+
 struct ae_port_options {
     uint16_t queues;       /* receive/transmit pairs, 1 to AE_PORT_QUEUES; 0: 1 */
     uint16_t receive_ring; /* descriptors, a power of two; 0: the driver's default */
     uint16_t send_ring;    /* descriptors, a power of two; 0: the driver's default */
-    uint32_t packets;      /* buffers per queue beyond what the rings hold; 0: 1024. A worker's are
-                            * at most 2^20 in a domain, those of the rings included */
+    uint32_t packets;      /* buffers per queue beyond what the rings hold; 0: AE_PORT_PACKETS.
+                            * A worker's are at most 2^20 in a domain, with those of the rings */
     enum ae_path slowest;  /* a slower path than this is an error; default AE_PATH_DEVICE */
     size_t page_size;      /* of its memory, bytes, as ae_memory_create takes it; 0: huge pages */
     /* Where its packets are (<aether/domain.h>), which must have enough of them left; NULL: in one

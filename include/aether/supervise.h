@@ -80,9 +80,12 @@ struct ae_supervise_share {
 struct ae_supervise_channel {
     const char *name; /* 1 to 31 letters, digits, '-', '_' and '.'; no other's of this run */
     enum ae_named_kind kind;
-    uint32_t size;   /* of its ring, bytes, as for ae_channel_size; of a broadcast, of all slots */
+    /* Of its ring, bytes, as for ae_channel_size; of a broadcast, of all slots; of a loan, packets
+     * at a time, as for ae_loan_size, which the worker's pool gets in addition. */
+    uint32_t size;
     uint32_t slot;   /* of a broadcast, bytes of each, as for ae_broadcast_size */
     unsigned worker; /* whose it is */
+    unsigned port;   /* of a loan: its packets are of this port's domain */
 };
 
 struct ae_supervise_options {

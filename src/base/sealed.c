@@ -2,6 +2,7 @@
 #include "base/sealed.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -28,12 +29,23 @@ void *ae_sealed_make(int *fd, const char *name, void *at, size_t size, int seals
 
 void *ae_sealed_map(int fd, size_t size, int protection)
 {
+    struct stat status;
+
+    if (fstat(fd, &status) || status.st_blksize != sysconf(_SC_PAGESIZE)) {
+        errno = EPROTO;
+        return NULL;
+    }
+    return ae_sealed_map_pages(fd, size, protection);
+}
+
+void *ae_sealed_map_pages(int fd, size_t size, int protection)
+{
     int seals = fcntl(fd, F_GET_SEALS);
     struct stat status;
     void *memory;
 
     if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(fd, &status) ||
-        status.st_size < (off_t)size || status.st_blksize != sysconf(_SC_PAGESIZE)) {
+        (uint64_t)status.st_size < size) {
         errno = EPROTO;
         return NULL;
     }

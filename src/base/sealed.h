@@ -20,6 +20,9 @@ void *ae_sealed_make(int *fd, const char *name, void *at, size_t size, int seals
  * or fewer bytes. */
 void *ae_sealed_map(int fd, size_t size, int protection);
 
+/* The same of pages of any size: what is in huge ones may be gone where it is read, by SIGBUS. */
+void *ae_sealed_map_pages(int fd, size_t size, int protection);
+
 /* Another descriptor of it, for reading; and since it is not writable for anybody, nobody but its
  * owner, whose all of it is, can open it again to write. -1: errno says why. */
 int ae_sealed_open_to_read(int fd);

@@ -13,8 +13,7 @@
 #include "port/owner.h"
 #include "port/sendable.h"
 
-#define PACKETS_DEFAULT 1024
-#define MTU_MIN         68 /* RFC 791, 3.2; VIRTIO 1.2, 5.1.4.1 */
+#define MTU_MIN 68 /* RFC 791, 3.2; VIRTIO 1.2, 5.1.4.1 */
 
 static int check_ring(const char *which, uint16_t *size, const struct ae_port_ops *ops,
                       struct ae_error *err)
@@ -54,7 +53,7 @@ int ae_port_check_options(struct ae_port_owner *owner, struct ae_error *err)
         return ae_error_set(err, -EINVAL, "%u queues: %s has %u", options->queues, ops->queue->name,
                             ops->queues_max);
     if (!options->packets)
-        options->packets = PACKETS_DEFAULT;
+        options->packets = AE_PORT_PACKETS;
     if (!options->page_size && ops->ordinary_pages && !ae_port_choice_is_made(owner, "domain"))
         options->page_size = (size_t)sysconf(_SC_PAGESIZE);
     if (options->packets > 1u << 19)

@@ -22,7 +22,8 @@ struct ae_named_message {
     uint32_t kind; /* enum ae_named_kind */
     uint64_t size;
     int32_t holder; /* the process that has it, which is why there is no descriptor; else 0 */
-    uint32_t reserved;
+    uint32_t ended; /* not 0: the worker has, which is why */
+    uint64_t buffers_size; /* of a loan, bytes; then a second descriptor is of the buffers */
 };
 
 /* Letters, digits, '-', '_' and '.', from 1 to AE_WORKER_NAME - 1 of them. */
@@ -34,6 +35,8 @@ struct ae_shared_channel {
     uint32_t kind;
     int32_t fd;
     uint64_t size;
+    uint32_t port; /* of a loan: which of the worker's ports */
+    uint32_t reserved;
 };
 
 #endif

@@ -122,6 +122,8 @@ struct ae_worker {
     struct {
         char name[AE_WORKER_NAME];
         struct ae_named named;
+        unsigned port;
+        bool opened; /* a loan */
     } channels[AE_WORKER_CHANNELS];
     struct ae_mirror *mirror; /* NULL: it has none */
     void *mirror_memory;

@@ -292,6 +292,8 @@ bool ae_view_is_broken(const struct ae_view *view, unsigned port, unsigned queue
 void ae_view_get_depth(const struct ae_view *view, unsigned channel, struct ae_view_depth *depth)
 {
     *depth = (struct ae_view_depth){0};
+    if (view->told.channels[channel].kind == AE_NAMED_LOAN)
+        return;
     if (view->told.channels[channel].kind == AE_NAMED_BROADCAST) {
         const struct ae_broadcast_memory *memory = view->channels[channel];
 

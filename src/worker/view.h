@@ -127,7 +127,7 @@ void ae_view_get_counters(const struct ae_view *view, unsigned port, unsigned qu
                           struct ae_queue_counters *counters);
 bool ae_view_is_broken(const struct ae_view *view, unsigned port, unsigned queue);
 
-/* What either side of it wrote there, who may write what they like. */
+/* What either side of it wrote there, who may write what they like. Of a loan nothing is told. */
 struct ae_view_depth {
     uint64_t used; /* bytes of the ring that are committed and not released; not of a broadcast */
     uint64_t refused;  /* reserves in vain; not of a broadcast */

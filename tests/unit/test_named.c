@@ -83,9 +83,9 @@ static int be_worker(void)
 /* ---- A run ---- */
 
 static const struct ae_supervise_channel channels[] = {
-    {"in", AE_NAMED_IN, 4096, 0, 0},
-    {"out", AE_NAMED_OUT, 4096, 0, 0},
-    {"all", AE_NAMED_BROADCAST, 4096, 64, 0},
+    {"in", AE_NAMED_IN, 4096, 0, 0, 0},
+    {"out", AE_NAMED_OUT, 4096, 0, 0, 0},
+    {"all", AE_NAMED_BROADCAST, 4096, 64, 0, 0},
 };
 
 static char self[PATH_MAX];
@@ -251,15 +251,15 @@ static void what_cannot_be_is_refused(void **state)
         struct ae_supervise_channel channel;
         const char *says;
     } cases[] = {
-        {{"in", AE_NAMED_IN, 4096, 0, 0}, "already"},
-        {{"", AE_NAMED_IN, 4096, 0, 0}, "make a name"},
-        {{"a/b", AE_NAMED_IN, 4096, 0, 0}, "make a name"},
-        {{"x", AE_NAMED_IN, 4095, 0, 0}, "power of two"},
-        {{"x", AE_NAMED_OUT, 0, 0, 0}, "power of two"},
-        {{"x", AE_NAMED_BROADCAST, 4096, 0, 0}, "slots"},
-        {{"x", AE_NAMED_BROADCAST, 4096, 63, 0}, "slots"},
-        {{"x", AE_NAMED_BROADCAST, 192, 64, 0}, "slots"},
-        {{"x", AE_NAMED_IN, 4096, 0, 1}, "no worker 1"},
+        {{"in", AE_NAMED_IN, 4096, 0, 0, 0}, "already"},
+        {{"", AE_NAMED_IN, 4096, 0, 0, 0}, "make a name"},
+        {{"a/b", AE_NAMED_IN, 4096, 0, 0, 0}, "make a name"},
+        {{"x", AE_NAMED_IN, 4095, 0, 0, 0}, "power of two"},
+        {{"x", AE_NAMED_OUT, 0, 0, 0, 0}, "power of two"},
+        {{"x", AE_NAMED_BROADCAST, 4096, 0, 0, 0}, "slots"},
+        {{"x", AE_NAMED_BROADCAST, 4096, 63, 0, 0}, "slots"},
+        {{"x", AE_NAMED_BROADCAST, 192, 64, 0, 0}, "slots"},
+        {{"x", AE_NAMED_IN, 4096, 0, 1, 0}, "no worker 1"},
     };
     unsigned before = count_fds();
     struct ae_error err;

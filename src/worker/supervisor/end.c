@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "worker/calls.h"
+#include "worker/supervisor/named.h"
 #include "worker/supervisor/shares.h"
 #include "worker/supervisor/watch.h"
 
@@ -118,6 +119,7 @@ void ae_supervisor_ended(struct ae_supervisor *supervisor, unsigned number)
     reap(ward, 0);
     ae_supervisor_unwatch(supervisor, ward->fd);
     ae_descriptor_close(&ward->fd);
+    ae_supervisor_end_loans(supervisor, number);
     collect(supervisor, number);
     ae_supervisor_ask_to_stop(supervisor, ae_supervisor_now());
 }

@@ -9,13 +9,16 @@
 
 #include <aether/broadcast.h>
 #include <aether/channel.h>
+#include <aether/loan.h>
 
 #include "base/descriptors.h"
 #include "base/error.h"
 #include "base/sealed.h"
 #include "base/text.h"
+#include "port/handoff.h"
 #include "worker/letter.h"
 #include "worker/named.h"
+#include "worker/supervisor/shares.h"
 
 /* ---- What was asked for ---- */
 
@@ -26,8 +29,19 @@ static uint32_t slots_of(const struct ae_supervise_channel *channel)
 
 static size_t size_of(const struct ae_supervise_channel *channel)
 {
+    if (channel->kind == AE_NAMED_LOAN)
+        return ae_loan_size(channel->size);
     return channel->kind == AE_NAMED_BROADCAST ? ae_broadcast_size(slots_of(channel), channel->slot)
                                                : ae_channel_size(channel->size);
+}
+
+static bool has_port(const struct ae_supervise_options *options,
+                     const struct ae_supervise_channel *channel)
+{
+    unsigned first, count;
+
+    return channel->port < options->port_count &&
+           ae_shares_find(options, channel->worker, channel->port, &first, &count);
 }
 
 static int check_one(const struct ae_supervise_options *options, unsigned number,
@@ -46,6 +60,12 @@ static int check_one(const struct ae_supervise_options *options, unsigned number
                           "%u bytes in slots of %u: slots are a multiple of 64 up to 65536, and a "
                           "power of two of them, from 4 to 2^20",
                           channel->size, channel->slot);
+    else if (channel->kind == AE_NAMED_LOAN && !size_of(channel))
+        rc = ae_error_set(err, -EINVAL, "%u packets: 1 to %u can be lent", channel->size,
+                          AE_LOAN_LIMIT_MAX);
+    else if (channel->kind == AE_NAMED_LOAN && !has_port(options, channel))
+        rc = ae_error_set(err, -EINVAL, "worker %u has nothing of a port %u, to lend its packets",
+                          channel->worker, channel->port);
     else if (!size_of(channel))
         rc = ae_error_set(err, -EINVAL, "%u bytes: a power of two is needed, from 64 to 2^30",
                           channel->size);
@@ -65,6 +85,72 @@ int ae_channels_check(const struct ae_supervise_options *options, struct ae_erro
     for (unsigned i = 0; i < options->channel_count && !rc; i++)
         rc = check_one(options, i, err);
     return rc;
+}
+
+uint32_t ae_channels_lent(const struct ae_supervise_options *options, unsigned port)
+{
+    uint32_t lent[AE_SUPERVISE_WORKERS] = {0}, most = 0;
+
+    for (unsigned i = 0; i < options->channel_count; i++) {
+        const struct ae_supervise_channel *channel = &options->channels[i];
+
+        if (channel->kind != AE_NAMED_LOAN || channel->port != port)
+            continue;
+        lent[channel->worker] += channel->size;
+        most = lent[channel->worker] > most ? lent[channel->worker] : most;
+    }
+    return most;
+}
+
+/* ---- Loans ---- */
+
+static void let_peer_go(struct ae_supervisor_channel *channel)
+{
+    if (channel->loan && channel->peer >= 0)
+        ae_loan_borrower_ended(channel->loan);
+    ae_descriptor_close(&channel->peer);
+}
+
+static void end_loan(struct ae_supervisor_channel *channel)
+{
+    ae_loan_lender_ended(channel->loan);
+    ae_descriptor_close(&channel->peer);
+}
+
+static void drop_loan(struct ae_supervisor_channel *channel)
+{
+    if (!channel->loan)
+        return;
+    end_loan(channel);
+    ae_fragile_forget(&channel->fragile);
+    munmap(channel->loan, channel->size);
+    channel->loan = NULL;
+    ae_descriptor_close(&channel->fd);
+}
+
+/* A lender begins with a new one. */
+static int make_loan(struct ae_supervisor_channel *channel,
+                     const struct ae_supervise_channel *asked, struct ae_error *err)
+{
+    int rc;
+
+    drop_loan(channel);
+    channel->size = size_of(asked);
+    channel->loan = ae_sealed_make(&channel->fd, "aether-loan", NULL, channel->size, AE_SEALS_SIZE);
+    if (!channel->loan)
+        return ae_error_set(err, -errno, "making its memory: %s", strerror(errno));
+    rc = ae_fragile_expect(&channel->fragile, channel->loan, channel->size,
+                           (size_t)sysconf(_SC_PAGESIZE), &channel->lost);
+    if (rc)
+        return ae_error_set(err, rc, "guarding its memory: %s", strerror(-rc));
+    return ae_loan_create(channel->loan, asked->size, err);
+}
+
+void ae_supervisor_end_loans(struct ae_supervisor *supervisor, unsigned number)
+{
+    for (unsigned i = 0; i < supervisor->channel_count; i++)
+        if (supervisor->options->channels[i].worker == number && supervisor->channels[i].loan)
+            end_loan(&supervisor->channels[i]);
 }
 
 /* ---- Made ---- */
@@ -100,9 +186,11 @@ static int open_one(struct ae_supervisor *supervisor, unsigned number, struct ae
         return ae_error_set(err, -EINVAL,
                             "the run is called %s, by which nobody finds it: give it a name",
                             AE_TEXT(run));
-    rc = make_memory(channel, asked, err);
-    if (rc)
-        return rc;
+    if (asked->kind != AE_NAMED_LOAN) {
+        rc = make_memory(channel, asked, err);
+        if (rc)
+            return rc;
+    }
     snprintf(name, sizeof(name), "%s:%s", run, asked->name);
     return ae_place_open(&channel->place, AE_NAMED_CHANNELS, name, ae_supervisor_user(supervisor),
                          err);
@@ -124,12 +212,26 @@ void ae_supervisor_close_channels(struct ae_supervisor *supervisor)
 {
     for (unsigned i = 0; i < supervisor->channel_count; i++) {
         ae_place_close(&supervisor->channels[i].place);
+        drop_loan(&supervisor->channels[i]);
         ae_descriptor_close(&supervisor->channels[i].peer);
         ae_descriptor_close(&supervisor->channels[i].fd);
     }
 }
 
-void ae_supervisor_hand_channels(struct ae_supervisor *supervisor, unsigned number)
+/* Which of a worker's ports: it has those that it has queues of. */
+static uint32_t port_of(const struct ae_supervise_options *options,
+                        const struct ae_supervise_channel *channel)
+{
+    unsigned first, count;
+    uint32_t port = 0;
+
+    for (unsigned i = 0; i < channel->port; i++)
+        port += ae_shares_find(options, channel->worker, i, &first, &count);
+    return port;
+}
+
+int ae_supervisor_hand_channels(struct ae_supervisor *supervisor, unsigned number,
+                                struct ae_error *err)
 {
     struct ae_shared *shared = supervisor->wards[number].shared;
 
@@ -139,12 +241,20 @@ void ae_supervisor_hand_channels(struct ae_supervisor *supervisor, unsigned numb
 
         if (asked->worker != number)
             continue;
+        if (asked->kind == AE_NAMED_LOAN) {
+            int rc = make_loan(&supervisor->channels[i], asked, err);
+
+            if (rc)
+                return ae_error_prefix(err, rc, "loan %s", asked->name);
+        }
         snprintf(handed->name, sizeof(handed->name), "%s", asked->name);
         handed->kind = asked->kind;
         handed->fd = supervisor->channels[i].fd;
         handed->size = supervisor->channels[i].size;
+        handed->port = port_of(supervisor->options, asked);
         shared->channel_count++;
     }
+    return 0;
 }
 
 /* ---- Who asks ---- */
@@ -160,12 +270,40 @@ static void free_ended(struct ae_supervisor *supervisor)
         return;
     for (unsigned i = 0; i < supervisor->channel_count; i++)
         if (peers[i].revents)
-            ae_descriptor_close(&supervisor->channels[i].peer);
+            let_peer_go(&supervisor->channels[i]);
 }
 
-static void answer(struct ae_supervisor_channel *channel, enum ae_named_kind kind, int fd,
-                   pid_t pid)
+/* The memory that a loan's packets are in, to read. -1: it cannot be. */
+static int open_buffers(const struct ae_supervisor *supervisor, unsigned port, uint64_t *size)
 {
+    struct ae_port_handoff handoff;
+    const struct ae_port_map *domain;
+
+    if (ae_port_owner_get_handoff(supervisor->owners[port], 0, 1, &handoff))
+        return -1;
+    domain = ae_handoff_find(&handoff, AE_PORT_MAP_DOMAIN, 0);
+    *size = domain->length;
+    return ae_sealed_open_to_read(domain->fd);
+}
+
+static bool lend_to(const struct ae_supervisor *supervisor, unsigned number,
+                    struct ae_named_message *message, int fd)
+{
+    const struct ae_supervise_channel *asked = &supervisor->options->channels[number];
+    int fds[2] = {supervisor->channels[number].fd, -1};
+
+    message->ended = supervisor->wards[asked->worker].fd < 0;
+    if (!message->ended)
+        fds[1] = open_buffers(supervisor, asked->port, &message->buffers_size);
+    ae_letter_send(fd, message, sizeof(*message), fds, fds[1] < 0 ? 0 : 2);
+    ae_descriptor_close(&fds[1]);
+    return message->buffers_size != 0;
+}
+
+static void answer(struct ae_supervisor *supervisor, unsigned number, int fd, pid_t pid)
+{
+    struct ae_supervisor_channel *channel = &supervisor->channels[number];
+    enum ae_named_kind kind = supervisor->options->channels[number].kind;
     struct ae_named_message message = {
         .magic = AE_NAMED_MAGIC, .kind = kind, .size = channel->size};
 
@@ -179,10 +317,17 @@ static void answer(struct ae_supervisor_channel *channel, enum ae_named_kind kin
         message.holder = channel->peer_pid;
         ae_letter_send(fd, &message, sizeof(message), NULL, 0);
     } else {
-        ae_letter_send(fd, &message, sizeof(message), &channel->fd, 1);
-        channel->peer = fd;
-        channel->peer_pid = pid;
-        return;
+        bool has = true;
+
+        if (kind == AE_NAMED_LOAN)
+            has = lend_to(supervisor, number, &message, fd);
+        else
+            ae_letter_send(fd, &message, sizeof(message), &channel->fd, 1);
+        if (has) {
+            channel->peer = fd;
+            channel->peer_pid = pid;
+            return;
+        }
     }
     close(fd);
 }
@@ -195,6 +340,6 @@ void ae_supervisor_step_channels(struct ae_supervisor *supervisor)
         int fd = ae_place_accept(&supervisor->channels[i].place, &pid);
 
         if (fd >= 0)
-            answer(&supervisor->channels[i], supervisor->options->channels[i].kind, fd, pid);
+            answer(supervisor, i, fd, pid);
     }
 }

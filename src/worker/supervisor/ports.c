@@ -39,6 +39,7 @@ static struct ae_port_options options_of(const struct ae_supervise_options *opti
     its.node = ae_topology_node((unsigned)options->cpus[0]);
     its.on_node = its.node >= 0;
     its.queues = (uint16_t)ae_shares_queues(options, port);
+    its.packets = (its.packets ? its.packets : AE_PORT_PACKETS) + ae_channels_lent(options, port);
     return its;
 }
 

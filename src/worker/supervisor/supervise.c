@@ -78,7 +78,7 @@ static int make_pages(struct ae_supervisor *supervisor, struct ae_error *err)
     for (unsigned i = 0; i < options->cpu_count && !rc; i++)
         rc = ae_supervisor_make_page(&supervisor->wards[i], options, err);
     for (unsigned i = 0; i < options->cpu_count && !rc; i++)
-        ae_supervisor_hand_channels(supervisor, i);
+        rc = ae_supervisor_hand_channels(supervisor, i, err);
     for (unsigned i = 0; i < options->cpu_count && !rc; i++)
         rc = ae_logger_make_memory(&supervisor->wards[i], options, err);
     for (unsigned i = 0; i < options->cpu_count && !rc; i++)

@@ -61,9 +61,12 @@ struct ae_supervisor_view {
     } wards[AE_SUPERVISE_WORKERS];
 };
 
-/* A channel that has a name; its memory is never read here. */
+/* A channel that has a name; its memory is never read here, but for a word of a loan's. */
 struct ae_supervisor_channel {
     int fd;
+    void *loan; /* mapped; NULL: it is none */
+    struct ae_fragile fragile;
+    volatile sig_atomic_t lost;
     size_t size;
     struct ae_place place;
     int peer; /* who has it, by his connection; -1: nobody */

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Loans by name: who is handed one, and what follows when a side ends. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <aether/loan.h>
+#include <aether/named.h>
+#include <aether/supervise.h>
+
+#include "base/root.h"
+#include "made_root.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define NOBODY       65534
+#define LIMIT        16
+#define BURST        8
+#define WORDS        100 /* of a frame: each is its number */
+
+/* ---- The worker's side ---- */
+
+static uint64_t lend(struct ae_lender *lender, struct ae_pool *pool, uint64_t number)
+{
+    struct ae_packet *burst[BURST];
+    uint32_t got = ae_packet_get_burst(pool, burst, BURST), lent;
+
+    for (uint32_t i = 0; i < got; i++) {
+        burst[i]->length = WORDS * 8;
+        burst[i]->timestamp = number + i;
+        for (uint32_t j = 0; j < WORDS; j++)
+            memcpy(burst[i]->data + 8 * j, &burst[i]->timestamp, 8);
+    }
+    lent = ae_loan_lend(lender, burst, got);
+    ae_packet_put_burst(burst + lent, got - lent);
+    ae_loan_reclaim(lender, BURST);
+    return number + lent;
+}
+
+static int be_worker(void)
+{
+    const struct ae_quiet_options allow = {.allow = AE_QUIET_ALLOW_ALL};
+    uint64_t number = 0, *recovered, *misuse;
+    struct ae_lender *lender, *second;
+    struct ae_worker *worker;
+    struct ae_pool *pool;
+
+    if (ae_worker_start(&worker, NULL))
+        return 99;
+    if (ae_worker_open_lender(worker, "in", &lender, NULL) != -ENOENT ||
+        ae_worker_open_lender(worker, "tap", &lender, NULL) ||
+        ae_worker_open_lender(worker, "tap", &second, NULL) != -EBUSY)
+        return 98;
+    recovered = ae_worker_counter(worker, "recovered");
+    misuse = ae_worker_counter(worker, "misuse");
+    pool = ae_port_queue(ae_worker_port(worker, 0), 0)->pool;
+    if (ae_quiet_enter(worker, &allow, NULL))
+        return 97;
+    while (ae_worker_running(worker)) {
+        number = lend(lender, pool, number);
+        *recovered = ae_loan_counters(lender)->recovered;
+        *misuse = ae_loan_counters(lender)->misuse;
+    }
+    ae_lender_close(lender);
+    ae_worker_finish(worker);
+    return 0;
+}
+
+/* ---- A run ---- */
+
+static char self[PATH_MAX], what[] = "worker";
+static char *arguments[] = {self, what, NULL};
+static char home[] = "/tmp/aether-loan.XXXXXX", spec[128], socket_path[64];
+static const char *const ports[] = {spec};
+static const struct ae_supervise_channel channels[] = {
+    {"in", AE_NAMED_IN, 64, 0, 0, 0},
+    {"tap", AE_NAMED_LOAN, LIMIT, 0, 0, 0},
+};
+static int cpu;
+static struct ae_supervise_options options;
+static struct ae_supervise_result result;
+static struct ae_supervisor *supervisor;
+static bool quiet;
+static pid_t worker_pid;
+
+static int on_started(void *context, unsigned worker, pid_t pid, int on, struct ae_error *err)
+{
+    (void)context;
+    (void)worker;
+    (void)on;
+    (void)err;
+    worker_pid = pid;
+    return 0;
+}
+
+static void on_quiet(void *context, unsigned worker)
+{
+    (void)context;
+    (void)worker;
+    quiet = true;
+}
+
+static void await_quiet(void)
+{
+    quiet = false;
+    while (!quiet && ae_supervisor_step(supervisor))
+        usleep(1000);
+    assert_true(quiet);
+}
+
+static int try_run(const char *user, struct ae_error *err)
+{
+    options = (struct ae_supervise_options){.name = "made",
+                                            .cpus = &cpu,
+                                            .cpu_count = 1,
+                                            .ports = ports,
+                                            .port_count = 1,
+                                            .channels = channels,
+                                            .channel_count = COUNT(channels),
+                                            .port.page_size = (size_t)sysconf(_SC_PAGESIZE),
+                                            .argv = arguments,
+                                            .user = user,
+                                            .grace_ms = 20000,
+                                            .hooks = {.started = on_started, .quiet = on_quiet}};
+    return ae_supervisor_open(&supervisor, &options, &result, err);
+}
+
+static void open_run(const char *user)
+{
+    struct ae_error err;
+
+    if (try_run(user, &err))
+        fail_msg("%s", err.text);
+    await_quiet();
+}
+
+static void close_run(void)
+{
+    ae_supervisor_stop(supervisor);
+    while (ae_supervisor_step(supervisor))
+        usleep(1000);
+    ae_supervisor_close(supervisor);
+}
+
+static uint64_t counted(const char *name)
+{
+    for (unsigned i = 0; i < result.workers[0].counter_count; i++)
+        if (strcmp(result.workers[0].counters[i].name, name) == 0)
+            return result.workers[0].counters[i].value;
+    return UINT64_MAX;
+}
+
+/* Steps until the child ends, for who asks waits for an answer. */
+static int end_of(pid_t child)
+{
+    int status;
+
+    while (waitpid(child, &status, WNOHANG) == 0) {
+        ae_supervisor_step(supervisor);
+        usleep(200);
+    }
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static int in_child(int (*look)(void))
+{
+    pid_t child = fork();
+
+    if (!child)
+        _exit(look());
+    return end_of(child);
+}
+
+/* ---- The borrower's side ---- */
+
+/* Exit status: the line of the first thing that is wrong. */
+#define NEED(what)                 \
+    do                             \
+        if (!(what))               \
+            return __LINE__ & 255; \
+    while (0)
+
+static struct ae_named tap;
+static struct ae_borrower borrower;
+static struct ae_error why;
+
+static int open_tap(void)
+{
+    return ae_named_open(&tap, "made:tap", &why);
+}
+
+/* The worker has ended, or its supervisor. */
+static bool is_over(void)
+{
+    return poll(&(struct pollfd){.fd = tap.fd, .events = POLLIN}, 1, 0) > 0;
+}
+
+static bool is_whole(const struct ae_loan_frame *frame)
+{
+    for (uint32_t i = 0; i < WORDS; i++)
+        if (memcmp(frame->data + 8 * i, &frame->timestamp, 8))
+            return false;
+    return frame->length == WORDS * 8;
+}
+
+/* So many frames, or until it is over. */
+static int borrow(unsigned count)
+{
+    struct ae_loan_frame frames[BURST];
+
+    NEED(!ae_borrower_open(&borrower, tap.memory, tap.size, tap.buffers, tap.buffers_size, &why));
+    for (unsigned done = 0; done < count && !is_over();) {
+        uint32_t got = ae_loan_borrow(&borrower, frames, BURST);
+
+        for (uint32_t i = 0; i < got; i++)
+            NEED(is_whole(&frames[i]));
+        NEED(ae_loan_return(&borrower, frames, got) == got && borrower.bad == 0);
+        done += got;
+    }
+    return 0;
+}
+
+static int borrow_some(void)
+{
+    NEED(!open_tap());
+    NEED(!borrow(1000));
+    NEED(mprotect((void *)(uintptr_t)tap.buffers, 4096, PROT_READ | PROT_WRITE) < 0);
+    ae_borrower_close(&borrower);
+    ae_named_close(&tap);
+    return 0;
+}
+
+static void a_loan_is_borrowed_by_its_name(void **state)
+{
+    (void)state;
+    open_run(NULL);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(in_child(borrow_some), 0);
+    close_run();
+    assert_int_equal(result.workers[0].status, 0);
+    assert_int_equal(counted("misuse"), 0);
+}
+
+static int ask_twice(void)
+{
+    struct ae_named second;
+
+    NEED(!open_tap() && tap.kind == AE_NAMED_LOAN);
+    NEED(ae_named_open(&second, "made:tap", &why) == -EBUSY);
+    NEED(second.memory == NULL && second.buffers == NULL && second.fd == -1);
+    return 0;
+}
+
+static void one_borrows_at_a_time(void **state)
+{
+    (void)state;
+    open_run(NULL);
+    assert_int_equal(in_child(ask_twice), 0);
+    assert_int_equal(in_child(borrow_some), 0);
+    close_run();
+}
+
+/* ---- Ends ---- */
+
+static int borrow_for_ever(void)
+{
+    while (open_tap()) /* till its predecessor is known to be dead */
+        NEED(why.code == -EBUSY);
+    return borrow(UINT32_MAX);
+}
+
+static void step_for(unsigned ms)
+{
+    for (unsigned i = 0; i < ms; i++) {
+        ae_supervisor_step(supervisor);
+        usleep(1000);
+    }
+}
+
+static void a_borrower_that_is_killed_leaves_all_to_the_next(void **state)
+{
+    (void)state;
+    open_run(NULL);
+    for (int life = 0; life < 20; life++) {
+        pid_t child = fork();
+
+        if (!child)
+            _exit(borrow_for_ever());
+        step_for(20);
+        assert_int_equal(waitpid(child, NULL, WNOHANG), 0);
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
+    assert_int_equal(in_child(borrow_some), 0);
+    step_for(20);
+    close_run();
+    assert_int_equal(result.workers[0].status, 0);
+    assert_in_range(counted("recovered"), 1, 21 * LIMIT);
+}
+
+static void a_worker_that_is_killed_ends_its_loan(void **state)
+{
+    (void)state;
+    open_run(NULL);
+    for (int life = 0; life < 3; life++) {
+        pid_t child = fork();
+
+        if (!child)
+            _exit(borrow_for_ever());
+        step_for(20);
+        kill(worker_pid, SIGKILL);
+        assert_int_equal(end_of(child), 0);
+        assert_int_equal(ae_supervisor_restart(supervisor, NULL), 0);
+        await_quiet();
+    }
+    assert_int_equal(in_child(borrow_some), 0);
+    close_run();
+}
+
+static _Noreturn void supervise_for_ever(void)
+{
+    if (!try_run(NULL, NULL))
+        while (ae_supervisor_step(supervisor))
+            usleep(1000);
+    _exit(1);
+}
+
+static void a_supervisor_that_is_killed_ends_all(void **state)
+{
+    struct ae_loan_frame frame;
+    pid_t child = fork();
+
+    (void)state;
+    if (!child)
+        supervise_for_ever();
+    while (open_tap())
+        assert_int_equal(waitpid(child, NULL, WNOHANG), 0);
+    assert_int_equal(
+        ae_borrower_open(&borrower, tap.memory, tap.size, tap.buffers, tap.buffers_size, NULL), 0);
+    while (ae_loan_borrow(&borrower, &frame, 1) == 0)
+        assert_false(is_over());
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    while (!is_over())
+        usleep(1000);
+    assert_true(is_whole(&frame)); /* the memory is still there */
+    ae_named_close(&tap);
+    ae_named_close(&tap);
+}
+
+/* ---- Who may ---- */
+
+static int borrow_as_nobody(void)
+{
+    NEED(!setgid(NOBODY) && !setuid(NOBODY));
+    return borrow_some();
+}
+
+static int borrow_as_another(void)
+{
+    NEED(!setuid(4242) && open_tap() == -EACCES);
+    NEED(strstr(why.text, "only root and the user 65534"));
+    return 0;
+}
+
+static void root_and_the_workers_user_may_borrow(void **state)
+{
+    char root[PATH_MAX];
+
+    (void)state;
+    if (geteuid())
+        skip();
+    ae_root_path(root, sizeof(root), "/");
+    assert_int_equal(chmod(root, 0755), 0);
+    open_run("nobody");
+    assert_int_equal(in_child(borrow_as_nobody), 0);
+    assert_int_equal(in_child(borrow_as_another), 0);
+    assert_int_equal(in_child(borrow_some), 0);
+    close_run();
+}
+
+/* ---- What may be lent ---- */
+
+static const struct {
+    struct ae_supervise_channel channel;
+    const char *says;
+} refused[] = {
+    {{"x", AE_NAMED_LOAN, 0, 0, 0, 0}, "channel x: 0 packets: 1 to 65536"},
+    {{"x", AE_NAMED_LOAN, AE_LOAN_LIMIT_MAX + 1, 0, 0, 0}, "65537 packets"},
+    {{"x", AE_NAMED_LOAN, 16, 0, 0, 1}, "worker 0 has nothing of a port 1"},
+    {{"x", AE_NAMED_LOAN, 16, 0, 1, 0}, "no worker 1"},
+};
+
+static void what_cannot_be_lent_is_refused(void **state)
+{
+    struct ae_supervise_options asked = {.cpus = &cpu,
+                                         .cpu_count = 1,
+                                         .ports = ports,
+                                         .port_count = 1,
+                                         .port.page_size = (size_t)sysconf(_SC_PAGESIZE),
+                                         .argv = arguments};
+    struct ae_port_plan plain[AE_WORKER_PORTS], lending[AE_WORKER_PORTS];
+    struct ae_error err;
+
+    (void)state;
+    asked.channel_count = 1;
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        asked.channels = &refused[i].channel;
+        assert_int_equal(ae_supervise_plan(&asked, lending, &err), -EINVAL);
+        if (!strstr(err.text, refused[i].says))
+            fail_msg("%zu: '%s'", i, err.text);
+    }
+    /* What is lent, the pool has in addition. */
+    asked.channels = channels;
+    asked.channel_count = 0;
+    assert_int_equal(ae_supervise_plan(&asked, plain, &err), 0);
+    asked.channel_count = COUNT(channels);
+    assert_int_equal(ae_supervise_plan(&asked, lending, &err), 0);
+    assert_int_equal(lending[0].packets, plain[0].packets + LIMIT);
+    asked.port.packets = 100;
+    assert_int_equal(ae_supervise_plan(&asked, lending, &err), 0);
+    assert_int_equal(lending[0].packets, plain[0].packets - AE_PORT_PACKETS + 100 + LIMIT);
+}
+
+static int begin(void **state)
+{
+    cpu_set_t set;
+
+    (void)state;
+    if (sched_getaffinity(0, sizeof(set), &set) || CPU_COUNT(&set) < 2) {
+        puts("a supervisor and a worker need a CPU each");
+        exit(77);
+    }
+    for (int i = 0; i < CPU_SETSIZE; i++)
+        if (CPU_ISSET((size_t)i, &set))
+            cpu = i;
+    if (!mkdtemp(home))
+        return -1;
+    snprintf(socket_path, sizeof(socket_path), "%s/socket", home);
+    snprintf(spec, sizeof(spec), "vhost-user-server:%s", socket_path);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    unlink(socket_path); /* of the supervisor that was killed */
+    return rmdir(home);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, made_root_begin, made_root_end)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_loan_is_borrowed_by_its_name),
+        TEST(one_borrows_at_a_time),
+        TEST(a_borrower_that_is_killed_leaves_all_to_the_next),
+        TEST(a_worker_that_is_killed_ends_its_loan),
+        TEST(a_supervisor_that_is_killed_ends_all),
+        TEST(root_and_the_workers_user_may_borrow),
+        TEST(what_cannot_be_lent_is_refused),
+    };
+
+    (void)argv;
+    if (argc > 1)
+        return be_worker();
+    if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+        return 1;
+    return cmocka_run_group_tests(tests, begin, end);
+}
