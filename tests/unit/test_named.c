@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <sched.h>
@@ -19,7 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,6 +34,8 @@
 #include "base/root.h"
 #include "descriptors.h"
 #include "made_root.h"
+#include "worker/letter.h"
+#include "worker/named.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define NOBODY       65534
@@ -334,6 +339,125 @@ static void root_and_the_workers_user_may_open(void **state)
     end_run();
 }
 
+/* ---- Who means harm ---- */
+
+static int listen_as(const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char path[96];
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+    snprintf(path, sizeof(path), "/run/aether/channels/%s", name);
+    made_root_put("/run/aether/channels", NULL);
+    assert_int_equal(ae_root_path(address.sun_path, sizeof(address.sun_path), path), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    return fd;
+}
+
+static int make_memory(int seals)
+{
+    int fd = memfd_create("made", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd < 0 || ftruncate(fd, 4096) || (seals && fcntl(fd, F_ADD_SEALS, seals)))
+        abort();
+    return fd;
+}
+
+#define GOOD                                                       \
+    {                                                              \
+        .magic = AE_NAMED_MAGIC, .kind = AE_NAMED_IN, .size = 4096 \
+    }
+
+static void what_a_supervisor_says_is_checked(void **state)
+{
+    static const struct {
+        struct ae_named_message message;
+        size_t length;
+        int seals;
+        bool memory;
+        int result;
+    } cases[] = {
+        {GOOD, sizeof(struct ae_named_message), F_SEAL_SHRINK, true, 0},
+        {GOOD, sizeof(struct ae_named_message), 0, true, -EPROTO},
+        {GOOD, sizeof(struct ae_named_message), F_SEAL_SHRINK, false, -EBUSY},
+        {GOOD, sizeof(struct ae_named_message) - 1, F_SEAL_SHRINK, true, -EPROTO},
+        {{.magic = 1, .size = 4096}, sizeof(struct ae_named_message), F_SEAL_SHRINK, true, -EPROTO},
+        {{.magic = AE_NAMED_MAGIC, .kind = AE_NAMED_KINDS, .size = 4096},
+         sizeof(struct ae_named_message),
+         F_SEAL_SHRINK,
+         true,
+         -EPROTO},
+        {{.magic = AE_NAMED_MAGIC, .size = 4097},
+         sizeof(struct ae_named_message),
+         F_SEAL_SHRINK,
+         true,
+         -EPROTO},
+        {{.magic = AE_NAMED_MAGIC, .size = 0},
+         sizeof(struct ae_named_message),
+         F_SEAL_SHRINK,
+         true,
+         -EINVAL},
+    };
+    int listener = listen_as("made:in");
+    unsigned before = count_fds();
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct ae_named named;
+        struct ae_error err;
+        pid_t child = fork();
+        int memory, rc;
+
+        if (!child) {
+            memory = make_memory(cases[i].seals);
+            ae_letter_send(accept(listener, NULL, NULL), &cases[i].message, cases[i].length,
+                           &memory, cases[i].memory);
+            _exit(0);
+        }
+        rc = ae_named_open(&named, "made:in", &err);
+        waitpid(child, NULL, 0);
+        if (rc != cases[i].result)
+            fail_msg("case %zu: %d, %s", i, rc, rc ? err.text : "");
+        if (!rc)
+            ae_named_close(&named);
+        assert_int_equal(count_fds(), before);
+    }
+    close(listener);
+}
+
+/* Who says something has no place; who waits for nothing takes one. */
+static void peers_cost_no_more_than_one_place(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    unsigned before;
+
+    (void)state;
+    open_run(NULL);
+    assert_int_equal(
+        ae_root_path(address.sun_path, sizeof(address.sun_path), "/run/aether/channels/made:in"),
+        0);
+    before = count_fds();
+    for (int round = 0; round < 4; round++) {
+        int fds[8];
+
+        for (size_t i = 0; i < COUNT(fds); i++) {
+            fds[i] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+            assert_int_equal(connect(fds[i], (struct sockaddr *)&address, sizeof(address)), 0);
+            if (round % 2)
+                send(fds[i], "x", 1, MSG_NOSIGNAL);
+        }
+        for (size_t i = 0; i < 2 * COUNT(fds); i++)
+            ae_supervisor_step(supervisor);
+        for (size_t i = 0; i < COUNT(fds); i++)
+            close(fds[i]);
+        ae_supervisor_step(supervisor);
+        assert_int_equal(count_fds(), before);
+    }
+    assert_int_equal(in_child(talk), 0);
+    end_run();
+}
+
 /* ---- One at a time, and killed ---- */
 
 static pid_t holder;
@@ -538,6 +662,8 @@ int main(int argc, char **argv)
         TEST(what_cannot_be_is_refused),
         TEST(a_name_is_taken_once),
         TEST(root_and_the_workers_user_may_open),
+        TEST(what_a_supervisor_says_is_checked),
+        TEST(peers_cost_no_more_than_one_place),
         TEST(a_peer_that_is_killed_frees_its_place),
         TEST(a_worker_that_is_killed_goes_on_where_it_was),
         TEST(a_supervisor_that_ends_leaves_the_peer_its_memory),
