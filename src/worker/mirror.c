@@ -78,6 +78,7 @@ static void take_out(struct ae_queue *queue)
     queue->tap = NULL;
 }
 
+/* Also where it is already: such a driver may have done so in the call that was just made. */
 static void put_in(struct ae_tap *tap)
 {
     struct ae_queue *queue = tap->queue;
@@ -93,7 +94,7 @@ static void put_in(struct ae_tap *tap)
 
 static uint16_t receive(struct ae_queue *queue, struct ae_packet **packets, uint16_t count)
 {
-    const struct ae_tap *tap = queue->tap;
+    struct ae_tap *tap = queue->tap;
     uint32_t most = asked_for(tap);
     uint64_t ticks;
 
@@ -103,6 +104,7 @@ static uint16_t receive(struct ae_queue *queue, struct ae_packet **packets, uint
     }
     count = tap->receive(queue, packets, count);
     ticks = ae_clock_ticks();
+    put_in(tap);
     for (uint16_t i = 0; i < count; i++)
         copy(tap, packets[i], most, false, ticks);
     return count;
@@ -145,7 +147,7 @@ static uint16_t send_singles(const struct ae_tap *tap, struct ae_packet **packet
 
 static uint16_t send(struct ae_queue *queue, struct ae_packet **packets, uint16_t count)
 {
-    const struct ae_tap *tap = queue->tap;
+    struct ae_tap *tap = queue->tap;
     uint32_t most = asked_for(tap);
     uint16_t sent = 0;
 
@@ -160,6 +162,7 @@ static uint16_t send(struct ae_queue *queue, struct ae_packet **packets, uint16_
             singles++;
         taken = singles ? send_singles(tap, packets + sent, singles, most)
                         : send_chain(tap, packets + sent, most);
+        put_in(tap);
         sent = (uint16_t)(sent + taken);
         if (taken < (singles ? singles : 1))
             break;

@@ -200,6 +200,34 @@ static uint16_t receive_nothing(struct ae_queue *queue, struct ae_packet **packe
     return 0;
 }
 
+static uint16_t (*plain_receive)(struct ae_queue *, struct ae_packet **, uint16_t);
+static uint16_t (*plain_send)(struct ae_queue *, struct ae_packet **, uint16_t);
+
+static uint16_t receive_anew(struct ae_queue *queue, struct ae_packet **packets, uint16_t count)
+{
+    queue->receive = plain_receive;
+    queue->send = plain_send;
+    return queue->receive(queue, packets, count);
+}
+
+/* A peer that comes has them do so in a call. */
+static void a_driver_may_do_so_at_any_time(void **state)
+{
+    struct ae_packet *packet;
+
+    (void)state;
+    plain_receive = near->receive;
+    plain_send = near->send;
+    near->receive = receive_anew;
+    ask(100);
+    assert_int_equal(ae_receive(near, &packet, 1), 0);
+    move(near, far, 1, 60, 1);
+    expect(1, 60, 60, true);
+    move(far, near, 2, 60, 1);
+    expect(2, 60, 60, false);
+    expect_nothing();
+}
+
 /* A peer that goes away and comes has drivers set other functions. */
 static void a_driver_may_set_its_functions_anew(void **state)
 {
@@ -365,6 +393,7 @@ int main(void)
         TEST(a_burst_of_both_kinds_is_mirrored_in_order),
         TEST(what_the_driver_refused_was_not_sent),
         TEST(a_driver_may_set_its_functions_anew),
+        TEST(a_driver_may_do_so_at_any_time),
         TEST(a_slow_reader_is_told_how_many_it_missed),
         TEST(who_comes_later_begins_where_it_is),
         TEST(a_record_that_cannot_be_is_counted),
