@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "cli.h"
 #include "json.h"
+#include "partition_ports.h"
 #include "partition_print.h"
 
 enum {
@@ -177,11 +178,16 @@ static int run_plan(struct arguments *arguments)
 
     if (!rc)
         rc = ae_partition_plan(partition, partition_line, &arguments->output, &summary, &err);
-    if (rc)
+    if (rc) {
         rc = fail(arguments, partition, NULL, &err);
-    else
+    } else {
+        if (arguments->output.json)
+            arguments->output.memory = partition_ports(partition, NULL);
         partition_print(&arguments->output, stdout, arguments->verb->name, arguments->name,
                         partition, NULL, &summary);
+        if (!arguments->output.json)
+            json_decref(partition_ports(partition, stdout));
+    }
     ae_partition_free(partition);
     return rc;
 }

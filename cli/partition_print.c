@@ -153,6 +153,8 @@ static void forget(struct partition_output *output)
     output->group_count = 0;
     json_decref(output->lines);
     output->lines = NULL;
+    json_decref(output->memory);
+    output->memory = NULL;
 }
 
 void partition_summary_text(const struct ae_partition_summary *summary, char *text, size_t size)
@@ -202,6 +204,8 @@ static void print_json(struct partition_output *output, FILE *out, const char *w
         json_object_set_new(object, "quiet", json_boolean(*output->quiet));
     if (summary)
         json_object_set_new(object, "summary", counts(summary));
+    if (output->memory)
+        json_object_set(object, "memory", output->memory);
     json_object_set_new(object, "error", json_null());
     json_object_set_new(object, "lines", output->lines ? json_incref(output->lines) : json_array());
     if (out == stdout) {

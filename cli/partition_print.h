@@ -25,6 +25,7 @@ struct partition_output {
     struct partition_group *groups;
     size_t group_count;
     const bool *quiet; /* verify: its answer; NULL: another verb */
+    json_t *memory;    /* plan: what its ports need; NULL: another verb, or there are none */
 };
 
 /* For ae_partition_plan and its kin; the context is a struct partition_output. */
