@@ -127,8 +127,9 @@ static int take(int fd, struct ae_named *named, struct ae_error *err)
     if (!rc && told.ended)
         rc = ae_error_set(err, -ESRCH, "its worker has ended");
     if (!rc && letter.fd_count != (told.kind == AE_NAMED_LOAN ? 2 : 1))
-        rc = told.holder ? ae_error_set(err, -EBUSY, "process %d has it", told.holder)
-                         : ae_error_set(err, -EPROTO, "its supervisor sent no memory");
+        rc = told.holder > 0 ? ae_error_set(err, -EBUSY, "process %d has it", told.holder)
+             : told.holder   ? ae_error_set(err, -EBUSY, "a process elsewhere has it")
+                             : ae_error_set(err, -EPROTO, "its supervisor sent no memory");
     if (!rc) {
         named->kind = told.kind;
         named->size = told.size;

@@ -21,8 +21,10 @@ struct ae_named_message {
     uint32_t magic;
     uint32_t kind; /* enum ae_named_kind */
     uint64_t size;
-    int32_t holder; /* the process that has it, which is why there is no descriptor; else 0 */
-    uint32_t ended; /* not 0: the worker has, which is why */
+    /* The process that has it, which is why there is no descriptor; -1: one of another PID
+     * namespace; else 0. */
+    int32_t holder;
+    uint32_t ended;        /* not 0: the worker has, which is why */
     uint64_t buffers_size; /* of a loan, bytes; then a second descriptor is of the buffers */
 };
 

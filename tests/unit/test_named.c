@@ -364,40 +364,24 @@ static int make_memory(int seals)
     return fd;
 }
 
-#define GOOD                                                       \
-    {                                                              \
-        .magic = AE_NAMED_MAGIC, .kind = AE_NAMED_IN, .size = 4096 \
-    }
-
 static void what_a_supervisor_says_is_checked(void **state)
 {
     static const struct {
         struct ae_named_message message;
-        size_t length;
         int seals;
-        bool memory;
+        bool cut, no_memory;
         int result;
     } cases[] = {
-        {GOOD, sizeof(struct ae_named_message), F_SEAL_SHRINK, true, 0},
-        {GOOD, sizeof(struct ae_named_message), 0, true, -EPROTO},
-        {GOOD, sizeof(struct ae_named_message), F_SEAL_SHRINK, false, -EBUSY},
-        {GOOD, sizeof(struct ae_named_message) - 1, F_SEAL_SHRINK, true, -EPROTO},
-        {{.magic = 1, .size = 4096}, sizeof(struct ae_named_message), F_SEAL_SHRINK, true, -EPROTO},
-        {{.magic = AE_NAMED_MAGIC, .kind = AE_NAMED_KINDS, .size = 4096},
-         sizeof(struct ae_named_message),
-         F_SEAL_SHRINK,
-         true,
-         -EPROTO},
-        {{.magic = AE_NAMED_MAGIC, .size = 4097},
-         sizeof(struct ae_named_message),
-         F_SEAL_SHRINK,
-         true,
-         -EPROTO},
-        {{.magic = AE_NAMED_MAGIC, .size = 0},
-         sizeof(struct ae_named_message),
-         F_SEAL_SHRINK,
-         true,
-         -EINVAL},
+        {{AE_NAMED_MAGIC, AE_NAMED_IN, .size = 4096}, F_SEAL_SHRINK, false, false, 0},
+        {{AE_NAMED_MAGIC, AE_NAMED_IN, .size = 4096}, 0, false, false, -EPROTO},
+        {{AE_NAMED_MAGIC, AE_NAMED_IN, .size = 4096}, F_SEAL_SHRINK, true, false, -EPROTO},
+        {{AE_NAMED_MAGIC, AE_NAMED_IN, .size = 4096}, F_SEAL_SHRINK, false, true, -EPROTO},
+        {{AE_NAMED_MAGIC, AE_NAMED_IN, .size = 4096, .holder = 7}, 0, false, true, -EBUSY},
+        {{AE_NAMED_MAGIC, AE_NAMED_IN, .size = 4096, .holder = -1}, 0, false, true, -EBUSY},
+        {{1, AE_NAMED_IN, .size = 4096}, F_SEAL_SHRINK, false, false, -EPROTO},
+        {{AE_NAMED_MAGIC, AE_NAMED_KINDS, .size = 4096}, F_SEAL_SHRINK, false, false, -EPROTO},
+        {{AE_NAMED_MAGIC, AE_NAMED_IN, .size = 4097}, F_SEAL_SHRINK, false, false, -EPROTO},
+        {{AE_NAMED_MAGIC, AE_NAMED_IN, .size = 0}, F_SEAL_SHRINK, false, false, -EINVAL},
     };
     int listener = listen_as("made:in");
     unsigned before = count_fds();
@@ -411,8 +395,8 @@ static void what_a_supervisor_says_is_checked(void **state)
 
         if (!child) {
             memory = make_memory(cases[i].seals);
-            ae_letter_send(accept(listener, NULL, NULL), &cases[i].message, cases[i].length,
-                           &memory, cases[i].memory);
+            ae_letter_send(accept(listener, NULL, NULL), &cases[i].message,
+                           sizeof(cases[i].message) - cases[i].cut, &memory, !cases[i].no_memory);
             _exit(0);
         }
         rc = ae_named_open(&named, "made:in", &err);

@@ -314,7 +314,7 @@ static void answer(struct ae_supervisor *supervisor, unsigned number, int fd, pi
             ae_letter_send(fd, &message, sizeof(message), &page, 1);
         ae_descriptor_close(&page);
     } else if (channel->peer >= 0) {
-        message.holder = channel->peer_pid;
+        message.holder = channel->peer_pid ? channel->peer_pid : -1;
         ae_letter_send(fd, &message, sizeof(message), NULL, 0);
     } else {
         bool has = true;
