@@ -27,11 +27,18 @@ int cli_partition_boot(int argc, char **argv); /* for cli_partition */
 int cli_ping(int argc, char **argv);
 int cli_prove(int argc, char **argv);
 int cli_ps(int argc, char **argv);
+int cli_reload(int argc, char **argv);
 int cli_run(int argc, char **argv);
 int cli_stop(int argc, char **argv);
 int cli_top(int argc, char **argv);
 
 /* Prints "aether VERB: TEXT" to standard error and returns CLI_FAILED. */
 int cli_fail(const char *verb, const struct ae_error *err);
+
+/* What this process was started with, and this option behind the verb, unless it is NULL. The
+ * caller frees the vector; NULL: out of memory. */
+char **cli_command(const char *option);
+
+#define CLI_OURSELVES "/proc/self/exe" /* the very file that runs now */
 
 #endif

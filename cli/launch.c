@@ -5,6 +5,8 @@
 
 #include "launch_tell.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +28,7 @@
 #define RESTART_SECONDS  60
 #define RESTART_DELAY_US 100000
 
-#define OURSELVES "/proc/self/exe"
-#define GRACE_MS  10000 /* a worker that prints its results on a loaded host takes its time */
+#define GRACE_MS 10000 /* a worker that prints its results on a loaded host takes its time */
 
 /* ---- Hooks: the proof brackets the quiet time ---- */
 
@@ -49,6 +50,8 @@ static int on_started(void *context, unsigned worker, pid_t pid, int cpu, struct
     struct cli_launched *run = context;
     int rc = enter_partition(pid, cpu, err);
 
+    if (run->launch->hangup)
+        cli_launch_block_hangup(SIG_UNBLOCK);
     run->proofs[worker].pid = pid;
     if (!rc && !run->launch->no_proof)
         rc = ae_proof_prepare(&run->proofs[worker].proof, cpu, err);
@@ -198,14 +201,24 @@ static bool on_ended(void *context)
     return true;
 }
 
+static bool on_hangup(void *context)
+{
+    struct cli_launched *run = context;
+
+    run->reloading = run->launch->hangup();
+    if (run->reloading)
+        cli_launch_block_hangup(SIG_BLOCK);
+    return run->reloading;
+}
+
 static struct ae_supervise_options options_of(struct cli_launched *run, char *const *argv)
 {
     const struct cli_launch *launch = run->launch;
 
     return (struct ae_supervise_options){
-        .name = launch->name                      ? launch->name
-                : strcmp(argv[0], OURSELVES) == 0 ? run->verb
-                                                  : NULL,
+        .name = launch->name                          ? launch->name
+                : strcmp(argv[0], CLI_OURSELVES) == 0 ? run->verb
+                                                      : NULL,
         .cpus = launch->cpus,
         .cpu_count = launch->cpu_count,
         .ports = launch->ports,
@@ -223,7 +236,8 @@ static struct ae_supervise_options options_of(struct cli_launched *run, char *co
         .argv = argv,
         .grace_ms = GRACE_MS,
         .stop_after_ms = (uint64_t)launch->seconds * 1000,
-        .hooks = {run, on_started, on_quiet, on_left, on_link, on_refused, on_ended},
+        .hooks = {run, on_started, on_quiet, on_left, on_link, on_refused, on_ended,
+                  launch->hangup ? on_hangup : NULL},
     };
 }
 
@@ -267,7 +281,7 @@ static int supervise(struct cli_launched *run, const struct ae_supervise_options
     run->result = &result;
     tell_domains(run->launch, run->verb);
     rc = ae_supervise(options, &result, &err);
-    cli_notify("STOPPING=1");
+    cli_notify(run->reloading ? "STATUS=starting anew" : "STOPPING=1");
     output = cli_printed_end(&printed, launch->cpu_count);
     if (printed.cut)
         fprintf(stderr, "aether %s: the worker printed more than %u kB, and the rest is lost\n",
@@ -292,12 +306,8 @@ static int supervise(struct cli_launched *run, const struct ae_supervise_options
     return status ? status : told;
 }
 
-int cli_launch_run(const struct cli_launch *launch, const char *verb, char *const *argv)
+static int check(const struct cli_launch *launch, const char *verb)
 {
-    struct cli_launched run = {.launch = launch, .verb = verb};
-    const struct ae_supervise_options options = options_of(&run, argv);
-    int status;
-
     if (!launch->cpu_count) {
         fprintf(stderr, "aether %s: --cpu=LIST is needed: the CPU to be quiet on\n", verb);
         return CLI_USAGE;
@@ -306,7 +316,39 @@ int cli_launch_run(const struct cli_launch *launch, const char *verb, char *cons
         fprintf(stderr, "aether %s: --json is about one run, and --restart makes several\n", verb);
         return CLI_USAGE;
     }
-    status = check_memory(&options, verb);
+    return CLI_OK;
+}
+
+int cli_launch_check(const struct cli_launch *launch, const char *verb, char *const *argv)
+{
+    struct cli_launched run = {.launch = launch, .verb = verb};
+    const struct ae_supervise_options options = options_of(&run, argv);
+    struct ae_port_plan plans[AE_WORKER_PORTS];
+    int status = check(launch, verb);
+    struct ae_error err;
+    int rc = status ? 0 : ae_supervise_plan(&options, plans, &err);
+
+    /* What memory is free now says nothing of then. */
+    return rc && rc != -ENOMEM ? cli_fail(verb, &err) : status;
+}
+
+void cli_launch_block_hangup(int how)
+{
+    sigset_t hangup;
+
+    sigemptyset(&hangup);
+    sigaddset(&hangup, SIGHUP);
+    sigprocmask(how, &hangup, NULL);
+}
+
+int cli_launch_run(const struct cli_launch *launch, const char *verb, char *const *argv)
+{
+    struct cli_launched run = {.launch = launch, .verb = verb};
+    const struct ae_supervise_options options = options_of(&run, argv);
+    int status = check(launch, verb);
+
+    if (!status)
+        status = check_memory(&options, verb);
     if (!status && launch->bind)
         status = take(launch, verb);
     if (status)
@@ -330,7 +372,7 @@ int cli_launch_self(const struct cli_launch *launch, const char *verb, int argc,
         return CLI_FAILED;
     }
     /* The very file that runs now, even where the worker's user may not look it up by its path. */
-    again[0] = (char[]){OURSELVES};
+    again[0] = (char[]){CLI_OURSELVES};
     again[1] = (char *)(uintptr_t)verb;
     for (int i = 1; i < argc; i++)
         again[i + 1] = argv[i];

@@ -23,6 +23,7 @@ struct cli_launched {
     const struct ae_supervise_result *result; /* while there is one */
     int64_t restarts[CLI_RESTARTS];           /* a ring, ae_now_ms */
     unsigned restart_count;
+    bool reloading; /* it ends so that the command can be started anew */
 };
 
 /* Prints it, or hands it to who watches: an exit status, which is the watcher's. */

@@ -2,7 +2,9 @@
 #include <argp.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,6 +30,7 @@ static const struct verb {
     {"logs", cli_logs, "follow what workers log"},
     {"metrics", cli_metrics, "serve what runs count, for Prometheus"},
     {"capture", cli_capture, "write what goes through a run's ports, for Wireshark and its kin"},
+    {"reload", cli_reload, "have a run read its worker's file again"},
     {"stop", cli_stop, "stop a run"},
     {"compare", cli_compare, "show two results of ping side by side"},
     {"prove", cli_prove, "have a worker run and certify what the kernel did on its CPU"},
@@ -35,6 +38,26 @@ static const struct verb {
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+static char **command; /* as we were called */
+static int verb_at;
+static const char *verb_name;
+
+char **cli_command(const char *option)
+{
+    char **words;
+    int count = 0, used = 0;
+
+    while (command[count])
+        count++;
+    words = calloc((size_t)count + 2, sizeof(*words));
+    for (int i = 0; words && i < count; i++) {
+        words[used++] = i == verb_at ? (char *)(uintptr_t)verb_name : command[i];
+        if (i == verb_at && option)
+            words[used++] = (char *)(uintptr_t)option;
+    }
+    return words;
+}
 
 int cli_fail(const char *verb, const struct ae_error *err)
 {
@@ -108,7 +131,10 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < VERBS; i++)
         if (strcmp(argv[at], verbs[i].name) == 0) {
-            cli_json_begin(verbs[i].name, argc - at, argv + at);
+            command = argv;
+            verb_at = at;
+            verb_name = verbs[i].name;
+            cli_json_begin(verb_name, argc - at, argv + at);
             return verbs[i].run(argc - at, argv + at);
         }
     cli_json_begin("", argc - at, argv + at);

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <aether/partition.h>
 
 #include "base/cpus.h"
+#include "base/error.h"
 #include "cli.h"
 #include "json.h"
 #include "launch.h"
@@ -12,13 +19,16 @@
 
 #define CPUS_TEXT 8192
 
-enum { KEY_WORKER = 0x100, KEY_RESTART, KEY_RESTART_LIMIT };
+enum { KEY_WORKER = 0x100, KEY_RESTART, KEY_RESTART_LIMIT, KEY_CHECK };
 
 struct arguments {
     struct cli_launch launch;
     const char *partition;
     char **program;
+    bool check;
 };
+
+/* ---- Options ---- */
 
 static void parse_restart(struct cli_launch *launch, struct argp_state *state, const char *when)
 {
@@ -105,6 +115,51 @@ static void settle_cpus(struct arguments *arguments, struct argp_state *state)
                        arguments->partition, text);
 }
 
+/* ---- Reading the file again ---- */
+
+static bool anew;
+
+static bool would_start(void)
+{
+    char **words = cli_command("--check");
+    int status = -1;
+    pid_t pid;
+
+    if (words && !posix_spawn(&pid, CLI_OURSELVES, NULL, NULL, words, environ))
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
+    free(words);
+    return status == 0;
+}
+
+static bool on_hangup(void)
+{
+    struct ae_error err;
+    int changed = cli_worker_file_has_changed(&err);
+
+    if (changed < 0)
+        cli_fail("run", &err);
+    anew = changed > 0 && would_start();
+    fprintf(stderr, "aether run: %s\n",
+            anew           ? "the worker's file has changed: starting anew"
+            : changed == 0 ? "the worker's file has not changed"
+                           : "the worker goes on as it was started");
+    return anew;
+}
+
+/* As this process, whoever watches it. */
+static int start_anew(void)
+{
+    char **words = cli_command(NULL);
+    struct ae_error err;
+
+    if (words)
+        execv(CLI_OURSELVES, words);
+    ae_error_set(&err, -errno, "starting anew: %s", strerror(errno));
+    free(words);
+    return cli_fail("run", &err);
+}
+
 static error_t parse(int key, char *value, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
@@ -118,8 +173,14 @@ static error_t parse(int key, char *value, struct argp_state *state)
         state->child_inputs[1] = &arguments->launch;
         return 0;
     case KEY_WORKER:
+        /* It waits for somebody to hear it. */
+        cli_launch_block_hangup(SIG_BLOCK);
+        arguments->launch.hangup = on_hangup;
         if (cli_worker_file_read(settings, value, &arguments->program, &err))
             argp_failure(state, CLI_FAILED, 0, "%s", err.text);
+        return 0;
+    case KEY_CHECK:
+        arguments->check = true;
         return 0;
     case ARGP_KEY_ARG:
         /* The program's own options are not ours. */
@@ -145,6 +206,8 @@ int cli_run(int argc, char **argv)
          "read options and program from /etc/aether/workers.d/NAME.conf; what follows on the "
          "command line goes before that",
          0},
+        {"check", KEY_CHECK, NULL, 0, "say what is wrong with options and file, and start nothing",
+         0},
         {0},
     };
     static const struct argp_child children[] = {
@@ -162,10 +225,14 @@ int cli_run(int argc, char **argv)
         NULL,
         NULL};
     struct arguments arguments = {0};
+    int status;
 
     cli_launch_init(&arguments.launch);
     argv[0] = (char[]){"aether run"};
     if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments))
         return CLI_USAGE;
-    return cli_launch_run(&arguments.launch, "run", arguments.program);
+    if (arguments.check)
+        return cli_launch_check(&arguments.launch, "run", arguments.program);
+    status = cli_launch_run(&arguments.launch, "run", arguments.program);
+    return anew ? start_anew() : status;
 }

@@ -5,14 +5,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "cli.h"
 #include "json.h"
-#include "views.h"
+#include "process.h"
 
 #define AGAIN_MS                                                                    \
     300 /* a supervisor that is told twice, that much later, has its workers killed \
@@ -57,66 +55,23 @@ static error_t parse(int key, char *value, struct argp_state *state)
     }
 }
 
-/* ---- Stopping it ---- */
-
-/* Whoever listens at the socket is alive; so after this the descriptor is his, if he still does. */
-static int open_process(const char *which, pid_t *pid, struct ae_error *err)
+static int stop(const struct arguments *arguments, struct cli_process *process,
+                struct ae_error *err)
 {
-    int fd = -1, status = CLI_OK;
+    int rc = cli_process_open(process, arguments->which, "stop", err);
+    struct pollfd end = {.fd = process->fd, .events = POLLIN};
 
-    for (int look = 0; look < 2 && status == CLI_OK; look++) {
-        struct ae_view *view;
-        struct cli_views views;
-
-        status = cli_views_take(&views, "stop");
-        view = status ? NULL : cli_views_find(&views, which, err);
-        if (view && view->pid == 0)
-            ae_error_set(err, -ESRCH, "%s is of another PID namespace: stop it there", which);
-        if (!view || view->pid == 0 || (look && view->pid != *pid)) {
-            status = CLI_FAILED;
-        } else if (!look) {
-            *pid = view->pid;
-            fd = (int)syscall(SYS_pidfd_open, *pid, 0);
-            if (fd < 0) {
-                ae_error_set(err, -errno, "process %d: %s", *pid, strerror(errno));
-                status = CLI_FAILED;
-            }
-        }
-        cli_views_drop(&views);
-    }
-    if (status == CLI_OK)
-        return fd;
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
-
-static int tell(int fd, pid_t pid, struct ae_error *err)
-{
-    if (!syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0) || errno == ESRCH)
-        return 0;
-    return ae_error_set(err, -errno, "telling process %d to stop: %s%s", pid, strerror(errno),
-                        errno == EPERM ? "; only root and the user who started it may" : "");
-}
-
-static int stop(const struct arguments *arguments, pid_t *pid, struct ae_error *err)
-{
-    struct ae_error why = {.text = "it has ended meanwhile"};
-    int fd = open_process(arguments->which, pid, &why), rc;
-    struct pollfd end = {.fd = fd, .events = POLLIN};
-
-    *err = why;
-    if (fd < 0)
-        return -ESRCH;
-    rc = tell(fd, *pid, err);
+    if (rc)
+        return rc;
+    rc = cli_process_tell(process, SIGTERM, err);
     if (!rc && arguments->now && poll(&end, 1, AGAIN_MS) == 0)
-        rc = tell(fd, *pid, err);
+        rc = cli_process_tell(process, SIGTERM, err);
     if (!rc && arguments->seconds && poll(&end, 1, (int)arguments->seconds * 1000) == 0)
         rc = ae_error_set(err, -ETIMEDOUT,
                           "process %d was told, and still runs after %u s; --now has its workers "
                           "killed",
-                          *pid, arguments->seconds);
-    close(fd);
+                          process->pid, arguments->seconds);
+    close(process->fd);
     return rc;
 }
 
@@ -136,16 +91,18 @@ int cli_stop(int argc, char **argv)
                "partition that it runs in."};
     struct arguments arguments = {.seconds = 30};
     struct ae_error err;
-    pid_t pid = 0;
+    struct cli_process process;
 
     argv[0] = (char[]){"aether stop"};
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-    if (stop(&arguments, &pid, &err))
+    if (stop(&arguments, &process, &err))
         return cli_fail("stop", &err);
     if (arguments.json)
-        cli_json_print(json_pack("{s:i, s:b}", "pid", (int)pid, "ended", arguments.seconds > 0),
-                       JSON_INDENT(2));
+        cli_json_print(
+            json_pack("{s:i, s:b}", "pid", (int)process.pid, "ended", arguments.seconds > 0),
+            JSON_INDENT(2));
     else
-        printf("Process %d %s.\n", pid, arguments.seconds ? "has ended" : "was told to stop");
+        printf("Process %d %s.\n", process.pid,
+               arguments.seconds ? "has ended" : "was told to stop");
     return CLI_OK;
 }

@@ -16,7 +16,8 @@
 #define NAME_SIZE 64
 
 /* What a file said is used as long as the process lives: there is one. */
-static char *kept;
+static char path[sizeof(DIRECTORY) + NAME_SIZE + 8];
+static char *kept, *original; /* taken apart, and as it was */
 static wordexp_t words;
 
 static char *strip(char *text)
@@ -115,8 +116,8 @@ static int read_line(const struct cli_settings *settings, char *line, char ***pr
     return set(settings, option, option->arg ? value : NULL, err);
 }
 
-static int read_lines(const struct cli_settings *settings, const char *path, char *text,
-                      char ***program, struct ae_error *err)
+static int read_lines(const struct cli_settings *settings, char *text, char ***program,
+                      struct ae_error *err)
 {
     unsigned number = 0;
     int rc = 0;
@@ -130,12 +131,25 @@ static int read_lines(const struct cli_settings *settings, const char *path, cha
     return rc ? ae_error_prefix(err, rc, "%s:%u", path, number) : 0;
 }
 
+/* -ENOENT, too, is told. */
+static int read_text(char **text, struct ae_error *err)
+{
+    ssize_t got = ae_trusted_read(path, text, err);
+
+    if (got == -ENOENT)
+        return ae_error_set(err, -ENOENT, "%s: there is no such file", path);
+    if (got >= 0 && strlen(*text) != (size_t)got) {
+        free(*text);
+        return ae_error_set(err, -EINVAL, "%s: it has a NUL", path);
+    }
+    return got < 0 ? (int)got : 0;
+}
+
 int cli_worker_file_read(const struct cli_settings *settings, const char *name, char ***program,
                          struct ae_error *err)
 {
-    char path[sizeof(DIRECTORY) + NAME_SIZE + 8], *text;
     size_t length = strlen(name);
-    ssize_t got;
+    int rc;
 
     if (!length || length >= NAME_SIZE ||
         strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != length)
@@ -145,13 +159,23 @@ int cli_worker_file_read(const struct cli_settings *settings, const char *name, 
     if (kept)
         return ae_error_set(err, -EINVAL, "a worker called '%s': one file is read, and was", name);
     snprintf(path, sizeof(path), DIRECTORY "/%s.conf", name);
-    got = ae_trusted_read(path, &text, err);
-    if (got == -ENOENT)
-        return ae_error_set(err, -ENOENT, "%s: there is no such file", path);
-    if (got < 0)
-        return (int)got;
-    kept = text;
-    if (strlen(text) != (size_t)got)
-        return ae_error_set(err, -EINVAL, "%s: it has a NUL", path);
-    return read_lines(settings, path, text, program, err);
+    rc = read_text(&kept, err);
+    if (rc)
+        return rc;
+    original = strdup(kept);
+    if (!original)
+        return ae_error_set(err, -ENOMEM, "out of memory");
+    return read_lines(settings, kept, program, err);
+}
+
+int cli_worker_file_has_changed(struct ae_error *err)
+{
+    char *text;
+    int rc = read_text(&text, err);
+
+    if (!rc) {
+        rc = strcmp(text, original) != 0;
+        free(text);
+    }
+    return rc;
 }

@@ -21,4 +21,7 @@ struct cli_settings {
 int cli_worker_file_read(const struct cli_settings *settings, const char *name, char ***program,
                          struct ae_error *err);
 
+/* Is what was read no longer what the file says? The errors of reading it. */
+int cli_worker_file_has_changed(struct ae_error *err);
+
 #endif

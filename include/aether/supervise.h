@@ -63,6 +63,9 @@ struct ae_supervise_hooks {
     /* By ae_supervise: all workers have ended, nobody had asked them to, and the result says how.
      * True: they are started again. It may wait first: a signal ends its sleep. */
     bool (*ended)(void *context);
+    /* By ae_supervise: SIGHUP came; without this hook it is as SIGTERM. True: the workers are asked
+     * to stop. */
+    bool (*hangup)(void *context);
 };
 
 /*
@@ -207,8 +210,8 @@ void ae_supervisor_close(struct ae_supervisor *supervisor);
 
 /*
  * Opens, steps until the last worker has ended, starts them again if hooks.ended says so, and
- * closes. Meanwhile SIGINT and SIGTERM call
- * ae_supervisor_stop; then the handlers are the caller's again. options->give_up is not asked.
+ * closes. Meanwhile SIGINT and SIGTERM, and SIGHUP unless it was ignored, call ae_supervisor_stop;
+ * then the handlers are the caller's again. options->give_up is not asked.
  */
 int ae_supervise(const struct ae_supervise_options *options, struct ae_supervise_result *result,
                  struct ae_error *err);

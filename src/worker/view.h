@@ -86,7 +86,8 @@ struct ae_view_message {
     uint32_t worker_count, port_count;
     uint32_t user;     /* whose the workers are */
     uint32_t log_size; /* of each worker's log, bytes */
-    uint32_t channel_count, reserved;
+    uint32_t channel_count;
+    uint32_t reloads;  /* at SIGHUP it does, rather than end */
     uint64_t since_ms; /* it was started, CLOCK_MONOTONIC */
     char name[AE_WORKER_NAME];
     struct ae_view_filter filter;

@@ -236,6 +236,7 @@ void ae_supervisor_close(struct ae_supervisor *supervisor)
 
 /* Whether a signal came before there was a supervisor to tell, and the one there is. */
 static volatile sig_atomic_t early;
+static volatile sig_atomic_t hung_up;
 static struct ae_supervisor *volatile signalled;
 
 static void on_signal(int number)
@@ -248,6 +249,23 @@ static void on_signal(int number)
     else
         early = 1;
     errno = error;
+}
+
+static void on_hangup(int number)
+{
+    (void)number;
+    hung_up = 1;
+}
+
+static void hear_hangup(struct ae_supervisor *supervisor)
+{
+    const struct ae_supervise_hooks *hooks = &supervisor->options->hooks;
+
+    if (!hung_up)
+        return;
+    hung_up = 0;
+    if (hooks->hangup(hooks->context))
+        ae_supervisor_stop(supervisor);
 }
 
 static bool is_to_go_on(struct ae_supervisor *supervisor)
@@ -273,8 +291,10 @@ static int run(const struct ae_supervise_options *options, struct ae_supervise_r
         ae_supervisor_stop(supervisor);
     due = (struct pollfd){.fd = ae_supervisor_fd(supervisor), .events = POLLIN};
     do {
-        while (ae_supervisor_step(supervisor))
+        while (ae_supervisor_step(supervisor)) {
+            hear_hangup(supervisor);
             poll(&due, 1, -1);
+        }
     } while (is_to_go_on(supervisor) && !(rc = ae_supervisor_restart(supervisor, err)));
     signalled = NULL;
     ae_supervisor_close(supervisor);
@@ -286,15 +306,21 @@ int ae_supervise(const struct ae_supervise_options *options, struct ae_supervise
 {
     const struct sigaction action = {.sa_handler = on_signal};
     struct ae_supervise_options own = *options;
-    struct sigaction interrupt, terminate;
+    struct sigaction hangup, interrupt, terminate;
+    const struct sigaction heard = {.sa_handler = options->hooks.hangup ? on_hangup : on_signal};
     int rc;
 
     early = 0;
+    hung_up = 0;
     own.give_up = &early;
     sigaction(SIGINT, &action, &interrupt);
     sigaction(SIGTERM, &action, &terminate);
+    sigaction(SIGHUP, NULL, &hangup);
+    if (hangup.sa_handler != SIG_IGN)
+        sigaction(SIGHUP, &heard, NULL);
     rc = run(&own, result, err);
     sigaction(SIGINT, &interrupt, NULL);
     sigaction(SIGTERM, &terminate, NULL);
+    sigaction(SIGHUP, &hangup, NULL);
     return rc;
 }

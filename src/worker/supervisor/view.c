@@ -179,6 +179,7 @@ static int make_answer(const struct ae_supervisor *supervisor, struct answer *an
         .user = ae_supervisor_user(supervisor),
         .log_size = (uint32_t)ae_logger_size(),
         .since_ms = supervisor->view.since_ms,
+        .reloads = supervisor->options->hooks.hangup != NULL,
     };
     snprintf(message->name, sizeof(message->name), "%s", ae_supervisor_name(supervisor));
     tell_filter(supervisor->options->port.filter, &message->filter);
