@@ -19,12 +19,26 @@
     } while (0)
 
 #define PACKETS 64
+#define JUMBO   9000
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct ae_packet *held[PACKETS];
 static bool is_held[PACKETS];
-static uint32_t held_count;
+static uint32_t held_count; /* frames, in ... */
+static uint32_t held_packets;
+
+/* Returns its bytes. */
+static uint32_t hold(struct ae_packet *packet)
+{
+    CHECK(!packet->in_pool && !is_held[ae_packet_index(packet)]);
+    CHECK(packet->length > 0 && packet->length <= BENCH_BUFFER);
+    CHECK(packet->data >= packet->buffer &&
+          packet->data + packet->length <= packet->buffer + BENCH_BUFFER);
+    is_held[ae_packet_index(packet)] = true;
+    held_packets++;
+    return packet->length;
+}
 
 static void receive(struct bench *bench, uint16_t count)
 {
@@ -34,13 +48,44 @@ static void receive(struct bench *bench, uint16_t count)
     CHECK(got <= count);
     for (uint16_t i = 0; i < got; i++) {
         struct ae_packet *packet = packets[i];
+        uint32_t length = hold(packet), more = packet->more;
 
-        CHECK(!packet->in_pool && !is_held[ae_packet_index(packet)]);
-        CHECK(packet->length >= 14 && packet->length <= BENCH_FRAME);
-        CHECK(packet->data == packet->buffer + AE_PACKET_HEADROOM);
-        is_held[ae_packet_index(packet)] = true;
-        held[held_count++] = packet;
+        CHECK(length >= 14 && packet->data == packet->buffer + AE_PACKET_HEADROOM);
+        CHECK(more == 0 || (bench->pair.mtu == JUMBO && more < AE_FRAME_SEGMENTS));
+        while ((packet = ae_packet_next(packet))) {
+            CHECK(packet->more == --more);
+            length += hold(packet);
+        }
+        CHECK(length <= bench->pair.mtu + 18u);
+        held[held_count++] = packets[i];
     }
+}
+
+static struct ae_packet *release(void)
+{
+    struct ae_packet *frame = held[--held_count];
+
+    for (struct ae_packet *packet = frame; packet; packet = ae_packet_next(packet)) {
+        is_held[ae_packet_index(packet)] = false;
+        held_packets--;
+    }
+    return frame;
+}
+
+/* Frames of `more` + 1 packets each, and one of what is over. Returns how many. */
+static uint16_t chain(struct ae_packet **packets, uint16_t count, uint8_t more)
+{
+    uint16_t frames = 0;
+
+    for (uint16_t i = 0; i < count; i++) {
+        uint16_t place = i % (more + 1u), left = (uint16_t)(count - 1 - i);
+
+        packets[i]->more = (uint8_t)(more - place < left ? more - place : left);
+        packets[i]->next = packets[i]->more ? packets[i + 1] : NULL;
+        if (place == 0)
+            packets[frames++] = packets[i];
+    }
+    return frames;
 }
 
 static void send(struct bench *bench, uint16_t count, uint8_t kind)
@@ -50,8 +95,7 @@ static void send(struct bench *bench, uint16_t count, uint8_t kind)
 
     for (; ready < count; ready++) {
         if (kind & 1 && held_count) {
-            packets[ready] = held[--held_count];
-            is_held[ae_packet_index(packets[ready])] = false;
+            packets[ready] = release();
         } else if (!(packets[ready] = ae_packet_get(bench->pair.pool))) {
             break;
         } else {
@@ -63,6 +107,8 @@ static void send(struct bench *bench, uint16_t count, uint8_t kind)
             packets[ready]->l4_offset = kind;
         }
     }
+    if (!(kind & 1))
+        ready = chain(packets, ready, kind >> 2 & 15);
     sent = ae_send(bench->queue, packets, ready);
     CHECK(sent <= ready);
     for (; sent < ready; sent++)
@@ -71,23 +117,33 @@ static void send(struct bench *bench, uint16_t count, uint8_t kind)
 
 static void put_all(void)
 {
-    while (held_count) {
-        is_held[ae_packet_index(held[--held_count])] = false;
-        ae_packet_put(held[held_count]);
-    }
+    while (held_count)
+        ae_packet_put(release());
 }
 
 /* As a device should; addresses are checked, since the device wrote over them before perhaps. */
-static void behave(struct bench *bench, struct device_queue *queue, uint8_t count, uint8_t length)
+static void use_sent(struct bench *bench, uint8_t count)
 {
     struct device_buffer buffer;
-    static const uint8_t frame[2048];
 
-    while (count-- && device_fetch(queue, &buffer)) {
-        if (queue == &bench->receive && buffer.len >= HEADER + sizeof(frame) &&
-            bench_at(bench, buffer.addr, buffer.len))
-            bench_put_frame(bench, &buffer, frame, length * 8u);
-        device_use(queue, buffer.id, HEADER + length * 8u, 0);
+    while (count-- && device_fetch(&bench->send, &buffer))
+        device_use(&bench->send, buffer.id, 0,
+                   (uint16_t)(bench->send.packed ? buffer.count - 1 : 0));
+}
+
+/* Frames over so many buffers each, the last of them with `length` bytes. */
+static void deliver(struct bench *bench, uint8_t count, uint32_t length, uint16_t pieces)
+{
+    const struct virtio_net_hdr header = {.num_buffers = pieces};
+    struct device_buffer buffer;
+
+    for (uint16_t i = 0; i < count && device_fetch(&bench->receive, &buffer); i++) {
+        uint8_t *at = bench_at(bench, buffer.addr, HEADER);
+        bool last = i % pieces == pieces - 1u;
+
+        if (at && i % pieces == 0)
+            memcpy(at, &header, sizeof(header));
+        device_use(&bench->receive, buffer.id, last ? length : buffer.len, 0);
     }
 }
 
@@ -121,14 +177,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bench bench;
     uint64_t features;
-    uint16_t ring;
+    uint16_t ring, mtu;
 
     if (size < 2)
         return 0;
     features = (data[0] & 1 ? PACKED : 0) | (data[0] & 2 ? ORDER : 0) | (data[0] & 4 ? MERGE : 0) |
                (data[0] & 8 ? SUM_IN : 0) | (data[0] & 16 ? SUM_OUT : 0);
     ring = features & PACKED ? 2 + data[1] % 20 : (uint16_t)(2u << data[1] % 4);
-    CHECK(bench_open(&bench, features, ring, PACKETS) == 0);
+    mtu = data[0] & 32 && features & MERGE && ring >= 5 ? JUMBO : BENCH_MTU;
+    CHECK(bench_open_mtu(&bench, features, ring, PACKETS, mtu) == 0);
     for (size_t at = 2; at + 4 <= size; at += 4) {
         const uint8_t *op = data + at;
 
@@ -143,10 +200,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             put_all();
             break;
         case 3:
-            behave(&bench, &bench.receive, op[1], op[2]);
+            deliver(&bench, op[1], HEADER + op[2] * 8u, 1 + op[3] % 18);
             break;
         case 4:
-            behave(&bench, &bench.send, op[1], op[2]);
+            use_sent(&bench, op[1]);
             break;
         case 5:
         case 6:
@@ -160,7 +217,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 CHECK(!ae_virtio_broken(bench.queue));
             }
         }
-        CHECK(ae_pool_available(bench.pair.pool) + held_count <= PACKETS);
+        CHECK(ae_pool_available(bench.pair.pool) + held_packets <= PACKETS);
     }
     put_all();
     CHECK(bench_close(&bench) == 0);

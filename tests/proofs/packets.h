@@ -6,7 +6,8 @@
  * Packets, and a pool that does what pool.c proves of the real one: it keeps books of who has a
  * packet, and hands out any of those it has. Each packet is an object of its own, which cbmc deals
  * with far faster than with an array of them; the addresses that are made from places in such an
- * array are therefore any. PACKETS is 4 to 7.
+ * array are therefore any. PACKETS is 4 to 7, a frame in SEGMENTS of them
+ * at most.
  */
 
 #include <aether/packet.h>
@@ -115,9 +116,20 @@ static void books_renew(struct ae_packet *packet)
 
 static void books_put(struct ae_packet *packet)
 {
-    prove(!packet->in_pool && whose[index_of(packet)] == CALLER);
-    packet->in_pool = true;
-    whose[index_of(packet)] = POOL;
+    for (uint32_t i = 0; i < SEGMENTS && packet; i++, packet = ae_packet_next(packet)) {
+        prove(!packet->in_pool && whose[index_of(packet)] == CALLER);
+        packet->in_pool = true;
+        whose[index_of(packet)] = POOL;
+    }
+    prove(!packet);
+}
+
+static void books_put_burst(struct ae_packet **packets, uint32_t count)
+{
+    prove(count <= SEGMENTS);
+    for (uint32_t i = 0; i < SEGMENTS; i++)
+        if (i < count)
+            books_put(packets[i]);
 }
 
 #define ae_pool_available(pool)                    books_available()
@@ -126,5 +138,6 @@ static void books_put(struct ae_packet *packet)
 #define ae_pool_return_burst(pool, packets, count) books_return_burst(packets, count)
 #define ae_packet_renew(packet)                    books_renew(packet)
 #define ae_packet_put(packet)                      books_put(packet)
+#define ae_packet_put_burst(packets, count)        books_put_burst(packets, count)
 
 #endif

@@ -12,6 +12,8 @@
  * once;
  * - what was seen of the device's progress is not beyond what it was given.
  *
+ * Frames are in one packet; virtio_chains.h and virtio_frame.c are about those in several.
+ *
  * Included behind a form's source; FORM is its table, and IN_ORDER says which of its instances is
  * looked at.
  */
@@ -40,9 +42,8 @@ static uint32_t count_away(const struct ring *ring)
 
 /* ---- Any queue that is whole ---- */
 
-/* One packet is like another: those in flight are numbered as they lie in the rings. A slot that is
- * not away still has what it had last. */
-static uint32_t set_ring(struct ring *ring, unsigned which, uint32_t next)
+/* A slot still has what it had last. */
+static void set_parts(struct ring *ring, unsigned which)
 {
     static struct ae_packet *slots[2][SIZE];
     static uint32_t relayed;
@@ -52,12 +53,18 @@ static uint32_t set_ring(struct ring *ring, unsigned which, uint32_t next)
     ring->batch = (uint16_t)(1 + any_below(SIZE));
     ring->doorbell = (struct ae_virtio_doorbell){.fd = -1, .flag = nondet_bool() ? &relayed : NULL};
     set_numbers(ring, which);
-    assume(is_whole(ring));
-    for (uint32_t id = 0; id < SIZE; id++) {
+    for (uint32_t id = 0; id < SIZE; id++)
         ring->slots[id] = nondet_bool() ? any_packet() : NULL;
+}
+
+/* One packet is like another: those in flight are numbered as they lie in the rings. */
+static uint32_t set_ring(struct ring *ring, unsigned which, uint32_t next)
+{
+    set_parts(ring, which);
+    assume(is_whole(ring));
+    for (uint32_t id = 0; id < SIZE; id++)
         if (is_away(ring, id))
             ring->slots[id] = all_packets[next++];
-    }
     return next;
 }
 
@@ -76,7 +83,7 @@ static void set_queue(unsigned rings)
                      .spare = BUFFER - AE_PACKET_SEND_HEADROOM - AE_FRAME_MAX(MTU)},
         .stride = BUFFER,
         .space = BUFFER - AE_PACKET_HEADROOM + AE_VIRTIO_HEADER,
-        .pieces = nondet_u16(),
+        .receive_span = AE_FRAME_MAX(MTU) - AE_FRAME_MIN,
         .starved = any_below(SIZE + 1),
         .in_order = IN_ORDER,
     };

@@ -2,9 +2,7 @@
 
 #include "driver.h"
 
-#include "base/checksum.c"
 #include "port/virtio/packed.c"
-#include "port/virtio/queue.c"
 
 #define FORM ae_virtio_packed
 #include "virtio.h"
@@ -25,19 +23,19 @@ static bool is_away(const struct ring *ring, uint32_t id)
     return ring->away[id];
 }
 
-/* Not in order: what is to be filled at the places ahead are the ids that are free, each once. */
+/* What is to be filled at the places ahead are the ids that are free, each once; in order, place
+ * and id are one. */
 static bool fills_free(const struct ring *ring)
 {
     uint32_t seen = 0;
 
     for (uint32_t i = 0; i < SIZE; i++) {
-        uint32_t id = ring->order[(ring->next.index + i) % SIZE];
+        uint32_t place = (ring->next.index + i) % SIZE, id = ring->order[place];
 
-        if (i >= ring->free)
-            break;
-        if (id >= SIZE || ring->away[id] || seen >> id & 1)
+        if (IN_ORDER ? id != place
+                     : i < ring->free && (id >= SIZE || ring->away[id] || seen >> id & 1))
             return false;
-        seen |= 1u << id;
+        seen |= 1u << (id & 31);
     }
     return true;
 }
@@ -62,18 +60,22 @@ static bool is_whole(const struct ring *ring)
     return ring->size == SIZE && ring->free <= SIZE && ring->next.index < SIZE &&
            ring->next_used.index < SIZE && ring->reapable <= (polls ? in_flight(ring) : 0) &&
            (!polls || ring->oldest == first_away(ring)) && wraps_agree(ring) &&
-           count_away(ring) == in_flight(ring) && (IN_ORDER || fills_free(ring));
+           count_away(ring) == in_flight(ring) && fills_free(ring);
 }
 
 static void set_numbers(struct ring *ring, unsigned which)
 {
     static uint16_t orders[2][SIZE];
     static bool aways[2][SIZE];
+    static uint8_t mores[2][SIZE]; /* all zero: there are no chains */
+    static uint16_t behinds[2][SIZE];
 
     ring->desc = descs[which];
     ring->device_event = &events[which];
     ring->order = orders[which];
     ring->away = aways[which];
+    ring->more = mores[which];
+    ring->behind = behinds[which];
     ring->size = SIZE;
     ring->free = nondet_u32();
     ring->next = (struct place){nondet_u32(), nondet_u32()};
@@ -84,4 +86,30 @@ static void set_numbers(struct ring *ring, unsigned which)
         ring->order[i] = nondet_u16();
         ring->away[i] = !IN_ORDER && nondet_bool();
     }
+}
+
+#include "virtio_chains.h"
+
+static uint32_t to_fill(const struct ring *ring, uint32_t others)
+{
+    return ring->order[(ring->next.index + others) % SIZE];
+}
+
+static uint32_t oldest(const struct ring *ring)
+{
+    return ring->next_used.index;
+}
+
+/* Frames are not counted, descriptors are. */
+static bool agrees(const struct ring *ring, uint32_t frames)
+{
+    (void)frames;
+    return ring->size == SIZE && ring->next.index < SIZE && ring->next_used.index < SIZE &&
+           ring->reapable == 0 && wraps_agree(ring);
+}
+
+/* They are entered when they are published. */
+static void prepare(struct ring *ring, uint32_t prepared)
+{
+    assume(prepared <= ring->free);
 }

@@ -407,15 +407,15 @@ static void what_every_port_refuses_is_refused(void **state)
         for (unsigned checksum = 0; checksum < 2; checksum++) {
             struct bench bench;
 
-            assert_int_equal(bench_open(&bench, shapes[shape] | (checksum ? SUM_OUT : 0), 16, 64),
+            assert_int_equal(bench_open(&bench, shapes[shape] | (checksum ? SUM_OUT : 0), 64, 256),
                              0);
             sendable_assert_rules(
                 bench.queue, BENCH_FRAME,
                 checksum ? (uint32_t)(AE_PACKET_SEND_UDP_CHECKSUM | AE_PACKET_SEND_TCP_CHECKSUM)
                          : 0,
-                1);
+                AE_FRAME_SEGMENTS);
             ae_virtio_reset(bench.queue);
-            assert_int_equal(bench.packets - ae_pool_available(bench.pair.pool) - 16, 0);
+            assert_int_equal(bench.packets - ae_pool_available(bench.pair.pool) - 64, 0);
             assert_int_equal(bench_close(&bench), 0);
         }
     }

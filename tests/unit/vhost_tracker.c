@@ -101,7 +101,11 @@ static uint16_t recover_split(struct tracker *tracker)
 
         if (region->desc[i].inflight)
             tracker->again[tracker->count++] =
-                (struct tracked){{i, desc->addr, desc->len, desc->flags & VIRTQ_DESC_F_WRITE}, i};
+                (struct tracked){{.id = i,
+                                  .addr = desc->addr,
+                                  .len = desc->len,
+                                  .write = desc->flags & VIRTQ_DESC_F_WRITE},
+                                 i};
     }
     device->used_idx = used;
     device->avail_seen = (uint16_t)(used + tracker->count);
@@ -138,8 +142,12 @@ static uint16_t recover_packed(struct tracker *tracker)
         struct packed_entry *desc = &region->desc[i];
 
         if (desc->inflight)
-            tracker->again[tracker->count++] = (struct tracked){
-                {desc->id, desc->addr, desc->len, desc->flags & VIRTQ_DESC_F_WRITE}, i};
+            tracker->again[tracker->count++] =
+                (struct tracked){{.id = desc->id,
+                                  .addr = desc->addr,
+                                  .len = desc->len,
+                                  .write = desc->flags & VIRTQ_DESC_F_WRITE},
+                                 i};
     }
     device->next_used = region->used_idx;
     device->used_wrap = region->used_wrap_counter;

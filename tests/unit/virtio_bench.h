@@ -44,8 +44,8 @@ static inline void bench_devices(struct bench *bench)
 }
 
 /* 0, or what attach said. What a port adds to a queue, that it is not sifted, is added here. */
-static inline int bench_open(struct bench *bench, uint64_t features, uint16_t size,
-                             uint32_t packets)
+static inline int bench_open_mtu(struct bench *bench, uint64_t features, uint16_t size,
+                                 uint32_t packets, uint16_t mtu)
 {
     struct ae_virtio_layout layout = ae_virtio_ring_layout(size, features & PACKED);
     struct ae_pool_options options = {
@@ -70,7 +70,7 @@ static inline int bench_open(struct bench *bench, uint64_t features, uint16_t si
                  .doorbell = {.fd = -1}},
         .features = bench->features,
         .counters = &bench->counters,
-        .mtu = BENCH_MTU,
+        .mtu = mtu,
     };
     if (ae_pool_create(&bench->pair.pool, &options, NULL))
         abort();
@@ -79,6 +79,12 @@ static inline int bench_open(struct bench *bench, uint64_t features, uint16_t si
     if (!rc)
         bench->queue->filter = &no_filter;
     return rc;
+}
+
+static inline int bench_open(struct bench *bench, uint64_t features, uint16_t size,
+                             uint32_t packets)
+{
+    return bench_open_mtu(bench, features, size, packets, BENCH_MTU);
 }
 
 /* Returns how many packets did not come back, and misuse of the pool. */

@@ -20,18 +20,33 @@ void device_queue_init(struct device_queue *queue, uint8_t *memory, uint16_t siz
     };
 }
 
+static void add_part(struct device_buffer *buffer, uint64_t addr, uint32_t len, uint16_t flags)
+{
+    if (buffer->count == 0) {
+        buffer->addr = addr;
+        buffer->len = len;
+        buffer->write = flags & VIRTQ_DESC_F_WRITE;
+    }
+    buffer->parts[buffer->count].addr = addr;
+    buffer->parts[buffer->count++].len = len;
+}
+
 static bool take_split(struct device_queue *queue, struct device_buffer *buffer)
 {
     struct virtq_desc desc;
+    uint16_t at;
 
     if (__atomic_load_n(&queue->avail->idx, __ATOMIC_ACQUIRE) == queue->avail_seen)
         return false;
     buffer->id = queue->avail->ring[queue->avail_seen % queue->size];
     queue->avail_seen++;
-    desc = queue->desc[buffer->id % queue->size];
-    buffer->addr = desc.addr;
-    buffer->len = desc.len;
-    buffer->write = desc.flags & VIRTQ_DESC_F_WRITE;
+    buffer->count = 0;
+    at = buffer->id;
+    do {
+        desc = queue->desc[at % queue->size];
+        add_part(buffer, desc.addr, desc.len, desc.flags);
+        at = desc.next;
+    } while (desc.flags & VIRTQ_DESC_F_NEXT && buffer->count < DEVICE_PARTS);
     return true;
 }
 
@@ -43,14 +58,17 @@ static bool take_packed(struct device_queue *queue, struct device_buffer *buffer
 
     if (avail != queue->avail_wrap || used == queue->avail_wrap)
         return false;
-    buffer->id = desc->id;
-    buffer->addr = desc->addr;
-    buffer->len = desc->len;
-    buffer->write = flags & VIRTQ_DESC_F_WRITE;
-    if (++queue->next_avail == queue->size) {
-        queue->next_avail = 0;
-        queue->avail_wrap = !queue->avail_wrap;
-    }
+    buffer->count = 0;
+    do {
+        desc = &queue->ring[queue->next_avail];
+        flags = desc->flags;
+        buffer->id = desc->id; /* 2.8.6: the last one's says it */
+        add_part(buffer, desc->addr, desc->len, flags);
+        if (++queue->next_avail == queue->size) {
+            queue->next_avail = 0;
+            queue->avail_wrap = !queue->avail_wrap;
+        }
+    } while (flags & VIRTQ_DESC_F_NEXT && buffer->count < DEVICE_PARTS);
     return true;
 }
 

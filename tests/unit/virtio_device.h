@@ -30,11 +30,18 @@ struct device_queue {
     bool avail_wrap, used_wrap;
 };
 
+#define DEVICE_PARTS 32
+
 struct device_buffer {
     uint16_t id;
-    uint64_t addr;
+    uint64_t addr; /* of the first descriptor */
     uint32_t len;
     bool write;
+    uint16_t count; /* descriptors of it */
+    struct {
+        uint64_t addr;
+        uint32_t len;
+    } parts[DEVICE_PARTS];
 };
 
 void device_queue_init(struct device_queue *queue, uint8_t *memory, uint16_t size, bool packed);
@@ -42,7 +49,8 @@ void device_queue_init(struct device_queue *queue, uint8_t *memory, uint16_t siz
 /* The next available buffer; false: there is none. */
 bool device_fetch(struct device_queue *queue, struct device_buffer *buffer);
 
-/* Says that a buffer was used: `skip` more before it (in order) are covered by this one entry. */
+/* Says that a buffer was used: `skip` more before it (in order) are covered by this one entry; of a
+ * packed ring, where buffers are chains, descriptors: all of those and of it, less one. */
 void device_use(struct device_queue *queue, uint16_t id, uint32_t len, uint16_t skip);
 
 /* The same in two steps for several: entries first, then all of them at once (split). */

@@ -30,6 +30,16 @@ _Static_assert(sizeof(struct virtio_net_hdr) <= AE_PACKET_SEND_HEADROOM, "the he
 
 typedef uint16_t (*ae_virtio_burst)(struct ae_queue *, struct ae_packet **, uint16_t);
 
+/* A frame that is received in several buffers, as far as it came: frame.c's. */
+struct ae_virtio_merging {
+    uint32_t pieces;   /* buffers still to come */
+    uint32_t count;    /* of those that came; 0: the frame is dropped */
+    uint32_t total;    /* bytes in them */
+    uint32_t longest;  /* bytes of a frame */
+    uint32_t segments; /* buffers of a frame, at most; 1: it has to be in one */
+    struct ae_packet *packets[AE_FRAME_SEGMENTS];
+};
+
 /* The head of either form's queue. */
 struct ae_virtio_driver {
     struct ae_queue base; /* first: the burst calls are given this */
@@ -41,10 +51,14 @@ struct ae_virtio_driver {
     uint64_t first_address; /* where the pool's first packet is received into */
     uint32_t space;         /* bytes from there: header and frame */
     uint64_t
-        send_offset;  /* from where a frame is in our memory to what the device calls its header */
-    uint32_t pieces;  /* of a frame in several buffers, still to be dropped */
-    uint32_t starved; /* receive descriptors that the pool has no packet for */
+        send_offset;   /* from where a frame is in our memory to what the device calls its header */
+    uint32_t starved;  /* receive descriptors that the pool has no packet for */
+    uint32_t offloads; /* that a frame sent may ask for: enum ae_packet_flag */
+    uint32_t receive_span; /* bytes of the longest frame in one buffer, less the shortest */
+    struct ae_virtio_merging merging;
     bool in_order;
+    bool mergeable;
+    bool checksum_in;
     bool broken;
 };
 
@@ -104,16 +118,19 @@ static inline void ae_virtio_starve(struct ae_virtio_driver *driver, uint32_t co
  * device left to us (5.1.6.4.1), so that the frame is good wherever it goes next. */
 bool ae_virtio_checksum_in(struct ae_packet *packet);
 
-/* A frame of several buffers, or a count that cannot be: counted. */
-void ae_virtio_count_piece(struct ae_virtio_driver *driver, uint16_t num_buffers);
+/* Of how many buffers, from this one on, a frame is made, as the device says in its header. */
+static inline uint16_t ae_virtio_num_buffers(const struct ae_packet *packet)
+{
+    const uint8_t *end = packet->buffer + AE_PACKET_HEADROOM;
 
-/* A buffer in which the device says it wrote `written` bytes: is it one whole good frame, then the
- * caller's? If not, it is counted and back in the pool. Ports' buffers hold the longest frame of
- * the MTU, so one in several buffers is too long. */
+    return __atomic_load_n((const uint16_t *)(const void *)(end - 2), __ATOMIC_RELAXED);
+}
+
+/* A buffer with a frame by itself, in which the device says it wrote `written` bytes: is it good,
+ * then the caller's? If not, it is counted and back in the pool. */
 static inline __attribute__((always_inline)) bool ae_virtio_accept(struct ae_virtio_driver *driver,
                                                                    struct ae_packet *packet,
                                                                    uint32_t written,
-                                                                   const bool mergeable,
                                                                    const bool checksum)
 {
     uint32_t length = written - AE_VIRTIO_HEADER;
@@ -122,17 +139,7 @@ static inline __attribute__((always_inline)) bool ae_virtio_accept(struct ae_vir
     ae_packet_renew(packet);
     packet->length = length;
     /* Wraps to a large number when too short. */
-    good = length - AE_FRAME_MIN <= driver->sendable.span;
-    if (mergeable) {
-        uint16_t num_buffers =
-            __atomic_load_n((uint16_t *)(void *)(packet->data - 2), __ATOMIC_RELAXED);
-
-        if (ae_unlikely(driver->pieces || num_buffers != 1)) {
-            ae_virtio_count_piece(driver, num_buffers);
-            ae_packet_put(packet);
-            return false;
-        }
-    }
+    good = length - AE_FRAME_MIN <= driver->receive_span;
     if (checksum && good && ae_unlikely(packet->data[-(int)AE_VIRTIO_HEADER]))
         good = ae_virtio_checksum_in(packet);
     if (ae_unlikely(!good)) {
@@ -141,6 +148,20 @@ static inline __attribute__((always_inline)) bool ae_virtio_accept(struct ae_vir
     }
     return good;
 }
+
+/*
+ * The next buffer, whatever it is: a frame, or the first or another one of a frame in several
+ * (5.1.6.4), and then perhaps the last. Returns the good frame that is whole with it, a chain of
+ * packets, which is the caller's; NULL: there is none yet, or what there is was counted and is back
+ * in the pool. A device has to use all buffers of a frame at once (5.1.6.4.1); nobody waits for
+ * those that it does not. Of a frame in too many buffers, or with too many bytes, what still comes
+ * is dropped, too.
+ */
+struct ae_packet *ae_virtio_merge(struct ae_virtio_driver *driver, struct ae_packet *packet,
+                                  uint32_t written);
+
+/* What came of a frame that is not whole goes back to the pool. */
+void ae_virtio_drop_merging(struct ae_virtio_driver *driver);
 
 /* ---- Send ---- */
 
@@ -175,6 +196,17 @@ static inline bool ae_virtio_prepare(const struct ae_sendable *sendable, struct 
         memset(header, 0, AE_VIRTIO_HEADER);
     return true;
 }
+
+/* May this frame be sent by those who know chains? */
+static inline bool ae_virtio_sends_chain(const struct ae_virtio_driver *driver,
+                                         const struct ae_packet *packet)
+{
+    return ae_refusal_of(packet, &driver->sendable, driver->offloads) == AE_REFUSAL_NONE;
+}
+
+/* As ae_virtio_prepare, of a frame that may be sent, in one packet or several. Returns its bytes.
+ */
+uint32_t ae_virtio_prepare_chain(struct ae_packet *packet);
 
 /* What the device calls the header before a frame, which is in the pool's memory. */
 static inline uint64_t ae_virtio_send_address(const struct ae_virtio_driver *driver,

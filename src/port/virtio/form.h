@@ -17,7 +17,9 @@ static int make_ring(struct ring *ring, const struct ae_virtio_ring *from, struc
     ring->slots = calloc(from->size, sizeof(*ring->slots));
     ring->order = calloc(from->size, sizeof(*ring->order));
     ring->away = calloc(from->size, sizeof(*ring->away));
-    return ring->slots && ring->order && ring->away
+    ring->more = calloc(from->size, sizeof(*ring->more));
+    ring->behind = calloc(from->size, sizeof(*ring->behind));
+    return ring->slots && ring->order && ring->away && ring->more && ring->behind
                ? 0
                : ae_error_set(err, -ENOMEM, "virtio: out of memory");
 }
@@ -36,6 +38,8 @@ static void free_ring(struct ring *ring)
     free(ring->slots);
     free(ring->order);
     free(ring->away);
+    free(ring->more);
+    free(ring->behind);
 }
 
 static void free_rings(struct ae_virtio_driver *driver)

@@ -1,199 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/*
- * The driver's half of a pair of packed virtqueues (virtio 1.2, 2.8), polled.
- *
- * One ring, which both sides write. A burst is written from its last descriptor down to its first,
- * so the device sees nothing of it before the first one's flags, and the line that it polls is
- * written last and left alone from then on. A buffer id becomes free at the place where it came
- * back, and is filled again there one round later: while the device works in order, id and
- * place are one.
- */
+/* The driver's half of a pair of packed virtqueues (virtio 1.2, 2.8), polled. */
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "base/unset.h"
-#include "port/virtio/driver.h"
-
-#define WRAP (VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED)
-
-/* A place in the ring, and what AVAIL and USED of the descriptor there have to be. */
-struct place {
-    uint32_t index;
-    uint32_t flags;
-};
-
-struct ring {
-    struct pvirtq_desc *desc;
-    struct pvirtq_event_suppress *device_event;
-    struct ae_packet **slots; /* by buffer id: the packet that it has, or had last */
-    uint16_t *order;          /* by place: the buffer id to fill there */
-    bool *away;               /* by buffer id: with the device; not kept in order */
-    uint32_t size;
-    uint32_t free;          /* descriptors */
-    struct place next;      /* to fill */
-    struct place next_used; /* where the device says what it used next */
-    uint32_t reapable;      /* send, in order: buffers known to be used, not yet reclaimed ... */
-    uint32_t oldest;        /* ... and where the first of them is */
-    uint32_t batch; /* receive: so many free descriptors are worth refilling when idle ... */
-    uint32_t low;   /* ... and so many cannot wait for that */
-    struct ae_virtio_doorbell doorbell;
-    uint8_t *memory;
-};
-
-struct queue {
-    struct ae_virtio_driver driver; /* first */
-    struct ring receive;
-    struct ring send;
-};
-
-static inline uint32_t in_flight(const struct ring *ring)
-{
-    return ring->size - ring->free;
-}
-
-/* Goes on by so many places, at most a round; the flags turn over at the end of the ring. */
-static inline struct place after(struct place place, uint32_t steps, uint32_t size)
-{
-    place.index += steps;
-    if (place.index >= size) {
-        place.index -= size;
-        place.flags ^= WRAP;
-    }
-    return place;
-}
-
-/* Has the device used the descriptor that it would use next? Then what it says may be read. */
-static inline bool is_used(const struct pvirtq_desc *ring, struct place place)
-{
-    /* Pairs with the device's release of flags: length, id and buffer were written before. */
-    uint32_t flags = __atomic_load_n(&ring[place.index].flags, __ATOMIC_ACQUIRE);
-
-    ae_dma_read_barrier();
-    return (flags & WRAP) == place.flags;
-}
-
-struct used {
-    uint32_t length;
-    uint32_t id;
-};
-
-/* What the device wrote into the descriptor, each word read once. */
-static inline struct used used_at(const struct pvirtq_desc *ring, struct place place)
-{
-    return (struct used){.length = __atomic_load_n(&ring[place.index].len, __ATOMIC_RELAXED),
-                         .id = __atomic_load_n(&ring[place.index].id, __ATOMIC_RELAXED)};
-}
-
-/* In order: how many buffers from this place up to this id are used (2.8.8). 0: cannot be, and the
- * ring is broken. */
-static uint32_t batch_up_to(struct queue *queue, const struct ring *ring, struct place place,
-                            uint32_t id, uint32_t possible, uint64_t *counter)
-{
-    uint32_t length = (id < place.index ? id + ring->size : id) - place.index + 1;
-
-    if (ae_unlikely(id >= ring->size || length > possible))
-        return ae_virtio_break(&queue->driver, counter);
-    return length;
-}
-
-/* Not in order: the buffer that the device says it used is free again; false: it never had it. */
-static inline bool reap(struct ring *ring, struct place place, uint32_t id)
-{
-    if (ae_unlikely(id >= ring->size || !ring->away[id]))
-        return false;
-    ring->away[id] = false;
-    ring->order[place.index] = (uint16_t)id;
-    return true;
-}
-
-/* ---- Filling ---- */
-
-static inline uint16_t flags_of(struct place place, const bool receiving)
-{
-    return (uint16_t)(place.flags | (receiving ? VIRTQ_DESC_F_WRITE : 0));
-}
-
-static inline uint64_t address_of(const struct ae_virtio_driver *driver,
-                                  const struct ae_packet *packet, const bool receiving)
-{
-    return receiving ? ae_virtio_receive_address(driver, packet)
-                     : ae_virtio_send_address(driver, packet);
-}
-
-/* The buffer id for this place, which has the packet from now on. */
-static inline uint32_t enter(const struct ring *ring, uint32_t index, struct ae_packet *packet,
-                             const bool in_order)
-{
-    uint32_t id = in_order ? index : ring->order[index];
-
-    ring->slots[id] = packet;
-    if (!in_order)
-        ring->away[id] = true;
-    return id;
-}
-
-/* Fills descriptors from `place` on, but for `skip` at the beginning, last one first; not over the
- * end of the ring. */
-static inline __attribute__((always_inline)) void fill(const struct queue *queue, struct ring *ring,
-                                                       struct place place,
-                                                       struct ae_packet **packets, uint32_t skip,
-                                                       uint32_t count, const bool in_order,
-                                                       const bool receiving)
-{
-    struct pvirtq_desc *desc = ring->desc + place.index;
-    /* Copies, so that the compiler need not read both again after each store to the ring. */
-    const struct ae_virtio_driver driver = queue->driver;
-    const struct ring view = *ring;
-    /* What descriptors of a run have in common of their second half: flags, and of the length. */
-    const uint64_t base =
-        (uint64_t)flags_of(place, receiving) << 48 | (receiving ? driver.space : AE_VIRTIO_HEADER);
-
-    for (uint32_t i = count; i-- > skip;) {
-        uint64_t id = enter(&view, place.index + i, packets[i], in_order);
-        uint64_t word = base + (id << 32) + (receiving ? 0 : packets[i]->length);
-
-        desc[i].addr = address_of(&driver, packets[i], receiving);
-        memcpy(&desc[i].len, &word, sizeof(word));
-    }
-}
-
-/* A burst's first descriptor is filled last: it publishes all. */
-static inline void publish(const struct queue *queue, struct ring *ring, struct ae_packet *packet,
-                           const bool in_order, const bool receiving)
-{
-    struct pvirtq_desc *desc = &ring->desc[ring->next.index];
-
-    desc->id = (uint16_t)enter(ring, ring->next.index, packet, in_order);
-    desc->addr = address_of(&queue->driver, packet, receiving);
-    desc->len = receiving ? queue->driver.space : packet->length + AE_VIRTIO_HEADER;
-    ae_dma_write_barrier();
-    /* Pairs with the device's acquire of flags: the whole burst is there before them. */
-    __atomic_store_n(&desc->flags, flags_of(ring->next, receiving), __ATOMIC_RELEASE);
-}
-
-static inline __attribute__((always_inline)) void fill_burst(const struct queue *queue,
-                                                             struct ring *ring,
-                                                             struct ae_packet **packets,
-                                                             uint32_t count, const bool in_order,
-                                                             const bool receiving)
-{
-    struct place start = {0, ring->next.flags ^ WRAP};
-    uint32_t run = ring->size - ring->next.index;
-
-    if (ae_unlikely(count > run))
-        fill(queue, ring, start, packets + run, 0, count - run, in_order, receiving);
-    else
-        run = count;
-    fill(queue, ring, ring->next, packets, 1, run, in_order, receiving);
-    publish(queue, ring, packets[0], in_order, receiving);
-    ring->free -= count;
-    ring->next = after(ring->next, count, ring->size);
-    ae_virtio_notify(&ring->doorbell, &ring->device_event->flags, (uint16_t)ring->next.index,
-                     ring->next.flags & VIRTQ_DESC_F_AVAIL);
-}
+#include "port/virtio/packed_ring.h"
 
 /* ---- Receive ---- */
 
@@ -222,18 +36,45 @@ static __attribute__((noinline)) void refill_any_order(struct queue *queue)
     refill(queue, false);
 }
 
-/* A batch of which only the last buffer was written: those skipped are full to the brim, longer
- * than any frame of this port. Dropped whole. Returns its length; 0: the ring is broken. */
-static uint32_t drop_batch(struct queue *queue, struct place place, uint32_t id, uint32_t possible)
+static inline __attribute__((always_inline)) void refill_when_low(struct queue *queue,
+                                                                  const bool in_order)
+{
+    if (ae_unlikely(queue->receive.free >= queue->receive.low))
+        in_order ? refill_in_order(queue) : refill_any_order(queue);
+}
+
+#include "port/virtio/merged.h"
+
+static struct batch next_batch(struct queue *queue)
 {
     struct ring *ring = &queue->receive;
+    struct place place = ring->next_used;
     uint64_t *bad = &queue->driver.base.counters->receive_bad_descriptors;
-    uint32_t length = batch_up_to(queue, ring, place, id, possible, bad);
+    struct batch batch = {0};
+    struct used used;
 
-    *bad += length;
-    for (uint32_t i = 0; i < length; i++)
-        ae_pool_return(queue->driver.base.pool, ring->slots[after(place, i, ring->size).index]);
-    return length;
+    if (in_flight(ring) == 0 || !is_used(ring->desc, place))
+        return batch;
+    used = used_at(ring->desc, place);
+    batch.written = used.length;
+    if (queue->driver.in_order)
+        batch.count = batch_up_to(queue, ring, place, used.id, in_flight(ring), bad);
+    else if (reap(ring, place, used.id))
+        batch.count = 1;
+    else
+        ae_virtio_break(&queue->driver, bad);
+    return batch;
+}
+
+static struct ae_packet *packet_of(const struct ring *ring, uint32_t i)
+{
+    return ring->slots[ring->order[after(ring->next_used, i, ring->size).index]];
+}
+
+static void pass(struct ring *ring, uint32_t count)
+{
+    ring->next_used = after(ring->next_used, count, ring->size);
+    ring->free += count;
 }
 
 static inline __attribute__((always_inline)) uint16_t receive_burst(
@@ -246,45 +87,47 @@ static inline __attribute__((always_inline)) uint16_t receive_burst(
     const struct pvirtq_desc *desc = ring->desc;
     struct place next_used = ring->next_used;
     uint32_t most, reaped, size = ring->size;
+    bool merged = false;
     uint64_t bytes = 0;
+    uint16_t got;
 
-    if (ae_unlikely(ring->free >= ring->low))
-        in_order ? refill_in_order(queue) : refill_any_order(queue);
+    refill_when_low(queue, in_order);
     most = in_flight(ring) < count ? in_flight(ring) : count;
     for (reaped = 0; reaped < most && is_used(desc, next_used); reaped++) {
         struct used used = used_at(desc, next_used);
 
-        if (in_order && ae_unlikely(used.id != next_used.index)) {
-            uint32_t batch = drop_batch(queue, next_used, used.id, in_flight(ring) - reaped);
-
-            if (batch == 0)
-                break;
-            next_used = after(next_used, batch, size);
-            reaped += batch - 1; /* beyond what was asked for, perhaps: then the loop ends */
-            continue;
-        }
-        if (!in_order && ae_unlikely(!reap(ring, next_used, used.id))) {
+        merged = in_order && used.id != next_used.index;
+        if (ae_unlikely(merged))
+            break;
+        if (!in_order && ae_unlikely(!is_out(ring, used.id))) {
             ae_virtio_break(&queue->driver, &base->counters->receive_bad_descriptors);
             break;
         }
+        merged = mergeable && ae_virtio_num_buffers(ring->slots[used.id]) != 1;
+        if (ae_unlikely(merged))
+            break;
+        if (!in_order)
+            reap(ring, next_used, used.id);
         next_used = after(next_used, 1, size);
-        if (ae_virtio_accept(&queue->driver, ring->slots[used.id], used.length, mergeable,
-                             checksum)) {
+        if (ae_virtio_accept(&queue->driver, ring->slots[used.id], used.length, checksum)) {
             bytes += used.length - AE_VIRTIO_HEADER;
             *received++ = ring->slots[used.id];
         }
     }
-    if (reaped == 0) {
+    if (reaped == 0 && !merged) {
         /* Nobody waits for a frame. */
         if (ring->free >= ring->batch && !queue->driver.broken)
             in_order ? refill_in_order(queue) : refill_any_order(queue);
         return 0;
     }
+    got = (uint16_t)(received - packets);
     ring->free += reaped;
     ring->next_used = next_used;
-    base->counters->received_frames += (uint64_t)(received - packets);
+    base->counters->received_frames += got;
     base->counters->received_bytes += bytes;
-    return (uint16_t)(received - packets);
+    if (ae_unlikely(merged))
+        got += receive_merged(base, received, count - got);
+    return got;
 }
 
 /* ---- Send ---- */
@@ -376,6 +219,9 @@ static uint32_t unsent(const struct ae_queue *base)
     return in_flight(&((const struct queue *)base)->send);
 }
 
+/* From several packets, once there are such frames. */
+#include "port/virtio/packed_chains.h"
+
 static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue *base,
                                                                  struct ae_packet **packets,
                                                                  uint16_t count,
@@ -399,9 +245,11 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
     room = ring->free < count ? ring->free : count;
     for (; good < room && ae_likely(ae_virtio_prepare(&sendable, packets[good], checksum)); good++)
         bytes += packets[good]->length;
-    if (ae_unlikely(good < room))
+    if (ae_unlikely(good < room)) {
+        if (ae_virtio_sends_chain(&queue->driver, packets[good]))
+            return begin_chains(queue, packets, good, count);
         ae_refuse(base, packets[good], &queue->driver.sendable, ae_virtio_offloads(checksum));
-    else if (ae_unlikely(room < count))
+    } else if (ae_unlikely(room < count))
         ae_refuse_full(base, count - good);
     if (good == 0)
         return 0;
@@ -419,17 +267,14 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
 
 /* ---- The form ---- */
 
-/* In order, what is away are the slots of the last places filled; else `away` says it. */
+/* In order, until there are chains, what is away are the slots of the last places filled; else
+ * `away` says it. */
 static void release_ring(struct ae_pool *pool, struct ring *ring, bool in_order)
 {
+    in_order = in_order && !ring->chains;
     for (uint32_t i = in_flight(ring); in_order && i > 0; i--)
         ae_pool_return(pool, ring->slots[after(ring->next, ring->size - i, ring->size).index]);
-    for (uint32_t id = 0; id < ring->size; id++) {
-        if (ring->away[id])
-            ae_pool_return(pool, ring->slots[id]);
-        ring->away[id] = false;
-        ring->slots[id] = NULL;
-    }
+    release_away(pool, ring);
     ring->free = ring->size;
 }
 
@@ -459,9 +304,13 @@ static void renew(struct ae_virtio_driver *driver)
 
 static uint16_t used_end(struct queue *queue, const struct ring *ring, uint64_t *counter)
 {
-    struct place place = ring->next_used;
-    uint32_t left = in_flight(ring) - ring->reapable, length = 1;
+    struct place place;
+    uint32_t left, length = 1;
 
+    if (ring->chains)
+        reap_chains(queue, ring->size);
+    place = ring->next_used;
+    left = ring->chains ? 0 : in_flight(ring) - ring->reapable;
     for (; left && is_used(ring->desc, place); left -= length) {
         if (queue->driver.in_order)
             length = batch_up_to(queue, ring, place, used_at(ring->desc, place).id, left, counter);

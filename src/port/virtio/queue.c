@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/checksum.h"
 #include "base/error.h"
 #include "port/virtio/driver.h"
 
@@ -57,9 +56,21 @@ static int check_ring(const struct ae_virtio_ring *ring, const char *name, bool 
     return 0;
 }
 
+/* Buffers of a frame that is received: one where that holds the longest. */
+static uint32_t receive_segments(const struct ae_virtio_pair *pair)
+{
+    uint32_t room = pair->pool->buffer_size - AE_PACKET_HEADROOM;
+
+    if (!(pair->features & VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF)) ||
+        AE_FRAME_MAX(pair->mtu) <= room)
+        return 1;
+    return pair->receive.size < AE_FRAME_SEGMENTS ? pair->receive.size : AE_FRAME_SEGMENTS;
+}
+
 static int check_pair(const struct ae_virtio_pair *pair, bool packed, struct ae_error *err)
 {
-    uint32_t longest = AE_FRAME_MAX(pair->mtu);
+    uint32_t longest = AE_FRAME_MAX(pair->mtu), most = receive_segments(pair);
+    uint32_t room = pair->pool->buffer_size - AE_PACKET_HEADROOM;
     int rc = check_ring(&pair->receive, "receive", packed, err);
 
     if (!rc)
@@ -76,10 +87,12 @@ static int check_pair(const struct ae_virtio_pair *pair, bool packed, struct ae_
         return ae_error_set(err, -EINVAL,
                             "virtio: features 0x%llx: EVENT_IDX and HASH_REPORT are not served",
                             (unsigned long long)pair->features);
-    if (pair->pool->buffer_size < AE_PACKET_HEADROOM + longest)
+    if (longest > most * room)
         return ae_error_set(err, -EINVAL,
-                            "virtio: buffers of %u bytes for an MTU of %u; they must hold %u",
-                            pair->pool->buffer_size, pair->mtu, AE_PACKET_HEADROOM + longest);
+                            "virtio: an MTU of %u is a frame of %u bytes, a buffer holds %u and "
+                            "%u of them are a frame at most%s",
+                            pair->mtu, longest, room, most,
+                            most == 1 ? " (several with mrg_rxbuf=on)" : "");
     return 0;
 }
 
@@ -87,21 +100,28 @@ static void set_up(struct ae_virtio_driver *driver, const struct ae_virtio_form 
                    const struct ae_virtio_pair *pair)
 {
     const struct ae_pool *pool = pair->pool;
-    bool mergeable = pair->features & VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF);
-    bool checksum_in = pair->features & VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM);
+    uint32_t longest = AE_FRAME_MAX(pair->mtu), room = pool->buffer_size - AE_PACKET_HEADROOM;
     bool checksum_out = pair->features & VIRTIO_FEATURE(VIRTIO_NET_F_CSUM);
 
     driver->form = form;
     driver->in_order = pair->features & VIRTIO_FEATURE(VIRTIO_F_IN_ORDER);
-    driver->receive = form->receives[driver->in_order][mergeable][checksum_in];
+    driver->mergeable = pair->features & VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF);
+    driver->checksum_in = pair->features & VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM);
+    driver->receive = form->receives[driver->in_order][driver->mergeable][driver->checksum_in];
     driver->send = form->sends[driver->in_order][checksum_out];
     driver->base.unsent = form->unsent;
     driver->base.pool = pair->pool;
     driver->base.counters = pair->counters;
-    driver->sendable = ae_sendable_make(pair->pool, AE_FRAME_MAX(pair->mtu), 1);
+    driver->sendable =
+        ae_sendable_make(pair->pool, longest,
+                         pair->send.size < AE_FRAME_SEGMENTS ? pair->send.size : AE_FRAME_SEGMENTS);
+    driver->offloads = ae_virtio_offloads(checksum_out);
     driver->stride = pool->buffer_size;
     driver->first_address = pool->iova.value + AE_PACKET_HEADROOM - AE_VIRTIO_HEADER;
-    driver->space = pool->buffer_size - AE_PACKET_HEADROOM + AE_VIRTIO_HEADER;
+    driver->space = room + AE_VIRTIO_HEADER;
+    driver->receive_span = (longest < room ? longest : room) - AE_FRAME_MIN;
+    driver->merging.longest = longest;
+    driver->merging.segments = receive_segments(pair);
     driver->send_offset = pool->iova.value - (uintptr_t)pool->memory - AE_VIRTIO_HEADER;
 }
 
@@ -133,7 +153,8 @@ void ae_virtio_reset(struct ae_queue *queue)
     struct ae_virtio_driver *driver = (struct ae_virtio_driver *)queue;
 
     driver->form->release(driver);
-    driver->pieces = 0;
+    ae_virtio_drop_merging(driver);
+    driver->merging.pieces = 0;
     driver->starved = 0;
     driver->broken = false;
     queue->receive = driver->receive;
@@ -149,6 +170,7 @@ void ae_virtio_detach(struct ae_queue *queue)
     if (!queue)
         return;
     driver->form->release(driver);
+    ae_virtio_drop_merging(driver);
     driver->form->free_rings(driver);
     free(driver);
 }
@@ -237,58 +259,4 @@ bool ae_virtio_wants_notification(const struct ae_virtio_ring *ring, bool packed
     if (packed)
         return (__atomic_load_n(&event->flags, __ATOMIC_RELAXED) & 3) != RING_EVENT_FLAGS_DISABLE;
     return !(__atomic_load_n(&used->flags, __ATOMIC_RELAXED) & VIRTQ_USED_F_NO_NOTIFY);
-}
-
-/* ---- Frames out of the ordinary ---- */
-
-void ae_virtio_count_piece(struct ae_virtio_driver *driver, uint16_t num_buffers)
-{
-    struct ae_queue_counters *counters = driver->base.counters;
-
-    if (driver->pieces) {
-        driver->pieces--;
-    } else if (num_buffers == 0) {
-        counters->receive_bad_descriptors++;
-    } else {
-        driver->pieces = num_buffers - 1u;
-        counters->receive_errors++;
-    }
-}
-
-bool ae_virtio_checksum_in(struct ae_packet *packet)
-{
-    struct virtio_net_hdr header;
-    uint32_t place;
-    uint16_t checksum;
-
-    /* A copy, since the device could change it under us. */
-    memcpy(&header, packet->data - AE_VIRTIO_HEADER, sizeof(header));
-    __asm__ volatile("" ::: "memory");
-    if (header.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
-        place = (uint32_t)header.csum_start + header.csum_offset;
-        if (place + sizeof(checksum) > packet->length || header.csum_start < AE_FRAME_MIN)
-            return false;
-        checksum = ae_sum_finish(
-            ae_sum_bytes(packet->data + header.csum_start, packet->length - header.csum_start));
-        memcpy(packet->data + place, &checksum, sizeof(checksum));
-        packet->flags = AE_PACKET_L4_GOOD;
-    } else if (header.flags & VIRTIO_NET_HDR_F_DATA_VALID) {
-        packet->flags = AE_PACKET_L4_GOOD;
-    }
-    return true;
-}
-
-bool ae_virtio_checksum_out(struct ae_packet *packet)
-{
-    bool tcp = packet->flags & AE_PACKET_SEND_TCP_CHECKSUM;
-    struct virtio_net_hdr header = {
-        .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-        .csum_start = packet->l4_offset,
-        .csum_offset = tcp ? 16 : 6,
-    };
-
-    if (!ae_offload_is_sound(packet))
-        return false;
-    memcpy(packet->data - AE_VIRTIO_HEADER, &header, sizeof(header));
-    return true;
 }

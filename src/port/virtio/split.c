@@ -25,6 +25,12 @@ struct ring {
     struct ae_packet **slots; /* by descriptor: the packet that it has, or had last */
     uint16_t *order;          /* by place: the descriptor to fill there */
     bool *away;               /* by descriptor: with the device; not kept in order */
+    uint8_t *more;            /* by the first descriptor of a frame: so many are behind it ... */
+    uint16_t *behind;         /* ... each in a list; `more` is zero until there are chains */
+    bool chains;              /* send: chains.h has the ring; `away` is kept in order, too, ... */
+    uint16_t filled;          /* ... and places of `order` are not those of the two rings: the one
+                               * to fill a descriptor from next ... */
+    uint16_t freed;           /* ... and the one where the next that comes back is put */
     uint16_t mask;
     uint16_t next;   /* place of the available ring to fill: what its idx says */
     uint16_t reaped; /* place of the used ring to reap next */
@@ -40,6 +46,11 @@ struct queue {
     struct ring receive;
     struct ring send;
 };
+
+static inline uint32_t size_of(const struct ring *ring)
+{
+    return ring->mask + 1u;
+}
 
 static inline uint16_t in_flight(const struct ring *ring)
 {
@@ -98,10 +109,16 @@ static inline struct virtq_used_elem used_at(const struct ring *ring, uint32_t p
     return (struct virtq_used_elem){.id = (uint32_t)word, .len = (uint32_t)(word >> 32)};
 }
 
+/* Does the device have this descriptor? */
+static inline bool is_out(const struct ring *ring, uint32_t id)
+{
+    return id <= ring->mask && ring->away[id];
+}
+
 /* The descriptor that the device says it used is free again; false: it never had it. */
 static inline bool reap(struct ring *ring, uint32_t place, uint32_t id)
 {
-    if (ae_unlikely(id > ring->mask || !ring->away[id]))
+    if (ae_unlikely(!is_out(ring, id)))
         return false;
     ring->away[id] = false;
     ring->order[place] = (uint16_t)id;
@@ -145,20 +162,46 @@ static __attribute__((noinline)) void refill_any_order(struct queue *queue)
     refill(queue, false);
 }
 
-/* A batch of which only the last entry was written (2.7.9): those skipped are full to the brim,
- * longer than any frame of this port. Dropped whole. Returns its length; 0: the ring is broken. */
-static uint32_t drop_batch(struct queue *queue, uint32_t place, uint32_t id, uint32_t ready)
+static inline __attribute__((always_inline)) void refill_when_low(struct queue *queue,
+                                                                  const bool in_order)
+{
+    if (ae_unlikely(space(&queue->receive) >= queue->receive.low))
+        in_order ? refill_in_order(queue) : refill_any_order(queue);
+}
+
+#include "port/virtio/merged.h"
+
+static struct batch next_batch(struct queue *queue)
 {
     struct ring *ring = &queue->receive;
-    struct ae_queue_counters *counters = queue->driver.base.counters;
-    uint32_t length = ((id - place) & ring->mask) + 1;
+    uint64_t *bad = &queue->driver.base.counters->receive_bad_descriptors;
+    uint32_t ready = (uint16_t)(ring->seen - ring->reaped), place = ring->reaped & ring->mask;
+    struct virtq_used_elem elem;
+    struct batch batch = {0};
 
-    if (id > ring->mask || length > ready)
-        return ae_virtio_break(&queue->driver, &counters->receive_bad_descriptors);
-    counters->receive_bad_descriptors += length;
-    for (uint32_t i = 0; i < length; i++)
-        ae_pool_return(queue->driver.base.pool, ring->slots[(place + i) & ring->mask]);
-    return length;
+    if (ready == 0)
+        ready = poll_used(queue, ring, bad);
+    if (ready == 0)
+        return batch;
+    elem = used_at(ring, place);
+    batch.written = elem.len;
+    if (!queue->driver.in_order)
+        batch.count = reap(ring, place, elem.id);
+    else if (elem.id <= ring->mask && ((elem.id - place) & ring->mask) < ready)
+        batch.count = ((elem.id - place) & ring->mask) + 1;
+    if (batch.count == 0)
+        ae_virtio_break(&queue->driver, bad);
+    return batch;
+}
+
+static struct ae_packet *packet_of(const struct ring *ring, uint32_t i)
+{
+    return ring->slots[ring->order[(ring->reaped + i) & ring->mask]];
+}
+
+static void pass(struct ring *ring, uint32_t count)
+{
+    ring->reaped = (uint16_t)(ring->reaped + count);
 }
 
 static inline __attribute__((always_inline)) uint16_t receive_burst(
@@ -168,14 +211,13 @@ static inline __attribute__((always_inline)) uint16_t receive_burst(
     struct queue *queue = (struct queue *)base;
     struct ring *ring = &queue->receive;
     struct ae_queue_counters *counters = base->counters;
-    uint32_t ready, reaped, first, mask = ring->mask;
+    uint32_t ready, at, end, mask = ring->mask;
     struct ae_packet **slots = ring->slots, **received = packets;
     uint64_t bytes = 0;
+    uint16_t got;
 
-    if (ae_unlikely(space(ring) >= ring->low))
-        in_order ? refill_in_order(queue) : refill_any_order(queue);
-    first = ring->reaped;
-    ready = (uint16_t)(ring->seen - first);
+    refill_when_low(queue, in_order);
+    ready = (uint16_t)(ring->seen - ring->reaped);
     if (ready == 0)
         ready = poll_used(queue, ring, &counters->receive_bad_descriptors);
     if (ready > count)
@@ -186,32 +228,33 @@ static inline __attribute__((always_inline)) uint16_t receive_burst(
             in_order ? refill_in_order(queue) : refill_any_order(queue);
         return 0;
     }
-    for (reaped = 0; reaped < ready; reaped++) {
-        uint32_t place = (first + reaped) & mask;
+    end = ring->reaped + ready;
+    for (at = ring->reaped; at < end; at++) {
+        uint32_t place = at & mask;
         struct virtq_used_elem elem = used_at(ring, place);
 
-        if (in_order && ae_unlikely(elem.id != place)) {
-            uint32_t batch =
-                drop_batch(queue, place, elem.id, (uint16_t)(ring->seen - first - reaped));
-
-            if (batch == 0)
-                break;
-            reaped += batch - 1; /* beyond what was asked for, perhaps: then the loop ends */
-            continue;
-        }
-        if (!in_order && ae_unlikely(!reap(ring, place, elem.id))) {
+        if (in_order && ae_unlikely(elem.id != place))
+            break;
+        if (!in_order && ae_unlikely(!is_out(ring, elem.id))) {
             ae_virtio_break(&queue->driver, &counters->receive_bad_descriptors);
             break;
         }
-        if (ae_virtio_accept(&queue->driver, slots[elem.id], elem.len, mergeable, checksum)) {
+        if (mergeable && ae_unlikely(ae_virtio_num_buffers(slots[elem.id]) != 1))
+            break;
+        if (!in_order)
+            reap(ring, place, elem.id);
+        if (ae_virtio_accept(&queue->driver, slots[elem.id], elem.len, checksum)) {
             bytes += elem.len - AE_VIRTIO_HEADER;
             *received++ = slots[elem.id];
         }
     }
-    ring->reaped = (uint16_t)(first + reaped);
-    counters->received_frames += (uint64_t)(received - packets);
+    got = (uint16_t)(received - packets);
+    ring->reaped = (uint16_t)at;
+    counters->received_frames += got;
     counters->received_bytes += bytes;
-    return (uint16_t)(received - packets);
+    if (ae_unlikely(at < end) && !queue->driver.broken)
+        got += receive_merged(base, received, count - got);
+    return got;
 }
 
 /* ---- Send ---- */
@@ -279,11 +322,6 @@ static uint16_t reclaim_burst(struct ae_queue *base, uint16_t count)
     return (uint16_t)(queue->send.reaped - reaped);
 }
 
-static uint32_t unsent(const struct ae_queue *base)
-{
-    return in_flight(&((const struct queue *)base)->send);
-}
-
 /* The descriptor of this slot gets the frame; what is there already is left alone. */
 static inline void fill(struct virtq_desc *desc, uint64_t address, uint32_t length)
 {
@@ -321,6 +359,17 @@ static inline __attribute__((always_inline)) uint32_t fill_run(struct queue *que
     return i;
 }
 
+/* From several packets, once there are such frames. */
+#include "port/virtio/split_chains.h"
+
+/* Packets: as many descriptors. */
+static uint32_t unsent(const struct ae_queue *base)
+{
+    const struct ring *ring = &((const struct queue *)base)->send;
+
+    return ring->chains ? size_of(ring) - room_for_chains(ring) : in_flight(ring);
+}
+
 static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue *base,
                                                                  struct ae_packet **packets,
                                                                  uint16_t count,
@@ -343,9 +392,11 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
     sent = fill_run(queue, place, packets, room < run ? room : run, in_order, checksum, &bytes);
     if (ae_unlikely(run < room) && sent == run)
         sent += fill_run(queue, 0, packets + run, room - run, in_order, checksum, &bytes);
-    if (ae_unlikely(sent < room))
+    if (ae_unlikely(sent < room)) {
+        if (ae_virtio_sends_chain(&queue->driver, packets[sent]))
+            return begin_chains(queue, packets, sent, count);
         ae_refuse(base, packets[sent], &queue->driver.sendable, ae_virtio_offloads(checksum));
-    else if (ae_unlikely(room < count))
+    } else if (ae_unlikely(room < count))
         ae_refuse_full(base, count - sent);
     if (sent == 0)
         return 0;
@@ -364,17 +415,14 @@ static inline __attribute__((always_inline)) uint16_t send_burst(struct ae_queue
 
 /* ---- The form ---- */
 
-/* In order, what is away are the slots between the two places; else `away` says it. */
+/* In order, until there are chains, what is away are the slots between the two places; else `away`
+ * says it. */
 static void release_ring(struct ae_pool *pool, struct ring *ring, bool in_order)
 {
+    in_order = in_order && !ring->chains;
     for (uint16_t place = ring->reaped; in_order && place != ring->next; place++)
         ae_pool_return(pool, ring->slots[place & ring->mask]);
-    for (uint32_t id = 0; id <= ring->mask; id++) {
-        if (ring->away[id])
-            ae_pool_return(pool, ring->slots[id]);
-        ring->away[id] = false;
-        ring->slots[id] = NULL;
-    }
+    release_away(pool, ring);
     ring->next = ring->reaped = ring->seen = 0;
 }
 
