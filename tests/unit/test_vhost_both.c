@@ -22,9 +22,9 @@
 #include "port/virtio/net.h"
 
 #define SIZE    64
-#define FRAMES  20000u
+#define FRAMES  20000u /* of 1500 bytes; of jumbo frames, a fourth */
 #define BURST   32
-#define PACKETS 256
+#define PACKETS 512
 #define BUFFER  2048
 #define RINGS   65536 /* bytes of each */
 #define MEMORY  (2u * RINGS + PACKETS * BUFFER)
@@ -41,6 +41,8 @@ struct both {
     struct ae_vhost_memory map;
     struct ae_vhost_ring from, to;
     uint64_t features;
+    uint16_t mtu;
+    uint32_t frames;
     uint32_t notify, flag;
     bool stop;
 };
@@ -82,15 +84,17 @@ static struct ae_vhost_ring connect_ring(struct both *both, uint8_t *at)
         .memory = &both->map,
     };
 
-    ae_vhost_set_limits(&ring, both->device_pool, 1518);
+    ae_vhost_set_limits(&ring, both->device_pool, both->mtu + 18u);
     return ring;
 }
 
-static void set_up(struct both *both, uint64_t features)
+static void set_up(struct both *both, uint64_t features, uint16_t mtu)
 {
     struct ae_virtio_doorbell doorbell = {.fd = -1, .flag = &both->flag};
 
     memset(both, 0, sizeof(*both));
+    both->mtu = mtu;
+    both->frames = mtu > 1500 ? FRAMES / 4 : FRAMES;
     both->features = features | VIRTIO_FEATURE(VIRTIO_F_VERSION_1);
     both->memory = aligned_alloc(4096, MEMORY);
     both->device_buffers = aligned_alloc(4096, PACKETS * BUFFER);
@@ -107,7 +111,7 @@ static void set_up(struct both *both, uint64_t features)
                                      .features = both->features,
                                      .pool = both->driver_pool,
                                      .counters = &both->driver_counters,
-                                     .mtu = 1500},
+                                     .mtu = mtu},
             NULL),
         0);
     both->driver->filter = &no_filter;
@@ -154,9 +158,34 @@ static void *echo(void *context)
     return NULL;
 }
 
-static uint32_t length_of(uint32_t number)
+static uint32_t length_of(const struct both *both, uint32_t number)
 {
-    return 14 + 4 + number * 37 % 1400;
+    return 14 + 4 + number * 37 % (both->mtu - 100);
+}
+
+/* Its number is behind the addresses, and the number's low byte in all that is behind that. Returns
+ * its length. */
+static uint32_t write_frame(const struct both *both, uint32_t number, uint8_t bytes[9000])
+{
+    uint32_t length = length_of(both, number);
+
+    memset(bytes, (int)(number & 0xff), length);
+    memcpy(bytes + 14, &number, sizeof(number));
+    return length;
+}
+
+/* NULL: the pool has too few packets. */
+static struct ae_packet *make_frame(struct both *both, uint32_t number)
+{
+    struct ae_packet *packet = ae_packet_get(both->driver_pool);
+    uint8_t bytes[9000];
+    uint32_t length = write_frame(both, number, bytes);
+
+    if (packet && ae_packet_append(packet, bytes, length)) {
+        ae_packet_put(packet);
+        return NULL;
+    }
+    return packet;
 }
 
 static uint16_t send_some(struct both *both, uint32_t number)
@@ -164,20 +193,24 @@ static uint16_t send_some(struct both *both, uint32_t number)
     struct ae_packet *packets[BURST];
     uint16_t count = (uint16_t)(1 + number % BURST), made = 0, sent;
 
-    for (; made < count && number + made < FRAMES; made++) {
-        uint32_t value = number + made;
-
-        packets[made] = ae_packet_get(both->driver_pool);
+    for (; made < count && number + made < both->frames; made++) {
+        packets[made] = make_frame(both, number + made);
         if (!packets[made])
             break;
-        packets[made]->length = length_of(value);
-        memset(packets[made]->data, (int)(value & 0xff), packets[made]->length);
-        memcpy(packets[made]->data + 14, &value, sizeof(value));
     }
     sent = ae_send(both->driver, packets, made);
-    for (uint16_t i = sent; i < made; i++)
-        ae_packet_put(packets[i]);
+    ae_packet_put_burst(packets + sent, made - sent);
     return sent;
+}
+
+static void check_frame(const struct both *both, const struct ae_packet *packet, uint32_t number)
+{
+    uint8_t expected[9000], bytes[9000];
+    uint32_t length = write_frame(both, number, expected);
+
+    assert_int_equal(ae_packet_total(packet), length);
+    assert_int_equal(ae_packet_read(packet, 0, bytes, length), length);
+    assert_memory_equal(bytes, expected, length);
 }
 
 static uint16_t check_some(struct both *both, uint32_t number)
@@ -186,26 +219,21 @@ static uint16_t check_some(struct both *both, uint32_t number)
     uint16_t got = ae_receive(both->driver, packets, BURST);
 
     for (uint16_t i = 0; i < got; i++) {
-        uint32_t value, length = length_of(number + i);
-
-        memcpy(&value, packets[i]->data + 14, sizeof(value));
-        assert_int_equal(value, number + i);
-        assert_int_equal(packets[i]->length, length);
-        assert_int_equal(packets[i]->data[length - 1], length > 18 ? value & 0xff : value >> 24);
+        check_frame(both, packets[i], number + i);
         ae_packet_put(packets[i]);
     }
     return got;
 }
 
-static void run(uint64_t features)
+static void run(uint64_t features, uint16_t mtu)
 {
     struct both both;
     pthread_t device;
     uint32_t sent = 0, back = 0;
 
-    set_up(&both, features);
+    set_up(&both, features, mtu);
     assert_int_equal(pthread_create(&device, NULL, echo, &both), 0);
-    while (back < FRAMES) {
+    while (back < both.frames) {
         uint16_t more = send_some(&both, sent), got = check_some(&both, back);
 
         sent += more;
@@ -216,7 +244,7 @@ static void run(uint64_t features)
     __atomic_store_n(&both.stop, true, __ATOMIC_RELAXED);
     pthread_join(device, NULL);
     assert_false(both.from.broken || both.to.broken || ae_virtio_broken(both.driver));
-    assert_int_equal(both.device_counters.received_frames, FRAMES);
+    assert_int_equal(both.device_counters.received_frames, both.frames);
     assert_int_equal(both.device_counters.receive_bad_descriptors, 0);
     assert_int_equal(both.device_counters.send_bad_descriptors, 0);
     assert_int_equal(both.driver_counters.receive_bad_descriptors, 0);
@@ -231,29 +259,33 @@ static void run(uint64_t features)
 static void split(void **state)
 {
     (void)state;
-    run(0);
-    run(MERGEABLE);
+    run(0, 1500);
+    run(MERGEABLE, 1500);
+    run(MERGEABLE, 9000);
 }
 
 static void split_in_order(void **state)
 {
     (void)state;
-    run(IN_ORDER);
-    run(IN_ORDER | MERGEABLE);
+    run(IN_ORDER, 1500);
+    run(IN_ORDER | MERGEABLE, 1500);
+    run(IN_ORDER | MERGEABLE, 9000);
 }
 
 static void packed_ring(void **state)
 {
     (void)state;
-    run(PACKED);
-    run(PACKED | MERGEABLE);
+    run(PACKED, 1500);
+    run(PACKED | MERGEABLE, 1500);
+    run(PACKED | MERGEABLE, 9000);
 }
 
 static void packed_in_order(void **state)
 {
     (void)state;
-    run(PACKED | IN_ORDER);
-    run(PACKED | IN_ORDER | MERGEABLE);
+    run(PACKED | IN_ORDER, 1500);
+    run(PACKED | IN_ORDER | MERGEABLE, 1500);
+    run(PACKED | IN_ORDER | MERGEABLE, 9000);
 }
 
 int main(void)

@@ -225,6 +225,7 @@ static struct ae_port_owner *make_owner(const char *choices)
     owner.ops = &ae_port_virtio_pci;
     owner.state = &port_state;
     owner.handoff.info.queues = 1;
+    owner.handoff.info.mtu = owner.ops->mtu;
     strcpy(owner.choices, choices);
     owner.filter.vlans[0] = 1;
     return &owner;

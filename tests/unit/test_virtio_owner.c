@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <linux/pci_regs.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <aether/owner.h>
@@ -522,6 +523,56 @@ static void endless_announcements_cost_little(void **state)
     ae_port_owner_close(owner);
 }
 
+/* One that takes several buffers a frame is chosen by the user, and both ends have to do it. */
+static void a_large_mtu_is_chosen(void **state)
+{
+    static const uint64_t merge = VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF),
+                          mtu = VIRTIO_FEATURE(VIRTIO_NET_F_MTU);
+    static const struct {
+        const char *choices;
+        uint64_t offered;
+        uint16_t device; /* its MTU */
+        int rc;
+        const char *word;
+        uint16_t mtu;
+        uint64_t taken;
+    } cases[] = {
+        {"", merge | mtu, 9000, 0, NULL, 1500, mtu},
+        {"", merge | mtu, 1400, 0, NULL, 1400, mtu},
+        {",mtu=1400", mtu, 9000, 0, NULL, 1400, mtu},
+        {",mtu=1902", mtu, 9000, 0, NULL, 1902, mtu},
+        {",mtu=1903", mtu, 9000, -EOPNOTSUPP, "VIRTIO_NET_F_MRG_RXBUF", 0, 0},
+        {",mtu=9000", merge | mtu, 9000, 0, NULL, 9000, merge | mtu},
+        {",mtu=9000", merge, 0, 0, NULL, 9000, merge},
+        {",mtu=9000", merge | mtu, 8999, -EINVAL, "the device is 8999", 0, 0},
+        {",mtu=9000,mrg_rxbuf=off", merge | mtu, 9000, -EOPNOTSUPP, "mrg_rxbuf=off", 0, 0},
+        {",mtu=9001", merge | mtu, 9216, -EINVAL, "68 to 9000", 0, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct ae_port_capabilities able;
+        struct ae_port_owner *owner;
+        char spec[64];
+
+        again();
+        made_virtio.offered |= cases[i].offered;
+        made_virtio.config.mtu = cases[i].device;
+        snprintf(spec, sizeof(spec), "%s%s", MADE_ADDRESS, cases[i].choices);
+        assert_int_equal(ae_port_owner_open(&owner, spec, &options, &err), cases[i].rc);
+        if (cases[i].rc) {
+            assert_non_null(strstr(err.text, cases[i].word));
+            continue;
+        }
+        ae_port_owner_get_capabilities(owner, &able);
+        assert_int_equal(able.frame_max, cases[i].mtu + 18);
+        assert_int_equal(able.segments_max, 16);
+        assert_int_equal(able.mtu_max, cases[i].device ? cases[i].device : 9000);
+        assert_int_equal(made_virtio.accepted & (merge | mtu), cases[i].taken);
+        ae_port_owner_close(owner);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -540,6 +591,7 @@ int main(void)
         TEST(odd_queue_sizes_are_rounded_down),
         TEST(impossible_numbers_of_pairs_are_refused),
         TEST(impossible_configurations_are_refused),
+        TEST(a_large_mtu_is_chosen),
         TEST(the_link_is_followed),
         TEST(a_device_that_goes_is_seen_to),
         TEST(an_announcement_is_counted_and_acknowledged),

@@ -7,14 +7,17 @@
 #include <sys/random.h>
 
 #include "base/error.h"
+#include "packet/domain.h"
+#include "port/sendable.h"
 
 const char *const ae_virtio_keys[] = {"packed", "in_order", "mrg_rxbuf", "csum",
-                                      "rss",    "vlan",     NULL};
+                                      "mtu",    "rss",      "vlan",      NULL};
 
 /*
  * What each choice is about. Some are left unless asked for. Two make both sides pass the cache
- * line of the header to and fro. Merging buffers is for frames longer than one, and ours hold the
- * longest; what was received says num_buffers 1, and sending it on needs a 0 there (5.1.6.2.1). The
+ * line of the header to and fro. Merging buffers is for frames longer than one, and taken without
+ * being asked for where the MTU makes such; what was received says num_buffers 1, and sending it on
+ * needs a 0 there (5.1.6.2.1). The
  * sum of a short frame costs less than the line that asks for it. And where QEMU does the spreading
  * of VIRTIO_NET_F_RSS itself, a worker that is late holds the others up.
  */
@@ -41,6 +44,35 @@ static bool has(uint64_t features, unsigned bit)
     return features & VIRTIO_FEATURE(bit);
 }
 
+/* Bytes of a frame that a buffer of the port's holds. */
+static uint32_t room(const struct ae_port_owner *owner)
+{
+    const struct ae_domain *domain = owner->options.domain;
+
+    return (domain ? domain->buffer_size : AE_DOMAIN_BUFFER_LEAST) - AE_PACKET_HEADROOM;
+}
+
+/* The features that the MTU cannot do without. */
+static uint64_t needed(const struct ae_port_owner *owner)
+{
+    return AE_FRAME_MAX(owner->handoff.info.mtu) > room(owner)
+               ? VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF)
+               : 0;
+}
+
+static int check_needed(const struct ae_port_owner *owner, uint64_t offered, uint64_t features,
+                        struct ae_error *err)
+{
+    if (!(needed(owner) & ~features))
+        return 0;
+    return ae_error_set(err, -EOPNOTSUPP,
+                        "mtu=%u: a frame does not fit into a buffer, which holds %u bytes, and %s",
+                        owner->handoff.info.mtu, room(owner),
+                        has(offered, VIRTIO_NET_F_MRG_RXBUF)
+                            ? "mrg_rxbuf=off says that it is in one"
+                            : "the device does not offer VIRTIO_NET_F_MRG_RXBUF");
+}
+
 static int apply_choice(const struct ae_port_owner *owner, size_t i, uint64_t offered,
                         uint64_t *features, struct ae_error *err)
 {
@@ -56,7 +88,7 @@ static int apply_choice(const struct ae_port_owner *owner, size_t i, uint64_t of
         return ae_error_set(err, -EOPNOTSUPP,
                             "%s=on: the device does not offer it (its features are 0x%llx)",
                             choices[i].key, (unsigned long long)offered);
-    if (!all || (choices[i].on_request && !none))
+    if (!all || (choices[i].on_request && !none && !(choices[i].features & needed(owner))))
         *features &= ~choices[i].features;
     return 0;
 }
@@ -95,7 +127,7 @@ int ae_virtio_choose(struct ae_port_owner *owner, uint64_t offered, uint64_t tra
             ~(VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_RX) | VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VLAN) |
               VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_ANNOUNCE) | VIRTIO_FEATURE(VIRTIO_NET_F_MQ) |
               VIRTIO_FEATURE(VIRTIO_NET_F_RSS) | VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_MAC_ADDR));
-    return 0;
+    return check_needed(owner, offered, *features, err);
 }
 
 uint32_t ae_virtio_config_size(uint64_t features)
@@ -146,6 +178,26 @@ static int learn_queues(struct ae_port_owner *owner, uint64_t features,
     return 0;
 }
 
+/* 5.1.4: no longer frames are sent, nor asked for. What was not chosen is less, if need be. */
+static int learn_mtu(struct ae_port_owner *owner, uint64_t features,
+                     const struct virtio_net_config *config, struct ae_error *err)
+{
+    uint16_t *mtu = &owner->handoff.info.mtu;
+
+    if (!has(features, VIRTIO_NET_F_MTU))
+        return 0;
+    if (config->mtu < 68)
+        return ae_error_set(err, -EPROTO, "the device says an MTU of %u", config->mtu);
+    if (config->mtu < owner->able.mtu_max)
+        owner->able.mtu_max = config->mtu;
+    if (config->mtu >= *mtu)
+        return 0;
+    if (ae_port_choice_is_made(owner, "mtu"))
+        return ae_error_set(err, -EINVAL, "mtu=%u: the MTU of the device is %u", *mtu, config->mtu);
+    *mtu = config->mtu;
+    return 0;
+}
+
 int ae_virtio_learn(struct ae_port_owner *owner, uint64_t features,
                     const struct virtio_net_config *config, struct ae_error *err)
 {
@@ -154,14 +206,10 @@ int ae_virtio_learn(struct ae_port_owner *owner, uint64_t features,
 
     if (!rc)
         rc = learn_queues(owner, features, config, err);
+    if (!rc)
+        rc = learn_mtu(owner, features, config, err);
     if (rc)
         return rc;
-    /* What one buffer does not hold cannot be received: the device is told this much at most. */
-    if (has(features, VIRTIO_NET_F_MTU)) {
-        if (config->mtu < 68)
-            return ae_error_set(err, -EPROTO, "the device says an MTU of %u", config->mtu);
-        info->mtu = config->mtu < owner->ops->mtu ? config->mtu : owner->ops->mtu;
-    }
     info->features = port_features(features);
     owner->able.steering = owner->ops->steer && has(features, VIRTIO_NET_F_RSS) && info->queues > 1;
     ae_virtio_handoff(&owner->handoff)->features = features;

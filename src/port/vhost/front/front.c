@@ -25,7 +25,8 @@
 
 #define TEND_NS 100000 /* how late a notification may be */
 
-static const char *const keys[] = {"packed", "in_order", "mrg_rxbuf", "csum", "server", NULL};
+static const char *const keys[] = {"packed", "in_order", "mrg_rxbuf", "csum",
+                                   "mtu",    "server",   NULL};
 
 static struct ae_vhost_front *front_of(const struct ae_port_owner *owner)
 {
@@ -45,7 +46,7 @@ static void assume_config(struct ae_vhost_front *front)
 {
     front->config = (struct virtio_net_config){
         .status = VIRTIO_NET_S_LINK_UP,
-        .mtu = front->owner->ops->mtu,
+        .mtu = front->owner->handoff.info.mtu,
     };
 }
 
@@ -326,6 +327,7 @@ const struct ae_port_ops ae_port_vhost_user = {
     .ring_default = 256,
     .queues_max = AE_PORT_QUEUES,
     .mtu = 1500,
-    .segments_max = 1,
+    .mtu_max = AE_VIRTIO_MTU_MAX,
+    .segments_max = AE_FRAME_SEGMENTS,
     .no_steering = "the back end chooses it",
 };
