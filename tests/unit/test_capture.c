@@ -25,17 +25,11 @@
 #include "descriptors.h"
 #include "made_root.h"
 #include "seen.h"
+#include "supervised.h"
 #include "worker/capture.h"
 #include "worker/mirror.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-/* Exit status: the line of the first thing that is wrong. */
-#define NEED(what)                 \
-    do                             \
-        if (!(what))               \
-            return __LINE__ & 255; \
-    while (0)
 
 static char self[PATH_MAX];
 static int cpu;
@@ -83,27 +77,8 @@ static void open_run(uint32_t mirror)
 
 static void close_run(void)
 {
-    ae_supervisor_stop(supervisor);
-    while (ae_supervisor_step(supervisor))
-        usleep(1000);
+    supervised_stop(supervisor);
     assert_int_equal(result.workers[0].status, 0);
-    ae_supervisor_close(supervisor);
-}
-
-/* Steps while a child looks, for a reader waits for its answer. */
-static int in_child(int (*look)(void))
-{
-    pid_t child = fork();
-    int status;
-
-    if (!child)
-        _exit(look());
-    while (waitpid(child, &status, WNOHANG) == 0) {
-        ae_supervisor_step(supervisor);
-        usleep(200);
-    }
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
 }
 
 /* ---- What the worker is told ---- */
@@ -169,8 +144,8 @@ static void as_much_is_mirrored_as_anybody_wants(void **state)
     (void)state;
     open_run(0);
     before = count_fds();
-    assert_int_equal(in_child(ask_one_after_another), 0);
-    assert_int_equal(in_child(see_that_nobody_asks), 0);
+    assert_int_equal(supervised_beside(supervisor, ask_one_after_another), 0);
+    assert_int_equal(supervised_beside(supervisor, see_that_nobody_asks), 0);
     for (int i = 0; i < 4; i++)
         ae_supervisor_step(supervisor);
     assert_int_equal(count_fds(), before);
@@ -227,9 +202,9 @@ static void there_are_eight_at_once(void **state)
 {
     (void)state;
     open_run(0);
-    assert_int_equal(in_child(fill_all_places), 0);
-    assert_int_equal(in_child(look_from_everywhere), 0);
-    assert_int_equal(in_child(see_that_nobody_asks), 0);
+    assert_int_equal(supervised_beside(supervisor, fill_all_places), 0);
+    assert_int_equal(supervised_beside(supervisor, look_from_everywhere), 0);
+    assert_int_equal(supervised_beside(supervisor, see_that_nobody_asks), 0);
     close_run();
 }
 
@@ -263,8 +238,8 @@ static void what_makes_no_sense_is_not_answered(void **state)
 {
     (void)state;
     open_run(4);
-    assert_int_equal(in_child(say_what_makes_no_sense), 0);
-    assert_int_equal(in_child(see_that_nobody_asks), 0);
+    assert_int_equal(supervised_beside(supervisor, say_what_makes_no_sense), 0);
+    assert_int_equal(supervised_beside(supervisor, see_that_nobody_asks), 0);
     close_run();
 }
 
@@ -284,26 +259,11 @@ static void a_run_may_be_without_mirrors(void **state)
 
     (void)state;
     open_run(AE_SUPERVISE_NO_MIRROR);
-    assert_int_equal(in_child(ask_in_vain), 0);
+    assert_int_equal(supervised_beside(supervisor, ask_in_vain), 0);
     close_run();
     options.mirror = 100;
     assert_int_equal(ae_supervisor_open(&supervisor, &options, &result, &err), -EINVAL);
     assert_non_null(strstr(err.text, "a mirror of 100 frames"));
-}
-
-static int need_two_cpus(void **state)
-{
-    cpu_set_t set;
-
-    (void)state;
-    if (sched_getaffinity(0, sizeof(set), &set) || CPU_COUNT(&set) < 2) {
-        puts("a supervisor and a worker need a CPU each");
-        exit(77);
-    }
-    for (int i = 0; i < CPU_SETSIZE; i++)
-        if (CPU_ISSET((size_t)i, &set))
-            cpu = i;
-    return 0;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, made_root_begin, seen_end)
@@ -321,5 +281,6 @@ int main(int argc, char **argv)
         return be_worker();
     if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
         return 1;
-    return cmocka_run_group_tests(tests, need_two_cpus, NULL);
+    cpu = supervised_cpu();
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,6 +34,7 @@
 #include "base/root.h"
 #include "descriptors.h"
 #include "made_root.h"
+#include "supervised.h"
 #include "worker/letter.h"
 #include "worker/named.h"
 
@@ -138,35 +139,9 @@ static void open_run(const char *user)
 
 static void end_run(void)
 {
-    ae_supervisor_stop(supervisor);
-    while (ae_supervisor_step(supervisor))
-        usleep(1000);
+    supervised_stop(supervisor);
     assert_int_equal(result.workers[0].status, 0);
-    ae_supervisor_close(supervisor);
 }
-
-/* Steps while a child does something that needs answers; its exit status. */
-static int in_child(int (*act)(void))
-{
-    pid_t child = fork();
-    int status;
-
-    if (!child)
-        _exit(act());
-    while (waitpid(child, &status, WNOHANG) == 0) {
-        ae_supervisor_step(supervisor);
-        usleep(200);
-    }
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
-/* Exit status: the line of the first thing that is wrong. */
-#define NEED(what)                 \
-    do                             \
-        if (!(what))               \
-            return __LINE__ & 255; \
-    while (0)
 
 struct peer {
     struct ae_named in, out;
@@ -222,8 +197,8 @@ static void both_sides_open_by_name(void **state)
 {
     (void)state;
     open_run(NULL);
-    assert_int_equal(in_child(talk), 0);
-    assert_int_equal(in_child(talk), 0);
+    assert_int_equal(supervised_beside(supervisor, talk), 0);
+    assert_int_equal(supervised_beside(supervisor, talk), 0);
     end_run();
     assert_false(ae_root_exists("/run/aether/channels/made:in"));
 }
@@ -246,7 +221,7 @@ static void what_is_not_there_is_told(void **state)
 {
     (void)state;
     open_run(NULL);
-    assert_int_equal(in_child(find_nothing), 0);
+    assert_int_equal(supervised_beside(supervisor, find_nothing), 0);
     end_run();
 }
 
@@ -300,7 +275,7 @@ static void a_name_is_taken_once(void **state)
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     assert_true(ae_root_exists("/run/aether/channels/made:in"));
     open_run(NULL);
-    assert_int_equal(in_child(talk), 0);
+    assert_int_equal(supervised_beside(supervisor, talk), 0);
     end_run();
 }
 
@@ -333,9 +308,9 @@ static void root_and_the_workers_user_may_open(void **state)
     ae_root_path(root, sizeof(root), "/");
     assert_int_equal(chmod(root, 0755), 0);
     open_run("nobody");
-    assert_int_equal(in_child(talk_as_nobody), 0);
-    assert_int_equal(in_child(talk), 0);
-    assert_int_equal(in_child(open_as_another), 0);
+    assert_int_equal(supervised_beside(supervisor, talk_as_nobody), 0);
+    assert_int_equal(supervised_beside(supervisor, talk), 0);
+    assert_int_equal(supervised_beside(supervisor, open_as_another), 0);
     end_run();
 }
 
@@ -438,7 +413,7 @@ static void peers_cost_no_more_than_one_place(void **state)
         ae_supervisor_step(supervisor);
         assert_int_equal(count_fds(), before);
     }
-    assert_int_equal(in_child(talk), 0);
+    assert_int_equal(supervised_beside(supervisor, talk), 0);
     end_run();
 }
 
@@ -518,10 +493,10 @@ static void a_peer_that_is_killed_frees_its_place(void **state)
     for (uint32_t from = 0; from < 200; from += 10) {
         holder = start_holder(from);
         if (!from)
-            assert_int_equal(in_child(find_it_taken), 0);
+            assert_int_equal(supervised_beside(supervisor, find_it_taken), 0);
         kill_holder();
         expected = from + 5;
-        assert_int_equal(in_child(succeed), 0);
+        assert_int_equal(supervised_beside(supervisor, succeed), 0);
     }
     end_run();
 }
@@ -621,21 +596,6 @@ static void a_supervisor_that_ends_leaves_the_peer_its_memory(void **state)
     close(said[1]);
 }
 
-static int need_two_cpus(void **state)
-{
-    cpu_set_t set;
-
-    (void)state;
-    if (sched_getaffinity(0, sizeof(set), &set) || CPU_COUNT(&set) < 2) {
-        puts("a supervisor and a worker need a CPU each");
-        exit(77);
-    }
-    for (int i = 0; i < CPU_SETSIZE; i++)
-        if (CPU_ISSET((size_t)i, &set))
-            cpu = i;
-    return 0;
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, made_root_begin, made_root_end)
 
 int main(int argc, char **argv)
@@ -658,5 +618,6 @@ int main(int argc, char **argv)
         return be_worker();
     if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
         return 1;
-    return cmocka_run_group_tests(tests, need_two_cpus, NULL);
+    cpu = supervised_cpu();
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

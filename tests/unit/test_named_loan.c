@@ -28,6 +28,7 @@
 
 #include "base/root.h"
 #include "made_root.h"
+#include "supervised.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define NOBODY       65534
@@ -151,14 +152,6 @@ static void open_run(const char *user)
     await_quiet();
 }
 
-static void close_run(void)
-{
-    ae_supervisor_stop(supervisor);
-    while (ae_supervisor_step(supervisor))
-        usleep(1000);
-    ae_supervisor_close(supervisor);
-}
-
 static uint64_t counted(const char *name)
 {
     for (unsigned i = 0; i < result.workers[0].counter_count; i++)
@@ -167,36 +160,7 @@ static uint64_t counted(const char *name)
     return UINT64_MAX;
 }
 
-/* Steps until the child ends, for who asks waits for an answer. */
-static int end_of(pid_t child)
-{
-    int status;
-
-    while (waitpid(child, &status, WNOHANG) == 0) {
-        ae_supervisor_step(supervisor);
-        usleep(200);
-    }
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
-static int in_child(int (*look)(void))
-{
-    pid_t child = fork();
-
-    if (!child)
-        _exit(look());
-    return end_of(child);
-}
-
 /* ---- The borrower's side ---- */
-
-/* Exit status: the line of the first thing that is wrong. */
-#define NEED(what)                 \
-    do                             \
-        if (!(what))               \
-            return __LINE__ & 255; \
-    while (0)
 
 static struct ae_named tap;
 static struct ae_borrower borrower;
@@ -253,8 +217,8 @@ static void a_loan_is_borrowed_by_its_name(void **state)
     (void)state;
     open_run(NULL);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(in_child(borrow_some), 0);
-    close_run();
+        assert_int_equal(supervised_beside(supervisor, borrow_some), 0);
+    supervised_stop(supervisor);
     assert_int_equal(result.workers[0].status, 0);
     assert_int_equal(counted("misuse"), 0);
 }
@@ -273,9 +237,9 @@ static void one_borrows_at_a_time(void **state)
 {
     (void)state;
     open_run(NULL);
-    assert_int_equal(in_child(ask_twice), 0);
-    assert_int_equal(in_child(borrow_some), 0);
-    close_run();
+    assert_int_equal(supervised_beside(supervisor, ask_twice), 0);
+    assert_int_equal(supervised_beside(supervisor, borrow_some), 0);
+    supervised_stop(supervisor);
 }
 
 /* ---- Ends ---- */
@@ -309,9 +273,9 @@ static void a_borrower_that_is_killed_leaves_all_to_the_next(void **state)
         kill(child, SIGKILL);
         waitpid(child, NULL, 0);
     }
-    assert_int_equal(in_child(borrow_some), 0);
+    assert_int_equal(supervised_beside(supervisor, borrow_some), 0);
     step_for(20);
-    close_run();
+    supervised_stop(supervisor);
     assert_int_equal(result.workers[0].status, 0);
     assert_in_range(counted("recovered"), 1, 21 * LIMIT);
 }
@@ -327,12 +291,12 @@ static void a_worker_that_is_killed_ends_its_loan(void **state)
             _exit(borrow_for_ever());
         step_for(20);
         kill(worker_pid, SIGKILL);
-        assert_int_equal(end_of(child), 0);
+        assert_int_equal(supervised_end_of(supervisor, child), 0);
         assert_int_equal(ae_supervisor_restart(supervisor, NULL), 0);
         await_quiet();
     }
-    assert_int_equal(in_child(borrow_some), 0);
-    close_run();
+    assert_int_equal(supervised_beside(supervisor, borrow_some), 0);
+    supervised_stop(supervisor);
 }
 
 static _Noreturn void supervise_for_ever(void)
@@ -391,10 +355,10 @@ static void root_and_the_workers_user_may_borrow(void **state)
     ae_root_path(root, sizeof(root), "/");
     assert_int_equal(chmod(root, 0755), 0);
     open_run("nobody");
-    assert_int_equal(in_child(borrow_as_nobody), 0);
-    assert_int_equal(in_child(borrow_as_another), 0);
-    assert_int_equal(in_child(borrow_some), 0);
-    close_run();
+    assert_int_equal(supervised_beside(supervisor, borrow_as_nobody), 0);
+    assert_int_equal(supervised_beside(supervisor, borrow_as_another), 0);
+    assert_int_equal(supervised_beside(supervisor, borrow_some), 0);
+    supervised_stop(supervisor);
 }
 
 /* ---- What may be lent ---- */
@@ -442,16 +406,8 @@ static void what_cannot_be_lent_is_refused(void **state)
 
 static int begin(void **state)
 {
-    cpu_set_t set;
-
     (void)state;
-    if (sched_getaffinity(0, sizeof(set), &set) || CPU_COUNT(&set) < 2) {
-        puts("a supervisor and a worker need a CPU each");
-        exit(77);
-    }
-    for (int i = 0; i < CPU_SETSIZE; i++)
-        if (CPU_ISSET((size_t)i, &set))
-            cpu = i;
+    cpu = supervised_cpu();
     if (!mkdtemp(home))
         return -1;
     snprintf(socket_path, sizeof(socket_path), "%s/socket", home);

@@ -27,6 +27,7 @@
 #include "descriptors.h"
 #include "made_root.h"
 #include "seen.h"
+#include "supervised.h"
 #include "worker/view.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -116,30 +117,7 @@ static void open_quiet_run(void)
     assert_true(quiet);
 }
 
-/* Steps while a child looks, for a reader waits for its answer. */
-static int in_child(int (*look)(void))
-{
-    pid_t child = fork();
-    int status;
-
-    if (!child)
-        _exit(look());
-    while (waitpid(child, &status, WNOHANG) == 0) {
-        ae_supervisor_step(supervisor);
-        usleep(200);
-    }
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
 /* ---- What is found ---- */
-
-/* Exit status: the line of the first thing that is wrong. */
-#define NEED(what)                 \
-    do                             \
-        if (!(what))               \
-            return __LINE__ & 255; \
-    while (0)
 
 static int see_the_run(void)
 {
@@ -166,8 +144,8 @@ static void a_run_is_seen_while_it_is_quiet(void **state)
 {
     (void)state;
     open_quiet_run();
-    assert_int_equal(in_child(see_the_run), 0);
-    assert_int_equal(in_child(see_the_run), 0);
+    assert_int_equal(supervised_beside(supervisor, see_the_run), 0);
+    assert_int_equal(supervised_beside(supervisor, see_the_run), 0);
     ae_supervisor_stop(supervisor);
     while (ae_supervisor_step(supervisor))
         usleep(1000);
@@ -199,9 +177,9 @@ static void what_a_worker_writes_is_bounded(void **state)
     (void)state;
     open_run(argv, NULL);
     usleep(200000); /* or it sees nothing yet, and that is no more either */
-    for (int i = 0; i < 100 && in_child(see_no_more_than_there_is); i++)
+    for (int i = 0; i < 100 && supervised_beside(supervisor, see_no_more_than_there_is); i++)
         usleep(20000);
-    assert_int_equal(in_child(see_no_more_than_there_is), 0);
+    assert_int_equal(supervised_beside(supervisor, see_no_more_than_there_is), 0);
     ae_supervisor_close(supervisor);
 }
 
@@ -302,12 +280,12 @@ static void root_and_the_workers_user_may_look(void **state)
     ae_root_path(root, sizeof(root), "/");
     assert_int_equal(chmod(root, 0755), 0);
     open_run(argv, "nobody");
-    assert_int_equal(in_child(see_as_nobody), 0);
-    assert_int_equal(in_child(see_without_writing), 0);
-    assert_int_equal(in_child(see_as_another), 0);
-    assert_int_equal(in_child(open_the_door), 0);
-    assert_int_equal(in_child(see_nothing_through_the_door), 0);
-    assert_int_equal(in_child(see_as_nobody), 0);
+    assert_int_equal(supervised_beside(supervisor, see_as_nobody), 0);
+    assert_int_equal(supervised_beside(supervisor, see_without_writing), 0);
+    assert_int_equal(supervised_beside(supervisor, see_as_another), 0);
+    assert_int_equal(supervised_beside(supervisor, open_the_door), 0);
+    assert_int_equal(supervised_beside(supervisor, see_nothing_through_the_door), 0);
+    assert_int_equal(supervised_beside(supervisor, see_as_nobody), 0);
     ae_supervisor_close(supervisor);
 }
 
@@ -354,23 +332,8 @@ static void who_connects_and_reads_nothing_costs_nothing(void **state)
             ae_supervisor_step(supervisor);
         assert_int_equal(count_fds(), before);
     }
-    assert_int_equal(in_child(see_the_run), 0);
+    assert_int_equal(supervised_beside(supervisor, see_the_run), 0);
     ae_supervisor_close(supervisor);
-}
-
-static int need_two_cpus(void **state)
-{
-    cpu_set_t set;
-
-    (void)state;
-    if (sched_getaffinity(0, sizeof(set), &set) || CPU_COUNT(&set) < 2) {
-        puts("a supervisor and a worker need a CPU each");
-        exit(77);
-    }
-    for (int i = 0; i < CPU_SETSIZE; i++)
-        if (CPU_ISSET((size_t)i, &set))
-            cpu = i;
-    return 0;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, made_root_begin, seen_end)
@@ -388,5 +351,6 @@ int main(int argc, char **argv)
         return strcmp(argv[1], "worker") == 0 ? be_worker() : be_hostile();
     if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
         return 1;
-    return cmocka_run_group_tests(tests, need_two_cpus, NULL);
+    cpu = supervised_cpu();
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
