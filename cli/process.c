@@ -11,6 +11,22 @@
 #include "cli.h"
 #include "views.h"
 
+error_t cli_process_parse(const char **which, int key, char *value, struct argp_state *state)
+{
+    switch (key) {
+    case ARGP_KEY_ARG:
+        if (*which || !*value)
+            argp_error(state, "one name or process is needed");
+        *which = value;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "the name or process of a run is needed ('aether ps')");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
 /* Whoever listens at the socket is alive; so after this the descriptor is his, if he still does. */
 int cli_process_open(struct cli_process *process, const char *which, const char *verb,
                      struct ae_error *err)

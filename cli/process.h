@@ -4,6 +4,7 @@
 
 /* The supervisor of a run, to be told something. */
 
+#include <argp.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -14,6 +15,9 @@ struct cli_process {
     pid_t pid;
     bool reloads; /* at SIGHUP, rather than ends */
 };
+
+/* The one argument of a verb, for its parser; as that returns. */
+error_t cli_process_parse(const char **which, int key, char *value, struct argp_state *state);
 
 /* Of the run that is meant by a name or process: cli_view_is_meant. Negative: none, or several, or
  * it has ended. */

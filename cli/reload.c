@@ -24,16 +24,8 @@ static error_t parse(int key, char *value, struct argp_state *state)
         arguments->json = true;
         cli_json_ask();
         return 0;
-    case ARGP_KEY_ARG:
-        if (arguments->which || !*value)
-            argp_error(state, "one name or process is needed");
-        arguments->which = value;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "the name or process of a run is needed ('aether ps')");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cli_process_parse(&arguments->which, key, value, state);
     }
 }
 
