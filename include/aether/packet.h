@@ -59,7 +59,7 @@ enum ae_packet_flag {
     AE_PACKET_SEND_TCP_CHECKSUM = 1 << 6,
     /* Send: have the device keep the time at which it sends this frame: ae_sent_timestamp. Only for
      * ports with the matching feature. */
-    AE_PACKET_SEND_TIMESTAMP = 1 << 12,
+    AE_PACKET_SEND_TIMESTAMP = 1 << 13,
     /* Receive: these fields are set. A port that does not say so has left them as they were. */
     AE_PACKET_TIMESTAMP = 1 << 7,     /* timestamp, by the TSC: <aether/clock.h>, */
     AE_PACKET_HASH = 1 << 8,          /* hash */

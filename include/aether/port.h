@@ -187,7 +187,9 @@ static inline uint16_t ae_reclaim(struct ae_queue *queue, uint16_t count)
  * How many of the packets that ae_send accepted are still with the device, after those that it has
  * reported went back to the pool. A port that copies frames has none. A device reports frames in
  * the order in which they were sent, but for virtio without VIRTIO_F_IN_ORDER; so with n left, all
- * but the last n are sent. Like ae_send, it is the queue's thread's to call.
+ * but the last n are sent. What was with a device that went is lost, and not counted any more;
+ * while a ring is broken the number stays: wait for it a bounded time. Like ae_send, it is the
+ * queue's thread's to call.
  */
 static inline uint32_t ae_unsent(struct ae_queue *queue)
 {
@@ -200,9 +202,10 @@ static inline uint32_t ae_unsent(struct ae_queue *queue)
 /*
  * When the device sent the frame with AE_PACKET_SEND_TIMESTAMP: nanoseconds of its clock
  * (ae_port_owner_clock). It keeps one: until that was taken, further frames that ask are sent
- * without. -EAGAIN: there is none yet; -ENOENT: nobody asked; -ENODEV: the device is gone;
- * -EOPNOTSUPP: the port has none. It reads registers of the device, a microsecond each; no system
- * call.
+ * without. -EAGAIN: there is none yet; -ENODATA: the frame was sent, and the device kept no time;
+ * -ENOENT: nobody asked; -ENODEV: the device is gone; -EOPNOTSUPP: the port has none. Packets that
+ * were sent go back to the pool, as by ae_reclaim. It reads registers of the device, a microsecond
+ * each; no system call.
  */
 int ae_sent_timestamp(struct ae_queue *queue, uint64_t *ns);
 

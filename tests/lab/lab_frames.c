@@ -151,7 +151,7 @@ static bool check_stamp(struct run *run)
     int rc = ae_sent_timestamp(run->queue, &ns);
 
     printf("# the first frame's time: %s, %" PRIu64 " ns\n", strerror(-rc), ns);
-    return run->stamps ? rc == 0 || rc == -EAGAIN : rc == -EOPNOTSUPP;
+    return run->stamps ? rc == 0 || rc == -EAGAIN || rc == -ENODATA : rc == -EOPNOTSUPP;
 }
 
 /* All came back, so all were sent; the device may be a moment behind with saying so. */

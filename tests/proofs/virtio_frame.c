@@ -42,7 +42,8 @@ static void set_driver(void)
                     .count = any_below(SEGMENTS),
                     .total = nondet_u32(),
                     .longest = 2 * (BUFFER - AE_PACKET_HEADROOM),
-                    .segments = 1 + any_below(SEGMENTS)},
+                    .segments = 1 + any_below(SEGMENTS),
+                    .ring = nondet_u16()},
         .mergeable = nondet_bool(),
         .checksum_in = nondet_bool(),
     };

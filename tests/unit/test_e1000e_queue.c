@@ -724,13 +724,18 @@ static void a_frame_is_stamped_that_asks_for_it(void **state)
         assert_int_equal(ae_sent_timestamp(card.queue, &ns), -EAGAIN);
     }
     assert_int_equal(fake_card_take(&card, frame), 60);
-    fake_card_set(&card, TSYNCTXCTL, TSYNCTXCTL_EN); /* as if it had been taken */
     assert_int_equal(fake_card_take(&card, frame), 60);
     assert_int_equal(card.stamp, UINT64_C(0x200000000));
-    assert_int_equal(ae_sent_timestamp(card.queue, &ns), -EAGAIN);
-    fake_card_set(&card, TSYNCTXCTL, TSYNCTXCTL_EN | TSYNCTXCTL_VALID);
     assert_int_equal(ae_sent_timestamp(card.queue, &ns), 0);
     assert_true(ns == UINT64_C(0x200000000));
+    assert_int_equal(ae_sent_timestamp(card.queue, &ns), -ENOENT);
+    /* One that the card keeps no time of. */
+    packets[0] = make_packet(100);
+    packets[0]->flags = AE_PACKET_SEND_TIMESTAMP;
+    assert_true(send_one(packets[0]));
+    assert_int_equal(fake_card_take(&card, frame), 100);
+    fake_card_set(&card, TSYNCTXCTL, TSYNCTXCTL_EN);
+    assert_int_equal(ae_sent_timestamp(card.queue, &ns), -ENODATA);
     assert_int_equal(ae_sent_timestamp(card.queue, &ns), -ENOENT);
     /* Beside a checksum, and with a card that is gone. */
     packets[0] = make_packet(100);

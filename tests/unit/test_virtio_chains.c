@@ -350,6 +350,28 @@ static void lengths_that_cannot_be_lose_the_frame_and_no_other(void **state)
     }
 }
 
+/* The device that owed the rest has gone. */
+static void a_frame_that_is_not_whole_is_not_another_devices(void **state)
+{
+    static const uint32_t written[] = {HEADER + 60, 60};
+
+    (void)state;
+    FOR_EACH_SHAPE(shape)
+    {
+        struct ae_packet *packets[16];
+        uint16_t positions[2];
+        struct bench bench;
+
+        assert_int_equal(bench_open_mtu(&bench, shapes[shape] | MERGE, 16, 64, JUMBO), 0);
+        assert_int_equal(pieces_in(&bench, written, 2, 2, packets), 1);
+        ae_packet_put(packets[0]);
+        assert_true(ae_virtio_positions(bench.queue, positions));
+        assert_int_equal(pieces_in(&bench, written, 2, 3, packets), 0);
+        assert_false(ae_virtio_positions(bench.queue, positions));
+        assert_int_equal(bench_close(&bench), 0);
+    }
+}
+
 /* What there is of it goes back to the pool with the queue, or when that is reset. */
 static void a_frame_that_does_not_get_whole_is_not_lost(void **state)
 {
@@ -431,6 +453,7 @@ int main(void)
         cmocka_unit_test(a_device_that_uses_half_a_chain_breaks_the_ring),
         cmocka_unit_test(frames_come_in_as_they_were_merged),
         cmocka_unit_test(lengths_that_cannot_be_lose_the_frame_and_no_other),
+        cmocka_unit_test(a_frame_that_is_not_whole_is_not_another_devices),
         cmocka_unit_test(a_frame_that_does_not_get_whole_is_not_lost),
         cmocka_unit_test(a_checksum_is_completed_over_all_of_a_frame),
         cmocka_unit_test(buffers_that_are_not_merged_hold_the_longest_frame),

@@ -365,7 +365,7 @@ static void frames_in_too_many_buffers_are_dropped_whole(void **state)
         struct ae_packet *packets[16];
         struct bench bench;
 
-        assert_int_equal(bench_open_mtu(&bench, shapes[shape] | MERGE, 16, 64, 9000), 0);
+        assert_int_equal(bench_open_mtu(&bench, shapes[shape] | MERGE, 32, 64, 9000), 0);
         use_piece(&bench, AE_FRAME_SEGMENTS + 1);
         for (unsigned i = 0; i < AE_FRAME_SEGMENTS; i++) {
             assert_int_equal(ae_receive(bench.queue, packets, 16), 0);
@@ -381,6 +381,25 @@ static void frames_in_too_many_buffers_are_dropped_whole(void **state)
         assert_int_equal(bench.counters.receive_errors, 1);
         assert_int_equal(bench.counters.receive_bad_descriptors, 0);
         ae_packet_put(packets[0]);
+        assert_int_equal(bench_close(&bench), 0);
+    }
+}
+
+/* How many of them are a frame's rest is not known. */
+static void more_buffers_than_the_ring_has_break_it(void **state)
+{
+    (void)state;
+    FOR_EACH_SHAPE(shape)
+    {
+        struct ae_packet *packets[16];
+        struct bench bench;
+
+        assert_int_equal(bench_open_mtu(&bench, shapes[shape] | MERGE, 16, 64, 9000), 0);
+        use_piece(&bench, 17);
+        use_piece(&bench, 1);
+        assert_int_equal(ae_receive(bench.queue, packets, 16), 0);
+        assert_true(ae_virtio_broken(bench.queue));
+        assert_int_equal(bench.counters.receive_bad_descriptors, 1);
         assert_int_equal(bench_close(&bench), 0);
     }
 }
@@ -513,6 +532,7 @@ int main(void)
         cmocka_unit_test(of_a_batch_of_received_buffers_the_last_is_a_frame),
         cmocka_unit_test(frames_in_several_buffers_are_dropped_whole),
         cmocka_unit_test(frames_in_too_many_buffers_are_dropped_whole),
+        cmocka_unit_test(more_buffers_than_the_ring_has_break_it),
         cmocka_unit_test(checksums_left_to_the_driver_are_completed),
         cmocka_unit_test(checksums_are_asked_of_the_device),
     };

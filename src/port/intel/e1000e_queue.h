@@ -46,7 +46,8 @@ struct queue {
     struct send_ring send;
     struct ae_sendable sendable;
     volatile uint8_t *registers;
-    bool stamping; /* a timestamp is awaited */
+    bool stamping;      /* a timestamp is awaited, */
+    uint32_t stamp_end; /* of a frame in the slots before this; free-running */
 };
 
 uint16_t ae_e1000e_send(struct ae_queue *queue, struct ae_packet **packets, uint16_t count);

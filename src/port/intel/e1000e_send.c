@@ -103,6 +103,7 @@ static inline uint32_t fill_segments(struct queue *queue, struct ae_packet *pack
 
     if (packet->flags & AE_PACKET_SEND_TIMESTAMP && !queue->stamping) {
         queue->stamping = true;
+        queue->stamp_end = ring->next + packet->more + 1u;
         options |= TXD_TSTMP;
     }
     if (packet->flags & AE_PACKET_SEND_IPV4_CHECKSUM)
@@ -233,14 +234,19 @@ int ae_e1000e_sent_timestamp(struct ae_queue *base, uint64_t *ns)
 {
     struct queue *queue = (struct queue *)base;
     uint32_t control, low;
+    bool sent;
 
     if (!queue->stamping)
         return -ENOENT;
+    ae_e1000e_reclaim(base, UINT16_MAX);
+    sent = (int32_t)(queue->send.oldest - queue->stamp_end) >= 0;
     control = ae_mmio_read32(queue->registers, TSYNCTXCTL);
     if (control == UINT32_MAX)
         return -ENODEV;
-    if (!(control & TSYNCTXCTL_VALID))
-        return -EAGAIN;
+    if (!(control & TSYNCTXCTL_VALID)) {
+        queue->stamping = !sent;
+        return sent ? -ENODATA : -EAGAIN;
+    }
     low = ae_mmio_read32(queue->registers, TXSTMPL);
     *ns = (uint64_t)ae_mmio_read32(queue->registers, TXSTMPH) << 32 | low;
     queue->stamping = false;

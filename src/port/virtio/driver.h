@@ -37,6 +37,7 @@ struct ae_virtio_merging {
     uint32_t total;    /* bytes in them */
     uint32_t longest;  /* bytes of a frame */
     uint32_t segments; /* buffers of a frame, at most; 1: it has to be in one */
+    uint32_t ring;     /* buffers that the device can have at once */
     struct ae_packet *packets[AE_FRAME_SEGMENTS];
 };
 

@@ -63,6 +63,12 @@ static struct ae_packet *begin(struct ae_virtio_driver *driver, struct ae_packet
 
     if (num_buffers == 0)
         return drop(driver, packet, &counters->receive_bad_descriptors);
+    /* Where the next frame begins is not known then. */
+    if (num_buffers > merging->ring) {
+        ae_packet_put(packet);
+        ae_virtio_break(driver, &counters->receive_bad_descriptors);
+        return NULL;
+    }
     merging->pieces = num_buffers - 1u;
     if (num_buffers > merging->segments)
         return drop(driver, packet, &counters->receive_errors);

@@ -54,7 +54,7 @@ static __attribute__((noinline, cold)) uint16_t receive_merged(struct ae_queue *
     uint32_t got = 0;
 
     refill_when_low(queue, driver->in_order);
-    while (got < count) {
+    while (got < count && !driver->broken) {
         struct batch batch = next_batch(queue);
 
         if (batch.count == 0)

@@ -115,6 +115,8 @@ int ae_virtio_choose(struct ae_port_owner *owner, uint64_t offered, uint64_t tra
             (unsigned long long)offered);
     *features = offered & (AE_VIRTIO_QUEUE_FEATURES | DEVICE_FEATURES | transport);
     owner->able.possible = port_features(*features);
+    if (!has(offered, VIRTIO_NET_F_MRG_RXBUF) && AE_FRAME_MAX(owner->able.mtu_max) > room(owner))
+        owner->able.mtu_max = (uint16_t)(room(owner) - AE_FRAME_MAX(0));
     for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
         int rc = apply_choice(owner, i, offered, features, err);
 

@@ -122,6 +122,7 @@ static void set_up(struct ae_virtio_driver *driver, const struct ae_virtio_form 
     driver->receive_span = (longest < room ? longest : room) - AE_FRAME_MIN;
     driver->merging.longest = longest;
     driver->merging.segments = receive_segments(pair);
+    driver->merging.ring = pair->receive.size;
     driver->send_offset = pool->iova.value - (uintptr_t)pool->memory - AE_VIRTIO_HEADER;
 }
 
@@ -222,6 +223,10 @@ bool ae_virtio_positions(struct ae_queue *queue, uint16_t positions[2])
 
     if (!driver->broken)
         driver->form->find_positions(driver, positions);
+    /* 5.1.6.4.1: all buffers of a frame are used at once. Another device begins with a frame, and
+     * would be taken for one that goes on with the last one's. */
+    if (!driver->broken && driver->merging.pieces)
+        ae_virtio_break(driver, &driver->base.counters->receive_bad_descriptors);
     return !driver->broken;
 }
 
