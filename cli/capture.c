@@ -231,18 +231,22 @@ static int take(struct session *session, const struct ae_capture_frame *frame, s
         .sent = frame->sent,
         .queue = frame->queue,
     };
+    int rc;
 
     /* Somebody else asked for it, or for more of it. */
     if (!most)
         return 0;
-    statistics->received++;
     if (!cli_capture_filter_accepts(session->filter, written.bytes, written.kept, written.length)) {
+        statistics->received++;
         session->filtered++;
         return 0;
     }
-    statistics->accepted++;
     session->captured++;
-    return cli_capture_files_frame(&session->files, &written, err);
+    /* Which may end a file, with the statistics of those before this one. */
+    rc = cli_capture_files_frame(&session->files, &written, err);
+    statistics->received++;
+    statistics->accepted++;
+    return rc;
 }
 
 static bool is_enough(const struct session *session)

@@ -50,8 +50,6 @@ static int on_started(void *context, unsigned worker, pid_t pid, int cpu, struct
     struct cli_launched *run = context;
     int rc = enter_partition(pid, cpu, err);
 
-    if (run->launch->hangup)
-        cli_launch_block_hangup(SIG_UNBLOCK);
     run->proofs[worker].pid = pid;
     if (!rc && !run->launch->no_proof)
         rc = ae_proof_prepare(&run->proofs[worker].proof, cpu, err);
@@ -205,9 +203,9 @@ static bool on_hangup(void *context)
 {
     struct cli_launched *run = context;
 
+    if (run->reloading) /* it is decided, and the file is read then */
+        return false;
     run->reloading = run->launch->hangup();
-    if (run->reloading)
-        cli_launch_block_hangup(SIG_BLOCK);
     return run->reloading;
 }
 
@@ -281,6 +279,7 @@ static int supervise(struct cli_launched *run, const struct ae_supervise_options
     run->result = &result;
     tell_domains(run->launch, run->verb);
     rc = ae_supervise(options, &result, &err);
+    run->reloading &= !result.told_to_end;
     cli_notify(run->reloading ? "STATUS=starting anew" : "STOPPING=1");
     output = cli_printed_end(&printed, launch->cpu_count);
     if (printed.cut)
@@ -332,13 +331,24 @@ int cli_launch_check(const struct cli_launch *launch, const char *verb, char *co
     return rc && rc != -ENOMEM ? cli_fail(verb, &err) : status;
 }
 
-void cli_launch_block_hangup(int how)
+/* A signal that ends us does so when all is given back: only a supervisor hears it before. */
+static void block_signals(void)
 {
-    sigset_t hangup;
+    sigset_t set;
 
-    sigemptyset(&hangup);
-    sigaddset(&hangup, SIGHUP);
-    sigprocmask(how, &hangup, NULL);
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static bool is_told_to_end(void)
+{
+    sigset_t set;
+
+    sigpending(&set);
+    return sigismember(&set, SIGINT) || sigismember(&set, SIGTERM);
 }
 
 int cli_launch_run(const struct cli_launch *launch, const char *verb, char *const *argv)
@@ -347,6 +357,7 @@ int cli_launch_run(const struct cli_launch *launch, const char *verb, char *cons
     const struct ae_supervise_options options = options_of(&run, argv);
     int status = check(launch, verb);
 
+    block_signals();
     if (!status)
         status = check_memory(&options, verb);
     if (!status && launch->bind)
@@ -359,6 +370,8 @@ int cli_launch_run(const struct cli_launch *launch, const char *verb, char *cons
     if (launch->bind && give_back(launch, verb, launch->port_count) &&
         (status == CLI_OK || status == CLI_NOT_QUIET))
         status = CLI_FAILED;
+    if (launch->anew)
+        *launch->anew = run.reloading && !is_told_to_end();
     return status;
 }
 

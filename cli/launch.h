@@ -59,7 +59,8 @@ struct cli_launch {
     bool json;
     bool printed; /* what the program prints is wanted as JSON, whether or not `json` */
     const struct cli_launch_watch *watch; /* NULL: nobody */
-    bool (*hangup)(void); /* SIGHUP, blocked till there are workers: are they to stop? NULL: yes */
+    bool (*hangup)(void); /* SIGHUP: are the workers to stop, for a start anew? NULL: for good */
+    bool *anew;           /* it has ended for that */
 };
 
 /* What --cpu takes. */
@@ -79,9 +80,6 @@ void cli_launch_allow_text(const struct cli_launch *launch, char *text, size_t s
  * the proof failed.
  */
 int cli_launch_run(const struct cli_launch *launch, const char *verb, char *const *argv);
-
-/* SIG_BLOCK or SIG_UNBLOCK: a SIGHUP waits for who can hear it. */
-void cli_launch_block_hangup(int how);
 
 /* What is wrong with it as far as can be said without starting anything. An exit status. */
 int cli_launch_check(const struct cli_launch *launch, const char *verb, char *const *argv);

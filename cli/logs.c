@@ -177,7 +177,10 @@ static void tell_lost(const struct followed *one, unsigned worker, uint64_t lost
 /* A line that is to be shown, if there is one. */
 static bool fill(const struct followed *one, unsigned worker, struct log *log)
 {
-    while (!log->has && log->left && ae_log_read(&log->reader, &log->line)) {
+    /* Of a worker that goes on so much at once, lest the others' lines wait for it. */
+    uint64_t most = asked->once || !one->seen ? UINT64_MAX : 64;
+
+    while (!log->has && log->left && most-- > 0 && ae_log_read(&log->reader, &log->line)) {
         log->left--;
         log->has = log->line.stream || log->line.level <= asked->level;
     }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/root.h"
@@ -103,6 +104,7 @@ int main(int argc, char **argv)
     int at = 1;
 
     fill_streams();
+    prctl(PR_SET_NAME, "aether"); /* also where we were started as /proc/self/exe */
     /* Who started us may have ignored it; then how children end would be told to nobody. */
     signal(SIGCHLD, SIG_DFL);
 

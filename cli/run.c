@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,17 +116,20 @@ static void settle_cpus(struct arguments *arguments, struct argp_state *state)
 
 /* ---- Reading the file again ---- */
 
-static bool anew;
-
 static bool would_start(void)
 {
     char **words = cli_command("--check");
+    posix_spawn_file_actions_t actions;
     int status = -1;
     pid_t pid;
 
-    if (words && !posix_spawn(&pid, CLI_OURSELVES, NULL, NULL, words, environ))
+    posix_spawn_file_actions_init(&actions);
+    /* Ours may be what the worker prints. */
+    posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+    if (words && !posix_spawn(&pid, CLI_OURSELVES, &actions, NULL, words, environ))
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;
+    posix_spawn_file_actions_destroy(&actions);
     free(words);
     return status == 0;
 }
@@ -136,6 +138,7 @@ static bool on_hangup(void)
 {
     struct ae_error err;
     int changed = cli_worker_file_has_changed(&err);
+    bool anew;
 
     if (changed < 0)
         cli_fail("run", &err);
@@ -173,8 +176,6 @@ static error_t parse(int key, char *value, struct argp_state *state)
         state->child_inputs[1] = &arguments->launch;
         return 0;
     case KEY_WORKER:
-        /* It waits for somebody to hear it. */
-        cli_launch_block_hangup(SIG_BLOCK);
         arguments->launch.hangup = on_hangup;
         if (cli_worker_file_read(settings, value, &arguments->program, &err))
             argp_failure(state, CLI_FAILED, 0, "%s", err.text);
@@ -225,6 +226,7 @@ int cli_run(int argc, char **argv)
         NULL,
         NULL};
     struct arguments arguments = {0};
+    bool anew = false;
     int status;
 
     cli_launch_init(&arguments.launch);
@@ -233,6 +235,7 @@ int cli_run(int argc, char **argv)
         return CLI_USAGE;
     if (arguments.check)
         return cli_launch_check(&arguments.launch, "run", arguments.program);
+    arguments.launch.anew = &anew;
     status = cli_launch_run(&arguments.launch, "run", arguments.program);
     return anew ? start_anew() : status;
 }

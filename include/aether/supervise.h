@@ -162,6 +162,7 @@ struct ae_supervise_result {
     char view_notice[AE_ERROR_TEXT]; /* why nobody can look at it while it runs */
     char notice[AE_ERROR_TEXT];      /* why descendants of workers are not held in control groups */
     char trouble[AE_ERROR_TEXT];     /* what could not be taken down at the end */
+    bool told_to_end;                /* by ae_supervise: a signal came that ends it */
 };
 
 /*
@@ -211,7 +212,8 @@ void ae_supervisor_close(struct ae_supervisor *supervisor);
 /*
  * Opens, steps until the last worker has ended, starts them again if hooks.ended says so, and
  * closes. Meanwhile SIGINT and SIGTERM, and SIGHUP unless it was ignored, call ae_supervisor_stop;
- * then the handlers are the caller's again. options->give_up is not asked.
+ * then the handlers are the caller's again. Who has the three blocked loses none: here alone they
+ * are not. options->give_up is not asked.
  */
 int ae_supervise(const struct ae_supervise_options *options, struct ae_supervise_result *result,
                  struct ae_error *err);

@@ -2,7 +2,9 @@
 #include "worker/letter.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -10,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/now.h"
 #include "base/root.h"
 
 union control {
@@ -20,6 +23,7 @@ union control {
 int ae_letter_connect(const char *path, struct ae_error *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int64_t end = ae_now_ms() + AE_LETTER_PATIENCE_MS;
     struct stat status;
     int fd, rc;
 
@@ -28,9 +32,12 @@ int ae_letter_connect(const char *path, struct ae_error *err)
     fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return ae_error_set(err, -errno, "making a socket: %s", strerror(errno));
-    if (!connect(fd, (const struct sockaddr *)&address, sizeof(address)))
+    /* Many may come at once, and are let in one after another. */
+    do
+        rc = connect(fd, (const struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
+    while (rc == -EAGAIN && ae_now_ms() < end && !usleep(1000));
+    if (!rc)
         return fd;
-    rc = -errno;
     close(fd);
     if (rc == -EACCES && !lstat(address.sun_path, &status))
         return ae_error_set(err, rc, "only root and the user %u, whose its workers are, may look",
@@ -52,6 +59,20 @@ bool ae_letter_is_dead(const char *path)
     if (fd >= 0)
         close(fd);
     return dead;
+}
+
+/* Away from its place first, where somebody may listen meanwhile who found it dead, too. */
+void ae_letter_forget(const char *path)
+{
+    char away[PATH_MAX], full[PATH_MAX], dead[PATH_MAX + 32];
+
+    snprintf(dead, sizeof(dead), "%s.%d.dead", path, getpid());
+    if (ae_root_path(full, sizeof(full), path) || ae_root_path(away, sizeof(away), dead) ||
+        !ae_letter_is_dead(path) || rename(full, away))
+        return;
+    /* Of two names one goes; whoever has the place by now keeps it. */
+    if (ae_letter_is_dead(dead) || !link(away, full) || errno == EEXIST)
+        unlink(away);
 }
 
 static void take_fds(struct ae_letter *letter, struct msghdr *header)

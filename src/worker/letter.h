@@ -19,11 +19,15 @@ struct ae_letter {
     unsigned fd_count;
 };
 
-/* A descriptor, or -ECONNREFUSED: nobody listens there any more. path: below the root. */
+/* Waits for AE_LETTER_PATIENCE_MS at most. A descriptor, or -ECONNREFUSED: nobody listens there any
+ * more. path: below the root. */
 int ae_letter_connect(const char *path, struct ae_error *err);
 
 /* Nobody listens there any more. Found out without connecting. */
 bool ae_letter_is_dead(const char *path);
+
+/* Removes the name if nobody does. */
+void ae_letter_forget(const char *path);
 
 /* Waits for AE_LETTER_PATIENCE_MS. The descriptors are the caller's to close, on failure as well.
  */

@@ -234,8 +234,7 @@ static int forget_channel(const char *name, void *context)
     char path[128];
 
     snprintf(path, sizeof(path), "%s/%.64s", (const char *)context, name);
-    if (ae_letter_is_dead(path))
-        ae_root_remove(path);
+    ae_letter_forget(path);
     return 0;
 }
 

@@ -28,6 +28,7 @@
 #include "made_root.h"
 #include "seen.h"
 #include "supervised.h"
+#include "worker/letter.h"
 #include "worker/view.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -153,6 +154,49 @@ static void a_run_is_seen_while_it_is_quiet(void **state)
     ae_supervisor_close(supervisor);
     assert_int_equal(seen_look(), 0);
     assert_int_equal(seen.count + seen.refused, 0);
+}
+
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+/* A socket that lingers would be closed by the supervisor, which then waits. */
+static int send_a_descriptor(void)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {.align = {.cmsg_len = CMSG_LEN(sizeof(int)),
+                           .cmsg_level = SOL_SOCKET,
+                           .cmsg_type = SCM_RIGHTS}};
+    struct iovec piece = {(char[]){"x"}, 1};
+    const struct msghdr message = {.msg_iov = &piece,
+                                   .msg_iovlen = 1,
+                                   .msg_control = &control,
+                                   .msg_controllen = sizeof(control)};
+    struct ae_error err;
+    char path[64];
+    int fd;
+
+    snprintf(path, sizeof(path), AE_VIEW_RUNS "/%d", getppid());
+    fd = ae_letter_connect(path, &err);
+    NEED(fd >= 0);
+    NEED(sendmsg(fd, &message, MSG_NOSIGNAL) < 0 && errno == EPERM);
+    return 0;
+}
+
+static void nobody_has_the_supervisor_close_his_descriptors(void **state)
+{
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), passes = 0;
+    bool can = !setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &passes, sizeof(passes));
+
+    (void)state;
+    close(fd);
+    if (!can)
+        skip();
+    open_quiet_run();
+    assert_int_equal(supervised_beside(supervisor, send_a_descriptor), 0);
+    supervised_stop(supervisor);
 }
 
 /* Whatever the count is, and names without an end. */
@@ -342,6 +386,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_run_is_seen_while_it_is_quiet),
+        TEST(nobody_has_the_supervisor_close_his_descriptors),
         TEST(what_a_worker_writes_is_bounded),
         TEST(root_and_the_workers_user_may_look),
         TEST(who_connects_and_reads_nothing_costs_nothing),

@@ -15,11 +15,16 @@
 #include "base/root.h"
 #include "worker/letter.h"
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
 #define WAITING 8 /* who connected and was not answered yet; more are told to come again */
 
 static int make_directory(const char *kind, char *directory, size_t size, struct ae_error *err)
 {
     char home[32] = "/run";
+    mode_t mask;
     int rc;
 
     if (geteuid()) {
@@ -31,7 +36,9 @@ static int make_directory(const char *kind, char *directory, size_t size, struct
                                 home);
     }
     snprintf(directory, size, "%s/aether/%s", home, kind);
+    mask = umask(022); /* others find their runs there */
     rc = ae_root_make_directory(directory);
+    umask(mask);
     return rc ? ae_error_set(err, rc, "making %s: %s", directory, strerror(-rc)) : 0;
 }
 
@@ -42,9 +49,8 @@ static int take_name(const struct ae_place *place, const char *early, const char
         return 0;
     if (errno != EEXIST)
         return -errno;
-    if (!ae_letter_is_dead(place->path))
-        return -EEXIST;
-    return unlink(name) || link(early, name) ? -errno : 0;
+    ae_letter_forget(place->path);
+    return link(early, name) ? -errno : 0;
 }
 
 static int listen_at(struct ae_place *place, const char *directory, struct ae_error *err)
@@ -56,6 +62,9 @@ static int listen_at(struct ae_place *place, const char *directory, struct ae_er
     place->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (place->fd < 0)
         return ae_error_set(err, -errno, "making a socket: %s", strerror(errno));
+    /* A descriptor that a peer sends is closed in our name, which may take as long as he likes.
+     * Before Linux 6.16 nothing can be done about it here. */
+    setsockopt(place->fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){0}, sizeof(int));
     snprintf(early, sizeof(early), "%s/.%d", directory, getpid());
     if (ae_root_path(address.sun_path, sizeof(address.sun_path), early) ||
         ae_root_path(name, sizeof(name), place->path) || strlen(name) >= sizeof(address.sun_path))

@@ -234,8 +234,8 @@ void ae_supervisor_close(struct ae_supervisor *supervisor)
 
 /* ---- All of it in one call ---- */
 
-/* Whether a signal came before there was a supervisor to tell, and the one there is. */
-static volatile sig_atomic_t early;
+/* Whether a signal came that ends it, and the supervisor that there is to tell. */
+static volatile sig_atomic_t ended;
 static volatile sig_atomic_t hung_up;
 static struct ae_supervisor *volatile signalled;
 
@@ -244,10 +244,9 @@ static void on_signal(int number)
     int error = errno;
 
     (void)number;
+    ended = 1;
     if (signalled)
         ae_supervisor_stop(signalled);
-    else
-        early = 1;
     errno = error;
 }
 
@@ -287,10 +286,12 @@ static int run(const struct ae_supervise_options *options, struct ae_supervise_r
     if (rc)
         return rc;
     signalled = supervisor;
-    if (early)
-        ae_supervisor_stop(supervisor);
     due = (struct pollfd){.fd = ae_supervisor_fd(supervisor), .events = POLLIN};
     do {
+        /* A signal may have come before there was a supervisor, or while workers were started
+         * again. */
+        if (ended)
+            ae_supervisor_stop(supervisor);
         while (ae_supervisor_step(supervisor)) {
             hear_hangup(supervisor);
             poll(&due, 1, -1);
@@ -307,18 +308,26 @@ int ae_supervise(const struct ae_supervise_options *options, struct ae_supervise
     const struct sigaction action = {.sa_handler = on_signal};
     struct ae_supervise_options own = *options;
     struct sigaction hangup, interrupt, terminate;
+    sigset_t ours, callers;
     const struct sigaction heard = {.sa_handler = options->hooks.hangup ? on_hangup : on_signal};
     int rc;
 
-    early = 0;
+    ended = 0;
     hung_up = 0;
-    own.give_up = &early;
+    own.give_up = &ended;
     sigaction(SIGINT, &action, &interrupt);
     sigaction(SIGTERM, &action, &terminate);
     sigaction(SIGHUP, NULL, &hangup);
-    if (hangup.sa_handler != SIG_IGN)
+    if (options->hooks.hangup || hangup.sa_handler != SIG_IGN)
         sigaction(SIGHUP, &heard, NULL);
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGINT);
+    sigaddset(&ours, SIGTERM);
+    sigaddset(&ours, SIGHUP);
+    pthread_sigmask(SIG_UNBLOCK, &ours, &callers);
     rc = run(&own, result, err);
+    pthread_sigmask(SIG_SETMASK, &callers, NULL);
+    result->told_to_end = ended;
     sigaction(SIGINT, &interrupt, NULL);
     sigaction(SIGTERM, &terminate, NULL);
     sigaction(SIGHUP, &hangup, NULL);
