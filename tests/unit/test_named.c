@@ -34,6 +34,7 @@
 #include "base/root.h"
 #include "descriptors.h"
 #include "made_root.h"
+#include "reachable.h"
 #include "supervised.h"
 #include "worker/letter.h"
 #include "worker/named.h"
@@ -94,7 +95,7 @@ static const struct ae_supervise_channel channels[] = {
     {"all", AE_NAMED_BROADCAST, 4096, 64, 0, 0},
 };
 
-static char self[PATH_MAX];
+static char self[64];
 static int cpu;
 static struct ae_supervise_options options;
 static struct ae_supervise_result result;
@@ -616,7 +617,7 @@ int main(int argc, char **argv)
     (void)argv;
     if (argc > 1)
         return be_worker();
-    if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+    if (reachable_self(self))
         return 1;
     cpu = supervised_cpu();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,7 @@
 
 #include "base/root.h"
 #include "made_root.h"
+#include "reachable.h"
 #include "supervised.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -86,7 +87,7 @@ static int be_worker(void)
 
 /* ---- A run ---- */
 
-static char self[PATH_MAX], what[] = "worker";
+static char self[64], what[] = "worker";
 static char *arguments[] = {self, what, NULL};
 static char home[] = "/tmp/aether-loan.XXXXXX", spec[128], socket_path[64];
 static const char *const ports[] = {spec};
@@ -439,7 +440,7 @@ int main(int argc, char **argv)
     (void)argv;
     if (argc > 1)
         return be_worker();
-    if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+    if (reachable_self(self))
         return 1;
     return cmocka_run_group_tests(tests, begin, end);
 }
