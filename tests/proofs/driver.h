@@ -36,6 +36,7 @@ static inline bool books_prepare(const struct ae_sendable *sendable, struct ae_p
 #define ae_virtio_receive_address(driver, packet)     nondet_u64()
 
 #include "base/checksum.c"
+#include "port/virtio/broken.c"
 #include "port/virtio/frame.c"
 #include "port/virtio/queue.c"
 
