@@ -165,8 +165,7 @@ static uint32_t next_answer(struct peer *peer)
 {
     uint32_t number = 0, length;
 
-    for (int i = 0; i < 20000 && !ae_channel_get(&peer->consumer, &number, sizeof(number), &length);
-         i++)
+    while (!ae_channel_get(&peer->consumer, &number, sizeof(number), &length))
         usleep(1000);
     return number;
 }
