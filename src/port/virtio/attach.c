@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "base/barrier.h"
 #include "base/error.h"
 
 uint32_t ae_virtio_ring_bytes(uint16_t descriptors)
@@ -36,6 +37,9 @@ static int make_doorbell(const struct ae_port *port, unsigned index, unsigned di
         return ae_error_set(err, -EPROTO, "virtio: queue %u is notified outside of its registers",
                             index);
     doorbell->mmio = port->registers + offset;
+    /* The kernel maps a device's pages when they are first touched (vfio_pci_core.c), and whether
+     * the device wants a notification before the worker is quiet is its own affair. */
+    ae_mmio_read16(doorbell->mmio, 0);
     return 0;
 }
 
