@@ -320,6 +320,9 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
         return ae_error_set(err, -EBUSY,
                             "82574L: its rings are in use, or were left behind by a worker that "
                             "died; its owner has to restart it");
+    /* The kernel maps a page of the device's when it is first touched, which must not be by a
+     * worker that is quiet: those of the tails were now, this is that of a timestamp. */
+    ae_mmio_read32(port->registers, TSYNCTXCTL);
     queue = calloc(1, sizeof(*queue));
     if (!queue)
         return ae_error_set(err, -ENOMEM, "82574L: out of memory");
