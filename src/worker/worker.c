@@ -17,6 +17,7 @@
 
 #include "base/descriptors.h"
 #include "base/error.h"
+#include "base/sealed.h"
 #include "port/port.h"
 #include "worker/calls.h"
 #include "worker/mirror.h"
@@ -90,37 +91,33 @@ static void close_handoff(struct ae_port_handoff *handoff)
         ae_descriptor_close(&handoff->maps[i].fd);
 }
 
-static int attach_log(struct ae_worker *worker, struct ae_error *err)
+/* Memory that the supervisor made, whose descriptor is needed no more. size 0: it made none. */
+static int take_memory(void **memory, int fd, size_t size, const char *what, struct ae_error *err)
 {
-    struct ae_shared *shared = worker->shared;
-    size_t size = shared->log_size;
-    void *memory;
-
     if (!size)
         return 0;
-    memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, shared->log_fd, 0);
-    if (memory == MAP_FAILED)
-        return ae_error_set(err, -errno, "mapping the worker's log: %s", strerror(errno));
-    close(shared->log_fd);
-    worker->log_memory = memory;
-    return ae_log_open(&worker->log, memory, size, err);
+    *memory = ae_sealed_map(fd, size, PROT_READ | PROT_WRITE);
+    if (!*memory)
+        return ae_error_set(err, -errno, "mapping the worker's %s: %s", what, strerror(errno));
+    close(fd);
+    return 0;
+}
+
+static int attach_log(struct ae_worker *worker, struct ae_error *err)
+{
+    size_t size = worker->shared->log_size;
+    int rc = take_memory(&worker->log_memory, worker->shared->log_fd, size, "log", err);
+
+    return rc || !size ? rc : ae_log_open(&worker->log, worker->log_memory, size, err);
 }
 
 /* Once its ports are attached. */
 static int attach_mirror(struct ae_worker *worker, struct ae_error *err)
 {
-    struct ae_shared *shared = worker->shared;
-    size_t size = shared->mirror_size;
-    void *memory;
+    size_t size = worker->shared->mirror_size;
+    int rc = take_memory(&worker->mirror_memory, worker->shared->mirror_fd, size, "mirror", err);
 
-    if (!size)
-        return 0;
-    memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, shared->mirror_fd, 0);
-    if (memory == MAP_FAILED)
-        return ae_error_set(err, -errno, "mapping the worker's mirror: %s", strerror(errno));
-    close(shared->mirror_fd);
-    worker->mirror_memory = memory;
-    return ae_mirror_open(worker, memory, size, err);
+    return rc || !size ? rc : ae_mirror_open(worker, worker->mirror_memory, size, err);
 }
 
 /* What it has of a domain is its ports', which are closed together. */
