@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -17,6 +16,7 @@
 #include "capture_filter.h"
 #include "cli.h"
 #include "json.h"
+#include "stopped.h"
 #include "views.h"
 #include "worker/capture.h"
 #include "worker/mirror.h"
@@ -152,14 +152,6 @@ struct session {
     struct ae_capture_counts counts;
 };
 
-static volatile sig_atomic_t stopped;
-
-static void on_signal(int signal_number)
-{
-    (void)signal_number;
-    stopped = 1;
-}
-
 static uint64_t now_ns(void)
 {
     struct timespec now;
@@ -278,7 +270,7 @@ static int go_on(struct session *session, struct ae_error *err)
     struct pollfd end = {.fd = session->view->fd, .events = POLLIN};
     int64_t begin = ae_now_ms(), span = (int64_t)session->arguments->seconds * 1000;
 
-    while (!stopped && !is_enough(session) && !(span && ae_now_ms() - begin >= span)) {
+    while (!cli_stopped() && !is_enough(session) && !(span && ae_now_ms() - begin >= span)) {
         bool over = ae_capture_is_over(session->capture);
         int taken = take_some(session, err);
 
@@ -346,15 +338,12 @@ static void tell(const struct session *session)
 
 static int capture(struct session *session, struct ae_error *err)
 {
-    const struct sigaction action = {.sa_handler = on_signal};
     struct ae_error why;
     int rc = open_all(session, err), last;
 
     if (!session->files.out)
         return rc;
-    signal(SIGPIPE, SIG_IGN);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    cli_stopped_hear();
     if (!rc) {
         fprintf(stderr, "aether capture: %u ports of %s, up to %u bytes of a frame\n",
                 session->files.interface_count, session->view->told.name,

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +10,7 @@
 #include "cli.h"
 #include "exposition.h"
 #include "json.h"
+#include "stopped.h"
 
 #define PORT        9797
 #define CONNECTIONS 16
@@ -107,14 +107,6 @@ static int write_file(const struct arguments *arguments)
 
 /* ---- HTTP ---- */
 
-static volatile sig_atomic_t stopped;
-
-static void on_signal(int number)
-{
-    (void)number;
-    stopped = 1;
-}
-
 static enum MHD_Result reply(struct MHD_Connection *connection, unsigned status, const char *type,
                              char *text, size_t size, enum MHD_ResponseMemoryMode mode)
 {
@@ -163,7 +155,6 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
 
 static int serve(const struct arguments *arguments)
 {
-    const struct sigaction action = {.sa_handler = on_signal};
     char host[INET_ADDRSTRLEN];
     struct MHD_Daemon *daemon;
 
@@ -176,11 +167,9 @@ static int serve(const struct arguments *arguments)
                 ntohs(arguments->at.sin_port), strerror(errno));
         return CLI_FAILED;
     }
-    signal(SIGPIPE, SIG_IGN);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    cli_stopped_hear();
     fprintf(stderr, "aether metrics: http://%s:%d/metrics\n", host, ntohs(arguments->at.sin_port));
-    while (!stopped)
+    while (!cli_stopped())
         MHD_run_wait(daemon, TURN_MS);
     MHD_stop_daemon(daemon);
     return CLI_OK;
