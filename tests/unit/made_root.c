@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/root.h"
@@ -18,6 +19,12 @@ int made_root_begin(void **state)
     (void)state;
     strcpy(directory, "/tmp/aether-root-XXXXXX");
     return mkdtemp(directory) ? ae_root_set(directory) : -1;
+}
+
+void made_root_open(void)
+{
+    if (chmod(directory, 0755))
+        abort();
 }
 
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where)

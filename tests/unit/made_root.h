@@ -8,6 +8,9 @@
 int made_root_begin(void **state);
 int made_root_end(void **state);
 
+/* Lets other users in. */
+void made_root_open(void);
+
 /* Writes a file, making directories; NULL text: only the directory of that name. */
 void made_root_put(const char *path, const char *text);
 

@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -21,7 +20,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -300,13 +298,10 @@ static int open_as_another(void)
 
 static void root_and_the_workers_user_may_open(void **state)
 {
-    char root[PATH_MAX];
-
     (void)state;
     if (geteuid())
         skip();
-    ae_root_path(root, sizeof(root), "/");
-    assert_int_equal(chmod(root, 0755), 0);
+    made_root_open();
     open_run("nobody");
     assert_int_equal(supervised_beside(supervisor, talk_as_nobody), 0);
     assert_int_equal(supervised_beside(supervisor, talk), 0);

@@ -10,7 +10,6 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -18,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,7 +24,6 @@
 #include <aether/named.h>
 #include <aether/supervise.h>
 
-#include "base/root.h"
 #include "made_root.h"
 #include "reachable.h"
 #include "supervised.h"
@@ -348,13 +345,10 @@ static int borrow_as_another(void)
 
 static void root_and_the_workers_user_may_borrow(void **state)
 {
-    char root[PATH_MAX];
-
     (void)state;
     if (geteuid())
         skip();
-    ae_root_path(root, sizeof(root), "/");
-    assert_int_equal(chmod(root, 0755), 0);
+    made_root_open();
     open_run("nobody");
     assert_int_equal(supervised_beside(supervisor, borrow_as_nobody), 0);
     assert_int_equal(supervised_beside(supervisor, borrow_as_another), 0);

@@ -316,13 +316,10 @@ static void root_and_the_workers_user_may_look(void **state)
     static char program[] = "sleep", time[] = "100";
     static char *argv[] = {program, time, NULL};
 
-    char root[PATH_MAX];
-
     (void)state;
     if (geteuid())
         skip();
-    ae_root_path(root, sizeof(root), "/");
-    assert_int_equal(chmod(root, 0755), 0);
+    made_root_open();
     open_run(argv, "nobody");
     assert_int_equal(supervised_beside(supervisor, see_as_nobody), 0);
     assert_int_equal(supervised_beside(supervisor, see_without_writing), 0);
