@@ -19,10 +19,11 @@
 #include <aether/net.h>
 #include <aether/owner.h>
 
-#define HEADERS     28 /* IPv4, UDP */
-#define LONGEST     (9000 - HEADERS)
-#define OWN_PORT    4000
-#define PATIENCE_NS UINT64_C(5000000000)
+#define HEADERS             28 /* IPv4, UDP */
+#define LONGEST             (9000 - HEADERS)
+#define OWN_PORT            4000
+#define PATIENCE_NS         UINT64_C(5000000000)
+#define RESOLVE_PATIENCE_NS UINT64_C(60000000000)
 
 struct run {
     struct ae_queue *queue;
@@ -89,8 +90,10 @@ static void receive(struct run *run)
     }
 }
 
+/* Asks for longer than the network would: the other side's link may just have been set up anew. */
 static int resolve(struct run *run, ae_ipv4_t peer)
 {
+    uint64_t start = now_ns();
     int rc;
 
     do {
@@ -102,7 +105,7 @@ static int resolve(struct run *run, ae_ipv4_t peer)
         else
             ae_packet_put(request);
         receive(run);
-    } while (rc == -EAGAIN);
+    } while (rc && now_ns() - start < RESOLVE_PATIENCE_NS);
     return rc;
 }
 
