@@ -28,7 +28,7 @@
  *
  *     ae_worker_open_lender(worker, "tap", &lender, &err)                 the worker
  *
- *     ae_named_open(&named, "feed:tap", &err)                             a host process
+ *     ae_named_open(&named, "feed:tap", &err)                             who borrows
  *     ae_borrower_open(&borrower, named.memory, named.size, named.buffers, named.buffers_size,
  *                      &err)
  */
@@ -74,9 +74,9 @@ int ae_worker_named(struct ae_worker *worker, const char *name, struct ae_named 
                     struct ae_error *err);
 
 /*
- * A host process's, RUN:NAME. -ENOENT: there is no such run, or it has no such channel; -EACCES: it
- * is for root and the workers' user; -EBUSY: another process has it, which the error names; -ESRCH:
- * the worker has ended, and the loan with it;
+ * A host process's, or another worker's before ae_quiet_enter, RUN:NAME. -ENOENT: there is no such
+ * run, or it has no such channel; -EACCES: it is for root and the workers' user; -EBUSY: another
+ * process has it, which the error names; -ESRCH: the worker has ended, and the loan with it;
  * -ETIMEDOUT: its supervisor does not answer.
  */
 int ae_named_open(struct ae_named *named, const char *name, struct ae_error *err);

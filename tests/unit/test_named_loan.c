@@ -24,6 +24,7 @@
 #include <aether/named.h>
 #include <aether/supervise.h>
 
+#include "lent.h"
 #include "made_root.h"
 #include "reachable.h"
 #include "supervised.h"
@@ -32,26 +33,8 @@
 #define NOBODY       65534
 #define LIMIT        16
 #define BURST        8
-#define WORDS        100 /* of a frame: each is its number */
 
 /* ---- The worker's side ---- */
-
-static uint64_t lend(struct ae_lender *lender, struct ae_pool *pool, uint64_t number)
-{
-    struct ae_packet *burst[BURST];
-    uint32_t got = ae_packet_get_burst(pool, burst, BURST), lent;
-
-    for (uint32_t i = 0; i < got; i++) {
-        burst[i]->length = WORDS * 8;
-        burst[i]->timestamp = number + i;
-        for (uint32_t j = 0; j < WORDS; j++)
-            memcpy(burst[i]->data + 8 * j, &burst[i]->timestamp, 8);
-    }
-    lent = ae_loan_lend(lender, burst, got);
-    ae_packet_put_burst(burst + lent, got - lent);
-    ae_loan_reclaim(lender, BURST);
-    return number + lent;
-}
 
 static int be_worker(void)
 {
@@ -73,7 +56,7 @@ static int be_worker(void)
     if (ae_quiet_enter(worker, &allow, NULL))
         return 97;
     while (ae_worker_running(worker)) {
-        number = lend(lender, pool, number);
+        number = lent_lend(lender, pool, number);
         *recovered = ae_loan_counters(lender)->recovered;
         *misuse = ae_loan_counters(lender)->misuse;
     }
@@ -175,14 +158,6 @@ static bool is_over(void)
     return poll(&(struct pollfd){.fd = tap.fd, .events = POLLIN}, 1, 0) > 0;
 }
 
-static bool is_whole(const struct ae_loan_frame *frame)
-{
-    for (uint32_t i = 0; i < WORDS; i++)
-        if (memcmp(frame->data + 8 * i, &frame->timestamp, 8))
-            return false;
-    return frame->length == WORDS * 8;
-}
-
 /* So many frames, or until it is over. */
 static int borrow(unsigned count)
 {
@@ -193,7 +168,7 @@ static int borrow(unsigned count)
         uint32_t got = ae_loan_borrow(&borrower, frames, BURST);
 
         for (uint32_t i = 0; i < got; i++)
-            NEED(is_whole(&frames[i]));
+            NEED(lent_is_whole(&frames[i]));
         NEED(ae_loan_return(&borrower, frames, got) == got && borrower.bad == 0);
         done += got;
     }
@@ -323,7 +298,7 @@ static void a_supervisor_that_is_killed_ends_all(void **state)
     waitpid(child, NULL, 0);
     while (!is_over())
         usleep(1000);
-    assert_true(is_whole(&frame)); /* the memory is still there */
+    assert_true(lent_is_whole(&frame)); /* the memory is still there */
     ae_named_close(&tap);
     ae_named_close(&tap);
 }
