@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/text.h"
 #include "calls.h"
 #include "cli.h"
 #include "counters.h"
@@ -12,23 +13,23 @@
 #include "proof/certificate/certificate.h"
 #include "proof/proof_tell.h"
 
-static json_t *queue_json(const struct ae_queue_counters *queue, bool link)
+static json_t *queue_json(const struct ae_queue_counters *queue, const char *port, bool link)
 {
-    json_t *json = json_pack("{s:b}", "link", link);
+    json_t *json = json_pack("{s:s, s:b}", "port", AE_TEXT(port), "link", link);
 
     cli_queue_counters_json(queue, json);
     return json;
 }
 
-/* Per port; with several workers, per worker and port. */
+/* Per port: what its worker's queues counted. */
 static json_t *ports_json(const struct cli_launched *run, const struct ae_supervise_result *result,
-                          unsigned worker)
+                          const struct ae_queue_counters queues[AE_WORKER_PORTS])
 {
     json_t *all = json_array();
 
     for (unsigned i = 0; i < run->launch->port_count; i++)
         json_array_append_new(all,
-                              queue_json(&result->workers[worker].queues[i], result->links[i].up));
+                              queue_json(&queues[i], run->launch->ports[i], result->links[i].up));
     return all;
 }
 
@@ -47,7 +48,7 @@ static void print_json(const struct cli_launched *run, const struct ae_supervise
         json_t *worker = json_object();
 
         json_object_set_new(worker, "cpu", json_integer(run->launch->cpus[i]));
-        json_object_set_new(worker, "ports", ports_json(run, result, i));
+        json_object_set_new(worker, "ports", ports_json(run, result, result->workers[i].queues));
         if (result->workers[i].calls_in_force)
             json_object_set_new(worker, "system_calls", cli_calls_json(&result->workers[i]));
         if (result->workers[i].loop_count)
@@ -114,7 +115,7 @@ int cli_launch_tell(const struct cli_launched *run, const struct ae_supervise_re
     int status = CLI_OK;
 
     if (watch) {
-        json_t *ports = ports_json(run, result, 0);
+        json_t *ports = ports_json(run, result, result->workers[0].quiet_queues);
 
         status = watch->done(watch->context, first->finished ? first->proof : NULL, ports, output,
                              &result->workers[0]);

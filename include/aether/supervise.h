@@ -147,7 +147,8 @@ struct ae_supervise_worker {
     enum ae_quiet_calls calls_in_force; /* as the worker says, who can undo it, but no trace */
     unsigned call_count; /* kinds of system calls made while quiet, of which it says so itself */
     struct ae_quiet_call calls[AE_QUIET_CALLS];
-    struct ae_queue_counters queues[AE_WORKER_PORTS]; /* its queues of each port, added up */
+    struct ae_queue_counters queues[AE_WORKER_PORTS];       /* its queues of each port, added up */
+    struct ae_queue_counters quiet_queues[AE_WORKER_PORTS]; /* of that, while it was quiet */
     unsigned counter_count;
     struct ae_supervise_counter counters[AE_WORKER_COUNTERS];
     unsigned loop_count; /* whose time the worker kept, as it says itself */

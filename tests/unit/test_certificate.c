@@ -169,8 +169,8 @@ static void other_things_are_refused(void **state)
     json_t *json = made_certificate();
 
     (void)state;
-    made_change(json, "certificate", json_integer(5));
-    refused(json, "has format 5; this program reads formats 1 to 4");
+    made_change(json, "certificate", json_integer(6));
+    refused(json, "has format 6; this program reads formats 1 to 5");
     json = made_certificate();
     made_change(json, "certificate", json_integer(0));
     refused(json, "has format 0");
@@ -287,6 +287,24 @@ static void loops_are_the_workers_word(void **state)
     json = made_certificate();
     json_object_set_new(json, "worker_loops", json_pack("[{s:s}]", "loop", "control"));
     refused(json, "kind is missing");
+}
+
+/* Those of an earlier format had no names, and are on no page. */
+static void frames_are_counted(void **state)
+{
+    json_t *json = made_certificate();
+
+    (void)state;
+    json_object_set_new(json, "ports",
+                        json_pack("[{s:s, s:b, s:i, s:i, s:i, s:i, s:i, s:i}]", "port",
+                                  "0000:01:00.0", "link", 1, "received_frames", 7, "received_bytes",
+                                  420, "sent_frames", 8, "sent_bytes", 480, "send_full", 3,
+                                  "send_bad", 0));
+    page_has(json_incref(json), "FRAMES WHILE QUIET, BY THE WORKER'S OWN WORD\n  0000:01:00.0: "
+                                "received 7 (420 bytes), sent 8 (480 bytes)\n    send_full ");
+    page_has(json_incref(json), "  3\n\n");
+    made_change(json, "ports/0/sent_frames", json_integer(-1));
+    refused(json, "sent_frames is no whole number from 0 on");
 }
 
 static void what_was_not_seen_is_no_number(void **state)
@@ -858,6 +876,7 @@ int main(void)
         cmocka_unit_test(one_of_an_earlier_format_has_the_same_page),
         cmocka_unit_test(the_page_says_what_matters),
         cmocka_unit_test(loops_are_the_workers_word),
+        cmocka_unit_test(frames_are_counted),
         cmocka_unit_test(what_was_not_seen_is_no_number),
         cmocka_unit_test(nothing_in_it_steers_a_terminal),
         cmocka_unit_test(no_text_adds_a_line),

@@ -65,6 +65,14 @@ static const struct member call_members[] = {
 static const struct member calls_members[] = {
     {"quiet", TEXT, true, NULL}, {"calls", OBJECTS, true, call_members}, {0}};
 
+/* Before the fifth format they had no name, and nobody looked at them. */
+static const struct member port_members[] = {{"port", TEXT, false, NULL},
+                                             {"received_frames", COUNT, false, NULL},
+                                             {"received_bytes", COUNT, false, NULL},
+                                             {"sent_frames", COUNT, false, NULL},
+                                             {"sent_bytes", COUNT, false, NULL},
+                                             {0}};
+
 static const struct member power_members[] = {
     {"from_ns", COUNT, true, NULL}, {"times", COUNT, true, NULL}, {0}};
 
@@ -124,6 +132,7 @@ static const struct member members[] = {{"certificate", COUNT, true, NULL},
                                         {"kernel", FACTS, true, NULL},
                                         {"partition", OBJECT, true, partition_members},
                                         {"worker", OBJECT, false, worker_members},
+                                        {"ports", OBJECTS, false, port_members},
                                         {"system_calls", OBJECT, false, calls_members},
                                         {"worker_loops", OBJECTS, false, loop_members},
                                         {"command", OBJECT, false, command_members},

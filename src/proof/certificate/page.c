@@ -211,6 +211,35 @@ static void print_worker(const struct ae_certificate *certificate, FILE *out)
                 ae_certificate_text(calls, "quiet"), json_array_size(get(calls, "calls")));
 }
 
+static bool is_trouble(const char *name)
+{
+    return !strstr(name, "_frames") && !strstr(name, "_bytes");
+}
+
+/* Those of formats before the fifth have no names, and count more than the time that was proved. */
+static void print_ports(const struct ae_certificate *certificate, FILE *out)
+{
+    const json_t *ports = get(certificate->all, "ports"), *port;
+    const char *name;
+    json_t *counter;
+    size_t i;
+
+    if (!json_array_size(ports) || !get(json_array_get(ports, 0), "port"))
+        return;
+    fprintf(out, "\nFRAMES WHILE QUIET, BY THE WORKER'S OWN WORD\n");
+    json_array_foreach (ports, i, port) {
+        fprintf(out,
+                "  %s: received %" PRIu64 " (%" PRIu64 " bytes), sent %" PRIu64 " (%" PRIu64
+                " bytes)\n",
+                ae_certificate_text(port, "port"), count(port, "received_frames"),
+                count(port, "received_bytes"), count(port, "sent_frames"),
+                count(port, "sent_bytes"));
+        json_object_foreach ((json_t *)(size_t)port, name, counter)
+            if (json_integer_value(counter) > 0 && is_trouble(name))
+                fprintf(out, "    %-34s %10" PRIu64 "\n", name, count(port, name));
+    }
+}
+
 static void print_facts(const struct ae_certificate *certificate, FILE *out)
 {
     struct ae_identity_fact fact;
@@ -241,6 +270,7 @@ void ae_certificate_print(const struct ae_certificate *certificate, FILE *out)
     print_knobs(certificate, out);
     print_partition(certificate, out);
     print_worker(certificate, out);
+    print_ports(certificate, out);
     ae_certificate_print_loops(get(certificate->all, "worker_loops"), out);
     print_facts(certificate, out);
 }

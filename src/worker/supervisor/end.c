@@ -10,8 +10,8 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "worker/calls.h"
+#include "worker/supervisor/counted.h"
 #include "worker/supervisor/named.h"
-#include "worker/supervisor/shares.h"
 #include "worker/supervisor/watch.h"
 
 #define END_MS 5000 /* for what was killed to be gone */
@@ -55,23 +55,6 @@ void ae_supervisor_tend_time(struct ae_supervisor *supervisor)
 
 /* ---- One of them ---- */
 
-/* What its queues of a port have counted, added up. */
-static struct ae_queue_counters count_queues(const struct ae_supervisor *supervisor,
-                                             unsigned number, unsigned port)
-{
-    struct ae_queue_counters sum = {0}, one;
-    unsigned first, count;
-
-    if (!ae_shares_find(supervisor->options, number, port, &first, &count))
-        return sum;
-    for (unsigned queue = first; queue < first + count; queue++) {
-        ae_port_owner_get_counters(supervisor->owners[port], queue, &one);
-        for (size_t i = 0; i < sizeof(sum) / sizeof(uint64_t); i++)
-            ((uint64_t *)&sum)[i] += ((const uint64_t *)&one)[i];
-    }
-    return sum;
-}
-
 /* Takes what a worker that has ended leaves: its status and its last words in shared memory. */
 static void collect(struct ae_supervisor *supervisor, unsigned number)
 {
@@ -82,8 +65,9 @@ static void collect(struct ae_supervisor *supervisor, unsigned number)
     /* Once: what came of it may still write there. */
     uint32_t in_force = __atomic_load_n(&ward->shared->made.in_force, __ATOMIC_RELAXED);
 
-    for (unsigned i = 0; i < supervisor->owner_count; i++)
-        result->queues[i] = count_queues(supervisor, number, i);
+    ae_supervisor_count(supervisor, number, result->queues);
+    if (ward->gate == AE_GATE_QUIET)
+        ae_supervisor_count_quiet(supervisor, number);
     result->calls_in_force =
         in_force <= AE_QUIET_ENFORCE ? (enum ae_quiet_calls)in_force : AE_QUIET_TRACE;
     result->call_count = ae_calls_read(&ward->shared->made, result->calls);

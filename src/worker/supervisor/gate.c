@@ -3,6 +3,7 @@
 
 #include <poll.h>
 
+#include "worker/supervisor/counted.h"
 #include "worker/supervisor/end.h"
 
 /* It has ended, and was not reaped yet: the page still says what it wanted last. */
@@ -18,6 +19,7 @@ static void become_quiet(struct ae_supervisor *supervisor, unsigned number)
     const struct ae_supervise_hooks *hooks = &supervisor->options->hooks;
 
     supervisor->wards[number].result->was_quiet = true;
+    ae_supervisor_count(supervisor, number, supervisor->wards[number].before);
     if (hooks->quiet)
         hooks->quiet(hooks->context, number);
 }
@@ -26,6 +28,7 @@ static void leave_quiet(struct ae_supervisor *supervisor, unsigned number)
 {
     const struct ae_supervise_hooks *hooks = &supervisor->options->hooks;
 
+    ae_supervisor_count_quiet(supervisor, number);
     if (hooks->left)
         hooks->left(hooks->context, number, true);
 }

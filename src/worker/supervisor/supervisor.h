@@ -36,7 +36,8 @@ struct ae_ward {
     struct ae_launch_plan plan;
     struct ae_child launch;
     int fd; /* pidfd: readable when the worker has ended; -1: there is none, or it was reaped */
-    enum ae_gate gate; /* where it stands; it only goes forward */
+    enum ae_gate gate;                                /* where it stands; it only goes forward */
+    struct ae_queue_counters before[AE_WORKER_PORTS]; /* its queues', when it became quiet */
     struct ae_descent descent;
     bool unreaped; /* it has ended, and its status is kept from us */
     struct ae_supervise_worker *result;
