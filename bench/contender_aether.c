@@ -67,7 +67,7 @@ static bool wait_for_link(struct ae_port *port)
 
 int main(int argc, char **argv)
 {
-    static char described[AE_PORT_SPEC + 32];
+    static char described[AE_PORT_SPEC + 64];
     struct ae_port_options options = {0};
     struct ae_port_info info;
     struct ae_port *port;
@@ -91,7 +91,8 @@ int main(int argc, char **argv)
         return 1;
     }
     ae_port_get_info(port, &info);
-    snprintf(described, sizeof(described), "%s, %s", info.driver, ae_path_name(info.path));
+    snprintf(described, sizeof(described), "%s, path %s, caller %s", info.driver,
+             ae_path_name(info.path), ae_caller_name(info.caller));
     contender.described = described;
     run_work();
     fflush(stdout);

@@ -72,12 +72,15 @@ static void print_result(const struct arguments *arguments, const struct cli_hos
     json_t *json;
 
     if (!arguments->host.launch.json) {
-        printf("Answered %" PRIu64 " datagrams on the %s path (%s); no room for %" PRIu64 "\n",
-               answered, ae_path_name(host->info.path), host->info.driver, unsent);
+        printf("Answered %" PRIu64 " datagrams on the path %s, caller %s (%s); no room for %" PRIu64
+               "\n",
+               answered, ae_path_name(host->info.path), ae_caller_name(host->info.caller),
+               host->info.driver, unsent);
         cli_host_print_net(host, stdout);
         return;
     }
-    json = json_pack("{s:I, s:I, s:o}", "datagrams", (json_int_t)answered, "unsent",
+    json = json_pack("{s:s, s:s, s:I, s:I, s:o}", "path", ae_path_name(host->info.path), "caller",
+                     ae_caller_name(host->info.caller), "datagrams", (json_int_t)answered, "unsent",
                      (json_int_t)unsent, "net", cli_host_net_json(host));
     cli_json_print(json, JSON_COMPACT);
 }

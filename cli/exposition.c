@@ -233,6 +233,21 @@ static void tell_links(const struct sheet *sheet, const struct ae_view *view)
     }
 }
 
+static void tell_paths(const struct sheet *sheet, const struct ae_view *view)
+{
+    for (unsigned i = 0; i < view->told.port_count; i++) {
+        const struct ae_port_info *info = &view->told.ports[i].info;
+
+        begin(sheet, "port_info", "", view);
+        fprintf(sheet->out, ",number=\"%u\",path=\"%s\",caller=\"%s\",", i,
+                ae_path_name(info->path), ae_caller_name(info->caller));
+        label(sheet->out, "driver", info->driver);
+        fputc(',', sheet->out);
+        label(sheet->out, "port", info->spec);
+        end(sheet, 1);
+    }
+}
+
 static void begin_queue(const struct sheet *sheet, const char *name, const char *suffix,
                         const struct ae_view *view, unsigned port, unsigned queue)
 {
@@ -356,6 +371,8 @@ void cli_expose(const struct cli_views *views, bool openmetrics, FILE *out)
     family(&sheet, "loop_missed_deadlines", "counter", "Turns that took longer than their bound.");
     each_view(&sheet, tell_misses);
     expose_channels(&sheet);
+    family(&sheet, "port_info", "gauge", "1; how frames travel, and who enters the kernel for it.");
+    each_view(&sheet, tell_paths);
     family(&sheet, "port_link_up", "gauge", "1 while the link is up.");
     each_view(&sheet, tell_links);
     expose_queues(&sheet);

@@ -45,6 +45,19 @@ static int enter_partition(pid_t pid, int cpu, struct ae_error *err)
     return rc == -ENOENT ? 0 : rc;
 }
 
+static void on_opened(void *context, unsigned port, const struct ae_port_info *info)
+{
+    struct cli_launched *run = context;
+
+    run->ports[port] = *info;
+    fprintf(stderr, "aether %s: port %s: path %s, caller %s%s\n", run->verb,
+            run->launch->ports[port], ae_path_name(info->path), ae_caller_name(info->caller),
+            info->caller == AE_CALLER_WORKER
+                ? ": the worker makes system calls for its frames, so it cannot be quiet, and its "
+                  "proof will say disturbed"
+                : "");
+}
+
 static int on_started(void *context, unsigned worker, pid_t pid, int cpu, struct ae_error *err)
 {
     struct cli_launched *run = context;
@@ -136,6 +149,19 @@ static int take(const struct cli_launch *launch, const char *verb)
     return CLI_OK;
 }
 
+/* Whatever the kernel's trace can see of it. */
+static void prove_callers(const struct cli_launched *run, struct ae_proof *proof)
+{
+    for (unsigned i = 0; i < run->launch->port_count; i++) {
+        char text[AE_PORT_SPEC + 64];
+
+        snprintf(text, sizeof(text), "system calls of the worker for port %u (%s)", i,
+                 run->ports[i].driver);
+        if (run->ports[i].caller == AE_CALLER_WORKER)
+            ae_proof_add_cause(proof, text, 1);
+    }
+}
+
 static void finish_proofs(struct cli_launched *run, const struct ae_supervise_result *result)
 {
     for (unsigned i = 0; i < run->launch->cpu_count; i++)
@@ -145,6 +171,7 @@ static void finish_proofs(struct cli_launched *run, const struct ae_supervise_re
                                 "the worker asked to be quiet a second time and was refused; this "
                                 "is about its first and only quiet time");
             cli_calls_prove(&result->workers[i], run->proofs[i].proof);
+            prove_callers(run, run->proofs[i].proof);
             run->proofs[i].verdict = ae_proof_finish(run->proofs[i].proof);
             run->proofs[i].finished = true;
         }
@@ -234,7 +261,7 @@ static struct ae_supervise_options options_of(struct cli_launched *run, char *co
         .argv = argv,
         .grace_ms = GRACE_MS,
         .stop_after_ms = (uint64_t)launch->seconds * 1000,
-        .hooks = {run, on_started, on_quiet, on_left, on_link, on_refused, on_ended,
+        .hooks = {run, on_opened, on_started, on_quiet, on_left, on_link, on_refused, on_ended,
                   launch->hangup ? on_hangup : NULL},
     };
 }

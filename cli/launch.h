@@ -46,7 +46,7 @@ struct cli_launch {
     const char *environment[CLI_LAUNCH_VARIABLES + 1]; /* names of variables that are passed on */
     unsigned environment_count;
     bool input;     /* our standard input is the worker's */
-    uint32_t allow; /* enum ae_quiet_allow */
+    uint32_t allow; /* enum ae_quiet_allow; the slowest path that is, is port's */
     enum ae_quiet_calls calls;
     enum ae_log_level log; /* 0: not given */
     uint32_t mirror;       /* as in struct ae_supervise_options */

@@ -53,6 +53,18 @@ static const struct {
     {"threads", AE_QUIET_ALLOW_THREADS}, {"all", AE_QUIET_ALLOW_ALL},
 };
 
+/* Beside them: the slowest path that a port may have. No name stands for all of these. */
+static bool allow_path(struct cli_launch *launch, const char *name)
+{
+    for (enum ae_path path = AE_PATH_ZERO_COPY; path <= AE_PATH_KERNEL; path++)
+        if (strcmp(name, ae_path_name(path)) == 0) {
+            if (path > launch->port.slowest)
+                launch->port.slowest = path;
+            return true;
+        }
+    return false;
+}
+
 static unsigned long number(struct argp_state *state, const char *option, const char *text,
                             unsigned long most)
 {
@@ -81,11 +93,13 @@ static void allow(struct cli_launch *launch, struct argp_state *state, char *lis
 
         while (i < count && strcmp(allowances[i].name, name) != 0)
             i++;
-        if (i == count)
-            argp_error(state, "--allow=%s: tick, shared, irqs, unlocked, threads and all are known",
-                       name);
-        else
+        if (i < count)
             launch->allow |= allowances[i].allow;
+        else if (!allow_path(launch, name))
+            argp_error(state,
+                       "--allow=%s: tick, shared, irqs, unlocked, threads and all are known, and "
+                       "the paths zero-copy, copy and kernel",
+                       name);
     }
 }
 
@@ -304,7 +318,9 @@ static const struct argp_option options[] = {
      "pass this variable on, too (NAME* for all that begin so); repeatable", 10},
     {"input", KEY_INPUT, NULL, 0, "the worker reads our standard input, which is no terminal", 10},
     {"allow", KEY_ALLOW, "LIST", 0,
-     "go on although this is not quiet: tick, shared, irqs, unlocked, threads, all", 10},
+     "go on although this is not quiet: tick, shared, irqs, unlocked, threads, all; or although a "
+     "port has this path: zero-copy, copy, kernel",
+     10},
     {"quiet", KEY_QUIET, "HOW", 0,
      "a system call made while quiet is left to the trace (trace), noted (observe) or refused "
      "(enforce)",

@@ -13,9 +13,12 @@
 #include "proof/certificate/certificate.h"
 #include "proof/proof_tell.h"
 
-static json_t *queue_json(const struct ae_queue_counters *queue, const char *port, bool link)
+static json_t *port_json(const struct ae_port_info *info, const struct ae_queue_counters *queue,
+                         bool link)
 {
-    json_t *json = json_pack("{s:s, s:b}", "port", AE_TEXT(port), "link", link);
+    json_t *json =
+        json_pack("{s:s, s:s, s:s, s:b}", "port", AE_TEXT(info->spec), "path",
+                  ae_path_name(info->path), "caller", ae_caller_name(info->caller), "link", link);
 
     cli_queue_counters_json(queue, json);
     return json;
@@ -28,8 +31,7 @@ static json_t *ports_json(const struct cli_launched *run, const struct ae_superv
     json_t *all = json_array();
 
     for (unsigned i = 0; i < run->launch->port_count; i++)
-        json_array_append_new(all,
-                              queue_json(&queues[i], run->launch->ports[i], result->links[i].up));
+        json_array_append_new(all, port_json(&run->ports[i], &queues[i], result->links[i].up));
     return all;
 }
 

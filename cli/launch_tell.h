@@ -19,9 +19,10 @@ struct cli_launched {
     const struct cli_launch *launch;
     const char *verb;
     struct cli_launched_proof proofs[AE_SUPERVISE_WORKERS];
-    unsigned quiet_count;                     /* workers that have become quiet, of this start */
-    const struct ae_supervise_result *result; /* while there is one */
-    int64_t restarts[CLI_RESTARTS];           /* a ring, ae_now_ms */
+    struct ae_port_info ports[AE_WORKER_PORTS]; /* as they were opened */
+    unsigned quiet_count;                       /* workers that have become quiet, of this start */
+    const struct ae_supervise_result *result;   /* while there is one */
+    int64_t restarts[CLI_RESTARTS];             /* a ring, ae_now_ms */
     unsigned restart_count;
     bool reloading; /* it ends so that the command can be started anew */
 };

@@ -34,9 +34,9 @@ static void print_port(const struct ae_view *view, const struct ae_view_port *po
         printf(" %u Mb/s %s duplex", port->link.mbps, port->link.full_duplex ? "full" : "half");
     printf(", changed %u times%s%s\n", port->link.changes, port->trouble[0] ? ": " : "",
            port->trouble);
-    printf("  address %s, MTU %u, %u queue%s, path %s\n", cli_mac(port->info.mac, mac),
+    printf("  address %s, MTU %u, %u queue%s, path %s, caller %s\n", cli_mac(port->info.mac, mac),
            port->info.mtu, port->info.queues, port->info.queues == 1 ? "" : "s",
-           ae_path_name(port->info.path));
+           ae_path_name(port->info.path), ae_caller_name(port->info.caller));
     if (view->told.filter.set)
         print_filter(&view->told.filter);
 }

@@ -107,7 +107,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
     }
 }
 
-static void print_text(const struct arguments *arguments, const char *path, const char *driver)
+static void print_text(const struct arguments *arguments, const struct ae_port_info *info)
 {
     printf("%u-byte frames to %s, ", arguments->probe.payload + HEADERS, arguments->to_text);
     if (arguments->probe.rate)
@@ -116,7 +116,8 @@ static void print_text(const struct arguments *arguments, const char *path, cons
         printf("back to back");
     if (arguments->kernel && arguments->busy_poll_us)
         printf(", busy poll of %u us", arguments->busy_poll_us);
-    printf(", on the %s path (%s), %.1f s\n", path, driver, (double)result.elapsed_ns / 1e9);
+    printf(", on the path %s, caller %s (%s), %.1f s\n", ae_path_name(info->path),
+           ae_caller_name(info->caller), info->driver, (double)result.elapsed_ns / 1e9);
     printf("  sent %" PRIu64 ", received %" PRIu64 ", lost %" PRIu64 ", duplicates %" PRIu64
            ", reordered %" PRIu64 ", strange %" PRIu64 "\n",
            result.sent, result.received, result.lost, result.duplicates, result.reordered,
@@ -129,27 +130,28 @@ static void print_text(const struct arguments *arguments, const char *path, cons
 }
 
 /* host: NULL, where the kernel's network was used. */
-static void print_result(const struct arguments *arguments, const char *path, const char *driver,
+static void print_result(const struct arguments *arguments, const struct ae_port_info *info,
                          const struct cli_host_worker *host)
 {
     json_t *json;
 
     if (!arguments->host.launch.json) {
-        print_text(arguments, path, driver);
+        print_text(arguments, info);
         if (host)
             cli_host_print_net(host, stdout);
         fflush(stdout);
         return;
     }
-    json =
-        json_pack("{s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}",
-                  "peer", arguments->to_text, "path", path, "driver", driver, "frame",
-                  arguments->probe.payload + HEADERS, "rate", (json_int_t)arguments->probe.rate,
-                  "sent", (json_int_t)result.sent, "received", (json_int_t)result.received, "lost",
-                  (json_int_t)result.lost, "duplicates", (json_int_t)result.duplicates, "reordered",
-                  (json_int_t)result.reordered, "strange", (json_int_t)result.strange, "late_sends",
-                  (json_int_t)result.late_sends, "elapsed_ns", (json_int_t)result.elapsed_ns,
-                  "gave_up", result.gave_up, "round_trip", ae_report_json(&result.round_trip));
+    json = json_pack(
+        "{s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "peer",
+        arguments->to_text, "path", ae_path_name(info->path), "caller",
+        ae_caller_name(info->caller), "driver", info->driver, "frame",
+        arguments->probe.payload + HEADERS, "rate", (json_int_t)arguments->probe.rate, "sent",
+        (json_int_t)result.sent, "received", (json_int_t)result.received, "lost",
+        (json_int_t)result.lost, "duplicates", (json_int_t)result.duplicates, "reordered",
+        (json_int_t)result.reordered, "strange", (json_int_t)result.strange, "late_sends",
+        (json_int_t)result.late_sends, "elapsed_ns", (json_int_t)result.elapsed_ns, "gave_up",
+        result.gave_up, "round_trip", ae_report_json(&result.round_trip));
     if (arguments->kernel)
         json_object_set_new(json, "busy_poll_us", json_integer(arguments->busy_poll_us));
     if (host)
@@ -193,7 +195,7 @@ static int work(struct arguments *arguments)
     ae_probe_port_wire(&probe, &wire);
     ae_probe_run(&wire, &arguments->probe, &result);
     ae_quiet_leave(host.worker);
-    print_result(arguments, ae_path_name(host.info.path), host.info.driver, &host);
+    print_result(arguments, &host.info, &host);
     cli_host_finish(&host);
     return judge(arguments);
 }
@@ -213,6 +215,8 @@ static int open_socket(struct arguments *arguments, int *fd, struct ae_error *er
 
 static int work_kernel(struct arguments *arguments)
 {
+    static const struct ae_port_info socket_info = {
+        .driver = "socket", .path = AE_PATH_KERNEL, .caller = AE_CALLER_WORKER};
     struct ae_probe_wire wire;
     struct ae_error err;
     cpu_set_t set;
@@ -231,7 +235,7 @@ static int work_kernel(struct arguments *arguments)
     ae_probe_socket_wire(&fd, &wire);
     ae_probe_run(&wire, &arguments->probe, &result);
     close(fd);
-    print_result(arguments, ae_path_name(AE_PATH_KERNEL), "socket", NULL);
+    print_result(arguments, &socket_info, NULL);
     return judge(arguments);
 }
 

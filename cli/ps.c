@@ -67,7 +67,8 @@ static void print_ports(const struct ae_view *view, unsigned worker)
         const struct ae_view_port *port = &view->told.ports[i];
 
         if (has_queue(port, worker))
-            printf("%s%s%s", printed++ ? ", " : "", port->info.spec,
+            printf("%s%s %s/%s%s", printed++ ? ", " : "", port->info.spec,
+                   ae_path_name(port->info.path), ae_caller_name(port->info.caller),
                    port->link.device_gone ? " (gone)"
                    : port->link.up        ? ""
                                           : " (down)");

@@ -132,8 +132,8 @@ static void print_port(const struct cli_views *views, const struct cli_sample *b
 {
     const struct ae_view_port *port = &view->told.ports[number];
 
-    fprintf(out, "  port %s  %s, %s  ", port->info.spec, port->info.driver,
-            ae_path_name(port->info.path));
+    fprintf(out, "  port %s  %s, path %s, caller %s  ", port->info.spec, port->info.driver,
+            ae_path_name(port->info.path), ae_caller_name(port->info.caller));
     fputs(port->link.device_gone ? "gone" : port->link.up ? "up" : "down", out);
     if (port->link.up && port->link.mbps)
         fprintf(out, " %u Mb/s", port->link.mbps);

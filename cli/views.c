@@ -289,13 +289,14 @@ static json_t *ports_json(const struct ae_view *view)
         char mac[CLI_MAC];
 
         json_array_append_new(
-            all, json_pack("{s:s, s:s, s:s, s:s, s:i, s:{s:b, s:b, s:I, s:I}, s:s, s:o}", "port",
-                           port->info.spec, "driver", port->info.driver, "path",
-                           ae_path_name(port->info.path), "mac", cli_mac(port->info.mac, mac),
-                           "mtu", (int)port->info.mtu, "link", "up", (int)port->link.up, "gone",
-                           (int)port->link.device_gone, "mbps", (json_int_t)port->link.mbps,
-                           "changes", (json_int_t)port->link.changes, "trouble", port->trouble,
-                           "queues", queues_json(view, i)));
+            all,
+            json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:{s:b, s:b, s:I, s:I}, s:s, s:o}", "port",
+                      port->info.spec, "driver", port->info.driver, "path",
+                      ae_path_name(port->info.path), "caller", ae_caller_name(port->info.caller),
+                      "mac", cli_mac(port->info.mac, mac), "mtu", (int)port->info.mtu, "link", "up",
+                      (int)port->link.up, "gone", (int)port->link.device_gone, "mbps",
+                      (json_int_t)port->link.mbps, "changes", (json_int_t)port->link.changes,
+                      "trouble", port->trouble, "queues", queues_json(view, i)));
     }
     return all;
 }

@@ -46,8 +46,10 @@ struct ae_port_options {
     uint16_t send_ring;    /* descriptors, a power of two; 0: the driver's default */
     uint32_t packets;      /* buffers per queue beyond what the rings hold; 0: AE_PORT_PACKETS.
                             * A worker's are at most 2^20 in a domain, with those of the rings */
-    enum ae_path slowest;  /* a slower path than this is an error; default AE_PATH_DEVICE */
-    size_t page_size;      /* of its memory, bytes, as ae_memory_create takes it; 0: huge pages */
+    /* A slower path than this is an error: each but AE_PATH_DEVICE, which is the default, has to
+     * be allowed by name. */
+    enum ae_path slowest;
+    size_t page_size; /* of its memory, bytes, as ae_memory_create takes it; 0: huge pages */
     /* Where its packets are (<aether/domain.h>), which must have enough of them left; NULL: in one
      * of its own. Whose packets are handed to workers serves no port of ae_port_open. */
     struct ae_domain *domain;
@@ -75,8 +77,8 @@ struct ae_port_owner;
  * ("vhost-user:/run/switch.sock"); behind either, what the driver lets one choose: ",packed=off".
  * ",domain=NAME" is for those who open several ports at once, and give those of one name one
  * domain. ae_port_describe lists all of it. options may be NULL. A slower path than
- * options->slowest is -EOPNOTSUPP; an unknown device is -ENODEV and names the devices that have a
- * driver.
+ * options->slowest is -EOPNOTSUPP, and the error says why it would be; an unknown device is -ENODEV
+ * and names the devices that have a driver.
  */
 int ae_port_open(struct ae_port **port, const char *spec, const struct ae_port_options *options,
                  struct ae_error *err);
@@ -177,6 +179,7 @@ int ae_port_owner_filter(struct ae_port_owner *owner, const struct ae_port_filte
  */
 struct ae_port_capabilities {
     enum ae_path path;
+    enum ae_caller caller;
     uint32_t features;     /* enum ae_port_feature: those it was opened with */
     uint32_t possible;     /* enum ae_port_feature: those it could be opened with */
     uint32_t frame_max;    /* bytes, with a VLAN tag, without the FCS; by the MTU it has */

@@ -34,13 +34,23 @@ extern "C" {
 
 /* How frames get to the wire, best first. */
 enum ae_path {
-    AE_PATH_DEVICE,    /* our driver on the device's own rings */
+    AE_PATH_DEVICE,    /* rings shared with a device, or with a peer's process: no kernel between */
     AE_PATH_ZERO_COPY, /* the kernel's driver, our buffers */
-    AE_PATH_COPY,      /* the kernel copies each frame */
-    AE_PATH_KERNEL,    /* the kernel's network stack */
+    AE_PATH_COPY,      /* the kernel's driver, and the kernel copies each frame */
+    AE_PATH_KERNEL,    /* the kernel's network stack, which copies, too */
 };
 
 const char *ae_path_name(enum ae_path path); /* "device", "zero-copy", "copy", "kernel" */
+
+/* Who enters the kernel so that frames travel. A worker can be quiet with all but the last. */
+enum ae_caller {
+    AE_CALLER_NONE,   /* nobody */
+    AE_CALLER_KERNEL, /* a thread of the kernel's own, on host CPUs */
+    AE_CALLER_OWNER,  /* the owner, on a host CPU: it polls, or wakes a peer that sleeps */
+    AE_CALLER_WORKER, /* the worker, in ae_receive and ae_send: its proof says disturbed */
+};
+
+const char *ae_caller_name(enum ae_caller caller); /* "none", "kernel", "owner", "worker" */
 
 enum ae_port_feature {
     AE_PORT_SEND_IPV4_CHECKSUM = 1 << 0,
@@ -54,6 +64,7 @@ struct ae_port_info {
     char spec[AE_PORT_SPEC];
     char driver[16];
     enum ae_path path;
+    enum ae_caller caller;
     uint8_t mac[6];
     uint16_t mtu; /* largest frame without the 14-byte Ethernet header, bytes */
     uint16_t queues;
@@ -211,7 +222,7 @@ int ae_sent_timestamp(struct ae_queue *queue, uint64_t *ns);
 
 /* ---- A port ---- */
 
-#define AE_PORT_HANDOFF_VERSION 2
+#define AE_PORT_HANDOFF_VERSION 3
 #define AE_PORT_MAPS            48
 #define AE_PORT_PRIVATE         512 /* bytes */
 

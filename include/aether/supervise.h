@@ -49,6 +49,8 @@ struct ae_supervisor;
  * time without kernel entries. */
 struct ae_supervise_hooks {
     void *context;
+    /* The port is open: which path it has, and who makes its calls. */
+    void (*opened)(void *context, unsigned port, const struct ae_port_info *info);
     /* The worker exists and has not run yet. A negative result ends the run with it. */
     int (*started)(void *context, unsigned worker, pid_t pid, int cpu, struct ae_error *err);
     /* The worker spins at the gate and goes on when this returns. */

@@ -124,7 +124,9 @@ struct ae_quiet_options {
  * the error lists everything that is, not only the first. -EALREADY: quiet already; or, under a
  * supervisor, quiet before: a start has one quiet time, so that its proof is about all of it. The
  * process is then as before, but for locked memory. -EOPNOTSUPP: what is wanted of system calls
- * needs Syscall User Dispatch (Linux 5.11, x86-64).
+ * needs Syscall User Dispatch (Linux 5.11, x86-64), or is AE_QUIET_ENFORCE with a port whose caller
+ * is the worker. Such a port is no error otherwise: who opens it has named it, the supervisor says
+ * what it means before the worker runs, and the proof says disturbed.
  */
 int ae_quiet_enter(struct ae_worker *worker, const struct ae_quiet_options *options,
                    struct ae_error *err);

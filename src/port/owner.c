@@ -37,16 +37,29 @@ static int choose_mtu(struct ae_port_owner *owner, struct ae_error *err)
     return rc;
 }
 
+int ae_port_settle_path(struct ae_port_owner *owner, enum ae_path path, enum ae_caller caller,
+                        const char *reason, struct ae_error *err)
+{
+    if (path > owner->options.slowest)
+        return ae_error_set(err, -EOPNOTSUPP,
+                            "%s would run on the path %s: %s; the slowest that is allowed is %s, "
+                            "and this one has to be allowed by name (--allow=%s)",
+                            owner->ops->queue->name, ae_path_name(path), reason,
+                            ae_path_name(owner->options.slowest), ae_path_name(path));
+    owner->handoff.info.path = owner->able.path = path;
+    owner->handoff.info.caller = owner->able.caller = caller;
+    return 0;
+}
+
 int ae_port_check_options(struct ae_port_owner *owner, struct ae_error *err)
 {
     const struct ae_port_ops *ops = owner->ops;
     struct ae_port_options *options = &owner->options;
     int rc;
 
-    if (ops->path > options->slowest)
-        return ae_error_set(
-            err, -EOPNOTSUPP, "%s would run on the %s path, and nothing slower than %s is allowed",
-            ops->queue->name, ae_path_name(ops->path), ae_path_name(options->slowest));
+    rc = ae_port_settle_path(owner, ops->path, ops->caller, "it has no better one", err);
+    if (rc)
+        return rc;
     if (!options->queues)
         options->queues = 1;
     if (options->queues > ops->queues_max)
@@ -72,14 +85,14 @@ static void describe(struct ae_port_owner *owner, const char *spec)
 
     snprintf(info->spec, sizeof(info->spec), "%s", spec);
     snprintf(info->driver, sizeof(info->driver), "%s", ops->queue->name);
-    info->path = ops->path;
     info->queues = owner->options.queues;
     info->features = ops->features;
     handoff->receive_ring = owner->options.receive_ring;
     handoff->send_ring = owner->options.send_ring;
     handoff->measure = owner->options.measure;
     owner->able = (struct ae_port_capabilities){
-        .path = ops->path,
+        .path = info->path,
+        .caller = info->caller,
         .possible = ops->features,
         .mtu_max = ops->mtu_max,
         .segments_max = ops->segments_max,

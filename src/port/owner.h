@@ -69,7 +69,9 @@ struct ae_port_pci {
 
 struct ae_port_ops {
     const struct ae_queue_ops *queue; /* the data half, and the driver's name */
+    /* The best that it has: ae_port_settle_path, where it depends. */
     enum ae_path path;
+    enum ae_caller caller;
     const char *scheme;      /* "pair:"; NULL: found by PCI address */
     const char *description; /* of the scheme: "pair:NAME, ..." */
     const char *const *keys; /* what may stand behind the spec as ",key=value", beside what may
@@ -162,6 +164,11 @@ int ae_port_parse_spec(struct ae_port_owner *owner, const char *spec, struct ae_
 
 /* Then: options and MTU are what is possible, with defaults where nothing was asked for. */
 int ae_port_check_options(struct ae_port_owner *owner, struct ae_error *err);
+
+/* By a transport's open that finds out which path there is, and who calls. reason: why it is not a
+ * better one. -EOPNOTSUPP: that path is not allowed. */
+int ae_port_settle_path(struct ae_port_owner *owner, enum ae_path path, enum ae_caller caller,
+                        const char *reason, struct ae_error *err);
 
 /* What it takes, of the options and ring sizes that it has by now: packets of its domain for each
  * queue, bytes of memory for the rings of all. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What every driver uses: where in its memory a port has what, and the word that is its link. */
+/* What every driver uses: names, where in its memory a port has what, the word that is its link. */
 
 #include "port/port.h"
 
@@ -11,6 +11,13 @@ const char *ae_path_name(enum ae_path path)
     static const char *const names[] = {"device", "zero-copy", "copy", "kernel"};
 
     return (unsigned)path < sizeof(names) / sizeof(names[0]) ? names[path] : "unknown";
+}
+
+const char *ae_caller_name(enum ae_caller caller)
+{
+    static const char *const names[] = {"none", "kernel", "owner", "worker"};
+
+    return (unsigned)caller < sizeof(names) / sizeof(names[0]) ? names[caller] : "unknown";
 }
 
 static uint64_t ring_bytes(const struct ae_queue_ops *ops, uint16_t descriptors)

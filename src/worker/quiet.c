@@ -245,6 +245,23 @@ static void return_streams(struct ae_worker *worker)
     worker->streams = NULL;
 }
 
+/* A port whose calls are the worker's own is of no use where calls are refused. */
+static int check_callers(const struct ae_worker *worker, enum ae_quiet_calls calls,
+                         struct ae_error *err)
+{
+    for (unsigned i = 0; i < worker->port_count; i++) {
+        struct ae_port_info info;
+
+        ae_port_get_info(worker->ports[i], &info);
+        if (info.caller == AE_CALLER_WORKER && calls == AE_QUIET_ENFORCE)
+            return ae_error_set(err, -EOPNOTSUPP,
+                                "entering quiet: port %s has the worker make system calls for its "
+                                "frames, and all are to be refused (--quiet=enforce)",
+                                info.spec);
+    }
+    return 0;
+}
+
 int ae_quiet_enter(struct ae_worker *worker, const struct ae_quiet_options *options,
                    struct ae_error *err)
 {
@@ -268,7 +285,9 @@ int ae_quiet_enter(struct ae_worker *worker, const struct ae_quiet_options *opti
         return rc;
     if (worker->supervised && worker->shared->calls > calls)
         calls = worker->shared->calls == AE_QUIET_OBSERVE ? AE_QUIET_OBSERVE : AE_QUIET_ENFORCE;
-    rc = ae_calls_begin(calls, worker->shared ? &worker->shared->made : NULL, err);
+    rc = check_callers(worker, calls, err);
+    if (!rc)
+        rc = ae_calls_begin(calls, worker->shared ? &worker->shared->made : NULL, err);
     if (rc)
         return rc;
     if (worker->log.shared && ae_log_take_streams(&worker->streams, &worker->log)) {

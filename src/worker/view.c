@@ -72,7 +72,8 @@ static int check_port(struct ae_view_port *port, unsigned workers)
     SHOWN(port->info.driver);
     SHOWN(port->trouble);
     if (!port->info.queues || port->info.queues > AE_PORT_QUEUES ||
-        (unsigned)port->info.path > AE_PATH_KERNEL)
+        (unsigned)port->info.path > AE_PATH_KERNEL ||
+        (unsigned)port->info.caller > AE_CALLER_WORKER)
         return -EPROTO;
     for (unsigned i = 0; i < port->info.queues; i++)
         if (port->workers[i] >= workers)

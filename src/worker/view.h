@@ -30,7 +30,7 @@
 #define AE_VIEW_RUNS "/run/aether/runs"
 
 #define AE_VIEW_MAGIC   0x49564541u /* "AEVI" */
-#define AE_VIEW_VERSION 2
+#define AE_VIEW_VERSION 3
 
 /* The most that come with one message; AE_LETTER_FDS at most. */
 #define AE_VIEW_PAGES \

@@ -20,7 +20,7 @@ static json_t *row(const char *name)
 json_t *made_certificate(void)
 {
     json_t *all = json_pack("{s:i, s:s, s:s, s:s, s:i, s:i, s:f, s:b, s:[], s:[], s:[], s:s}",
-                            "certificate", 4, "issued", "2026-01-02T03:04:05Z", "verdict", "quiet",
+                            "certificate", 5, "issued", "2026-01-02T03:04:05Z", "verdict", "quiet",
                             "statement", "For 60 s nothing.", "cpu", 3, "pid", 4242, "seconds",
                             60.0, "long_enough", 0, "causes", "limits", "not_seen",
                             "machine_identity", "00112233445546778899aabbccddeeff");
@@ -40,6 +40,9 @@ json_t *made_certificate(void)
     json_object_set_new(all, "worker",
                         json_pack("{s:i, s:s, s:s, s:[s]}", "pid", 4242, "program", "/bin/worker",
                                   "sha256", "00", "arguments", "worker"));
+    json_object_set_new(all, "ports",
+                        json_pack("[{s:s, s:s, s:s, s:b}]", "port", "0000:01:00.0", "path",
+                                  "device", "caller", "none", "link", 1));
     json_object_set_new(all, "command",
                         json_pack("{s:s, s:s}", "aether", "0.1.0", "way", "started by it"));
     json_object_set_new(all, "knobs",

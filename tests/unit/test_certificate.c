@@ -133,6 +133,9 @@ static void one_that_contradicts_itself_is_refused(void **state)
     made_change(json, "causes/+", json_pack("{s:s, s:i}", "cause", "syscall 1", "times", 1));
     refused(json, "comes to 'disturbed'");
     json = made_certificate();
+    made_change(json, "ports/0/caller", json_string("worker"));
+    refused(json, "comes to 'disturbed'");
+    json = made_certificate();
     made_change(json, "verdict", json_string("splendid"));
     refused(json, "it says 'splendid'");
 }
@@ -232,18 +235,20 @@ static void one_of_an_earlier_format_has_the_same_page(void **state)
 
 static void the_page_says_what_matters(void **state)
 {
-    static const char *const texts[] = {"AETHER CERTIFICATE: QUIET\n",
-                                        "Imaginary 9000",
-                                        "0x11",
-                                        "nohz_full=3",
-                                        "PARTITION fast",
-                                        "level: boot tier",
-                                        "cpus = 3",
-                                        "thp /sys/thp: always -> never",
-                                        "/bin/worker",
-                                        "longest 10.000 us",
-                                        "prove 12 hours or more",
-                                        "  softirqs "};
+    static const char *const texts[] = {
+        "AETHER CERTIFICATE: QUIET\n",
+        "Imaginary 9000",
+        "0x11",
+        "nohz_full=3",
+        "PARTITION fast",
+        "level: boot tier",
+        "cpus = 3",
+        "thp /sys/thp: always -> never",
+        "/bin/worker",
+        "WORD\n  0000:01:00.0, path device, caller none: received 0 ",
+        "longest 10.000 us",
+        "prove 12 hours or more",
+        "  softirqs "};
 
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -296,12 +301,13 @@ static void frames_are_counted(void **state)
 
     (void)state;
     json_object_set_new(json, "ports",
-                        json_pack("[{s:s, s:b, s:i, s:i, s:i, s:i, s:i, s:i}]", "port",
-                                  "0000:01:00.0", "link", 1, "received_frames", 7, "received_bytes",
-                                  420, "sent_frames", 8, "sent_bytes", 480, "send_full", 3,
-                                  "send_bad", 0));
-    page_has(json_incref(json), "FRAMES WHILE QUIET, BY THE WORKER'S OWN WORD\n  0000:01:00.0: "
-                                "received 7 (420 bytes), sent 8 (480 bytes)\n    send_full ");
+                        json_pack("[{s:s, s:s, s:s, s:b, s:i, s:i, s:i, s:i, s:i, s:i}]", "port",
+                                  "0000:01:00.0", "path", "copy", "caller", "owner", "link", 1,
+                                  "received_frames", 7, "received_bytes", 420, "sent_frames", 8,
+                                  "sent_bytes", 480, "send_full", 3, "send_bad", 0));
+    page_has(json_incref(json),
+             "FRAMES WHILE QUIET, BY THE WORKER'S OWN WORD\n  0000:01:00.0, path "
+             "copy, caller owner: received 7 (420 bytes), sent 8 (480 bytes)\n    send_full ");
     page_has(json_incref(json), "  3\n\n");
     made_change(json, "ports/0/sent_frames", json_integer(-1));
     refused(json, "sent_frames is no whole number from 0 on");

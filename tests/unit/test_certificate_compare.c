@@ -99,6 +99,9 @@ static const struct change changes[] = {
     {"machine/firmware", NULL, "changed: firmware: not told, was 1.0", 0},
     {"partition/config", "\"[partition]\\ncpus = 3\\nthp = off\\n\"",
      "changed: the partition's file: with thp = off\n", 0},
+    {"ports/0/path", "\"copy\"", "worse: port 0000:01:00.0, path: copy, was device", 1},
+    {"ports/0/caller", "\"owner\"", "worse: port 0000:01:00.0, caller: owner, was none", 1},
+    {"ports/0/caller", NULL, "worse: port 0000:01:00.0, caller: not told, was none", 1},
     {"worker/sha256", "\"01\"", "changed: the worker's SHA-256: 01, was 00", 0},
     {"worker/arguments", "[\"worker\", \"-v\"]", "changed: the worker has other arguments", 0},
     {"seconds", "30.0", "changed: it lasted 30.000 s, was 60.000 s", 0},
@@ -127,9 +130,15 @@ static void each_change_is_told(void **state)
 /* The other way round nothing is worse but what differs without an order. */
 static void what_got_better_is_not_worse(void **state)
 {
-    static const char *const paths[] = {
-        "rows/0/count",    "causes/+",   "not_seen/+", "limits/+", "knobs/0/effective/answer",
-        "partition/level", "gaps/p99_ns"};
+    static const char *const paths[] = {"rows/0/count",
+                                        "causes/+",
+                                        "not_seen/+",
+                                        "limits/+",
+                                        "knobs/0/effective/answer",
+                                        "partition/level",
+                                        "gaps/p99_ns",
+                                        "ports/0/path",
+                                        "ports/0/caller"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)

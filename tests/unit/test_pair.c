@@ -124,6 +124,7 @@ static void its_capabilities_are_told(void **state)
 
     ae_port_owner_get_capabilities(owner, &capabilities);
     assert_int_equal(capabilities.path, AE_PATH_DEVICE);
+    assert_int_equal(capabilities.caller, AE_CALLER_NONE);
     assert_int_equal(capabilities.queues, AE_PORT_QUEUES);
     assert_int_equal(capabilities.possible, 0);
     assert_false(capabilities.steering);

@@ -324,6 +324,9 @@ static void drivers_are_found(void **state)
     assert_string_equal(ae_path_name(AE_PATH_DEVICE), "device");
     assert_string_equal(ae_path_name(AE_PATH_KERNEL), "kernel");
     assert_string_equal(ae_path_name((enum ae_path)99), "unknown");
+    assert_string_equal(ae_caller_name(AE_CALLER_NONE), "none");
+    assert_string_equal(ae_caller_name(AE_CALLER_WORKER), "worker");
+    assert_string_equal(ae_caller_name((enum ae_caller) - 1), "unknown");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)

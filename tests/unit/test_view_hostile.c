@@ -90,7 +90,7 @@ static const struct answer {
 } answers[] = {
     {"as it should be", NULL, 0, 0, 0, WHOLE, 3, sealed},
     {"magic", "no supervisor", FIELD(magic), 1, WHOLE, 3, sealed},
-    {"version", "of another version (1; this is 2)", FIELD(version), 1, WHOLE, 3, sealed},
+    {"version", "of another version (1; this is 3)", FIELD(version), 1, WHOLE, 3, sealed},
     {"layout", "another version", FIELD(queue_size), 4096, WHOLE, 3, sealed},
     {"cut", "was cut", 0, 0, 0, WHOLE - 8, 3, sealed},
     {"tiny", "no supervisor", 0, 0, 0, 3, 3, sealed},
@@ -101,6 +101,7 @@ static const struct answer {
     {"no queue", "cannot be", FIELD(ports[0].info.queues), 0, WHOLE, 3, sealed},
     {"nobody's queue", "cannot be", FIELD(ports[0].workers[0]), 1, WHOLE, 3, sealed},
     {"no path", "cannot be", FIELD(ports[0].info.path), 77, WHOLE, 3, sealed},
+    {"no caller", "cannot be", FIELD(ports[0].info.caller), 4, WHOLE, 3, sealed},
     {"many addresses", "cannot be", FIELD(filter.address_count), 129, WHOLE, 3, sealed},
     {"no state", "cannot be", FIELD(workers[0].state), AE_VIEW_STATES, WHOLE, 3, sealed},
     {"no CPU", "cannot be", FIELD(workers[0].cpu), UINT32_MAX, WHOLE, 3, sealed},

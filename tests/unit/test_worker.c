@@ -23,6 +23,7 @@
 #include <aether/clock.h>
 
 #include "made_root.h"
+#include "port/port.h"
 #include "worker/irqs.h"
 #include "worker/shared.h"
 
@@ -375,6 +376,24 @@ static void nothing_in_the_way_is_quiet(void **state)
     assert_int_equal(ae_quiet_enter(&alone, NULL, &err), 0);
 }
 
+/* Unless its calls are to be refused. */
+static void a_port_whose_caller_is_the_worker_is_no_reason(void **state)
+{
+    struct ae_port port = {.handoff.info = {.spec = "wire:x", .caller = AE_CALLER_WORKER}};
+    const struct ae_quiet_options enforce = {.calls = AE_QUIET_ENFORCE};
+
+    (void)state;
+    make_quiet_machine();
+    alone.ports[alone.port_count++] = &port;
+    assert_int_equal(ae_quiet_enter(&alone, NULL, &err), 0);
+    ae_quiet_leave(&alone);
+    assert_int_equal(ae_quiet_enter(&alone, &enforce, &err), -EOPNOTSUPP);
+    assert_non_null(strstr(err.text, "wire:x"));
+    port.handoff.info.caller = AE_CALLER_OWNER;
+    assert_true(ae_quiet_enter(&alone, &enforce, &err) == 0 || strstr(err.text, "Dispatch"));
+    ae_quiet_leave(&alone);
+}
+
 /* Everything is, and each is allowed by its own name and no other. */
 static void every_reason_is_named(void **state)
 {
@@ -528,6 +547,7 @@ int main(void)
         GATED(a_gate_without_an_answer_gives_up),
         GATED(quiet_is_entered_once),
         MADE(nothing_in_the_way_is_quiet),
+        MADE(a_port_whose_caller_is_the_worker_is_no_reason),
         MADE(every_reason_is_named),
         MADE(a_thread_of_another_process_counts),
         MADE(memory_that_cannot_be_locked_is_named),

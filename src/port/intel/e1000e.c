@@ -411,6 +411,7 @@ static const char *const keys[] = {"mtu", NULL};
 const struct ae_port_ops ae_port_e1000e = {
     .queue = &ae_queue_e1000e,
     .path = AE_PATH_DEVICE,
+    .caller = AE_CALLER_NONE,
     .keys = keys,
     .pci = &pci,
     .transport = &ae_port_transport_pci,

@@ -47,6 +47,7 @@ static const char *const keys[] = {"mtu", NULL};
 const struct ae_port_ops ae_port_pair = {
     .queue = &ae_queue_pair,
     .path = AE_PATH_DEVICE, /* its rings are polled like a device's; no kernel is on the way */
+    .caller = AE_CALLER_NONE,
     .scheme = "pair:",
     .description = "pair:NAME, the wire to the other port of this name in the same process",
     .keys = keys,

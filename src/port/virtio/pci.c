@@ -163,6 +163,7 @@ static const struct ae_port_pci pci = {
 const struct ae_port_ops ae_port_virtio_pci = {
     .queue = &ae_queue_virtio_pci,
     .path = AE_PATH_DEVICE,
+    .caller = AE_CALLER_NONE,
     .keys = ae_virtio_keys,
     .pci = &pci,
     .transport = &ae_port_transport_pci,

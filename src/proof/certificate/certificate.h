@@ -33,9 +33,9 @@
 /*
  * The format that is written; every earlier one is read. 1: as released first. 2: machine_identity,
  * name and nonce. 3: no name has a hyphen any more, all are in snake_case. 4: worker_loops. 5:
- * ports have names, and counts of the quiet time alone. What a later format adds is printed where
- * it is there and never asked of an earlier one, for the page of an old certificate has to come out
- * as it was.
+ * ports have names, paths and callers, and counts of the quiet time alone. What a later format adds
+ * is printed where it is there and never asked of an earlier one, for the page of an old certificate
+ * has to come out as it was.
  */
 #define AE_CERTIFICATE_SCHEMA 5
 
@@ -69,7 +69,10 @@ void ae_certificate_make_plain(json_t *all);
  * third had hyphens where that has '_'. NULL: it is not told. */
 const json_t *ae_certificate_fact(const json_t *facts, const char *name);
 
-/* The verdict that rows, causes and what was not seen come to. */
+/* Does its worker itself enter the kernel for the frames of a port? */
+bool ae_certificate_worker_calls(const json_t *all);
+
+/* The verdict that rows, causes, ports and what was not seen come to. */
 enum ae_proof_verdict ae_certificate_judge(const json_t *all);
 
 /* ---- subject.c ---- */

@@ -67,6 +67,8 @@ static const struct member calls_members[] = {
 
 /* Before the fifth format they had no name, and nobody looked at them. */
 static const struct member port_members[] = {{"port", TEXT, false, NULL},
+                                             {"path", TEXT, false, NULL},
+                                             {"caller", TEXT, false, NULL},
                                              {"received_frames", COUNT, false, NULL},
                                              {"received_bytes", COUNT, false, NULL},
                                              {"sent_frames", COUNT, false, NULL},

@@ -12,6 +12,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include <aether/port.h>
+
 #define COUNTS_APART 3 /* counts of rare things differ by chance */
 
 /* The object of a list whose member `key` is `value`. */
@@ -189,6 +191,51 @@ static void compare_level(struct ae_compare *compare)
             "the partition's level: %s, was %s", *is ? is : "not seen", *was ? was : "not seen");
 }
 
+/* ---- Ports ---- */
+
+/* The later in their enum, the slower the path, and the nearer the caller to the worker. */
+static unsigned path_place(const char *name)
+{
+    unsigned place = AE_PATH_DEVICE;
+
+    while (place <= AE_PATH_KERNEL && strcmp(ae_path_name((enum ae_path)place), name) != 0)
+        place++;
+    return place;
+}
+
+static unsigned caller_place(const char *name)
+{
+    unsigned place = AE_CALLER_NONE;
+
+    while (place <= AE_CALLER_WORKER && strcmp(ae_caller_name((enum ae_caller)place), name) != 0)
+        place++;
+    return place;
+}
+
+static void compare_field(struct ae_compare *compare, const char *field, const json_t *before,
+                          const json_t *after, unsigned (*place)(const char *name))
+{
+    const char *was = ae_certificate_text(before, field), *is = ae_certificate_text(after, field);
+
+    if (*was && strcmp(was, is) != 0)
+        ae_compare_tell(compare,
+                        place(is) > place(was) ? AE_CERTIFICATE_WORSE : AE_CERTIFICATE_BETTER,
+                        "port %s, %s: %s, was %s", ae_certificate_text(after, "port"), field,
+                        *is ? is : "not told", was);
+}
+
+/* In the order in which the worker was given them. */
+static void compare_ports(struct ae_compare *compare)
+{
+    const json_t *before = json_object_get(compare->before, "ports"), *port;
+    size_t i;
+
+    json_array_foreach (json_object_get(compare->after, "ports"), i, port) {
+        compare_field(compare, "path", json_array_get(before, i), port, path_place);
+        compare_field(compare, "caller", json_array_get(before, i), port, caller_place);
+    }
+}
+
 /* ---- Gaps ---- */
 
 static void compare_length(struct ae_compare *compare, const char *title, const char *name)
@@ -266,6 +313,7 @@ unsigned ae_certificate_compare(const struct ae_certificate *before,
     compare_lacks(&compare, "limits", "said to be a limit");
     compare_level(&compare);
     compare_knobs(&compare);
+    compare_ports(&compare);
     compare_gaps(&compare);
     ae_compare_surroundings(&compare);
     return compare.worse;

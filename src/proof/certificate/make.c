@@ -194,6 +194,8 @@ static void add_statement(struct ae_certificate *certificate, enum ae_proof_verd
         add_sum(text, sizeof(text), all, ", tasks put on the CPU", "sched:");
         add_sum(text, sizeof(text), all, ", switches, faults and migrations of the worker",
                 "task:");
+        if (ae_certificate_worker_calls(all))
+            strcat(text, "; the worker itself made system calls for its frames");
     } else {
         snprintf(text, sizeof(text),
                  "This does not say that CPU %d was quiet: nothing was seen that disturbed it in "

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <aether/port.h>
+
 const json_t *ae_certificate_fact(const json_t *facts, const char *name)
 {
     const json_t *fact = json_object_get(facts, name);
@@ -53,6 +55,17 @@ void ae_certificate_miss(struct ae_certificate *certificate, const char *format,
     va_end(arguments);
 }
 
+bool ae_certificate_worker_calls(const json_t *all)
+{
+    json_t *port;
+    size_t i;
+
+    json_array_foreach (json_object_get(all, "ports"), i, port)
+        if (strcmp(ae_certificate_text(port, "caller"), ae_caller_name(AE_CALLER_WORKER)) == 0)
+            return true;
+    return false;
+}
+
 enum ae_proof_verdict ae_certificate_judge(const json_t *all)
 {
     json_t *row;
@@ -61,7 +74,7 @@ enum ae_proof_verdict ae_certificate_judge(const json_t *all)
     json_array_foreach (json_object_get(all, "rows"), i, row)
         if (json_integer_value(json_object_get(row, "count")) != 0)
             return AE_PROOF_DISTURBED;
-    if (json_array_size(json_object_get(all, "causes")))
+    if (json_array_size(json_object_get(all, "causes")) || ae_certificate_worker_calls(all))
         return AE_PROOF_DISTURBED;
     return json_array_size(json_object_get(all, "not_seen")) ? AE_PROOF_INCOMPLETE : AE_PROOF_QUIET;
 }

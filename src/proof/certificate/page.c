@@ -229,9 +229,10 @@ static void print_ports(const struct ae_certificate *certificate, FILE *out)
     fprintf(out, "\nFRAMES WHILE QUIET, BY THE WORKER'S OWN WORD\n");
     json_array_foreach (ports, i, port) {
         fprintf(out,
-                "  %s: received %" PRIu64 " (%" PRIu64 " bytes), sent %" PRIu64 " (%" PRIu64
-                " bytes)\n",
-                ae_certificate_text(port, "port"), count(port, "received_frames"),
+                "  %s, path %s, caller %s: received %" PRIu64 " (%" PRIu64 " bytes), sent %" PRIu64
+                " (%" PRIu64 " bytes)\n",
+                ae_certificate_text(port, "port"), ae_certificate_text(port, "path"),
+                ae_certificate_text(port, "caller"), count(port, "received_frames"),
                 count(port, "received_bytes"), count(port, "sent_frames"),
                 count(port, "sent_bytes"));
         json_object_foreach ((json_t *)(size_t)port, name, counter)

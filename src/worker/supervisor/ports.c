@@ -75,6 +75,8 @@ int ae_supervisor_open_ports(struct ae_supervisor *supervisor, struct ae_error *
         if (rc)
             return rc;
         tell_node(supervisor, i);
+        if (options->hooks.opened)
+            options->hooks.opened(options->hooks.context, i, &supervisor->owners[i]->handoff.info);
         ae_port_owner_get_link(supervisor->owners[i], &supervisor->links[i].link);
         supervisor->links[i].left = TOLD_AT_ONCE;
         supervisor->links[i].refilled_ms = ae_supervisor_now();

@@ -295,7 +295,8 @@ static const struct ae_port_transport transport = {
 
 const struct ae_port_ops ae_port_vhost_server = {
     .queue = &ae_queue_vhost_server,
-    .path = AE_PATH_DEVICE,
+    .path = AE_PATH_DEVICE, /* the peer's process is the device; no kernel is on the way */
+    .caller = AE_CALLER_OWNER,
     .scheme = "vhost-user-server:",
     .description =
         "vhost-user-server:PATH, a socket that virtual machines and DPDK programs connect "

@@ -319,7 +319,8 @@ static const struct ae_port_transport transport = {
 
 const struct ae_port_ops ae_port_vhost_user = {
     .queue = &ae_queue_vhost_user,
-    .path = AE_PATH_DEVICE,
+    .path = AE_PATH_DEVICE, /* the peer's process is the device; no kernel is on the way */
+    .caller = AE_CALLER_OWNER,
     .scheme = "vhost-user:",
     .description = "vhost-user:PATH, a socket of a vhost-user back end (DPDK, Open vSwitch, VPP)",
     .keys = keys,
