@@ -34,8 +34,8 @@
  * The format that is written; every earlier one is read. 1: as released first. 2: machine_identity,
  * name and nonce. 3: no name has a hyphen any more, all are in snake_case. 4: worker_loops. 5:
  * ports have names, paths and callers, and counts of the quiet time alone. What a later format adds
- * is printed where it is there and never asked of an earlier one, for the page of an old certificate
- * has to come out as it was.
+ * is printed where it is there and never asked of an earlier one, for the page of an old
+ * certificate has to come out as it was.
  */
 #define AE_CERTIFICATE_SCHEMA 5
 
