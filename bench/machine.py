@@ -103,12 +103,27 @@ def steal_ticks(cpus):
     return ticks
 
 
-def describe(cpus):
+def cpuinfo():
+    """Of the first CPU."""
     info = {}
-    with open("/proc/cpuinfo", encoding="utf-8") as cpuinfo:
-        for line in cpuinfo:
+    with open("/proc/cpuinfo", encoding="utf-8") as lines:
+        for line in lines:
             key, _, value = line.partition(":")
             info.setdefault(key.strip(), value.strip())
+    return info
+
+
+def cpu_flags():
+    return set(cpuinfo().get("flags", "").split())
+
+
+def version(aether):
+    done = subprocess.run([aether, "--version"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "aether"
+
+
+def describe(cpus):
+    info = cpuinfo()
     return {
         "processor": info.get("model name", platform.machine()),
         "hypervisor": "hypervisor" in info.get("flags", "").split(),

@@ -13,6 +13,7 @@ enum {
     CLI_NOT_QUIET = 3, /* it worked, but the proof or the check says no */
 };
 
+int cli_bench(int argc, char **argv);
 int cli_capture(int argc, char **argv);
 int cli_compare(int argc, char **argv);
 int cli_doctor(int argc, char **argv);

@@ -33,6 +33,7 @@ static const struct verb {
     {"capture", cli_capture, "write what goes through a run's ports, for Wireshark and its kin"},
     {"reload", cli_reload, "have a run read its worker's file again"},
     {"stop", cli_stop, "stop a run"},
+    {"bench", cli_bench, "measure ways to a wire, ours and others', on the same work"},
     {"compare", cli_compare, "show two results of ping side by side"},
     {"prove", cli_prove, "have a worker run and certify what the kernel did on its CPU"},
     {"noise", cli_noise, "show every gap in which something else had a CPU, and what it was"},

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rounds of a benchmark: each contender once, in an order that turns, and the floor between them.
+
+Contenders are compared within a round, and only when the machine was the same throughout: its floors are alike,
+and the measuring side had its CPU. Otherwise the round is refused, and its figures are kept nowhere.
+"""
+
+import contextlib
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+import machine
+from machine import Failure
+from sides import Lost, Measuring, Noise
+
+LADDER = ("count", "min", "p50", "p90", "p99", "p99_9", "p99_99", "max")
+SHARES = (10, 50, 90)
+HIGHEST = 64_000_000  # frames a second: more than any measuring side can send
+BISECTIONS = 6        # to 2 % of what is between a rate and its double
+
+
+@dataclass(frozen=True)
+class Load:
+    kind: str            # closed, open, bursts
+    rate: int = 0
+    percent: float = None
+    capture: str = ""
+
+    def order(self, seconds, frame):
+        slot = max(1_000_000, int(seconds * 1e9 / 1000))
+        order = {"work": self.kind, "seconds": seconds, "frame": frame, "slot_ns": slot}
+        if self.kind == "open":
+            order["rate"] = self.rate
+        if self.kind == "bursts":
+            order["capture"] = self.capture
+        return order
+
+    def describe(self):
+        return {"kind": self.kind, "rate": self.rate, "percent": self.percent}
+
+
+@dataclass
+class Plan:
+    """What was asked for."""
+    rounds: int
+    seconds: float        # of one load
+    trial: float          # of one step of the search, seconds
+    sizes: list           # of frames, for the search
+    frame: int            # of loads
+    rates: list           # frames a second, instead of shares of the highest; may be empty
+    closed: bool
+    capture: str
+    latency: bool
+    throughput: bool
+    hosts: tuple
+    tolerance: float      # how much floors may differ, and the measuring side may wait: a share
+
+
+@dataclass
+class Figures:
+    """Of one wire, all rounds that count."""
+    rounds: list = field(default_factory=list)
+    latency: dict = field(default_factory=dict)     # (contender, host, load, frame): member of the file
+    throughput: dict = field(default_factory=dict)  # (contender, host, frame)
+
+
+class Bench:
+    """One benchmark over one wire."""
+
+    def __init__(self, wire, contenders, plan, place, tell):
+        self.wire, self.contenders, self.plan, self.place, self.tell = wire, contenders, plan, place, tell
+        self.figures = Figures()
+        self.measuring = None
+        self.loads = []
+        self.number = 0
+        self.waited = self.measured = 0  # seconds of the measuring side, in this round
+
+    def run(self):
+        wanted = [one for one in self.contenders if not one.why]
+        if not wanted:
+            return
+        self.measuring = Measuring(self.place.measuring, self.wire, self.place.cpus[0], self.place.directory)
+        try:
+            if self.plan.latency:
+                self.loads = self.choose_loads(wanted)
+            for host in self.plan.hosts:
+                self.rounds(host)
+        finally:
+            self.measuring.close()
+
+    # ---- Loads ----
+
+    def choose_loads(self, wanted):
+        """The same for all: shares of the highest rate at which the slowest of them lost nothing."""
+        loads = [Load("closed")] if self.plan.closed else []
+        loads += [Load("open", rate) for rate in self.plan.rates]
+        if self.plan.capture:
+            loads.append(Load("bursts", capture=self.plan.capture))
+        if self.plan.rates:
+            return loads
+        highest = {}
+        for one in wanted:
+            self.tell(f"{self.wire.name}: {one.name}: the highest rate without a loss")
+            rate = self.of(one, lambda: self.search(self.plan.frame))
+            if rate:
+                highest[one.name] = rate
+        slowest = min(highest.values(), default=0)
+        return loads + [Load("open", max(1, int(slowest * share / 100)), share) for share in SHARES if slowest]
+
+    def of(self, contender, work):
+        """What `work` returns while it runs, or None. Who fails takes no part any more."""
+        try:
+            with contender.running(self.wire, self.place.cpus[1], self.measuring, self.place.directory):
+                return work()
+        except Lost:
+            raise
+        except Failure as failure:
+            contender.why = str(failure)[:500]
+        return None
+
+    def ask(self, **order):
+        answer = self.measuring.ask(**order)
+        self.waited += answer["waited"]
+        self.measured += order["seconds"]
+        return answer
+
+    def loses_nothing(self, rate, frame):
+        """Of RFC 2544's throughput, 26.1, but for its sixty seconds. A loss is looked at twice: the machine's own
+        mishaps are not the contender's."""
+        for _ in range(2):
+            got = self.ask(work="open", rate=rate, seconds=self.plan.trial, frame=frame)
+            if got["offered"] == got["sent"] == got["received"]:
+                return True
+        return False
+
+    def search(self, frame):
+        low, high = 0, 1000
+        while high < HIGHEST and self.loses_nothing(high, frame):
+            low, high = high, high * 2
+        for _ in range(BISECTIONS):
+            middle = (low + high) // 2
+            if middle and self.loses_nothing(middle, frame):
+                low = middle
+            else:
+                high = middle
+        return low
+
+    # ---- Rounds ----
+
+    def rounds(self, host):
+        """As many good ones as were asked for, out of at most twice as many."""
+        good = refused = 0
+        while good < self.plan.rounds and refused <= self.plan.rounds and self.place.time_left() > 0 and \
+                any(not one.why for one in self.contenders):
+            counted = self.round(host, good + refused)
+            good += counted
+            refused += not counted
+
+    def round(self, host, turn):
+        self.number += 1
+        order = self.contenders[turn % len(self.contenders):] + self.contenders[:turn % len(self.contenders)]
+        found, floors = [], [self.place.floor()]
+        self.waited = self.measured = 0
+        whole = False
+        try:
+            with Noise(self.place.host_cpus, self.place.directory) if host == "noisy" else contextlib.nullcontext() \
+                    as noise:
+                if noise:
+                    self.place.noise = noise.command
+                for one in order:
+                    if one.why or self.place.time_left() <= 0:
+                        continue
+                    self.tell(f"{self.wire.name}, host {host}, round {turn + 1}: {one.name}")
+                    found += self.of(one, lambda one=one: self.figures_of(one, host)) or []
+                    if host == "quiet":
+                        floors.append(self.place.floor())
+            floors.append(self.place.floor())
+            whole = True
+        finally: # also when it was interrupted: what there is counts, if the machine was the same so far
+            why = self.refusal(floors)
+            self.note(host, floors, why, found if whole or found else [])
+        return why is None
+
+    def refusal(self, floors):
+        least, most = min(f["p50"] for f in floors), max(f["p50"] for f in floors)
+        if most > least * (1 + self.plan.tolerance):
+            return f"the floor was {least} ns and {most} ns"
+        if self.waited > self.measured * self.plan.tolerance:
+            return f"the measuring side waited for its CPU for {self.waited:.2f} of {self.measured:.1f} s"
+        return None
+
+    def figures_of(self, contender, host):
+        """[(kind, key, ...)] of one contender in one round."""
+        found = []
+        if self.plan.throughput:
+            for frame in self.plan.sizes:
+                found.append(("throughput", (contender.name, host, frame), self.search(frame)))
+        for load in self.loads:
+            got = self.ask(**load.order(self.plan.seconds, self.plan.frame))
+            if got["received"]:
+                found.append(("latency", (contender.name, host, load, self.plan.frame), got))
+        return found
+
+    def note(self, host, floors, why, found):
+        floor = sorted(floors, key=lambda one: one["p50"])[len(floors) // 2]
+        self.figures.rounds.append({
+            "round": self.place.next_round(), "host": host, "refused": why,
+            "floor": {"what": "cache_line", **{key: floor[key] for key in ("p50", "p99_9", "max")}}})
+        if why:
+            return
+        number = self.figures.rounds[-1]["round"]
+        for kind, key, got in found:
+            if kind == "throughput":
+                self.figures.throughput.setdefault(key, []).append({"round": number, "rate": got})
+            else:
+                self.note_latency(key, number, got)
+
+    def note_latency(self, key, number, got):
+        one = self.figures.latency.setdefault(key, {"rounds": [], "histogram": Counter(), "over_time": None})
+        trip = got["round_trip"]
+        one["rounds"].append({"round": number, "sent": got["sent"], "lost": got["lost"],
+                              **{name: trip[name] for name in LADDER}})
+        one["histogram"].update(dict(got["histogram"]))
+        one["over_time"] = got["over_time"]
+
+    # ---- What the file has of it ----
+
+    def latency(self):
+        return [{"contender": name, "host": host, "load": load.describe(), "frame": frame, "rounds": one["rounds"],
+                 "histogram": sorted(map(list, one["histogram"].items())), "over_time": one["over_time"]}
+                for (name, host, load, frame), one in self.figures.latency.items()]
+
+    def throughput(self):
+        return [{"contender": name, "host": host, "work": "loss_free", "frame": frame, "rounds": rounds}
+                for (name, host, frame), rounds in self.figures.throughput.items()]
+
+
+class Place:
+    """Where it runs: directory, programs, CPUs, the time there is."""
+
+    def __init__(self, directory, build, cpus, host_cpus, limit):
+        self.directory, self.build, self.cpus, self.host_cpus = directory, build, cpus, host_cpus
+        self.measuring = build / "bench" / "measuring"
+        self.start = time.monotonic()
+        self.deadline = self.start + limit
+        self.noise = None
+        self.rounds = 0
+
+    def time_left(self):
+        return self.deadline - time.monotonic()
+
+    def next_round(self):
+        self.rounds += 1
+        return self.rounds
+
+    def floor(self):
+        return machine.floor(self.build, self.cpus)
