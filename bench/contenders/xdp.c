@@ -13,17 +13,20 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <xdp/libxdp.h>
 #include <xdp/xsk.h>
 
 #include "frame.h"
 #include "program.h"
 
-#define FRAMES  4096u
-#define SIZE    XSK_UMEM__DEFAULT_FRAME_SIZE
-#define RING    XSK_RING_CONS__DEFAULT_NUM_DESCS
-#define BATCH   64u
-#define XDPSOCK "xdpsock of xdp-project/bpf-examples"
+#define FRAMES   4096u
+#define SIZE     XSK_UMEM__DEFAULT_FRAME_SIZE
+#define RING     XSK_RING_CONS__DEFAULT_NUM_DESCS
+#define BATCH    64u
+#define TRIES    60
+#define PAUSE_US 50000
+#define XDPSOCK  "xdpsock of xdp-project/bpf-examples"
 
 static const struct setting polls[] = {
     {"SO_PREFER_BUSY_POLL", "1", XDPSOCK " -B"},
@@ -77,6 +80,27 @@ static int quiet(enum libxdp_print_level level, const char *format, va_list argu
     return 0;
 }
 
+/* The driver's mode, or the generic one where it has none, as xdpsock -S. The kernel gives a queue
+ * back some time after the socket that had it is closed. */
+static int open_socket(const char *wire, struct xsk_socket_config *config)
+{
+    int rc;
+
+    for (unsigned tries = 0; tries < TRIES && !program_ended; tries++) {
+        config->xdp_flags = XDP_FLAGS_DRV_MODE;
+        rc = xsk_socket__create(&xdp.socket, wire, 0, xdp.umem, &xdp.receive, &xdp.send, config);
+        if (rc == -EOPNOTSUPP || rc == -EINVAL) {
+            config->xdp_flags = XDP_FLAGS_SKB_MODE;
+            rc =
+                xsk_socket__create(&xdp.socket, wire, 0, xdp.umem, &xdp.receive, &xdp.send, config);
+        }
+        if (rc != -EBUSY)
+            return rc;
+        usleep(PAUSE_US);
+    }
+    return -EBUSY;
+}
+
 static int open_all(const struct contender *self, const char *wire, struct ae_error *err)
 {
     const struct xsk_umem_config memory = {
@@ -97,12 +121,7 @@ static int open_all(const struct contender *self, const char *wire, struct ae_er
                           &memory);
     if (rc)
         return program_why(err, "xsk_umem__create (it takes CAP_NET_RAW)", -rc);
-    config.xdp_flags = XDP_FLAGS_DRV_MODE;
-    rc = xsk_socket__create(&xdp.socket, wire, 0, xdp.umem, &xdp.receive, &xdp.send, &config);
-    if (rc == -EOPNOTSUPP || rc == -EINVAL) { /* a driver without XDP: as xdpsock -S */
-        config.xdp_flags = XDP_FLAGS_SKB_MODE;
-        rc = xsk_socket__create(&xdp.socket, wire, 0, xdp.umem, &xdp.receive, &xdp.send, &config);
-    }
+    rc = open_socket(wire, &config);
     if (rc)
         return program_why(err, "xsk_socket__create (it takes CAP_NET_ADMIN and CAP_BPF)", -rc);
     return xdp.polled ? poll_busily(xsk_socket__fd(xdp.socket), err) : 0;
