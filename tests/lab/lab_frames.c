@@ -4,7 +4,7 @@
  * Sends frames of random lengths and contents through a port to a far end that returns them, and
  * checks that each comes back once, in order and unaltered.
  *
- *     lab_frames ADDRESS [FRAMES [SEED]]
+ *     lab_frames ADDRESS [FRAMES [SEED [BUFFER]]]    of so many bytes each, 2048 or 4096
  */
 
 #include <aether/clock.h>
@@ -175,6 +175,23 @@ static void print_statistics(struct ae_port *port)
             printf("# %s %" PRIu64 "\n", statistics[i].name, statistics[i].value);
 }
 
+static int open_port(struct ae_port **port, const char *spec, uint32_t buffer, struct ae_error *err)
+{
+    struct ae_domain_options memory = {.buffer_size = buffer};
+    struct ae_port_options options = {0};
+    struct ae_port_plan plan;
+    int rc = ae_port_plan(&plan, spec, &options, err);
+
+    if (rc)
+        return rc;
+    memory.packets = plan.packets;
+    rc = ae_domain_create(&options.domain, &memory, err);
+    if (!rc)
+        rc = ae_port_open(port, spec, &options, err);
+    ae_domain_close(options.domain);
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
     struct run run = {.frames = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000,
@@ -187,10 +204,11 @@ int main(int argc, char **argv)
     int ok;
 
     if (argc < 2) {
-        fprintf(stderr, "Usage: lab_frames ADDRESS [FRAMES [SEED]]\n");
+        fprintf(stderr, "Usage: lab_frames ADDRESS [FRAMES [SEED [BUFFER]]]\n");
         return 2;
     }
-    if (ae_clock_calibrate(&err) || ae_port_open(&port, argv[1], NULL, &err)) {
+    if (ae_clock_calibrate(&err) ||
+        open_port(&port, argv[1], argc > 4 ? (uint32_t)atoi(argv[4]) : 0, &err)) {
         fprintf(stderr, "lab_frames: %s\n", err.text);
         return 1;
     }
