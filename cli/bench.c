@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "bench.h"
 #include "cli.h"
 #include "json.h"
 
@@ -22,6 +23,7 @@ static const struct {
     {"latency", measure, "round trips of contenders, in turn"},
     {"throughput", measure, "the highest rates at which they lose nothing"},
     {"compare", measure, "both, beside a quiet and a noisy host"},
+    {"report", cli_bench_report, "tables and a page of what was measured"},
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
