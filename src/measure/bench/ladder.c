@@ -5,7 +5,7 @@
 
 #define TOP    24.0
 #define BOTTOM 262.0
-#define HEIGHT 300.0
+#define HEIGHT 302.0
 
 #define FEWEST 100 /* round trips: two nines are on the axis */
 

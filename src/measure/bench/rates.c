@@ -8,7 +8,7 @@
 
 #define TOP    24.0
 #define BOTTOM 262.0
-#define HEIGHT 300.0
+#define HEIGHT 302.0
 
 #define TICKS_APART 22.0
 

@@ -7,7 +7,7 @@
 
 #define TOP    22.0
 #define BOTTOM 104.0
-#define HEIGHT 124.0
+#define HEIGHT 126.0
 
 /* As long as the longest of this load on this wire. */
 static double duration(const struct ae_bench *bench, const struct ae_bench_load *load,

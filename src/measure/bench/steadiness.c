@@ -68,7 +68,7 @@ bool ae_bench_plot_steadiness(const struct ae_bench *bench, const struct ae_benc
         return false;
     snprintf(title, sizeof(title), "%s beside a noisy host by that beside a quiet one",
              ae_ladder[rung].name);
-    svg = ae_svg_begin(out, id, bottom + 38, TOP, bottom, title,
+    svg = ae_svg_begin(out, id, bottom + 41, TOP, bottom, title,
                        "A dot for each contender: the median of pairs of rounds, with the least "
                        "and the greatest. 1 is best. The table has the numbers.");
     snprintf(title, sizeof(title), "noisy / quiet at %s", ae_ladder[rung].name);

@@ -158,7 +158,7 @@ void ae_svg_tick(const struct ae_svg *svg, bool x, double at, const char *label)
                 AE_SVG_RIGHT);
     if (label && x)
         fprintf(svg->out, "<text class=\"tick mid\" x=\"%.2f\" y=\"%.2f\">%s</text>", at,
-                svg->bottom + 14, label);
+                svg->bottom + 16, label);
     else if (label)
         fprintf(svg->out, "<text class=\"tick end\" x=\"%.2f\" y=\"%.2f\" dy=\".35em\">%s</text>",
                 AE_SVG_LEFT - 5, at, label);
@@ -173,7 +173,7 @@ void ae_svg_axis_end(const struct ae_svg *svg, bool x, const char *title)
     }
     if (x)
         fprintf(svg->out, "<text class=\"name mid\" x=\"%.2f\" y=\"%.2f\">",
-                (AE_SVG_LEFT + AE_SVG_RIGHT) / 2, svg->bottom + 30);
+                (AE_SVG_LEFT + AE_SVG_RIGHT) / 2, svg->bottom + 33);
     else
         fprintf(svg->out, "<text class=\"name\" x=\"2\" y=\"%.2f\">", svg->top - 9);
     ae_html_text(svg->out, title);
@@ -308,7 +308,7 @@ void ae_svg_letters_draw(const struct ae_svg *svg, struct ae_svg_letters *letter
     double room = letters->count * LETTER > svg->bottom - svg->top
                       ? (svg->bottom - svg->top) / letters->count
                       : LETTER;
-    double lowest = svg->bottom + LETTER / 2, places[32];
+    double lowest = svg->bottom - LETTER / 4, places[32];
 
     /* Down, so that none is on another, then up, so that none is below the plot. */
     for (unsigned i = 0; i < letters->count; i++)
