@@ -197,10 +197,10 @@ static inline uint16_t ae_reclaim(struct ae_queue *queue, uint16_t count)
 /*
  * How many of the packets that ae_send accepted are still with the device, after those that it has
  * reported went back to the pool. A port that copies frames has none. A device reports frames in
- * the order in which they were sent, but for virtio without VIRTIO_F_IN_ORDER; so with n left, all
- * but the last n are sent. What was with a device that went is lost, and not counted any more;
- * while a ring is broken the number stays: wait for it a bounded time. Like ae_send, it is the
- * queue's thread's to call.
+ * the order in which they were sent, but for virtio without VIRTIO_F_IN_ORDER and for xdp; so with
+ * n left, all but the last n are sent. What was with a device that went is lost, and not counted
+ * any more; while a ring is broken the number stays: wait for it a bounded time. Like ae_send, it
+ * is the queue's thread's to call.
  */
 static inline uint32_t ae_unsent(struct ae_queue *queue)
 {
@@ -232,7 +232,7 @@ enum ae_port_map_kind {
     AE_PORT_MAP_REGISTERS,  /* the device's */
     AE_PORT_MAP_STATE,      /* the port's state, such as its link, to read */
     AE_PORT_MAP_QUEUE,      /* a queue's state, such as its counters */
-    AE_PORT_MAP_CONTROL,    /* not mapped: a queue's socket to its owner */
+    AE_PORT_MAP_CONTROL,    /* not mapped: a queue's socket, to its owner or to the kernel */
     AE_PORT_MAP_DOMAIN,     /* DMA memory of the buffers, whole */
 };
 
@@ -251,7 +251,8 @@ struct ae_port_map {
 /*
  * What a worker needs of a port: passed by value over memory that owner and worker share; the
  * descriptors are inherited. The worker checks all of it (ae_port_attach). It uses descriptors for
- * mmap only, and a control socket to be given more of them when a peer's memory changes.
+ * mmap only, and a control socket to be given more of them when a peer's memory changes, or for the
+ * rings that the kernel has behind it.
  */
 struct ae_port_handoff {
     uint32_t version; /* AE_PORT_HANDOFF_VERSION */

@@ -3,6 +3,7 @@
 /* What was chosen behind a spec, ",key=value", for the driver that asks. */
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,35 @@ int ae_port_choice_bool(const struct ae_port_owner *owner, const char *key, bool
             return 0;
         }
     return ae_error_set(err, -EINVAL, "%s=%.*s: on or off is needed", key, (int)length, text);
+}
+
+int ae_port_choice_word(const struct ae_port_owner *owner, const char *key,
+                        const char *const *words, unsigned *value, struct ae_error *err)
+{
+    char text[AE_PORT_SPEC], known[128];
+    size_t used = 0;
+
+    ae_port_choice_text(owner, key, text);
+    if (!text[0])
+        return 0;
+    for (unsigned i = 0; words[i] && used < sizeof(known); i++) {
+        if (strcmp(words[i], text) == 0) {
+            *value = i;
+            return 0;
+        }
+        used +=
+            (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "", words[i]);
+    }
+    return ae_error_set(err, -EINVAL, "%s=%s: one of %s is needed", key, text, known);
+}
+
+void ae_port_choice_text(const struct ae_port_owner *owner, const char *key,
+                         char text[AE_PORT_SPEC])
+{
+    size_t length = 0;
+    const char *found = find_choice(owner, key, &length);
+
+    snprintf(text, AE_PORT_SPEC, "%.*s", (int)length, found ? found : "");
 }
 
 int ae_port_choice_number(const struct ae_port_owner *owner, const char *key, unsigned long least,

@@ -37,20 +37,6 @@ static int choose_mtu(struct ae_port_owner *owner, struct ae_error *err)
     return rc;
 }
 
-int ae_port_settle_path(struct ae_port_owner *owner, enum ae_path path, enum ae_caller caller,
-                        const char *reason, struct ae_error *err)
-{
-    if (path > owner->options.slowest)
-        return ae_error_set(err, -EOPNOTSUPP,
-                            "%s would run on the path %s: %s; the slowest that is allowed is %s, "
-                            "and this one has to be allowed by name (--allow=%s)",
-                            owner->ops->queue->name, ae_path_name(path), reason,
-                            ae_path_name(owner->options.slowest), ae_path_name(path));
-    owner->handoff.info.path = owner->able.path = path;
-    owner->handoff.info.caller = owner->able.caller = caller;
-    return 0;
-}
-
 int ae_port_check_options(struct ae_port_owner *owner, struct ae_error *err)
 {
     const struct ae_port_ops *ops = owner->ops;

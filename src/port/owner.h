@@ -107,6 +107,7 @@ extern const struct ae_port_ops ae_port_e1000e;
 extern const struct ae_port_ops ae_port_virtio_pci;
 extern const struct ae_port_ops ae_port_vhost_user;
 extern const struct ae_port_ops ae_port_vhost_server;
+extern const struct ae_port_ops ae_port_xdp;
 
 extern const struct ae_port_transport ae_port_transport_pci;
 
@@ -128,8 +129,8 @@ struct ae_port_owner {
     struct ae_port_state *state;
     struct ae_queue_state *queue_states; /* of each queue */
     int state_fd, queue_fds[AE_PORT_QUEUES];
-    int controls[AE_PORT_QUEUES];   /* the workers' ends of sockets to the driver; -1: none */
-    struct ae_error trouble;        /* ae_port_owner_trouble */
+    int controls[AE_PORT_QUEUES]; /* workers' sockets: to the driver, or to the kernel; -1: none */
+    struct ae_error trouble;      /* ae_port_owner_trouble */
     struct ae_memory *owner_memory; /* ops->owner_bytes that nobody is handed; zeroed at start */
     ae_iova_t owner_memory_iova;
     /* A worker, or a peer that has the memory, can take its pages away under us. */
@@ -182,6 +183,14 @@ bool ae_port_choice_is_made(const struct ae_port_owner *owner, const char *key);
  * when nothing was. -EINVAL names the key and what it takes. */
 int ae_port_choice_bool(const struct ae_port_owner *owner, const char *key, bool *value,
                         struct ae_error *err);
+
+/* Likewise the number of one of these words, of which the last is NULL. */
+int ae_port_choice_word(const struct ae_port_owner *owner, const char *key,
+                        const char *const *words, unsigned *value, struct ae_error *err);
+
+/* As it stands there; "": nothing was chosen. */
+void ae_port_choice_text(const struct ae_port_owner *owner, const char *key,
+                         char text[AE_PORT_SPEC]);
 
 /* Likewise a number from least to most. */
 int ae_port_choice_number(const struct ae_port_owner *owner, const char *key, unsigned long least,
