@@ -131,7 +131,7 @@ struct ae_bench_spread ae_bench_percentile(const struct ae_bench_latency *latenc
 struct ae_bench_spread ae_bench_rate(const struct ae_bench_throughput *throughput);
 
 /* Noisy by quiet of one percentile, each round beside a noisy host with the one beside a quiet host
- * that has the same place among its kind. */
+ * that has the same place among its kind. None where one of both is chance. */
 struct ae_bench_spread ae_bench_steadiness(const struct ae_bench_latency *quiet,
                                            const struct ae_bench_latency *noisy, unsigned rung);
 

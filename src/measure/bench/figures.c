@@ -46,18 +46,6 @@ struct ae_bench_spread ae_bench_rate(const struct ae_bench_throughput *throughpu
     return spread_of(values, throughput->rate_count);
 }
 
-struct ae_bench_spread ae_bench_steadiness(const struct ae_bench_latency *quiet,
-                                           const struct ae_bench_latency *noisy, unsigned rung)
-{
-    double values[AE_BENCH_ROUNDS];
-    unsigned count = 0;
-
-    for (unsigned i = 0; quiet && noisy && i < quiet->round_count && i < noisy->round_count; i++)
-        if (quiet->rounds[i].at[rung])
-            values[count++] = (double)noisy->rounds[i].at[rung] / (double)quiet->rounds[i].at[rung];
-    return spread_of(values, count);
-}
-
 bool ae_bench_is_chance(const struct ae_bench_latency *latency, unsigned rung)
 {
     double percent = ae_ladder[rung].percent;
@@ -68,6 +56,20 @@ bool ae_bench_is_chance(const struct ae_bench_latency *latency, unsigned rung)
         if ((double)latency->rounds[i].count * (100 - percent) / 100 < BEYOND - 1e-6)
             return true;
     return false;
+}
+
+struct ae_bench_spread ae_bench_steadiness(const struct ae_bench_latency *quiet,
+                                           const struct ae_bench_latency *noisy, unsigned rung)
+{
+    double values[AE_BENCH_ROUNDS];
+    unsigned count = 0;
+
+    if (!quiet || !noisy || ae_bench_is_chance(quiet, rung) || ae_bench_is_chance(noisy, rung))
+        return (struct ae_bench_spread){0};
+    for (unsigned i = 0; i < quiet->round_count && i < noisy->round_count; i++)
+        if (quiet->rounds[i].at[rung])
+            values[count++] = (double)noisy->rounds[i].at[rung] / (double)quiet->rounds[i].at[rung];
+    return spread_of(values, count);
 }
 
 bool ae_bench_same_load(const struct ae_bench_load *one, const struct ae_bench_load *other)

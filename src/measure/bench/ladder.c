@@ -67,7 +67,7 @@ static void draw(const struct ae_svg *svg, const struct ae_bench *bench,
         ae_svg_line_to(&line, ae_scale_at(x, part < most ? part : most), at);
     }
     ae_svg_line_end(&line, contender->title);
-    ae_svg_letters_add(letters, latency->contender, at);
+    ae_svg_letters_add(letters, latency->contender, ae_scale_at(x, most), at);
 }
 
 bool ae_bench_plot_ladder(const struct ae_bench *bench, const struct ae_bench_load *load,

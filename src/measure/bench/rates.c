@@ -101,7 +101,7 @@ static void draw(const struct ae_svg *svg, const struct ae_bench *bench,
                 ae_scale_at(y, rate.most), classes, ae_scale_at(x, points[i]->frame),
                 ae_scale_at(y, rate.median));
     }
-    ae_svg_letters_add(letters, points[0]->contender, at);
+    ae_svg_letters_add(letters, points[0]->contender, ae_scale_at(x, points[count - 1]->frame), at);
 }
 
 bool ae_bench_plot_rates(const struct ae_bench *bench, const char *work, unsigned wire,

@@ -13,25 +13,25 @@ static struct ae_bench_spread steadiness(const struct ae_bench *bench, unsigned 
                                ae_bench_latency(bench, contender, AE_BENCH_NOISY, load), rung);
 }
 
-/* 1 is always on it. */
+/* 1 is always on it, and so is the maximum. Returns how many have this figure. */
 static unsigned scale_of(const struct ae_bench *bench, const struct ae_bench_load *load,
-                         unsigned wire, struct ae_scale *x)
+                         unsigned wire, unsigned rung, struct ae_scale *x)
 {
     double least = 1, most = 2;
     unsigned rows = 0;
 
-    for (unsigned i = 0; i < bench->contender_count; i++)
-        for (unsigned rung = 0; rung < AE_LADDER; rung++) {
-            struct ae_bench_spread one = steadiness(bench, i, load, rung);
+    for (unsigned i = 0; i < bench->contender_count; i++) {
+        struct ae_bench_spread both[] = {steadiness(bench, i, load, rung),
+                                         steadiness(bench, i, load, AE_LADDER - 1)};
 
-            if (bench->contenders[i].wire != wire || one.rounds == 0)
-                continue;
-            rows += rung == 0;
-            if (rung >= AE_LADDER - 3) { /* P99.9 and what is above it */
-                least = one.least < least ? one.least : least;
-                most = one.most > most ? one.most : most;
-            }
+        if (bench->contenders[i].wire != wire)
+            continue;
+        rows += both[0].rounds > 0;
+        for (unsigned j = 0; j < 2; j++) {
+            least = both[j].rounds && both[j].least < least ? both[j].least : least;
+            most = both[j].rounds && both[j].most > most ? both[j].most : most;
         }
+    }
     *x = ae_scale_log(least < 0.001 ? 0.001 : least, most, AE_SVG_LEFT - 36, AE_SVG_RIGHT);
     return rows;
 }
@@ -59,7 +59,7 @@ bool ae_bench_plot_steadiness(const struct ae_bench *bench, const struct ae_benc
                               unsigned wire, unsigned rung, const char *id, FILE *out)
 {
     struct ae_scale x;
-    unsigned rows = scale_of(bench, load, wire, &x);
+    unsigned rows = scale_of(bench, load, wire, rung, &x);
     double bottom = TOP + ROW * rows, y = TOP + ROW / 2 + 6;
     char title[80];
     struct ae_svg svg;

@@ -293,12 +293,13 @@ void ae_svg_line_end(struct ae_svg_line *line, const char *title)
 
 /* ---- Letters ---- */
 
-void ae_svg_letters_add(struct ae_svg_letters *letters, unsigned contender, double y)
+void ae_svg_letters_add(struct ae_svg_letters *letters, unsigned contender, double x, double y)
 {
     unsigned at = letters->count++;
 
     for (; at > 0 && letters->each[at - 1].y > y; at--)
         letters->each[at] = letters->each[at - 1];
+    letters->each[at].x = x;
     letters->each[at].y = y;
     letters->each[at].contender = contender;
 }
@@ -324,8 +325,8 @@ void ae_svg_letters_draw(const struct ae_svg *svg, struct ae_svg_letters *letter
         fprintf(svg->out,
                 "<path class=\"leader c%u\" d=\"M%.2f %.2fL%.2f %.2f\"/><text class=\"letter "
                 "c%u\" x=\"%.2f\" y=\"%.2f\" dy=\".35em\">%c</text>\n",
-                contender % AE_SVG_COLOURS, AE_SVG_RIGHT, letters->each[i].y, AE_SVG_RIGHT + 6,
-                places[i], contender % AE_SVG_COLOURS, AE_SVG_RIGHT + 8, places[i],
-                ae_bench_letter(contender));
+                contender % AE_SVG_COLOURS, letters->each[i].x, letters->each[i].y,
+                AE_SVG_RIGHT + 6, places[i], contender % AE_SVG_COLOURS, AE_SVG_RIGHT + 8,
+                places[i], ae_bench_letter(contender));
     }
 }

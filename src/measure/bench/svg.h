@@ -80,12 +80,12 @@ void ae_svg_line_end(struct ae_svg_line *line, const char *title);
 struct ae_svg_letters {
     unsigned count;
     struct {
-        double y;
+        double x, y;
         unsigned contender;
     } each[32];
 };
 
-void ae_svg_letters_add(struct ae_svg_letters *letters, unsigned contender, double y);
+void ae_svg_letters_add(struct ae_svg_letters *letters, unsigned contender, double x, double y);
 void ae_svg_letters_draw(const struct ae_svg *svg, struct ae_svg_letters *letters);
 
 #endif

@@ -161,6 +161,8 @@ static void short_row(const struct ae_bench *bench, const struct ae_bench_load *
         for (unsigned i = 0; i < 3; i++) {
             struct ae_bench_spread one = ae_bench_percentile(of[host], rungs[i]);
 
+            if (of[host] && ae_bench_is_chance(of[host], rungs[i]))
+                one.rounds = 0;
             spread_cell(&one, time_text, one.median <= best_of(bench, load, wire, host, rungs[i]),
                         out);
         }
@@ -168,6 +170,8 @@ static void short_row(const struct ae_bench *bench, const struct ae_bench_load *
     steadiness = ae_bench_steadiness(of[AE_BENCH_QUIET], of[AE_BENCH_NOISY], 4);
     spread_cell(&steadiness, times, false, out);
     noisy = ae_bench_percentile(of[AE_BENCH_NOISY], 4);
+    if (noisy.rounds && ae_bench_is_chance(of[AE_BENCH_NOISY], 4))
+        noisy.rounds = 0;
     fprintf(out, "<td class=\"n\">%s</td>",
             noisy.rounds && noisy.median > 0
                 ? times(noisy.median / best_of(bench, load, wire, AE_BENCH_NOISY, 4), text)
