@@ -28,8 +28,9 @@ def parse_cpus(text):
 
 
 def choose_cpus(wanted):
-    """Two CPUs of one package that are not threads of one core: the last ones we may use."""
-    usable = sorted(os.sched_getaffinity(0))
+    """Two CPUs of one package that are not threads of one core: the last ones we may use, isolated ones among them."""
+    isolated = parse_cpus(pathlib.Path("/sys/devices/system/cpu/isolated").read_text())
+    usable = sorted({*os.sched_getaffinity(0), *isolated})
     if wanted:
         try:
             pair = parse_cpus(wanted)

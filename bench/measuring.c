@@ -5,6 +5,8 @@
  * answers each by a line. docs/benchmark.md has both.
  *
  *     measuring WIRE FAR-MAC NEAR-MAC CPU
+ *
+ * CPU may be "-": somebody else places it.
  */
 
 #include <arpa/inet.h>
@@ -130,12 +132,15 @@ static json_t *obey(struct wire *wire, const json_t *order)
 
     if (!work)
         return error("a line is an object with the member work");
+    if (strcmp(work, "hello") == 0) /* whoever asks knows by its number which answer this is */
+        return json_pack("{s:I, s:I}", "hello", (json_int_t)number(order, "number", 0), "hz",
+                         (json_int_t)ae_clock_hz());
     if (strcmp(work, "wake") == 0)
         return json_pack(
             "{s:b}", "awake",
             load_wake(wire, FRAME_LEAST, (uint64_t)(number(order, "seconds", 10) * 1e9), &stop));
     if (!read_load(order, &load, work))
-        return error("work: wake, closed, open, bursts; or a number out of its range");
+        return error("work: hello, wake, closed, open, bursts; or a number out of its range");
     if (load.kind == LOAD_BURSTS) {
         const char *path = json_string_value(json_object_get(order, "capture"));
 
@@ -153,7 +158,6 @@ static int serve(struct wire *wire)
     char *line = NULL;
     size_t room = 0;
 
-    say(json_pack("{s:b, s:I}", "ready", 1, "hz", (json_int_t)ae_clock_hz()));
     while (!stop && getline(&line, &room, stdin) > 0) {
         json_t *order = json_loads(line, 0, NULL);
 
@@ -188,7 +192,7 @@ static void settle(int cpu)
 
     CPU_ZERO(&set);
     CPU_SET((size_t)cpu, &set);
-    if (sched_setaffinity(0, sizeof(set), &set))
+    if (cpu >= 0 && sched_setaffinity(0, sizeof(set), &set))
         fprintf(stderr, "measuring: CPU %d: %s\n", cpu, strerror(errno));
     setpriority(PRIO_PROCESS, 0, -20);
     mlockall(MCL_CURRENT | MCL_FUTURE);
@@ -201,11 +205,13 @@ int main(int argc, char **argv)
     struct frame_ends ends;
     struct ae_error err;
     struct wire *wire;
-    char *end;
-    long cpu = argc == 5 ? strtol(argv[4], &end, 10) : -1;
+    bool placed = argc == 5 && strcmp(argv[4], "-") == 0;
+    char *end = (char[]){""};
+    long cpu = argc == 5 && !placed ? strtol(argv[4], &end, 10) : -1;
     int status;
 
-    if (argc != 5 || *end || cpu < 0 || cpu >= CPU_SETSIZE || set_ends(&ends, argv[2], argv[3])) {
+    if (argc != 5 || *end || (cpu < 0 && !placed) || cpu >= CPU_SETSIZE ||
+        set_ends(&ends, argv[2], argv[3])) {
         fprintf(stderr,
                 "Usage: measuring WIRE FAR-MAC NEAR-MAC CPU\n"
                 "aether bench starts it; docs/benchmark.md tells what it hears and says.\n");

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import machine
 from machine import Failure
-from sides import Lost, Measuring, Noise
+from sides import Lost, Noise
 
 LADDER = ("count", "min", "p50", "p90", "p99", "p99_9", "p99_99", "max")
 SHARES = (10, 50, 90)
@@ -80,7 +80,7 @@ class Bench:
         wanted = [one for one in self.contenders if not one.why]
         if not wanted:
             return
-        self.measuring = Measuring(self.place.measuring, self.wire, self.place.cpus[0], self.place.directory)
+        self.measuring = self.wire.start(self.place)
         try:
             if self.plan.latency:
                 self.loads = self.choose_loads(wanted)

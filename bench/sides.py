@@ -27,13 +27,25 @@ class Measuring:
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                             stderr=log, text=True, start_new_session=True)
-        self.hz = self.hear()["hz"]
+        self.to, self.answers = self.process.stdin, self.process.stdout
+        self.hz = self.hello()
+
+    def hello(self):
+        """What others asked for before us may still be answered."""
+        number = time.monotonic_ns() % (1 << 40)
+        answer = self.ask(work="hello", number=number)
+        while answer.get("hello") != number:
+            answer = self.hear()
+        return answer["hz"]
+
+    def why(self):
+        return self.log.read_text().strip() or "without a word"
 
     def hear(self):
-        line = self.process.stdout.readline()
+        line = self.answers.readline()
         if not line:
             self.close()
-            raise Lost("the measuring side ended: " + (self.log.read_text().strip() or "without a word"))
+            raise Lost("the measuring side ended: " + self.why())
         answer = json.loads(line)
         if "error" in answer:
             raise Failure("the measuring side: " + answer["error"])
@@ -41,14 +53,31 @@ class Measuring:
 
     def ask(self, **order):
         try:
-            self.process.stdin.write(json.dumps(order) + "\n")
-            self.process.stdin.flush()
+            self.to.write(json.dumps(order) + "\n")
+            self.to.flush()
         except BrokenPipeError:
             pass  # why is in its log
         return self.hear()
 
     def close(self):
         end(self.process)
+
+
+class FarMeasuring(Measuring):
+    """One that runs already, outside, and is spoken to by a file such as /dev/virtio-ports/measuring."""
+
+    def __init__(self, path):
+        port = os.open(path, os.O_RDWR)
+        self.to = open(port, "w", encoding="ascii")
+        self.answers = open(os.dup(port), encoding="ascii")
+        self.hz = self.hello()
+
+    def why(self):
+        return "outside"
+
+    def close(self):
+        self.to.close()
+        self.answers.close()
 
 
 def end(process):
@@ -87,7 +116,7 @@ class Contender:
         self.command = self.words("respond", wire, cpu)
 
     def words(self, verb, wire, *more):
-        return list(map(str, [self.program, verb, self.name, wire.spec, *more]))
+        return list(map(str, [self.program, verb, self.name, wire.spec(self), *more]))
 
     def check(self, wire):
         with wire.prepared(self):

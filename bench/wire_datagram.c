@@ -13,6 +13,9 @@
 
 #include "wire.h"
 
+#define TRIES    600
+#define PAUSE_US 50000
+
 struct datagram_wire {
     struct wire wire;
     int fd;
@@ -79,9 +82,12 @@ static int join(int *fd, const char *paths)
         return -EINVAL;
     *fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     unlink(own.sun_path);
-    if (*fd < 0 || bind(*fd, (struct sockaddr *)&own, sizeof(own)) ||
-        connect(*fd, (struct sockaddr *)&other, sizeof(other)))
+    if (*fd < 0 || bind(*fd, (struct sockaddr *)&own, sizeof(own)))
         return -errno;
+    /* The emulator may still be starting. */
+    for (unsigned i = 0; connect(*fd, (struct sockaddr *)&other, sizeof(other)); i++)
+        if ((errno != ENOENT && errno != ECONNREFUSED) || i == TRIES || usleep(PAUSE_US))
+            return -errno;
     return 0;
 }
 

@@ -6,8 +6,10 @@ import json
 import os
 import pathlib
 import subprocess
+import time
 
 from machine import Failure
+from sides import FarMeasuring, Measuring
 
 NEAR, FAR = "10.77.0.2", "10.77.0.1"  # measuring.c has them, too
 
@@ -24,13 +26,20 @@ def mac_of(interface):
 
 
 class Wire:
-    """kind: which contenders it is for; spec: what they are told; measuring: what that side is."""
-    kind = name = spec = measuring = ""
+    """kinds: of contenders that it is for; measuring: what that side is told it is."""
+    kinds, name, measuring = (), "", ""
     huge_pages = False  # does it take any?
     far_mac, near_mac = "02:00:00:00:00:01", "02:00:00:00:00:02"
 
     def open(self, directory):
         raise NotImplementedError
+
+    def spec(self, contender):
+        """What a contender is told."""
+        raise NotImplementedError
+
+    def start(self, place):
+        return Measuring(place.measuring, self, place.cpus[0], place.directory)
 
     @contextlib.contextmanager
     def prepared(self, contender):
@@ -45,7 +54,7 @@ class Wire:
 class Veth(Wire):
     """A pair of the kernel's, in a network namespace that is this process's alone. The far end has no
     address: the kernel has nothing to say there."""
-    kind, name, spec, measuring = "netdev", "veth", "netdev:near", "packet:far"
+    kinds, name, measuring = ("netdev",), "veth", "packet:far"
 
     def open(self, directory):
         self.sysfs = directory / "sysfs"  # /sys itself shows the interfaces of another namespace
@@ -56,13 +65,12 @@ class Veth(Wire):
             run("ip", "link", "set", end, "addrgenmode", "none", "up")
         self.far_mac, self.near_mac = mac_of("far"), mac_of("near")
 
+    def spec(self, contender):
+        return "netdev:near"
+
     @contextlib.contextmanager
     def prepared(self, contender):
-        run("ip", "address", "flush", "dev", "near")
-        if contender.layer == "socket":
-            run("ip", "address", "add", NEAR + "/24", "dev", "near")
-            run("ip", "neighbour", "replace", FAR, "lladdr", self.far_mac, "dev", "near", "nud", "permanent")
-        with set_below(self.sysfs / "class/net/near", contender.interface):
+        with set_up("near", contender, self.far_mac, self.sysfs):
             yield
 
     def describe(self):
@@ -72,17 +80,75 @@ class Veth(Wire):
 
 class VhostUser(Wire):
     """Aether's back end is the measuring side; contenders are front ends."""
-    kind = name = "vhost-user"
+    kinds, name = ("vhost-user",), "vhost-user"
     huge_pages = True
 
     def open(self, directory):
-        self.spec = f"vhost-user:{directory}/wire.sock"
-        self.measuring = f"vhost-user-server:{directory}/wire.sock"
+        self.socket = directory / "wire.sock"
+        self.measuring = f"vhost-user-server:{self.socket}"
+
+    def spec(self, contender):
+        return f"vhost-user:{self.socket}"
 
     def describe(self):
         return {"name": self.name, "what": "vhost-user, split off at its rings", "card": None,
                 "driver": "vhost-user", "far_end": "the measuring side, over Aether's vhost-user-server:",
                 "timestamps": "software"}
+
+
+class Card(Wire):
+    """One card, the kernel's or taken from it. The measuring side is at the other end of its cable, and runs already."""
+    kinds, name = ("netdev", "card"), "card"
+    far_mac = "52:54:00:77:ff:01"
+    huge_pages = True
+    PATIENCE = 15  # seconds for the kernel to have its card again
+    at = card = None  # the file by which the measuring side is spoken to; the card's PCI address
+
+    def open(self, directory):
+        self.device = pathlib.Path("/sys/bus/pci/devices") / self.card
+        if not self.device.is_dir():
+            raise Failure(f"{self.card}: there is no such card")
+        self.driver = (self.device / "driver").resolve().name
+
+    def spec(self, contender):
+        return f"card:{self.card}" if contender.wire == "card" else f"netdev:{self.interface()}"
+
+    def start(self, place):
+        return FarMeasuring(self.at)
+
+    def interface(self):
+        end = time.monotonic() + self.PATIENCE
+        while time.monotonic() < end:
+            for net in (*self.device.glob("net/*"), *self.device.glob("virtio*/net/*")):
+                return net.name
+            time.sleep(0.05)
+        raise Failure(f"{self.card}: the kernel has no interface for it")
+
+    @contextlib.contextmanager
+    def prepared(self, contender):
+        if contender.wire == "card":
+            yield
+            return
+        name = self.interface()
+        run("ip", "link", "set", name, "addrgenmode", "none", "up")
+        with set_up(name, contender, self.far_mac, pathlib.Path("/sys")):
+            yield
+
+    def describe(self):
+        ids = ":".join((self.device / name).read_text().strip()[2:] for name in ("vendor", "device"))
+        return {"name": self.name, "what": f"a card, {ids}" + (", emulated" if pathlib.Path("/run/lab").exists() else ""),
+                "card": ids, "driver": self.driver, "far_end": "the measuring side, outside", "timestamps": "software"}
+
+
+@contextlib.contextmanager
+def set_up(interface, contender, far_mac, sysfs):
+    """An interface for one contender: an address only for a socket, or the kernel would answer, too."""
+    run("ip", "address", "flush", "dev", interface)
+    if contender.layer == "socket":
+        run("ip", "address", "add", NEAR + "/24", "dev", interface)
+        run("ip", "neighbour", "replace", FAR, "lladdr", far_mac, "dev", interface, "nud", "permanent")
+    with set_below(sysfs / "class/net" / interface, contender.interface):
+        yield
 
 
 @contextlib.contextmanager
@@ -103,7 +169,7 @@ def set_below(directory, text):
                 (directory / name).write_text(value)
 
 
-WIRES = {wire.name: wire for wire in (Veth, VhostUser)}
+WIRES = {wire.name: wire for wire in (Veth, VhostUser, Card)}
 
 
 def namespace(words):

@@ -80,37 +80,15 @@ static int quiet(enum libxdp_print_level level, const char *format, va_list argu
     return 0;
 }
 
-/* The driver's mode, or the generic one where it has none, as xdpsock -S. The kernel gives a queue
- * back some time after the socket that had it is closed. */
-static int open_socket(const char *wire, struct xsk_socket_config *config)
-{
-    int rc;
-
-    for (unsigned tries = 0; tries < TRIES && !program_ended; tries++) {
-        config->xdp_flags = XDP_FLAGS_DRV_MODE;
-        rc = xsk_socket__create(&xdp.socket, wire, 0, xdp.umem, &xdp.receive, &xdp.send, config);
-        if (rc == -EOPNOTSUPP || rc == -EINVAL) {
-            config->xdp_flags = XDP_FLAGS_SKB_MODE;
-            rc =
-                xsk_socket__create(&xdp.socket, wire, 0, xdp.umem, &xdp.receive, &xdp.send, config);
-        }
-        if (rc != -EBUSY)
-            return rc;
-        usleep(PAUSE_US);
-    }
-    return -EBUSY;
-}
-
-static int open_all(const struct contender *self, const char *wire, struct ae_error *err)
+/* A socket made in vain leaves its memory bound: both are made anew. */
+static int try_open(const char *wire, uint32_t mode, struct ae_error *err)
 {
     const struct xsk_umem_config memory = {
         .fill_size = 2 * RING, .comp_size = RING, .frame_size = SIZE};
-    struct xsk_socket_config config = {
-        .rx_size = RING, .tx_size = RING, .bind_flags = XDP_USE_NEED_WAKEUP};
+    const struct xsk_socket_config config = {
+        .rx_size = RING, .tx_size = RING, .xdp_flags = mode, .bind_flags = XDP_USE_NEED_WAKEUP};
     int rc;
 
-    libxdp_set_print(quiet);
-    xdp.polled = self->settings == polls;
     xdp.bytes = mmap(NULL, (size_t)FRAMES * SIZE, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (xdp.bytes == MAP_FAILED) {
@@ -121,10 +99,31 @@ static int open_all(const struct contender *self, const char *wire, struct ae_er
                           &memory);
     if (rc)
         return program_why(err, "xsk_umem__create (it takes CAP_NET_RAW)", -rc);
-    rc = open_socket(wire, &config);
-    if (rc)
-        return program_why(err, "xsk_socket__create (it takes CAP_NET_ADMIN and CAP_BPF)", -rc);
-    return xdp.polled ? poll_busily(xsk_socket__fd(xdp.socket), err) : 0;
+    rc = xsk_socket__create(&xdp.socket, wire, 0, xdp.umem, &xdp.receive, &xdp.send, &config);
+    return rc ? program_why(err, "xsk_socket__create (it takes CAP_NET_ADMIN, CAP_BPF)", -rc) : 0;
+}
+
+/* In the driver's mode, or the generic one where it has none, as xdpsock -S. The kernel gives a
+ * queue back some time after the socket that had it is closed. */
+static int open_all(const struct contender *self, const char *wire, struct ae_error *err)
+{
+    uint32_t mode = XDP_FLAGS_DRV_MODE;
+    int rc = -EBUSY;
+
+    libxdp_set_print(quiet);
+    for (unsigned tries = 0; tries < TRIES && !program_ended; tries++) {
+        rc = try_open(wire, mode, err);
+        if (rc == -EOPNOTSUPP || rc == -EINVAL)
+            mode = XDP_FLAGS_SKB_MODE;
+        else if (rc != -EBUSY)
+            break;
+        close_all();
+        usleep(PAUSE_US);
+    }
+    if (rc || self->settings != polls)
+        return rc;
+    xdp.polled = true;
+    return poll_busily(xsk_socket__fd(xdp.socket), err);
 }
 
 static int check(const struct contender *self, const char *wire, struct ae_error *err)
