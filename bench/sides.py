@@ -181,8 +181,8 @@ class Noise:
     WORKS = ("cpu", "timer", "fork", "mmap", "readahead", "udp")
 
     def __init__(self, cpus, directory):
-        self.command = ["taskset", "-c", cpus, "stress-ng", *(word for work in self.WORKS for word in ("--" + work, "1")),
-                        "--mmap-bytes", "64M", "--readahead-bytes", "64M", "--temp-path", str(directory)]
+        self.command = ["taskset", "-c", cpus, "stress-ng",
+                        *(word for work in self.WORKS for word in ("--" + work, "1")), "--mmap-bytes", "64M", "--readahead-bytes", "64M", "--temp-path", str(directory)]
         self.log = directory / "noise.log"
         self.process = None
 

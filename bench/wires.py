@@ -97,7 +97,8 @@ class VhostUser(Wire):
 
 
 class Card(Wire):
-    """One card, the kernel's or taken from it. The measuring side is at the other end of its cable, and runs already."""
+    """One card, the kernel's or taken from it. The measuring side is at the other end of its cable, and runs
+    already."""
     kinds, name = ("netdev", "card"), "card"
     far_mac = "52:54:00:77:ff:01"
     huge_pages = True
@@ -137,7 +138,8 @@ class Card(Wire):
     def describe(self):
         ids = ":".join((self.device / name).read_text().strip()[2:] for name in ("vendor", "device"))
         return {"name": self.name, "what": f"a card, {ids}" + (", emulated" if pathlib.Path("/run/lab").exists() else ""),
-                "card": ids, "driver": self.driver, "far_end": "the measuring side, outside", "timestamps": "software"}
+                "card": ids, "driver": self.driver, "far_end": "the measuring side, outside",
+                "timestamps": "software"}
 
 
 @contextlib.contextmanager
