@@ -234,6 +234,7 @@ enum ae_port_map_kind {
     AE_PORT_MAP_QUEUE,      /* a queue's state, such as its counters */
     AE_PORT_MAP_CONTROL,    /* not mapped: a queue's socket, to its owner or to the kernel */
     AE_PORT_MAP_DOMAIN,     /* DMA memory of the buffers, whole */
+    AE_PORT_MAP_RINGS,      /* a queue's rings, where the kernel or the owner made them */
 };
 
 struct ae_port_map {

@@ -11,7 +11,7 @@
 #include "base/descriptors.h"
 #include "base/error.h"
 
-#define KINDS (AE_PORT_MAP_DOMAIN + 1)
+#define KINDS (AE_PORT_MAP_RINGS + 1)
 #define PAGE  4096
 
 /* What a kind may be, and nothing else. */
@@ -35,6 +35,9 @@ static const struct rule {
     [AE_PORT_MAP_CONTROL] = {"control socket", 0, .of_queue = true, .keep = true},
     [AE_PORT_MAP_DOMAIN] = {"domain", PROT_READ | PROT_WRITE, 1, .sealed = true, .whole = true,
                             .device = true},
+    /* Of a socket's none can be taken away while it is mapped. */
+    [AE_PORT_MAP_RINGS] = {"rings", PROT_READ | PROT_WRITE, .of_queue = true, .whole = true,
+                           .before = true},
 };
 
 const struct ae_port_map *ae_handoff_find(const struct ae_port_handoff *handoff,

@@ -247,7 +247,7 @@ int ae_port_owner_open(struct ae_port_owner **out, const char *spec,
         return ae_error_set(err, -ENOMEM, "opening port %s: out of memory", spec);
     owner->request_fd = owner->events = owner->state_fd = -1;
     for (unsigned i = 0; i < AE_PORT_QUEUES; i++)
-        owner->controls[i] = owner->queue_fds[i] = -1;
+        owner->controls[i] = owner->queue_fds[i] = owner->rings_fds[i] = -1;
     if (options)
         owner->options = owner->asked = *options;
     rc = ae_port_parse_spec(owner, spec, err);
@@ -334,6 +334,11 @@ void ae_port_owner_make_handoff(const struct ae_port_owner *owner, unsigned firs
                                                      .fd = owner->queue_fds[i],
                                                      .index = i,
                                                      .length = sizeof(struct ae_queue_state)});
+        if (owner->rings_fds[i] >= 0)
+            ae_handoff_add(handoff, (struct ae_port_map){.kind = AE_PORT_MAP_RINGS,
+                                                         .fd = owner->rings_fds[i],
+                                                         .index = i,
+                                                         .length = owner->rings_length});
         if (owner->controls[i] >= 0)
             ae_handoff_add(handoff, (struct ae_port_map){.kind = AE_PORT_MAP_CONTROL,
                                                          .fd = owner->controls[i],

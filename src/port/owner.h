@@ -108,6 +108,7 @@ extern const struct ae_port_ops ae_port_virtio_pci;
 extern const struct ae_port_ops ae_port_vhost_user;
 extern const struct ae_port_ops ae_port_vhost_server;
 extern const struct ae_port_ops ae_port_xdp;
+extern const struct ae_port_ops ae_port_packet;
 
 extern const struct ae_port_transport ae_port_transport_pci;
 
@@ -129,6 +130,9 @@ struct ae_port_owner {
     struct ae_port_state *state;
     struct ae_queue_state *queue_states; /* of each queue */
     int state_fd, queue_fds[AE_PORT_QUEUES];
+    /* Of each queue the rings that are not in `memory`: a socket's, or a file's. -1: none. */
+    int rings_fds[AE_PORT_QUEUES];
+    uint64_t rings_length;        /* bytes of each */
     int controls[AE_PORT_QUEUES]; /* workers' sockets: to the driver, or to the kernel; -1: none */
     struct ae_error trouble;      /* ae_port_owner_trouble */
     struct ae_memory *owner_memory; /* ops->owner_bytes that nobody is handed; zeroed at start */

@@ -11,38 +11,20 @@
 
 #include <errno.h>
 #include <net/if.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "machine/netdev_state.h"
 #include "machine/netlink.h"
+#include "wire.h"
 
 static bool separate;
-
-static bool become_root_of_a_namespace(void)
-{
-    uid_t user = getuid();
-    FILE *map;
-    bool done;
-
-    if (unshare(CLONE_NEWUSER | CLONE_NEWNET))
-        return false;
-    map = fopen("/proc/self/uid_map", "w");
-    if (!map)
-        return false;
-    done = fprintf(map, "0 %u 1", user) > 0;
-    return fclose(map) == 0 && done;
-}
 
 static int begin(void **state)
 {
     (void)state;
-    separate = unshare(CLONE_NEWNET) == 0 || become_root_of_a_namespace();
-    if (!separate)
-        puts("# no network namespace of its own: these tests are skipped");
+    separate = wire_have_namespace();
     return 0;
 }
 

@@ -146,9 +146,11 @@ static int hand_descriptor(struct ae_tracee *tracee, const struct way *way, int 
 
 /* ---- Mapping ---- */
 
+/* With the descriptor of either it could do more than by what is mapped: a packet socket hears
+ * whatever it is bound to. */
 static bool is_due(const struct ae_port_map *map)
 {
-    return map->kind == AE_PORT_MAP_REGISTERS && map->fd >= 0;
+    return (map->kind == AE_PORT_MAP_REGISTERS || map->kind == AE_PORT_MAP_RINGS) && map->fd >= 0;
 }
 
 static int map_one(struct ae_tracee *tracee, const struct way *way, const struct ae_port_map *map,
