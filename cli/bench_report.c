@@ -13,6 +13,7 @@
 #include "cli.h"
 #include "json.h"
 #include "measure/bench/bench.h"
+#include "written.h"
 
 struct arguments {
     const char *file, *html, *hdr, *baseline;
@@ -57,31 +58,6 @@ static error_t parse(int key, char *value, struct argp_state *state)
     }
 }
 
-/* Whole or not at all, beside what it replaces; "-" is standard output. */
-static int write_file(const char *file, const char *text, size_t length, struct ae_error *err)
-{
-    char *temporary;
-    FILE *out;
-    int fd, rc = 0;
-
-    if (strcmp(file, "-") == 0)
-        return fwrite(text, 1, length, stdout) == length && fflush(stdout) == 0
-                   ? 0
-                   : ae_error_set(err, -EIO, "writing to standard output: %s", strerror(errno));
-    if (asprintf(&temporary, "%s.XXXXXX", file) < 0)
-        return ae_error_set(err, -ENOMEM, "writing %s: out of memory", file);
-    fd = mkostemp(temporary, O_CLOEXEC);
-    out = fd < 0 ? NULL : fdopen(fd, "w");
-    if (!out || fwrite(text, 1, length, out) != length || fchmod(fd, 0644) || fclose(out) ||
-        rename(temporary, file)) {
-        rc = ae_error_set(err, -errno, "writing %s: %s", file, strerror(errno));
-        if (fd >= 0)
-            unlink(temporary);
-    }
-    free(temporary);
-    return rc;
-}
-
 static int write_page(const struct ae_bench *bench, const char *file, struct ae_error *err)
 {
     char *text = NULL;
@@ -93,7 +69,7 @@ static int write_page(const struct ae_bench *bench, const char *file, struct ae_
         return ae_error_set(err, -ENOMEM, "writing %s: out of memory", file);
     ae_bench_page(bench, out);
     rc = fclose(out) ? ae_error_set(err, -ENOMEM, "writing %s: out of memory", file)
-                     : write_file(file, text, length, err);
+                     : cli_write(file, text, length, err);
     free(text);
     return rc;
 }
@@ -109,7 +85,7 @@ static int write_one(const struct ae_bench_latency *latency, const char *file, s
         return ae_error_set(err, -ENOMEM, "writing %s: out of memory", file);
     ae_bench_percentiles(latency, out);
     rc = fclose(out) ? ae_error_set(err, -ENOMEM, "writing %s: out of memory", file)
-                     : write_file(file, text, length, err);
+                     : cli_write(file, text, length, err);
     free(text);
     return rc;
 }

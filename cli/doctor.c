@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "cli.h"
+#include "doctor_report.h"
 #include "json.h"
 #include "machine/check.h"
 #include "machine/kernel.h"
@@ -18,25 +19,63 @@ struct doctor {
     bool json;
     json_t *list;
     unsigned counts[4]; /* ok, missing, optional, unseen */
+    struct cli_doctor_report report;
 };
 
-enum { KEY_JSON = 256 };
+enum { KEY_JSON = 256, KEY_REPORT, KEY_BY, KEY_BENCH, KEY_CERTIFICATE };
 
 static const struct argp_option arguments[] = {
     {"json", KEY_JSON, NULL, 0, "print JSON", 0},
+    {"report", KEY_REPORT, "FILE", 0,
+     "write what a person needs to judge this machine, without names, addresses and serial "
+     "numbers; -: here",
+     1},
+    {"by", KEY_BY, "WHO", 0, "in a report: who tested", 1},
+    {"bench", KEY_BENCH, "FILE", 0, "in a report: what 'aether bench' wrote; repeatable", 1},
+    {"certificate", KEY_CERTIFICATE, "FILE", 0,
+     "in a report: what this certificate says of the CPU; repeatable", 1},
     {0},
 };
+
+static void add(struct argp_state *state, const char **files, unsigned *count, const char *file)
+{
+    if (*count == CLI_REPORT_EACH)
+        argp_error(state, "%s: at most %d of them are in a report", file, CLI_REPORT_EACH);
+    else
+        files[(*count)++] = file;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct doctor *doctor = state->input;
+    struct cli_doctor_report *report = &doctor->report;
 
-    (void)arg;
-    if (key != KEY_JSON)
+    switch (key) {
+    case KEY_JSON:
+        doctor->json = true;
+        cli_json_ask();
+        return 0;
+    case KEY_REPORT:
+        report->file = arg;
+        return 0;
+    case KEY_BY:
+        report->by = arg;
+        return 0;
+    case KEY_BENCH:
+        add(state, report->benchmarks, &report->benchmark_count, arg);
+        return 0;
+    case KEY_CERTIFICATE:
+        add(state, report->certificates, &report->certificate_count, arg);
+        return 0;
+    case ARGP_KEY_END:
+        if (!report->file && (report->by || report->benchmark_count || report->certificate_count))
+            argp_error(state, "--by, --bench and --certificate are of a report: --report=FILE");
+        if (report->file && doctor->json)
+            argp_error(state, "a report is JSON already: --report without --json");
+        return 0;
+    default:
         return ARGP_ERR_UNKNOWN;
-    doctor->json = true;
-    cli_json_ask();
-    return 0;
+    }
 }
 
 static const struct argp argp = {
@@ -69,7 +108,7 @@ static void tell(struct doctor *doctor, const struct ae_check *check,
     /* Machines and kernels say of themselves what they like. */
     ae_text_shown(finding->reason, sizeof(finding->reason), finding->reason);
     ae_text_shown(finding->remedy, sizeof(finding->remedy), finding->remedy);
-    if (doctor->json) {
+    if (doctor->json || doctor->report.file) {
         json_array_append_new(
             doctor->list, json_pack("{s:s, s:s, s:b, s:s, s:s, s:s}", "check", check->name, "what",
                                     check->what, "required", (int)check->required, "result", word,
@@ -126,12 +165,18 @@ int cli_doctor(int argc, char **argv)
         strcpy(release, "unknown");
     ae_text_shown(release, sizeof(release), release);
     doctor.list = json_array();
-    if (!doctor.json)
+    if (!doctor.json && !doctor.report.file)
         printf("Linux %s%s\n", release,
                geteuid() == 0 ? "" : "; as an ordinary user, who cannot see everything");
     run_table(&doctor, ae_machine_checks);
     run_table(&doctor, ae_partition_checks);
     ae_port_check_cards(tell_card, &doctor);
+    if (doctor.report.file) {
+        int status = cli_doctor_report(&doctor.report, doctor.list);
+
+        json_decref(doctor.list);
+        return status;
+    }
     if (doctor.json) {
         cli_json_because(
             "something that is required is missing; 'checks' says what, and what to do");

@@ -16,8 +16,9 @@
  *     svg.c           scales, axes and lines
  *     ladder.c slots.c rates.c steadiness.c   one plot each
  *     style.c         how a page looks
- *     tables.c        the tables beside the plots, and how it was measured
+ *     tables.c        the tables beside the plots; tables_how.c how it was measured
  *     page.c          the page
+ *     anonymous.c     what a report must not say of whose machine it is
  *
  * Times are in ns, rates in frames a second. Texts were made plain and are as long as the schema
  * allows; they are not escaped for HTML. One thread at a time.
