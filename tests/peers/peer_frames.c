@@ -351,7 +351,7 @@ static uint64_t number_of(const char *argument, const char *name, uint64_t value
 
 int main(int argc, char **argv)
 {
-    struct ae_port_options options = {.page_size = 4096, .queues = 1};
+    struct ae_port_options options = {.page_size = 4096, .queues = 1, .slowest = AE_PATH_COPY};
     struct run run = {.wanted = 100000};
     uint64_t seconds = 30, visits = 0;
     struct ae_error err;

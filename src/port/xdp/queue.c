@@ -213,15 +213,15 @@ static uint32_t unsent(const struct ae_queue *base)
 
 static uint16_t receive_calling(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
 {
-    const struct xdp_queue *queue = (const struct xdp_queue *)base;
+    int socket = ((const struct xdp_queue *)base)->socket;
     uint16_t received = receive(base, packets, count);
 
     if (received)
         return received;
-    if (queue->unsent)
-        ae_xdp_poll_send(queue->socket); /* of a burst it may have left some */
+    if (ae_unsent(base))
+        ae_xdp_poll_send(socket); /* of a burst it may have left some */
     else
-        ae_xdp_poll_receive(queue->socket);
+        ae_xdp_poll_receive(socket);
     return receive(base, packets, count);
 }
 
