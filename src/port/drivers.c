@@ -9,7 +9,7 @@
 
 static const struct ae_port_ops *const drivers[] = {
     &ae_port_e1000e, &ae_port_virtio_pci, &ae_port_vhost_user, &ae_port_vhost_server,
-    &ae_port_pair,   &ae_port_xdp,        &ae_port_packet,
+    &ae_port_pair,   &ae_port_xdp,        &ae_port_packet,     &ae_port_pcap,
 };
 
 #define DRIVERS (sizeof(drivers) / sizeof(drivers[0]))

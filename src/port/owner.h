@@ -109,6 +109,7 @@ extern const struct ae_port_ops ae_port_vhost_user;
 extern const struct ae_port_ops ae_port_vhost_server;
 extern const struct ae_port_ops ae_port_xdp;
 extern const struct ae_port_ops ae_port_packet;
+extern const struct ae_port_ops ae_port_pcap;
 
 extern const struct ae_port_transport ae_port_transport_pci;
 

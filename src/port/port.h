@@ -44,6 +44,7 @@ extern const struct ae_queue_ops ae_queue_vhost_user;
 extern const struct ae_queue_ops ae_queue_vhost_server;
 extern const struct ae_queue_ops ae_queue_xdp;
 extern const struct ae_queue_ops ae_queue_packet;
+extern const struct ae_queue_ops ae_queue_pcap;
 
 /* Of the driver with this name, or NULL. */
 const struct ae_queue_ops *ae_queue_ops_named(const char *name);

@@ -8,7 +8,7 @@
 
 static const struct ae_queue_ops *const all[] = {
     &ae_queue_e1000e, &ae_queue_virtio_pci, &ae_queue_vhost_user, &ae_queue_vhost_server,
-    &ae_queue_pair,   &ae_queue_xdp,        &ae_queue_packet,
+    &ae_queue_pair,   &ae_queue_xdp,        &ae_queue_packet,     &ae_queue_pcap,
 };
 
 const struct ae_queue_ops *ae_queue_ops_named(const char *name)
