@@ -19,8 +19,7 @@
 
 #include "contender.h"
 
-#define ROUND_TRIPS 100000
-#define WARM_UP     10000
+#define ROUND_TRIPS 100000               /* at most; after a tenth as many to warm up */
 #define GIVE_UP_NS  UINT64_C(5000000000) /* on a CPU that somebody else has taken */
 
 static struct {
@@ -58,11 +57,11 @@ static void *answer(void *unused)
 }
 
 /* False: it took longer than anybody should wait. */
-static bool play(void)
+static bool play(uint64_t round_trips)
 {
     uint64_t begin = ae_clock_ticks(), patience = ae_clock_from_ns(GIVE_UP_NS);
 
-    for (uint64_t i = 1; i <= WARM_UP + ROUND_TRIPS; i++) {
+    for (uint64_t i = 1; i <= round_trips + round_trips / 10; i++) {
         uint64_t start = ae_clock_ticks(), end;
 
         __atomic_store_n(&shared.ball, i, __ATOMIC_RELEASE);
@@ -70,7 +69,7 @@ static bool play(void)
             if (spins % 4096 == 0 && ae_clock_ticks() - begin > patience)
                 return false;
         end = ae_clock_ticks();
-        if (i > WARM_UP)
+        if (i > round_trips / 10)
             ae_histogram_record(&histogram, ae_clock_to_ns(end - start));
     }
     return true;
@@ -78,24 +77,27 @@ static bool play(void)
 
 static int usage(void)
 {
-    fprintf(stderr, "Usage: floor CPU CPU\n"
+    fprintf(stderr, "Usage: floor CPU CPU [ROUND-TRIPS]\n"
                     "Measures the cache-line round trip between two different CPUs.\n");
     return 2;
 }
 
 int main(int argc, char **argv)
 {
-    char *end_a, *end_b;
+    char *end_a, *end_b, *end_c = (char[]){""};
     pthread_t other;
     struct ae_error err;
-    long cpu;
+    long cpu, round_trips = ROUND_TRIPS;
     bool played;
 
-    if (argc != 3)
+    if (argc != 3 && argc != 4)
         return usage();
     cpu = strtol(argv[1], &end_a, 10);
     shared.cpu = (int)strtol(argv[2], &end_b, 10);
-    if (*end_a || *end_b || !*argv[1] || !*argv[2] || cpu == shared.cpu)
+    if (argc == 4)
+        round_trips = strtol(argv[3], &end_c, 10);
+    if (*end_a || *end_b || *end_c || round_trips < 100 || round_trips > ROUND_TRIPS || !*argv[1] ||
+        !*argv[2] || cpu == shared.cpu)
         return usage();
     if (ae_clock_calibrate(&err)) {
         fprintf(stderr, "floor: %s\n", err.text);
@@ -110,7 +112,7 @@ int main(int argc, char **argv)
         sched_yield();
     move_to((int)cpu);
     alarm(20);
-    played = play();
+    played = play((uint64_t)round_trips);
     __atomic_store_n(&shared.ball, UINT64_MAX, __ATOMIC_RELEASE);
     pthread_join(other, NULL);
     if (!played) {

@@ -84,10 +84,10 @@ def directory():
         shutil.rmtree(path, ignore_errors=True)
 
 
-def floor(build, cpus):
+def floor(build, cpus, round_trips=100000):
     """The cache-line round trip between the two CPUs: percentiles in nanoseconds."""
     program = build / "bench" / "floor"
-    done = subprocess.run([program, *map(str, cpus)], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([program, *map(str, cpus), str(round_trips)], capture_output=True, text=True, timeout=30)
     if done.returncode:
         raise Failure(done.stderr.strip() or f"{program} ended with {done.returncode}")
     return json.loads(done.stdout)

@@ -17,6 +17,7 @@ from sides import Lost, Noise
 LADDER = ("count", "min", "p50", "p90", "p99", "p99_9", "p99_99", "max")
 SHARES = (10, 50, 90)
 HIGHEST = 64_000_000  # frames a second: more than any measuring side can send
+FLOOR = 10_000        # round trips of a cache line
 BISECTIONS = 6        # to 2 % of what is between a rate and its double
 
 
@@ -255,4 +256,4 @@ class Place:
         return self.rounds
 
     def floor(self):
-        return machine.floor(self.build, self.cpus)
+        return machine.floor(self.build, self.cpus, FLOOR)

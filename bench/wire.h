@@ -34,18 +34,20 @@ struct wire {
 };
 
 /*
- * "packet:INTERFACE" (AF_PACKET), "datagram:OWN,OTHER" (Unix sockets, as QEMU's -netdev dgram), or
- * a port of Aether's, of which it is the owner, too. NULL: err says why.
+ * "packet:INTERFACE" (AF_PACKET), "udp:ADDRESS" (a socket of the kernel's, to port 7),
+ * "datagram:OWN,OTHER" (Unix sockets, as QEMU's -netdev dgram), or a port of Aether's, of which it
+ * is the owner, too. NULL: err says why.
  */
 struct wire *wire_open(const char *spec, const struct frame_ends *ends, struct ae_error *err);
 
-/* Each fills in what its letter of wire_open's opens; for wire.c. */
+/* For wire_open: what is behind the colon. */
 struct wire *wire_packet(const char *interface, struct ae_error *err);
+struct wire *wire_udp(const char *address, struct ae_error *err);
 struct wire *wire_datagram(const char *paths, struct ae_error *err);
 struct wire *wire_port(const char *spec, struct ae_error *err);
 
 /* A whole frame, into memory of FRAME_MOST bytes; returns its length. And the other way round: an
- * answer by ARP is kept as where the near end is. For those three. */
+ * answer by ARP is kept as where the near end is. For those. */
 uint16_t wire_make(struct wire *wire, uint8_t *frame, const struct wire_frame *what);
 bool wire_take(struct wire *wire, const uint8_t *frame, uint32_t length, struct wire_frame *what);
 

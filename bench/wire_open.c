@@ -7,6 +7,8 @@ struct wire *wire_open(const char *spec, const struct frame_ends *ends, struct a
 
     if (strncmp(spec, "packet:", 7) == 0)
         wire = wire_packet(spec + 7, err);
+    else if (strncmp(spec, "udp:", 4) == 0)
+        wire = wire_udp(spec + 4, err);
     else if (strncmp(spec, "datagram:", 9) == 0)
         wire = wire_datagram(spec + 9, err);
     else
