@@ -43,7 +43,7 @@ static inline int bench_open(struct bench *bench)
         return -1;
     memset(bench->memory, 0, pool.memory_size);
     options.pool = bench->pool;
-    bench->queue.socket = -1;
+    bench->queue.caller.socket = -1;
     bench->queue.base.filter = &bench->filter;
     for (unsigned i = 0; i < XDP_RINGS; i++)
         bench->queue.rings[i] = (struct xdp_ring){.producer = &bench->rings[i].producer,

@@ -61,7 +61,7 @@ static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, s
     queue = calloc(1, sizeof(*queue));
     if (!queue)
         return ae_error_set(err, -ENOMEM, "xdp: out of memory");
-    queue->socket = -1;
+    queue->caller.socket = -1;
     fd = take_socket(port, index);
     rc = map_rings(queue, handoff, fd, err);
     if (!rc) {

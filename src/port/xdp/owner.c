@@ -2,11 +2,13 @@
 
 /* "xdp:IFACE": frames of an interface that stays the kernel's, over AF_XDP. */
 
+#include <net/if.h> /* first: the kernel's leaves out what is in this one */
+
 #include <errno.h>
 #include <linux/ethtool.h>
+#include <linux/if.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -271,7 +273,7 @@ static void look_at_link(struct ae_port_owner *owner)
         state.flags = 0;
         link.device_gone = true;
     }
-    up = state.flags & IFF_RUNNING;
+    up = state.flags & IFF_LOWER_UP; /* IFF_RUNNING follows it up to a second later */
     link.changes += link.up != up;
     link.up = link.full_duplex = up;
     ae_port_set_link(owner->state, &link);

@@ -33,19 +33,10 @@ static void live_apart(int socket, int end)
     syscall(SYS_capset, &version, some);
 }
 
-/* Frames to be sent are so told of: the calls for both ways poll the queue. */
-static void turn(int socket, const struct xdp_ring *send)
-{
-    if (__atomic_load_n(send->producer, __ATOMIC_RELAXED) !=
-        __atomic_load_n(send->consumer, __ATOMIC_RELAXED))
-        ae_xdp_poll_send(socket);
-    else
-        ae_xdp_poll_receive(socket);
-}
-
 static _Noreturn void run(const struct xdp_poller_options *options, int end)
 {
     struct xdp_deferral deferral = *options->deferral;
+    struct xdp_caller caller = {.socket = options->socket};
     struct xdp_ring send;
     char byte;
 
@@ -54,7 +45,7 @@ static _Noreturn void run(const struct xdp_poller_options *options, int end)
         _exit(1);
     do
         for (unsigned i = 0; i < TURNS; i++)
-            turn(options->socket, &send);
+            ae_xdp_call(&caller, &send);
     while (read(end, &byte, 1) < 0);
     ae_xdp_undefer(&deferral);
     _exit(0);

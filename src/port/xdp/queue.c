@@ -213,30 +213,28 @@ static uint32_t unsent(const struct ae_queue *base)
 
 static uint16_t receive_calling(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
 {
-    int socket = ((const struct xdp_queue *)base)->socket;
+    struct xdp_queue *queue = (struct xdp_queue *)base;
     uint16_t received = receive(base, packets, count);
 
     if (received)
         return received;
-    if (ae_unsent(base))
-        ae_xdp_poll_send(socket); /* of a burst it may have left some */
-    else
-        ae_xdp_poll_receive(socket);
+    ae_xdp_call(&queue->caller, &queue->rings[XDP_SEND]);
     return receive(base, packets, count);
 }
 
 static uint16_t send_calling(struct ae_queue *base, struct ae_packet **packets, uint16_t count)
 {
+    struct xdp_queue *queue = (struct xdp_queue *)base;
     uint16_t sent = send(base, packets, count);
 
     if (sent)
-        ae_xdp_poll_send(((const struct xdp_queue *)base)->socket);
+        ae_xdp_call(&queue->caller, &queue->rings[XDP_SEND]);
     return sent;
 }
 
 void ae_xdp_queue_call(struct xdp_queue *queue, int socket)
 {
-    queue->socket = socket;
+    queue->caller.socket = socket;
     queue->base.receive = receive_calling;
     queue->base.send = send_calling;
 }
@@ -272,7 +270,7 @@ void ae_xdp_queue_drop(struct xdp_queue *queue)
 {
     for (unsigned i = 0; i < XDP_RINGS; i++)
         ae_xdp_ring_unmap(&queue->rings[i]);
-    ae_descriptor_close(&queue->socket);
+    ae_descriptor_close(&queue->caller.socket);
     for (uint32_t i = 0; queue->places && i < queue->base.pool->count; i++)
         if (queue->places[i] != PLACE_NONE)
             ae_pool_return(queue->base.pool, &queue->base.pool->packets[i]);

@@ -21,7 +21,7 @@ struct xdp_queue {
     uint32_t starved;
     uint8_t *places; /* of each packet of the pool: enum xdp_place */
     struct ae_sendable sendable;
-    int socket; /* the worker's to call on; -1: another calls. Set before the queue is made */
+    struct xdp_caller caller; /* the worker; its socket is -1: another calls */
 };
 
 struct xdp_queue_options {

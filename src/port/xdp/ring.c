@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "port/xdp/xdp.h"
 
+#define VAIN 100 /* calls that send nothing: a driver that polls for both sends in the first */
+
 static const struct place {
     const char *name;
     uint64_t at;
@@ -63,12 +65,30 @@ void ae_xdp_ring_unmap(struct xdp_ring *ring)
     ring->mapped = NULL;
 }
 
-void ae_xdp_poll_send(int fd)
+/*
+ * Some drivers poll for sending apart from receiving (igb with few queues). Whoever prefers to poll
+ * has the latter polled and is woken for nothing, so that nothing is sent, ever: he prefers it no
+ * more then, and calls wake what sends.
+ */
+static void stop_preferring(int socket)
 {
-    sendto(fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
+    const int off = 0;
+
+    setsockopt(socket, SOL_SOCKET, SO_PREFER_BUSY_POLL, &off, sizeof(off));
 }
 
-void ae_xdp_poll_receive(int fd)
+void ae_xdp_call(struct xdp_caller *caller, const struct xdp_ring *send)
 {
-    recvfrom(fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+    uint32_t consumed = __atomic_load_n(send->consumer, __ATOMIC_RELAXED);
+
+    if (__atomic_load_n(send->producer, __ATOMIC_RELAXED) == consumed) {
+        recvfrom(caller->socket, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+        return;
+    }
+    if (consumed != caller->consumed)
+        caller->vain = 0;
+    caller->consumed = consumed;
+    sendto(caller->socket, NULL, 0, MSG_DONTWAIT, NULL, 0);
+    if (++caller->vain == VAIN)
+        stop_preferring(caller->socket);
 }

@@ -32,9 +32,15 @@ int ae_xdp_ring_map(struct xdp_ring *ring, int fd, enum xdp_ring_kind kind, uint
                     struct ae_error *err);
 void ae_xdp_ring_unmap(struct xdp_ring *ring); /* one that never was mapped is allowed: zeroed */
 
+/* Who makes the calls of a socket. */
+struct xdp_caller {
+    int socket;
+    uint32_t consumed; /* of the send ring, when it last looked */
+    unsigned vain;     /* calls since then that sent nothing of what is there */
+};
+
 /* Has the kernel poll the socket's queue: what is to be sent goes, what came comes. Without
  * waiting. */
-void ae_xdp_poll_send(int fd);
-void ae_xdp_poll_receive(int fd);
+void ae_xdp_call(struct xdp_caller *caller, const struct xdp_ring *send);
 
 #endif
