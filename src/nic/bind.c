@@ -212,8 +212,8 @@ static int release_from_vfio(const struct ae_pci *pci, struct ae_error *err)
     if (ae_vfio_is_enabled(pci->info.address))
         return refuse_in_use(pci, err);
     rc = write_attribute(pci, "driver/unbind", pci->info.address);
-    return rc ? ae_error_set(err, rc, "taking %s from vfio-pci: %s", pci->info.address,
-                             strerror(-rc))
+    return rc ? ae_error_set(err, rc, "taking %s from vfio-pci: %s%s", pci->info.address,
+                             strerror(-rc), rc == -EACCES ? "; run as root" : "")
               : 0;
 }
 

@@ -208,7 +208,10 @@ int ae_partition_enter(const char *name, int task, struct ae_error *err)
                             name, path, name);
     snprintf(id, sizeof(id), "%d", task);
     rc = ae_kernel.write(path, id);
-    return rc ? ae_error_set(err, rc, "putting task %d into partition %s failed: %s", task, name,
-                             strerror(-rc))
+    return rc ? ae_error_set(err, rc, "putting task %d into partition %s failed: %s%s", task, name,
+                             strerror(-rc),
+                             rc == -EACCES ? "; root may, and starts a user's program there by "
+                                             "`aether run --user`"
+                                           : "")
               : 0;
 }
