@@ -216,6 +216,32 @@ static int share_and_die(void)
     return die_quiet();
 }
 
+/* Both ends of a pair are its own: what goes into one comes out of the other, and nothing else. */
+static int wire(void)
+{
+    struct ae_queue *one = ae_port_queue(ae_worker_port(worker, 0), 0);
+    struct ae_queue *other = ae_port_queue(ae_worker_port(worker, 1), 0);
+    struct ae_packet *packet = ae_packet_get(one->pool);
+
+    packet->length = 60;
+    memset(packet->data, worker->shared->cpu, packet->length);
+    if (ae_send(one, &packet, 1) != 1)
+        return 94;
+    enter();
+    if (ae_receive(other, &packet, 1) != 1 || packet->length != 60 ||
+        packet->data[59] != worker->shared->cpu || ae_send(other, &packet, 1) != 1)
+        return 93;
+    if (ae_receive(one, &packet, 1) != 1 || packet->data[59] != worker->shared->cpu)
+        return 92;
+    ae_packet_put(packet);
+    if (ae_receive(one, &packet, 1) || ae_receive(other, &packet, 1))
+        return 91;
+    while (ae_worker_running(worker))
+        usleep(1000);
+    ae_worker_finish(worker);
+    return 0;
+}
+
 static void overwrite(int fd, size_t size)
 {
     char path[64];
@@ -260,6 +286,7 @@ static const struct {
 } parts[] = {
     {"pry", run},
     {"share", share},
+    {"wire", wire},
     {"share-and-die", share_and_die},
     {"spin", spin},
     {"talk", talk},

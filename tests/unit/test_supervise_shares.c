@@ -206,6 +206,35 @@ static void who_shares_a_port_starts_again_with_it(void **state)
     ae_supervisor_close(supervisor);
 }
 
+/* The wire is each worker's own, and a new one when it is started again. */
+static void both_ends_of_a_pair_are_in_each_worker(void **state)
+{
+    static const char *const ports[] = {"pair:wire", "pair:wire"};
+    char part[] = "wire", *argv[] = {several.self, several.home, part, part, NULL};
+    struct ae_supervise_options options = several_with_port(argv, 2, ports);
+    struct ae_supervisor *supervisor;
+
+    (void)state;
+    options.port_count = 2;
+    options.stop_after_ms = 0;
+    if (ae_supervisor_open(&supervisor, &options, &several.result, &several.err))
+        fail_msg("%s", several.err.text);
+    for (int life = 0; life < 2; life++) {
+        struct ae_link link;
+
+        step_until(supervisor, both_are_quiet);
+        ae_port_owner_get_link(supervisor->owners[1], &link);
+        assert_true(link.up);
+        ae_supervisor_stop(supervisor);
+        step_to_the_end(supervisor);
+        for (unsigned i = 0; i < 2; i++)
+            assert_int_equal(several.result.workers[i].status, 0);
+        if (life == 0)
+            start_again(supervisor);
+    }
+    ae_supervisor_close(supervisor);
+}
+
 static void shares_that_cannot_be_are_named(void **state)
 {
     static const struct {
@@ -248,6 +277,7 @@ int main(int argc, char **argv)
         SEVERAL_TEST(a_worker_writes_to_its_own_state_alone),
         SEVERAL_TEST(each_worker_has_its_share),
         SEVERAL_TEST(who_shares_a_port_starts_again_with_it),
+        SEVERAL_TEST(both_ends_of_a_pair_are_in_each_worker),
         SEVERAL_TEST(shares_that_cannot_be_are_named),
     };
 

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 
@@ -33,33 +34,52 @@ static int make_wire(struct pair_wire *wire, uint16_t size, uint16_t mtu)
     return 0;
 }
 
+/* One without wires yet. */
+static struct pair *add_pair(uint64_t id, uint16_t queues, uint16_t mtu)
+{
+    struct pair *pair = aligned_alloc(64, sizeof(*pair));
+
+    if (!pair)
+        return NULL;
+    memset(pair, 0, sizeof(*pair));
+    pair->id = id;
+    pair->queues = queues;
+    pair->mtu = mtu;
+    pair->next = pairs;
+    pairs = pair;
+    return pair;
+}
+
+static void remove_pair(struct pair *pair)
+{
+    struct pair **at = &pairs;
+
+    while (*at != pair)
+        at = &(*at)->next;
+    *at = pair->next;
+    free_pair(pair);
+}
+
 /* As the first end wants it; it is end 0. */
 static struct pair *make_pair(const struct ae_port_owner *owner)
 {
     const struct ae_port_options *options = &owner->options;
     static uint64_t last_id;
-    struct pair *pair = aligned_alloc(64, sizeof(*pair));
+    struct pair *pair = add_pair(++last_id, options->queues, owner->handoff.info.mtu);
     int rc = 0;
 
     if (!pair)
         return NULL;
-    memset(pair, 0, sizeof(*pair));
     strcpy(pair->name, owner->base);
-    pair->queues = options->queues;
-    pair->mtu = owner->handoff.info.mtu;
     for (unsigned i = 0; i < pair->queues && !rc; i++) {
         rc = make_wire(&pair->wires[i][0], options->send_ring, pair->mtu);
         if (!rc)
             rc = make_wire(&pair->wires[i][1], options->receive_ring, pair->mtu);
     }
-    if (rc) {
-        free_pair(pair);
-        return NULL;
-    }
-    pair->id = ++last_id;
-    pair->next = pairs;
-    pairs = pair;
-    return pair;
+    if (!rc)
+        return pair;
+    remove_pair(pair);
+    return NULL;
 }
 
 static struct pair *find(const char *name)
@@ -73,14 +93,8 @@ static struct pair *find(const char *name)
 
 static void drop(struct pair *pair)
 {
-    struct pair **at = &pairs;
-
-    if (--pair->references)
-        return;
-    while (*at != pair)
-        at = &(*at)->next;
-    *at = pair->next;
-    free_pair(pair);
+    if (--pair->references == 0)
+        remove_pair(pair);
 }
 
 static struct pair *with_id(uint64_t id)
@@ -92,12 +106,33 @@ static struct pair *with_id(uint64_t id)
     return pair;
 }
 
-struct pair *ae_pair_hold(uint64_t id)
+/* A worker's own, which has no name: nobody opens a third end of it. */
+static struct pair *make_here(const struct ae_port_handoff *handoff, unsigned queue)
 {
+    const struct pair_handoff *told = pair_handoff(handoff);
+    struct pair *pair = with_id(told->id);
+    struct pair_wire *wires;
+
+    if (!pair)
+        pair = add_pair(told->id, handoff->info.queues, handoff->info.mtu);
+    if (!pair)
+        return NULL;
+    wires = pair->wires[queue];
+    if (wires->slots || (!make_wire(&wires[told->end], handoff->send_ring, pair->mtu) &&
+                         !make_wire(&wires[!told->end], handoff->receive_ring, pair->mtu)))
+        return pair;
+    if (!pair->references)
+        remove_pair(pair);
+    return NULL;
+}
+
+struct pair *ae_pair_hold(const struct ae_port_handoff *handoff, unsigned queue)
+{
+    const struct pair_handoff *told = pair_handoff(handoff);
     struct pair *pair;
 
     pthread_mutex_lock(&lock);
-    pair = with_id(id);
+    pair = told->process == getpid() ? with_id(told->id) : make_here(handoff, queue);
     if (pair)
         pair->references++;
     pthread_mutex_unlock(&lock);
@@ -164,7 +199,7 @@ static int join(struct ae_port_owner *owner, struct ae_error *err)
         return rc;
     pair->ends[end] = owner;
     pair->references++;
-    *ae_pair_handoff(owner) = (struct pair_handoff){pair->id, end};
+    *ae_pair_handoff(owner) = (struct pair_handoff){pair->id, end, getpid()};
     return 0;
 }
 

@@ -56,11 +56,17 @@ static inline struct pair_slot *pair_slot(const struct pair_wire *wire, uint32_t
 struct pair_handoff {
     uint64_t id;
     uint32_t end;
+    int32_t process; /* where its owners are */
 };
 
 static inline struct pair_handoff *ae_pair_handoff(struct ae_port_owner *owner)
 {
     return (struct pair_handoff *)owner->handoff.driver_private;
+}
+
+static inline const struct pair_handoff *pair_handoff(const struct ae_port_handoff *handoff)
+{
+    return (const struct pair_handoff *)(const void *)handoff->driver_private;
 }
 
 /* Makes the owner an end of the pair of its name. -EBUSY: it has both; -EINVAL: the other end's
@@ -70,9 +76,12 @@ int ae_pair_join(struct ae_port_owner *owner, struct ae_error *err);
 void ae_pair_set_links(struct ae_port_owner *owner);
 void ae_pair_leave(struct ae_port_owner *owner);
 
-/* The pair with this id and one more reference to it, or NULL: it is in another process, or
- * gone. */
-struct pair *ae_pair_hold(uint64_t id);
+/*
+ * The pair that a handoff tells of, with a wire for this queue and one more reference. Of owners in
+ * another process, which are a worker's, there is one in this process, made by the first end that
+ * asks. NULL: the owners were in this process and are gone, or there is no memory.
+ */
+struct pair *ae_pair_hold(const struct ae_port_handoff *handoff, unsigned queue);
 void ae_pair_release(struct pair *pair);
 
 #endif

@@ -133,19 +133,30 @@ static void detach(struct ae_queue *base)
     free(queue);
 }
 
+static bool is_possible(const struct ae_port_handoff *handoff)
+{
+    uint32_t sizes[] = {handoff->receive_ring, handoff->send_ring};
+
+    for (int i = 0; i < 2; i++)
+        if (sizes[i] < ae_queue_pair.ring_min || sizes[i] > ae_queue_pair.ring_max ||
+            sizes[i] & (sizes[i] - 1))
+            return false;
+    return pair_handoff(handoff)->end <= 1 && handoff->info.mtu <= PAIR_MTU_MAX;
+}
+
 static int attach(struct ae_port *port, unsigned index, struct ae_queue **out, struct ae_error *err)
 {
-    const struct pair_handoff *handoff =
-        (const struct pair_handoff *)(const void *)port->handoff.driver_private;
-    struct pair *pair = ae_pair_hold(handoff->id);
+    const struct pair_handoff *handoff = pair_handoff(&port->handoff);
     struct pair_queue *queue;
+    struct pair *pair;
 
-    if (!pair || index >= pair->queues || handoff->end > 1) {
+    if (!is_possible(&port->handoff))
+        return ae_error_set(err, -EPROTO, "what was handed over makes no sense");
+    pair = ae_pair_hold(&port->handoff, index);
+    if (!pair || index >= pair->queues) {
         if (pair)
             ae_pair_release(pair);
-        return ae_error_set(err, -ESRCH,
-                            "%s was opened by another process; both ends of a pair are opened by "
-                            "the process that polls them",
+        return ae_error_set(err, -ESRCH, "%s: its owners are gone, or there is no memory for it",
                             port->handoff.info.spec);
     }
     queue = calloc(1, sizeof(*queue));
