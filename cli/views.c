@@ -16,6 +16,7 @@
 #include "cli.h"
 #include "counters.h"
 #include "json.h"
+#include "machine/topology.h"
 #include "measure/queue.h"
 #include "proof/certificate/certificate.h"
 
@@ -357,8 +358,9 @@ static json_t *workers_json(const struct ae_view *view)
         char partition[AE_PARTITION_NAME];
         struct ae_view_kernel kernel;
         json_t *json = json_pack(
-            "{s:i, s:i, s:s, s:f, s:s, s:o, s:o, s:o}", "cpu", worker->cpu, "pid", worker->pid,
-            "state", ae_view_state_name(worker->state), "seconds", seconds_since(worker->since_ms),
+            "{s:i, s:i, s:i, s:s, s:f, s:s, s:o, s:o, s:o}", "cpu", worker->cpu, "node",
+            ae_topology_node((unsigned)worker->cpu), "pid", worker->pid, "state",
+            ae_view_state_name(worker->state), "seconds", seconds_since(worker->since_ms),
             "partition", cli_view_partition(worker, partition), "counters", own_json(view, i),
             "networks", nets_json(view, i), "worker_loops", loops_json(view->shared[i]));
 

@@ -12,13 +12,12 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/node.h"
 #include "machine/hugepages.h"
 
 #ifndef MFD_HUGE_SHIFT
 #define MFD_HUGE_SHIFT 26
 #endif
-
-#define NODES 1024 /* of memory; the kernel's CONFIG_NODES_SHIFT allows as many */
 
 struct ae_memory {
     void *base;
@@ -32,23 +31,6 @@ static int describe_shortage(size_t size, size_t page_size, struct ae_error *err
     if (!ae_hugepages_check(page_size, size / page_size, err))
         ae_error_set(err, -ENOMEM, "enough are free, and the kernel does not give them");
     return ae_error_prefix(err, -ENOMEM, "%zu kB of huge-page memory", size / 1024);
-}
-
-/*
- * Where its pages shall be: on the node, as far as there are some (mbind(2), MPOL_PREFERRED). The
- * policy is the object's, for whoever faults a page in. Kernels without nodes have no such call.
- */
-static int prefer_node(const struct ae_memory *memory, int node)
-{
-    unsigned long mask[NODES / (8 * sizeof(long))] = {0};
-
-    if (node < 0 || node >= NODES)
-        return 0;
-    mask[(unsigned)node / (8 * sizeof(long))] = 1ul << ((unsigned)node % (8 * sizeof(long)));
-    return syscall(SYS_mbind, memory->base, memory->size, MPOL_PREFERRED, mask, NODES + 1, 0) &&
-                   errno != ENOSYS && errno != EINVAL && errno != EPERM
-               ? -1
-               : 0;
 }
 
 size_t ae_memory_elsewhere(const struct ae_memory *memory, int node)
@@ -78,7 +60,7 @@ static int map_memory(struct ae_memory *memory, int node, struct ae_error *err)
     if (memory->base == MAP_FAILED) {
         memory->base = NULL;
         rc = -errno;
-    } else if (prefer_node(memory, node) ||
+    } else if (ae_node_prefer(memory->base, memory->size, node) ||
                madvise(memory->base, memory->size, MADV_POPULATE_WRITE) ||
                /* A process that is forked, and does not end, must not hold it. */
                madvise(memory->base, memory->size, MADV_DONTFORK)) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Loans by name: who is handed one, and what follows when a side ends. */
+/* Loans by name: who is handed one, what follows when a side ends, and which node the memory is on.
+ */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <linux/mempolicy.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,8 +29,10 @@
 
 #include "lent.h"
 #include "made_root.h"
+#include "port/owner.h"
 #include "reachable.h"
 #include "supervised.h"
+#include "worker/supervisor/supervisor.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define NOBODY       65534
@@ -374,6 +379,52 @@ static void what_cannot_be_lent_is_refused(void **state)
     assert_int_equal(lending[0].packets, plain[0].packets - AE_PORT_PACKETS + 100 + LIMIT);
 }
 
+/* ---- Where it is ---- */
+
+/* Where the kernel is to take the pages of a file from: a node, -1 for anywhere, or -2: it does not
+ * say. */
+static int node_of(int fd, size_t size)
+{
+    unsigned long nodes[16] = {0};
+    void *memory = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+    int mode, node = -2;
+
+    assert_true(memory != MAP_FAILED);
+    if (!syscall(SYS_get_mempolicy, &mode, nodes, 8 * sizeof(nodes), memory, MPOL_F_ADDR))
+        node = mode == MPOL_PREFERRED ? __builtin_ctzl(nodes[0]) : -1;
+    munmap(memory, size);
+    return node;
+}
+
+/* On a made-up machine whose node 0, which a real one has too, has the worker's CPU, or not. */
+static void what_a_worker_polls_is_on_its_node(void **state)
+{
+    char text[16];
+
+    (void)state;
+    for (int here = 0; here < 2; here++) {
+        const struct ae_ward *ward;
+        int wanted = here ? 0 : -1;
+
+        snprintf(text, sizeof(text), "%d\n", here ? cpu : cpu + 1);
+        made_root_put("/sys/devices/system/node/node0/cpulist", text);
+        open_run(NULL);
+        ward = &supervisor->wards[0];
+        if (node_of(ward->shared_fd, 4096) == -2) {
+            supervised_stop(supervisor);
+            skip();
+        }
+        assert_int_equal(node_of(ward->shared_fd, 4096), wanted);
+        assert_int_equal(node_of(ward->log_fd, 4096), wanted);
+        assert_int_equal(node_of(ward->mirror_fd, 4096), wanted);
+        for (size_t i = 0; i < COUNT(channels); i++)
+            assert_int_equal(node_of(supervisor->channels[i].fd, 4096), wanted);
+        assert_int_equal(node_of(supervisor->owners[0]->queue_fds[0], 4096), wanted);
+        assert_int_equal(node_of(supervisor->owners[0]->state_fd, 4096), wanted);
+        supervised_stop(supervisor);
+    }
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -404,6 +455,7 @@ int main(int argc, char **argv)
         TEST(a_supervisor_that_is_killed_ends_all),
         TEST(root_and_the_workers_user_may_borrow),
         TEST(what_cannot_be_lent_is_refused),
+        TEST(what_a_worker_polls_is_on_its_node),
     };
 
     (void)argv;

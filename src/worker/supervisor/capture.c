@@ -34,6 +34,7 @@ int ae_supervisor_make_mirror(struct ae_ward *ward, const struct ae_supervise_op
     memory = ae_sealed_make(&ward->mirror_fd, "aether-mirror", NULL, size, AE_SEALS_SIZE);
     if (!memory)
         return ae_error_set(err, -errno, "making the worker's mirror: %s", strerror(errno));
+    ae_supervisor_place(memory, size, ward->cpu);
     rc = ae_broadcast_create(memory, frames, AE_MIRROR_SLOT, err);
     munmap(memory, size);
     ward->shared->mirror_fd = ward->mirror_fd;

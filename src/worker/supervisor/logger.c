@@ -33,6 +33,7 @@ int ae_logger_make_memory(struct ae_ward *ward, const struct ae_supervise_option
     ward->log = ae_sealed_make(&ward->log_fd, "aether-log", NULL, size, AE_SEALS_SIZE);
     if (!ward->log)
         return ae_error_set(err, -errno, "making the worker's log: %s", strerror(errno));
+    ae_supervisor_place(ward->log, size, ward->cpu);
     ward->shared->log_fd = ward->log_fd;
     ward->shared->log_size = size;
     return ae_log_create(ward->log, RECORDS, options->log ? options->log : AE_LOG_INFO, err);

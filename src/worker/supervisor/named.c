@@ -130,7 +130,7 @@ static void drop_loan(struct ae_supervisor_channel *channel)
 
 /* A lender begins with a new one. */
 static int make_loan(struct ae_supervisor_channel *channel,
-                     const struct ae_supervise_channel *asked, struct ae_error *err)
+                     const struct ae_supervise_channel *asked, int cpu, struct ae_error *err)
 {
     int rc;
 
@@ -139,6 +139,7 @@ static int make_loan(struct ae_supervisor_channel *channel,
     channel->loan = ae_sealed_make(&channel->fd, "aether-loan", NULL, channel->size, AE_SEALS_SIZE);
     if (!channel->loan)
         return ae_error_set(err, -errno, "making its memory: %s", strerror(errno));
+    ae_supervisor_place(channel->loan, channel->size, cpu);
     rc = ae_fragile_expect(&channel->fragile, channel->loan, channel->size,
                            (size_t)sysconf(_SC_PAGESIZE), &channel->lost);
     if (rc)
@@ -156,7 +157,7 @@ void ae_supervisor_end_loans(struct ae_supervisor *supervisor, unsigned number)
 /* ---- Made ---- */
 
 static int make_memory(struct ae_supervisor_channel *channel,
-                       const struct ae_supervise_channel *asked, struct ae_error *err)
+                       const struct ae_supervise_channel *asked, int cpu, struct ae_error *err)
 {
     void *memory;
     int rc;
@@ -165,6 +166,7 @@ static int make_memory(struct ae_supervisor_channel *channel,
     memory = ae_sealed_make(&channel->fd, "aether-channel", NULL, channel->size, AE_SEALS_SIZE);
     if (!memory)
         return ae_error_set(err, -errno, "making its memory: %s", strerror(errno));
+    ae_supervisor_place(memory, channel->size, cpu);
     rc = asked->kind == AE_NAMED_BROADCAST
              ? ae_broadcast_create(memory, slots_of(asked), asked->slot, err)
              : ae_channel_create(memory, asked->size, err);
@@ -187,7 +189,7 @@ static int open_one(struct ae_supervisor *supervisor, unsigned number, struct ae
                             "the run is called %s, by which nobody finds it: give it a name",
                             AE_TEXT(run));
     if (asked->kind != AE_NAMED_LOAN) {
-        rc = make_memory(channel, asked, err);
+        rc = make_memory(channel, asked, supervisor->options->cpus[asked->worker], err);
         if (rc)
             return rc;
     }
@@ -242,7 +244,7 @@ int ae_supervisor_hand_channels(struct ae_supervisor *supervisor, unsigned numbe
         if (asked->worker != number)
             continue;
         if (asked->kind == AE_NAMED_LOAN) {
-            int rc = make_loan(&supervisor->channels[i], asked, err);
+            int rc = make_loan(&supervisor->channels[i], asked, supervisor->wards[number].cpu, err);
 
             if (rc)
                 return ae_error_prefix(err, rc, "loan %s", asked->name);

@@ -18,6 +18,7 @@ int ae_supervisor_make_page(struct ae_ward *ward, const struct ae_supervise_opti
                                   AE_SEALS_SIZE);
     if (!ward->shared)
         return ae_error_set(err, -errno, "making the worker's page: %s", strerror(errno));
+    ae_supervisor_place(ward->shared, sizeof(struct ae_shared), ward->cpu);
     rc = ae_fragile_expect(&ward->fragile, ward->shared, sizeof(struct ae_shared),
                            (size_t)sysconf(_SC_PAGESIZE), &ward->lost);
     if (rc)

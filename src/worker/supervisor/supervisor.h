@@ -14,7 +14,9 @@
 #include <aether/supervise.h>
 
 #include "base/fragile.h"
+#include "base/node.h"
 #include "base/now.h"
+#include "machine/topology.h"
 #include "worker/capture.h"
 #include "worker/supervisor/descent.h"
 #include "worker/supervisor/launch.h"
@@ -109,6 +111,12 @@ struct ae_supervisor {
 static inline uint64_t ae_supervisor_now(void)
 {
     return (uint64_t)ae_now_ms();
+}
+
+/* What a worker polls belongs to the node of its CPU. Nobody has touched it yet. */
+static inline void ae_supervisor_place(void *memory, size_t size, int cpu)
+{
+    ae_node_prefer(memory, size, ae_topology_node((unsigned)cpu));
 }
 
 /* Whose the workers are. */
