@@ -57,13 +57,15 @@ static void add_facts(json_t *all)
 static void add_card(const struct ae_pci *pci, const struct ae_finding *finding, void *context)
 {
     char name[128], ids[16];
+    struct ae_error why;
 
     if (!pci)
         return;
     ae_pci_describe(pci, name, sizeof(name));
     snprintf(ids, sizeof(ids), "%04x:%04x", pci->info.vendor, pci->info.device);
-    json_array_append_new(context, json_pack("{s:s, s:s, s:s, s:s}", "ids", ids, "name",
+    json_array_append_new(context, json_pack("{s:s, s:s, s:s, s:b, s:s}", "ids", ids, "name",
                                              AE_TEXT(name), "driver", AE_TEXT(pci->driver),
+                                             "driven", (int)!ae_port_check_function(pci, &why),
                                              "finding", AE_TEXT(finding->reason)));
 }
 
@@ -140,11 +142,14 @@ static int add_files(json_t *all, const struct cli_doctor_report *report, struct
 
 static int write_report(const char *file, const json_t *all, struct ae_error *err)
 {
-    char *text = json_dumps(all, JSON_INDENT(1));
-    int rc = text ? cli_write(file, text, strlen(text), err)
-                  : ae_error_set(err, -ENOMEM, "writing %s: out of memory", file);
+    char *text = json_dumps(all, JSON_INDENT(1)), *line = NULL;
+    int length = text ? asprintf(&line, "%s\n", text) : -1;
+    int rc = length < 0 ? ae_error_set(err, -ENOMEM, "writing %s: out of memory", file)
+                        : cli_write(file, line, (size_t)length, err);
 
     free(text);
+    if (length >= 0)
+        free(line);
     return rc;
 }
 
