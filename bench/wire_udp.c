@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* A connected UDP socket of the kernel's: for a contender on another machine to which there is no other
- * way, and to be compared with other people's tools, which have no other. */
+/* A connected UDP socket of the kernel's: for a contender on another machine to which there is no
+ * other way, and to be compared with other people's tools, which have no other. */
 
 #include <arpa/inet.h>
 #include <errno.h>

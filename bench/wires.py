@@ -57,9 +57,12 @@ class Veth(Wire):
     kinds, name, measuring = ("netdev",), "veth", "packet:far"
 
     def open(self, directory):
-        self.sysfs = directory / "sysfs"  # /sys itself shows the interfaces of another namespace
-        self.sysfs.mkdir()
-        run("mount", "-t", "sysfs", "none", str(self.sysfs))
+        sysfs = directory / "sysfs"  # /sys itself shows the interfaces of another namespace
+        sysfs.mkdir()
+        run("mount", "-t", "sysfs", "none", str(sysfs))
+        for part in ("class/net", "devices/virtual/net"):
+            run("mount", "--bind", str(sysfs / part), "/sys/" + part)
+        run("umount", str(sysfs))
         run("ip", "link", "add", "far", "type", "veth", "peer", "name", "near")
         for end in ("far", "near"):
             run("ip", "link", "set", end, "addrgenmode", "none", "up")
@@ -70,7 +73,7 @@ class Veth(Wire):
 
     @contextlib.contextmanager
     def prepared(self, contender):
-        with set_up("near", contender, self.far_mac, self.sysfs):
+        with set_up("near", contender, self.far_mac):
             yield
 
     def describe(self):
@@ -132,7 +135,7 @@ class Card(Wire):
             return
         name = self.interface()
         run("ip", "link", "set", name, "addrgenmode", "none", "up")
-        with set_up(name, contender, self.far_mac, pathlib.Path("/sys")):
+        with set_up(name, contender, self.far_mac):
             yield
 
     def describe(self):
@@ -143,13 +146,13 @@ class Card(Wire):
 
 
 @contextlib.contextmanager
-def set_up(interface, contender, far_mac, sysfs):
+def set_up(interface, contender, far_mac):
     """An interface for one contender: an address only for a socket, or the kernel would answer, too."""
     run("ip", "address", "flush", "dev", interface)
     if contender.layer == "socket":
         run("ip", "address", "add", NEAR + "/24", "dev", interface)
         run("ip", "neighbour", "replace", FAR, "lladdr", far_mac, "dev", interface, "nud", "permanent")
-    with set_below(sysfs / "class/net" / interface, contender.interface):
+    with set_below(pathlib.Path("/sys/class/net") / interface, contender.interface):
         yield
 
 
