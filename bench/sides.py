@@ -181,8 +181,9 @@ class Noise:
     WORKS = ("cpu", "timer", "fork", "mmap", "readahead", "udp")
 
     def __init__(self, cpus, directory):
-        self.command = ["taskset", "-c", cpus, "stress-ng",
-                        *(word for work in self.WORKS for word in ("--" + work, "1")), "--mmap-bytes", "64M", "--readahead-bytes", "64M", "--temp-path", str(directory)]
+        works = [word for work in self.WORKS for word in ("--" + work, "1")]
+        self.command = ["taskset", "-c", cpus, "stress-ng", *works, "--mmap-bytes", "64M", "--readahead-bytes", "64M",
+                        "--temp-path", str(directory)]
         self.log = directory / "noise.log"
         self.process = None
 

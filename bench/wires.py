@@ -140,7 +140,8 @@ class Card(Wire):
 
     def describe(self):
         ids = ":".join((self.device / name).read_text().strip()[2:] for name in ("vendor", "device"))
-        return {"name": self.name, "what": f"a card, {ids}" + (", emulated" if pathlib.Path("/run/lab").exists() else ""),
+        emulated = ", emulated" if pathlib.Path("/run/lab").exists() else ""
+        return {"name": self.name, "what": f"a card, {ids}{emulated}",
                 "card": ids, "driver": self.driver, "far_end": "the measuring side, outside",
                 "timestamps": "software"}
 
