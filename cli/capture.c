@@ -357,8 +357,9 @@ static int capture(struct session *session, struct ae_error *err)
         *err = why;
         rc = last;
     }
-    /* Who reads a pipe may have enough. */
-    if (rc == -EPIPE && strcmp(session->arguments->path, "-") == 0)
+    /* Who reads a pipe may have enough, or take no more when it is to end. */
+    if ((rc == -EPIPE || (rc == -EINTR && cli_stopped())) &&
+        strcmp(session->arguments->path, "-") == 0)
         rc = 0;
     tell(session);
     return rc;

@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <aether/partition.h>
 
+#include "base/child.h"
 #include "base/cpus.h"
 #include "base/error.h"
 #include "cli.h"
@@ -17,6 +17,7 @@
 #include "worker_file.h"
 
 #define CPUS_TEXT 8192
+#define CHECK_MS  10000 /* for a new start to be found sound */
 
 enum { KEY_WORKER = 0x100, KEY_RESTART, KEY_RESTART_LIMIT, KEY_CHECK };
 
@@ -116,6 +117,20 @@ static void settle_cpus(struct arguments *arguments, struct argp_state *state)
 
 /* ---- Reading the file again ---- */
 
+/* Its status as waitpid(2) gives it; -1: it took too long. */
+static int await_check(pid_t pid)
+{
+    int status = -1;
+
+    if (ae_child_reap(pid, &status, CHECK_MS))
+        return status;
+    ae_child_kill(pid);
+    fprintf(stderr, "aether run: checking the worker's file took longer than %d s\n",
+            CHECK_MS / 1000);
+    return -1;
+}
+
+/* Nothing else is supervised meanwhile. */
 static bool would_start(void)
 {
     char **words = cli_command("--check");
@@ -127,8 +142,7 @@ static bool would_start(void)
     /* Ours may be what the worker prints. */
     posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
     if (words && !posix_spawn(&pid, CLI_OURSELVES, &actions, NULL, words, environ))
-        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-            ;
+        status = await_check(pid);
     posix_spawn_file_actions_destroy(&actions);
     free(words);
     return status == 0;

@@ -6,7 +6,10 @@
 
 #include <stdbool.h>
 
-/* From now on they are only heard, and a pipe that nobody reads is an error of writing. */
+#define CLI_STOPPED_PATIENCE 1 /* s */
+
+/* From now on they are only heard, and a pipe that nobody reads is an error of writing. A write
+ * that is held up goes on for as long as that after the signal, and is then EINTR. */
 void cli_stopped_hear(void);
 bool cli_stopped(void);
 

@@ -4,7 +4,6 @@
 
 #include "proof/certificate/certificate.h"
 
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,8 @@
 #include <unistd.h>
 
 #include <aether/port.h>
+
+#include "base/child.h"
 
 const json_t *ae_certificate_fact(const json_t *facts, const char *name)
 {
@@ -99,10 +100,8 @@ void ae_certificate_free(struct ae_certificate *certificate)
     if (!certificate)
         return;
     /* Who still gathers does so for nobody. */
-    if (certificate->watcher && waitpid(certificate->watcher, NULL, WNOHANG) == 0) {
-        kill(certificate->watcher, SIGKILL);
-        waitpid(certificate->watcher, NULL, 0);
-    }
+    if (certificate->watcher && waitpid(certificate->watcher, NULL, WNOHANG) == 0)
+        ae_child_kill(certificate->watcher);
     if (certificate->watch_fd >= 0)
         close(certificate->watch_fd);
     json_decref(certificate->all);

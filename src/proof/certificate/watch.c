@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,6 +22,7 @@
 
 #include <aether/clock.h>
 
+#include "base/child.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/root.h"
@@ -194,21 +194,14 @@ int ae_certificate_watch(struct ae_certificate *certificate, pid_t worker, unsig
  * loaded. */
 static bool wait_for_watcher(struct ae_certificate *certificate)
 {
-    unsigned patience_ms = PATIENCE_MS;
-    const struct timespec pause = {.tv_nsec = 10000000};
     int status = -1;
     pid_t ended;
 
     if (!certificate->watcher)
         return false;
-    while ((ended = waitpid(certificate->watcher, &status, WNOHANG)) == 0 && patience_ms >= 10) {
-        nanosleep(&pause, NULL);
-        patience_ms -= 10;
-    }
-    if (ended == 0) {
-        kill(certificate->watcher, SIGKILL);
-        waitpid(certificate->watcher, NULL, 0);
-    }
+    ended = ae_child_reap(certificate->watcher, &status, PATIENCE_MS);
+    if (ended == 0)
+        ae_child_kill(certificate->watcher);
     certificate->watcher = 0;
     return ended > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
