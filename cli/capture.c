@@ -281,7 +281,7 @@ static int go_on(struct session *session, struct ae_error *err)
         if (cli_capture_files_flush(&session->files, now_ns(), err))
             return err->code;
         if (over) {
-            fprintf(stderr, "aether capture: the run has ended, or starts its workers again\n");
+            fprintf(stderr, "aether capture: the run has ended\n");
             return 0;
         }
         poll(&end, 1, IDLE_MS);

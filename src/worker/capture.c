@@ -30,98 +30,145 @@ struct source {
     unsigned port;                /* of the run */
 };
 
+/* The mirrors of one start of the workers. */
+struct sources {
+    uint64_t size; /* of each mirror */
+    unsigned count;
+    struct source *all[AE_SUPERVISE_WORKERS];
+};
+
 struct ae_capture {
     const struct ae_view *view;
-    uint64_t size; /* of each mirror */
-    unsigned source_count;
-    struct source *sources[AE_SUPERVISE_WORKERS];
+    struct sources now;
+    struct sources next; /* read when nothing is left of `now`; none: there are not */
+    uint32_t start;      /* of the last of them */
     uint64_t broken;
+    uint64_t lost;        /* of the mirrors before `now` */
     uint64_t first_ticks; /* no frame can be older than this */
     /* Both clocks at one moment; anew now and then, as the one is adjusted and the other is not. */
     uint64_t ticks, ns;
 };
 
+/* ---- Mirrors ---- */
+
+static void close_sources(struct sources *sources)
+{
+    for (unsigned i = 0; i < sources->count; i++) {
+        if (sources->all[i]->memory)
+            munmap((void *)(uintptr_t)sources->all[i]->memory, sources->size);
+        free(sources->all[i]);
+    }
+    *sources = (struct sources){0};
+}
+
+static int add_source(struct sources *sources, int fd, bool from_first, struct ae_error *err)
+{
+    struct source *source = calloc(1, sizeof(*source));
+
+    if (!source)
+        return ae_error_set(err, -ENOMEM, "out of memory");
+    sources->all[sources->count++] = source;
+    source->memory = ae_sealed_map(fd, sources->size, PROT_READ);
+    if (!source->memory)
+        return ae_error_set(err, -errno, "mapping a mirror: %s", strerror(errno));
+    return ae_mirror_open_reader(&source->reader, source->memory, sources->size, from_first, err);
+}
+
+static int open_sources(struct sources *sources, const struct ae_view *view,
+                        const struct ae_capture_answer *answer, const struct ae_letter *letter,
+                        bool from_first, struct ae_error *err)
+{
+    int rc = 0;
+
+    if (!answer->mirror_size)
+        return ae_error_set(err, -ENODATA, "it was started without mirrors (--mirror=0)");
+    if (answer->worker_count != view->told.worker_count ||
+        letter->fd_count != answer->worker_count || answer->mirror_size > SIZE_MAX / 2)
+        return ae_error_set(err, -EPROTO, "its supervisor says what cannot be");
+    sources->size = answer->mirror_size;
+    for (unsigned i = 0; i < letter->fd_count && !rc; i++)
+        rc = add_source(sources, letter->fds[i], from_first, err);
+    if (rc)
+        close_sources(sources);
+    return rc;
+}
+
+static void count_source(const struct ae_capture *capture, unsigned i,
+                         struct ae_capture_counts *counts)
+{
+    const struct ae_mirror_reader *reader = &capture->now.all[i]->reader;
+
+    counts->lost += reader->lost;
+    counts->broken += reader->broken;
+}
+
+/* Nothing more comes of the mirrors that were read, whose last frame may have come in part. */
+static void go_over(struct ae_capture *capture)
+{
+    struct ae_capture_counts counts = {0};
+
+    for (unsigned i = 0; i < capture->now.count; i++) {
+        count_source(capture, i, &counts);
+        counts.lost += capture->now.all[i]->reader.partly;
+    }
+    capture->lost += counts.lost;
+    capture->broken += counts.broken;
+    close_sources(&capture->now);
+    capture->now = capture->next;
+    capture->next = (struct sources){0};
+}
+
 /* ---- Asking ---- */
 
-static int ask(const struct ae_view *view, const uint32_t *most, struct ae_capture_answer *answer,
-               struct ae_letter *letter, struct ae_error *err)
+/* One that comes unasked is of workers that were started again; of several the last counts. */
+static int receive(struct ae_capture *capture, struct ae_error *err)
 {
-    struct ae_capture_request request = {.magic = AE_CAPTURE_MAGIC, .version = AE_CAPTURE_VERSION};
-    int rc;
+    struct ae_capture_answer answer;
+    struct ae_letter letter = {0};
+    int rc = ae_letter_receive(capture->view->fd, &letter, &answer, sizeof(answer), err);
 
-    memcpy(request.most, most, sizeof(request.most));
-    letter->fd_count = 0;
-    if (send(view->fd, &request, sizeof(request), MSG_NOSIGNAL) < 0)
-        return ae_error_set(err, -EPIPE,
-                            "it has ended, started its workers again, or %d capture it already",
-                            AE_CAPTURE_READERS);
-    rc = ae_letter_receive(view->fd, letter, answer, sizeof(*answer), err);
     if (rc == -EPERM)
         rc = ae_error_set(err, -EPIPE, "it has ended, or its supervisor is of another version");
-    if (!rc && (letter->length != sizeof(*answer) || letter->cut ||
-                answer->magic != AE_CAPTURE_MAGIC || answer->version != AE_CAPTURE_VERSION))
+    if (!rc && (letter.length != sizeof(answer) || letter.cut || answer.magic != AE_CAPTURE_MAGIC ||
+                answer.version != AE_CAPTURE_VERSION))
         rc = ae_error_set(err, -EPROTO, "its supervisor is of another version");
+    if (!rc && !capture->now.count) {
+        rc = open_sources(&capture->now, capture->view, &answer, &letter, false, err);
+    } else if (!rc && answer.start != capture->start) {
+        close_sources(&capture->next);
+        rc = open_sources(&capture->next, capture->view, &answer, &letter, true, err);
+    }
+    if (!rc)
+        capture->start = answer.start;
+    ae_letter_close(&letter);
     return rc;
 }
 
 int ae_capture_ask(struct ae_capture *capture, const uint32_t most[AE_WORKER_PORTS],
                    struct ae_error *err)
 {
-    struct ae_capture_answer answer;
-    struct ae_letter letter;
-    int rc = ask(capture->view, most, &answer, &letter, err);
+    struct ae_capture_request request = {.magic = AE_CAPTURE_MAGIC, .version = AE_CAPTURE_VERSION};
 
-    ae_letter_close(&letter);
-    return rc;
+    memcpy(request.most, most, sizeof(request.most));
+    if (send(capture->view->fd, &request, sizeof(request), MSG_NOSIGNAL) < 0)
+        return ae_error_set(err, -EPIPE, "it has ended, or %d capture it already",
+                            AE_CAPTURE_READERS);
+    return receive(capture, err);
 }
 
 /* ---- Opened and closed ---- */
-
-static int add_source(struct ae_capture *capture, int fd, struct ae_error *err)
-{
-    struct source *source = calloc(1, sizeof(*source));
-
-    if (!source)
-        return ae_error_set(err, -ENOMEM, "out of memory");
-    capture->sources[capture->source_count++] = source;
-    source->memory = ae_sealed_map(fd, capture->size, PROT_READ);
-    if (!source->memory)
-        return ae_error_set(err, -errno, "mapping a mirror: %s", strerror(errno));
-    return ae_mirror_open_reader(&source->reader, source->memory, capture->size, err);
-}
-
-static int open_sources(struct ae_capture *capture, const struct ae_capture_answer *answer,
-                        const struct ae_letter *letter, struct ae_error *err)
-{
-    int rc = 0;
-
-    if (!answer->mirror_size)
-        return ae_error_set(err, -ENODATA, "it was started without mirrors (--mirror=0)");
-    if (answer->worker_count != capture->view->told.worker_count ||
-        letter->fd_count != answer->worker_count || answer->mirror_size > SIZE_MAX / 2)
-        return ae_error_set(err, -EPROTO, "its supervisor says what cannot be");
-    capture->size = answer->mirror_size;
-    for (unsigned i = 0; i < letter->fd_count && !rc; i++)
-        rc = add_source(capture, letter->fds[i], err);
-    return rc;
-}
 
 int ae_capture_open(struct ae_capture **out, const struct ae_view *view, struct ae_error *err)
 {
     static const uint32_t nothing[AE_WORKER_PORTS];
     struct ae_capture *capture = calloc(1, sizeof(*capture));
-    struct ae_capture_answer answer;
-    struct ae_letter letter;
     int rc;
 
     if (!capture)
         return ae_error_set(err, -ENOMEM, "out of memory");
     capture->view = view;
     capture->first_ticks = ae_clock_ticks();
-    rc = ask(view, nothing, &answer, &letter, err);
-    if (!rc)
-        rc = open_sources(capture, &answer, &letter, err);
-    ae_letter_close(&letter);
+    rc = ae_capture_ask(capture, nothing, err);
     if (rc)
         ae_capture_close(capture);
     else
@@ -137,20 +184,25 @@ void ae_capture_close(struct ae_capture *capture)
         return;
     if (!ae_capture_is_over(capture))
         ae_capture_ask(capture, nothing, NULL);
-    for (unsigned i = 0; i < capture->source_count; i++) {
-        if (capture->sources[i]->memory)
-            munmap((void *)(uintptr_t)capture->sources[i]->memory, capture->size);
-        free(capture->sources[i]);
-    }
+    close_sources(&capture->now);
+    close_sources(&capture->next);
     free(capture);
 }
 
-bool ae_capture_is_over(const struct ae_capture *capture)
+/* -1: it has ended; 0: nothing came; 1: something did. */
+static int peek(const struct ae_capture *capture)
 {
     char byte;
     ssize_t got = recv(capture->view->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
-    return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK);
+    if (got > 0)
+        return 1;
+    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : -1;
+}
+
+bool ae_capture_is_over(const struct ae_capture *capture)
+{
+    return peek(capture) < 0;
 }
 
 /* ---- Reading ---- */
@@ -174,7 +226,7 @@ static int find_port(const struct ae_view_message *told, unsigned worker, unsign
 
 static void look(struct ae_capture *capture, unsigned worker)
 {
-    struct source *source = capture->sources[worker];
+    struct source *source = capture->now.all[worker];
 
     for (unsigned i = 0; i < TRIES && !source->waits; i++) {
         int port;
@@ -223,38 +275,55 @@ static uint64_t time_of(struct ae_capture *capture, uint64_t ticks)
                                    : capture->ns - ae_clock_to_ns(capture->ticks - ticks);
 }
 
-bool ae_capture_read(struct ae_capture *capture, struct ae_capture_frame *frame)
+/* Of the sources; their count: none has a frame. */
+static unsigned find_oldest(struct ae_capture *capture)
 {
-    unsigned oldest = capture->source_count;
+    unsigned oldest = capture->now.count;
 
-    for (unsigned i = 0; i < capture->source_count; i++) {
+    for (unsigned i = 0; i < capture->now.count; i++) {
         look(capture, i);
-        if (capture->sources[i]->waits &&
-            (oldest == capture->source_count ||
-             capture->sources[i]->frame.ticks < capture->sources[oldest]->frame.ticks))
+        if (capture->now.all[i]->waits &&
+            (oldest == capture->now.count ||
+             capture->now.all[i]->frame.ticks < capture->now.all[oldest]->frame.ticks))
             oldest = i;
     }
-    if (oldest == capture->source_count)
-        return false;
-    capture->sources[oldest]->waits = false;
+    return oldest;
+}
+
+bool ae_capture_read(struct ae_capture *capture, struct ae_capture_frame *frame)
+{
+    unsigned oldest = find_oldest(capture);
+
+    if (oldest == capture->now.count) {
+        /* What makes no sense is passed over. */
+        if (peek(capture) > 0)
+            receive(capture, NULL);
+        if (!capture->next.count)
+            return false;
+        /* Those before have ended: what is not there now never comes. */
+        oldest = find_oldest(capture);
+        if (oldest == capture->now.count) {
+            go_over(capture);
+            return false;
+        }
+    }
+    capture->now.all[oldest]->waits = false;
     *frame = (struct ae_capture_frame){
-        .ns = time_of(capture, capture->sources[oldest]->frame.ticks),
-        .length = capture->sources[oldest]->frame.length,
-        .kept = capture->sources[oldest]->frame.kept,
-        .port = capture->sources[oldest]->port,
-        .queue = capture->sources[oldest]->frame.queue,
+        .ns = time_of(capture, capture->now.all[oldest]->frame.ticks),
+        .length = capture->now.all[oldest]->frame.length,
+        .kept = capture->now.all[oldest]->frame.kept,
+        .port = capture->now.all[oldest]->port,
+        .queue = capture->now.all[oldest]->frame.queue,
         .worker = oldest,
-        .sent = capture->sources[oldest]->frame.sent,
-        .bytes = capture->sources[oldest]->frame.bytes,
+        .sent = capture->now.all[oldest]->frame.sent,
+        .bytes = capture->now.all[oldest]->frame.bytes,
     };
     return true;
 }
 
 void ae_capture_get_counts(const struct ae_capture *capture, struct ae_capture_counts *counts)
 {
-    *counts = (struct ae_capture_counts){.broken = capture->broken};
-    for (unsigned i = 0; i < capture->source_count; i++) {
-        counts->lost += capture->sources[i]->reader.lost;
-        counts->broken += capture->sources[i]->reader.broken;
-    }
+    *counts = (struct ae_capture_counts){.lost = capture->lost, .broken = capture->broken};
+    for (unsigned i = 0; i < capture->now.count; i++)
+        count_source(capture, i, counts);
 }

@@ -8,7 +8,8 @@
  * is answered with a struct ae_capture_answer and a descriptor of each worker's mirror
  * (worker/mirror.h), to read. As long as the connection is there, what it asked for last is
  * mirrored; with several, as much of a frame as the one who wants most of it. It goes when its
- * process ends, however that ends, and when workers are started again.
+ * process ends, however that ends. When workers are started again their mirrors are new, and he is
+ * sent another answer, with those, unasked.
  *
  * A supervisor keeps AE_CAPTURE_READERS connections. For one more, the oldest that has asked for
  * nothing is closed; where all have, the new one is.
@@ -22,7 +23,7 @@
 
 #define AE_CAPTURE_READERS 8
 #define AE_CAPTURE_MAGIC   0x41434541u /* "AECA" */
-#define AE_CAPTURE_VERSION 1
+#define AE_CAPTURE_VERSION 2
 
 struct ae_capture_request {
     uint32_t magic, version;
@@ -32,7 +33,7 @@ struct ae_capture_request {
 struct ae_capture_answer {
     uint32_t magic, version;
     uint32_t worker_count;
-    uint32_t reserved;
+    uint32_t start;       /* of the workers whose mirrors come: from 0, one more each time */
     uint64_t mirror_size; /* bytes, of each; 0: this run has none, and no descriptor comes */
 };
 
@@ -62,15 +63,16 @@ struct ae_capture_counts {
  */
 int ae_capture_open(struct ae_capture **capture, const struct ae_view *view, struct ae_error *err);
 
-/* Every port's; 0 is allowed. -EPIPE: the run has ended, or its workers are started again. */
+/* Every port's; 0 is allowed. -EPIPE: the run has ended. */
 int ae_capture_ask(struct ae_capture *capture, const uint32_t most[AE_WORKER_PORTS],
                    struct ae_error *err);
 
-/* The oldest frame of those that there are. False: there is none now. Frames of one queue come in
- * their order; those of several as far as they are there. */
+/* The oldest frame of those that there are, and when there is none any more of workers that have
+ * ended, of those that were started in their place. False: there is none now. Frames of one queue
+ * come in their order; those of several as far as they are there. */
 bool ae_capture_read(struct ae_capture *capture, struct ae_capture_frame *frame);
 
-/* Has the run ended, or do its workers start again? Then nothing more comes. */
+/* Has the run ended? Then nothing more comes. */
 bool ae_capture_is_over(const struct ae_capture *capture);
 
 void ae_capture_get_counts(const struct ae_capture *capture, struct ae_capture_counts *counts);

@@ -70,9 +70,10 @@ struct ae_mirror_reader {
     uint8_t bytes[AE_MIRROR_MOST];
 };
 
-/* From the next frame on. The memory may be read-only. -EPROTO: it holds no mirror. */
+/* From the next frame on, or from the first that there was: what is gone of it then is lost. The
+ * memory may be read-only. -EPROTO: it holds no mirror. */
 int ae_mirror_open_reader(struct ae_mirror_reader *reader, const void *memory, size_t size,
-                          struct ae_error *err);
+                          bool from_first, struct ae_error *err);
 
 /* False: there is no whole frame yet, or after many messages without one. */
 bool ae_mirror_read(struct ae_mirror_reader *reader, struct ae_mirror_frame *frame);

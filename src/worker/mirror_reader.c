@@ -36,12 +36,13 @@ static void find_next(struct ae_mirror_reader *reader, const void *memory, size_
 }
 
 int ae_mirror_open_reader(struct ae_mirror_reader *reader, const void *memory, size_t size,
-                          struct ae_error *err)
+                          bool from_first, struct ae_error *err)
 {
     int rc;
 
     memset(reader, 0, offsetof(struct ae_mirror_reader, bytes));
-    rc = ae_broadcast_open_reader(&reader->messages, memory, size, AE_BROADCAST_NOW, err);
+    rc = ae_broadcast_open_reader(&reader->messages, memory, size,
+                                  from_first ? 0 : AE_BROADCAST_NOW, err);
     if (!rc && reader->messages.room != AE_MIRROR_MESSAGE)
         rc = ae_error_set(err, -EPROTO, "its messages are of %u bytes, not %zu",
                           reader->messages.room, AE_MIRROR_MESSAGE);

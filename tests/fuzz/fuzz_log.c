@@ -46,7 +46,7 @@ static void open_mirror(void)
     memset(memory, 0, sizeof(memory));
     if (ae_broadcast_create(memory, RECORDS, AE_MIRROR_SLOT, &err) ||
         ae_broadcast_open_writer(&mirror, memory, sizeof(memory), &err) ||
-        ae_mirror_open_reader(&captured, memory, sizeof(memory), &err))
+        ae_mirror_open_reader(&captured, memory, sizeof(memory), false, &err))
         abort();
 }
 

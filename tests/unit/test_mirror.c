@@ -58,7 +58,7 @@ static int begin(void **state)
     memory = aligned_alloc(128, (size + 127) / 128 * 128);
     assert_int_equal(ae_broadcast_create(memory, SLOTS, AE_MIRROR_SLOT, &err), 0);
     assert_int_equal(ae_mirror_open(worker, memory, size, &err), 0);
-    assert_int_equal(ae_mirror_open_reader(&reader, memory, size, &err), 0);
+    assert_int_equal(ae_mirror_open_reader(&reader, memory, size, false, &err), 0);
     return 0;
 }
 
@@ -280,7 +280,7 @@ static void who_comes_later_begins_where_it_is(void **state)
     ask(1000);
     for (uint32_t i = 0; i < SLOTS; i++)
         move(near, far, i, 100, 1);
-    assert_int_equal(ae_mirror_open_reader(&reader, memory, size, &err), 0);
+    assert_int_equal(ae_mirror_open_reader(&reader, memory, size, false, &err), 0);
     for (uint32_t i = 0; i < 2 * SLOTS; i++)
         move(near, far, i, 100, 1);
     for (uint32_t i = 0; i < 3 * SLOTS / 4 - 1; i++) {
@@ -377,10 +377,10 @@ static void what_is_no_mirror_is_not_opened(void **state)
 
     (void)state;
     assert_int_equal(ae_broadcast_create(memory, SLOTS, 256, &err), 0);
-    assert_int_equal(ae_mirror_open_reader(&reader, memory, size, &err), -EPROTO);
+    assert_int_equal(ae_mirror_open_reader(&reader, memory, size, false, &err), -EPROTO);
     assert_int_equal(ae_mirror_open(worker, memory, size, &err), -EPROTO);
     memset(memory, 0, size);
-    assert_int_equal(ae_mirror_open_reader(&reader, memory, size, &err), -EPROTO);
+    assert_int_equal(ae_mirror_open_reader(&reader, memory, size, false, &err), -EPROTO);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)

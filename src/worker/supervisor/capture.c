@@ -113,8 +113,9 @@ static bool answer(const struct ae_supervisor *supervisor, int fd)
         .magic = AE_CAPTURE_MAGIC,
         .version = AE_CAPTURE_VERSION,
         .worker_count = supervisor->ward_count,
+        .start = supervisor->capture.start,
     };
-    int pages[AE_SUPERVISE_WORKERS];
+    int pages[AE_SUPERVISE_WORKERS] = {-1};
     unsigned count = 0;
     bool sent;
 
@@ -168,6 +169,19 @@ void ae_supervisor_capture_step(struct ae_supervisor *supervisor, int fd)
     }
     if (changed)
         tell_workers(supervisor);
+}
+
+void ae_supervisor_capture_again(struct ae_supervisor *supervisor)
+{
+    struct ae_supervisor_capture *capture = &supervisor->capture;
+
+    capture->start++;
+    for (unsigned i = 0; i < capture->count;)
+        if (!capture->all[i].asked || answer(supervisor, capture->all[i].fd))
+            i++;
+        else
+            drop(capture, i);
+    tell_workers(supervisor);
 }
 
 void ae_supervisor_capture_close(struct ae_supervisor *supervisor)

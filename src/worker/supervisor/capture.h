@@ -15,6 +15,9 @@ int ae_supervisor_make_mirror(struct ae_ward *ward, const struct ae_supervise_op
  * Hears those that are kept, and waits for none. */
 void ae_supervisor_capture_step(struct ae_supervisor *supervisor, int fd);
 
+/* The workers were started again, and their mirrors are new: who captures is given those. */
+void ae_supervisor_capture_again(struct ae_supervisor *supervisor);
+
 /* All of them; nothing is mirrored any more. */
 void ae_supervisor_capture_close(struct ae_supervisor *supervisor);
 

@@ -174,7 +174,6 @@ int ae_supervisor_open(struct ae_supervisor **out, const struct ae_supervise_opt
 static void drop_pages(struct ae_supervisor *supervisor)
 {
     ae_logger_close(supervisor);
-    ae_supervisor_capture_close(supervisor);
     for (unsigned i = 0; i < AE_SUPERVISE_WORKERS; i++) {
         ae_descriptor_close(&supervisor->wards[i].mirror_fd);
         ae_logger_drop_memory(&supervisor->wards[i]);
@@ -203,6 +202,8 @@ int ae_supervisor_restart(struct ae_supervisor *supervisor, struct ae_error *err
         rc = start_workers(supervisor, err);
     if (rc)
         ae_supervisor_give_up(supervisor);
+    else
+        ae_supervisor_capture_again(supervisor);
     ae_limits_begin(&supervisor->limits, ae_supervisor_now());
     return rc;
 }
@@ -223,6 +224,7 @@ void ae_supervisor_close(struct ae_supervisor *supervisor)
     ae_supervisor_end_descent(supervisor);
     ae_supervisor_close_ports(supervisor);
     ae_supervisor_watch_close(supervisor);
+    ae_supervisor_capture_close(supervisor);
     drop_pages(supervisor);
     ae_supervisor_close_channels(supervisor);
     ae_relay_close(&supervisor->relay);

@@ -79,6 +79,7 @@ struct ae_supervisor_channel {
 /* Who was shown the run, and may capture (worker/capture.h), in the order in which they came. */
 struct ae_supervisor_capture {
     unsigned count;
+    uint32_t start; /* of the workers */
     struct ae_supervisor_capturer {
         int fd;
         bool asked;
