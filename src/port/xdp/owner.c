@@ -210,7 +210,13 @@ static int open_socket(struct ae_port_owner *owner, unsigned queue, bool zero_co
         .busy = xdp->caller != AE_CALLER_KERNEL,
     };
     int rc = ae_xdp_socket_open(&owner->controls[queue], owner, &options, err);
+    struct xdp_ring ring;
 
+    if (!rc) /* as its worker will, who should not be the one to find out that it cannot */
+        rc =
+            ae_xdp_ring_map(&ring, owner->controls[queue], XDP_SEND, owner->handoff.send_ring, err);
+    if (!rc)
+        ae_xdp_ring_unmap(&ring);
     return rc ? rc : ae_xdp_program_set(&xdp->program, queue, owner->controls[queue], err);
 }
 

@@ -45,8 +45,12 @@ int ae_xdp_ring_map(struct xdp_ring *ring, int fd, enum xdp_ring_kind kind, uint
     mapped =
         mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, (off_t)place->at);
     if (mapped == MAP_FAILED)
-        return ae_error_set(err, -EPROTO, "mapping its %s ring of %u entries: %s", place->name,
-                            entries, strerror(errno));
+        return ae_error_set(err, errno == EBUSY ? -EBUSY : -EPROTO,
+                            "mapping its %s ring of %u entries: %s%s", place->name, entries,
+                            strerror(errno),
+                            errno == EBUSY ? "; Linux 6.4 or newer lets a worker have the rings of "
+                                             "a socket that is bound"
+                                           : "");
     *ring = (struct xdp_ring){
         .producer = (uint32_t *)(void *)(mapped + offset.producer),
         .consumer = (uint32_t *)(void *)(mapped + offset.consumer),

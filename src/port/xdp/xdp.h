@@ -27,7 +27,8 @@ struct xdp_ring {
 
 enum xdp_ring_kind { XDP_RECEIVE, XDP_SEND, XDP_FILL, XDP_COMPLETION, XDP_RINGS };
 
-/* Maps a ring of so many entries. -EPROTO: the descriptor is of no socket that has it. */
+/* Maps a ring of so many entries. -EPROTO: the descriptor is of no socket that has it; -EBUSY: the
+ * kernel is older than Linux 6.4, and maps it before the socket is bound only. */
 int ae_xdp_ring_map(struct xdp_ring *ring, int fd, enum xdp_ring_kind kind, uint32_t entries,
                     struct ae_error *err);
 void ae_xdp_ring_unmap(struct xdp_ring *ring); /* one that never was mapped is allowed: zeroed */
