@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,26 +12,47 @@
 
 #include "base/error.h"
 
-int cli_write(const char *file, const char *text, size_t length, struct ae_error *err)
+/* A device, a pipe: nothing may take its place. */
+static bool is_no_file(const char *file)
+{
+    struct stat status;
+
+    return stat(file, &status) == 0 && !S_ISREG(status.st_mode);
+}
+
+static int write_to(FILE *out, const char *file, const char *text, size_t length,
+                    struct ae_error *err)
+{
+    bool whole = out && fwrite(text, 1, length, out) == length && fflush(out) == 0;
+    int rc = whole ? 0 : ae_error_set(err, -errno, "writing %s: %s", file, strerror(errno));
+
+    if (out && out != stdout)
+        fclose(out);
+    return rc;
+}
+
+static int replace(const char *file, const char *text, size_t length, struct ae_error *err)
 {
     char *temporary;
-    FILE *out;
-    int fd, rc = 0;
+    int fd, rc;
 
-    if (strcmp(file, "-") == 0)
-        return fwrite(text, 1, length, stdout) == length && fflush(stdout) == 0
-                   ? 0
-                   : ae_error_set(err, -EIO, "writing to standard output: %s", strerror(errno));
     if (asprintf(&temporary, "%s.XXXXXX", file) < 0)
         return ae_error_set(err, -ENOMEM, "writing %s: out of memory", file);
     fd = mkostemp(temporary, O_CLOEXEC);
-    out = fd < 0 ? NULL : fdopen(fd, "w");
-    if (!out || fwrite(text, 1, length, out) != length || fchmod(fd, 0644) || fclose(out) ||
-        rename(temporary, file)) {
+    rc = write_to(fd < 0 ? NULL : fdopen(fd, "w"), file, text, length, err);
+    if (!rc && (chmod(temporary, 0644) || rename(temporary, file)))
         rc = ae_error_set(err, -errno, "writing %s: %s", file, strerror(errno));
-        if (fd >= 0)
-            unlink(temporary);
-    }
+    if (rc && fd >= 0)
+        unlink(temporary);
     free(temporary);
     return rc;
+}
+
+int cli_write(const char *file, const char *text, size_t length, struct ae_error *err)
+{
+    if (strcmp(file, "-") == 0)
+        return write_to(stdout, "standard output", text, length, err);
+    if (is_no_file(file))
+        return write_to(fopen(file, "we"), file, text, length, err);
+    return replace(file, text, length, err);
 }
