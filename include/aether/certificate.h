@@ -82,7 +82,7 @@ enum ae_proof_verdict ae_certificate_finish(struct ae_certificate *certificate,
  * goes. key: a private key file, or a public one whose private half an agent or a security token
  * holds; NULL: nobody signs. What is signed is the text in memory, which carries FILE's own name,
  * after the reader has read it; nothing is published before the signature was checked against it.
- * -EBADMSG: it could not be read again.
+ * -EBADMSG: it could not be read again; -EINVAL: FILE is a device, a pipe or a directory.
  */
 int ae_certificate_write(struct ae_certificate *certificate, const char *file, const char *key,
                          struct ae_error *err);

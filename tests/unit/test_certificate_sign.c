@@ -218,6 +218,12 @@ static void a_key_that_fails_changes_nothing(void **state)
     assert_int_equal(ae_certificate_write(certificate, path, key, &error), -ENOENT);
     snprintf(path, sizeof(path), "%s/", directory);
     assert_int_equal(ae_certificate_write(certificate, path, key, &error), -EINVAL);
+    for (unsigned i = 0; i < 2; i++) { /* what is no file keeps its name, by a link, too */
+        snprintf(path, sizeof(path), "%s/%s", directory, i ? "link" : "pipe");
+        assert_int_equal(i ? symlink("pipe", path) : mkfifo(path, 0600), 0);
+        assert_int_equal(ae_certificate_write(certificate, path, key, &error), -EINVAL);
+        assert_non_null(strstr(error.text, "no regular file"));
+    }
     ae_certificate_free(certificate);
     /* Unsigned, it does not leave the signature of another text beside it. */
     issue(file, made_certificate(), NULL);

@@ -54,6 +54,17 @@ static int open_place(struct place *place, const char *file, struct ae_error *er
     return 0;
 }
 
+/* A device or a pipe, through links, too: its name is not ours to give to a file. */
+static int check_replaceable(const struct place *place, struct ae_error *err)
+{
+    struct stat status;
+
+    if (fstatat(place->directory, place->name, &status, 0) || S_ISREG(status.st_mode))
+        return 0;
+    return ae_error_set(err, -EINVAL, "writing %s: it is no regular file, and a certificate is one",
+                        place->file);
+}
+
 static int write_whole(int fd, const char *text, size_t length)
 {
     int rc = ae_descriptor_write(fd, text, length);
@@ -125,8 +136,10 @@ static int make_files(const struct ae_certificate *certificate, const char *key,
 
 static int put_files(const struct place *place, const struct files *files, struct ae_error *err)
 {
-    int rc = remove_signature(place, err);
+    int rc = check_replaceable(place, err);
 
+    if (!rc)
+        rc = remove_signature(place, err);
     if (!rc)
         rc = put_file(place, "", &files->text, err);
     if (!rc)
