@@ -87,7 +87,10 @@ def directory():
 def floor(build, cpus, round_trips=100000):
     """The cache-line round trip between the two CPUs: percentiles in nanoseconds."""
     program = build / "bench" / "floor"
-    done = subprocess.run([program, *map(str, cpus), str(round_trips)], capture_output=True, text=True, timeout=30)
+    try:
+        done = subprocess.run([program, *map(str, cpus), str(round_trips)], capture_output=True, text=True, timeout=30)
+    except subprocess.TimeoutExpired:
+        raise Failure("floor: something else keeps the two CPUs") from None
     if done.returncode:
         raise Failure(done.stderr.strip() or f"{program} ended with {done.returncode}")
     return json.loads(done.stdout)

@@ -18,6 +18,8 @@ LADDER = ("count", "min", "p50", "p90", "p99", "p99_9", "p99_99", "max")
 SHARES = (10, 50, 90)
 HIGHEST = 64_000_000  # frames a second: more than any measuring side can send
 FLOOR = 10_000        # round trips of a cache line
+FLOOR_TRIES = 3       # something else may keep a CPU
+WARM_UP = 0.1         # seconds, at most: caches, clocks and pages of a contender that has just begun
 BISECTIONS = 6        # to 2 % of what is between a rate and its double
 
 
@@ -74,21 +76,29 @@ class Bench:
         self.figures = Figures()
         self.measuring = None
         self.loads = []
-        self.number = 0
+        self.good, self.refused = Counter(), Counter()  # rounds, of a host
         self.waited = self.measured = 0  # seconds of the measuring side, in this round
 
-    def run(self):
+    @contextlib.contextmanager
+    def opened(self):
+        """Rounds can be had until it is left."""
         wanted = [one for one in self.contenders if not one.why]
         if not wanted:
+            yield
             return
         self.measuring = self.wire.start(self.place)
         try:
             if self.plan.latency:
                 self.loads = self.choose_loads(wanted)
-            for host in self.plan.hosts:
-                self.rounds(host)
+            yield
         finally:
             self.measuring.close()
+
+    def wants(self, host):
+        """One more round: as many good ones as were asked for, and no more than these and one are refused."""
+        return self.measuring is not None and self.good[host] < self.plan.rounds and \
+            self.refused[host] <= self.plan.rounds and self.place.time_left() > 0 and \
+            any(not one.why for one in self.contenders)
 
     # ---- Loads ----
 
@@ -114,8 +124,9 @@ class Bench:
         try:
             with contender.running(self.wire, self.place.cpus[1], self.measuring, self.place.directory):
                 return work()
-        except Lost:
-            raise
+        except Lost as lost:  # nobody can be measured on this wire any more
+            for one in self.contenders:
+                one.why = one.why or str(lost)[:500]
         except Failure as failure:
             contender.why = str(failure)[:500]
         return None
@@ -149,41 +160,44 @@ class Bench:
 
     # ---- Rounds ----
 
-    def rounds(self, host):
-        """As many good ones as were asked for, out of at most twice as many."""
-        good = refused = 0
-        while good < self.plan.rounds and refused <= self.plan.rounds and self.place.time_left() > 0 and \
-                any(not one.why for one in self.contenders):
-            counted = self.round(host, good + refused)
-            good += counted
-            refused += not counted
-
-    def round(self, host, turn):
-        self.number += 1
-        order = self.contenders[turn % len(self.contenders):] + self.contenders[:turn % len(self.contenders)]
-        found, floors = [], [self.place.floor()]
+    def round(self, host):
+        """Also when it is interrupted: what there is counts, if the machine was the same until then."""
+        found, floors, why, ended = [], [self.place.floor()], None, None
         self.waited = self.measured = 0
-        whole = False
         try:
-            with Noise(self.place.host_cpus, self.place.directory) if host == "noisy" else contextlib.nullcontext() \
-                    as noise:
-                if noise:
-                    self.place.noise = noise.command
-                for one in order:
-                    if one.why or self.place.time_left() <= 0:
-                        continue
-                    self.tell(f"{self.wire.name}, host {host}, round {turn + 1}: {one.name}")
-                    found += self.of(one, lambda one=one: self.figures_of(one, host)) or []
-                    if host == "quiet":
-                        floors.append(self.place.floor())
+            self.contend(host, found, floors)
+        except Failure as failure:
+            why = str(failure)[:500]
+        except KeyboardInterrupt as interrupt:
+            ended = interrupt
+        try:
             floors.append(self.place.floor())
-            whole = True
-        finally: # also when it was interrupted: what there is counts, if the machine was the same so far
-            why = self.refusal(floors)
-            self.note(host, floors, why, found if whole or found else [])
-        return why is None
+        except Failure as failure:
+            why = why or str(failure)[:500]
+        why = why or self.refusal(floors, found)
+        self.note(host, floors, why, found)
+        (self.refused if why else self.good)[host] += 1
+        if ended:
+            raise ended
 
-    def refusal(self, floors):
+    def contend(self, host, found, floors):
+        turn = self.good[host] + self.refused[host]
+        order = self.contenders[turn % len(self.contenders):] + self.contenders[:turn % len(self.contenders)]
+        with Noise(self.place.host_cpus, self.place.directory) if host == "noisy" else contextlib.nullcontext() \
+                as noise:
+            if noise:
+                self.place.noise = noise.command
+            for one in order:
+                if one.why or self.place.time_left() <= 0:
+                    continue
+                self.tell(f"{self.wire.name}, host {host}, round {turn + 1}: {one.name}")
+                found += self.of(one, lambda one=one: self.figures_of(one, host)) or []
+                if host == "quiet":
+                    floors.append(self.place.floor())
+
+    def refusal(self, floors, found):
+        if not found:
+            return "nothing was measured in it"
         least, most = min(f["p50"] for f in floors), max(f["p50"] for f in floors)
         if most > least * (1 + self.plan.tolerance):
             return f"the floor was {least} ns and {most} ns"
@@ -194,14 +208,21 @@ class Bench:
     def figures_of(self, contender, host):
         """[(kind, key, ...)] of one contender in one round."""
         found = []
+        self.ask(work="closed", seconds=min(WARM_UP, self.plan.seconds), frame=self.plan.frame)
         if self.plan.throughput:
             for frame in self.plan.sizes:
                 found.append(("throughput", (contender.name, host, frame), self.search(frame)))
         for load in self.loads:
+            found.append(("latency", (contender.name, host, load, self.plan.frame), self.trips(load)))
+        return found
+
+    def trips(self, load):
+        """Looked at twice, as losses are. Who returns nothing has no percentiles, and is not left out in silence."""
+        for _ in range(2):
             got = self.ask(**load.order(self.plan.seconds, self.plan.frame))
             if got["received"]:
-                found.append(("latency", (contender.name, host, load, self.plan.frame), got))
-        return found
+                return got
+        raise Failure(f"it returned none of {got['offered']} frames, load {load.kind}, rate {load.rate}")
 
     def note(self, host, floors, why, found):
         floor = sorted(floors, key=lambda one: one["p50"])[len(floors) // 2]
@@ -220,12 +241,16 @@ class Bench:
     def note_latency(self, key, number, got):
         one = self.figures.latency.setdefault(key, {"rounds": [], "histogram": Counter(), "over_time": None})
         trip = got["round_trip"]
-        one["rounds"].append({"round": number, "sent": got["sent"], "lost": got["lost"],
+        # What could not even be sent in time was held back by who did not take it.
+        one["rounds"].append({"round": number, "sent": got["offered"], "lost": got["offered"] - got["received"],
                               **{name: trip[name] for name in LADDER}})
         one["histogram"].update(dict(got["histogram"]))
         one["over_time"] = got["over_time"]
 
     # ---- What the file has of it ----
+
+    def measured_names(self):
+        return {key[0] for key in (*self.figures.latency, *self.figures.throughput)}
 
     def latency(self):
         return [{"contender": name, "host": host, "load": load.describe(), "frame": frame, "rounds": one["rounds"],
@@ -256,4 +281,7 @@ class Place:
         return self.rounds
 
     def floor(self):
+        for _ in range(FLOOR_TRIES - 1):
+            with contextlib.suppress(Failure):
+                return machine.floor(self.build, self.cpus, FLOOR)
         return machine.floor(self.build, self.cpus, FLOOR)

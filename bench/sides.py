@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -13,6 +14,8 @@ from machine import Failure
 
 WAKE = 20    # seconds for a contender to answer for the first time
 END = 5      # and to end
+PATHS = ("device", "zero-copy", "copy", "kernel")
+SAID = 1 << 16  # bytes that are listened to: a pipe of the kernel's
 TIED = ("setpriv", "--pdeathsig", "TERM", "--")  # ends with us, however we end
 
 
@@ -46,9 +49,12 @@ class Measuring:
         if not line:
             self.close()
             raise Lost("the measuring side ended: " + self.why())
-        answer = json.loads(line)
-        if "error" in answer:
-            raise Failure("the measuring side: " + answer["error"])
+        try:
+            answer = json.loads(line)
+        except (ValueError, RecursionError):
+            answer = {"error": "what it says is no JSON"}
+        if "error" in answer:  # of what was asked for, not of a contender
+            raise Lost("the measuring side: " + answer["error"])
         return answer
 
     def ask(self, **order):
@@ -69,7 +75,7 @@ class FarMeasuring(Measuring):
     def __init__(self, path):
         port = os.open(path, os.O_RDWR)
         self.to = open(port, "w", encoding="ascii")
-        self.answers = open(os.dup(port), encoding="ascii")
+        self.answers = open(os.dup(port), encoding="ascii", errors="replace")
         self.hz = self.hello()
 
     def why(self):
@@ -91,10 +97,30 @@ def end(process):
     if process.poll() is None:
         process.kill()
         process.wait()
-    for stream in (process.stdin, process.stdout):
+    for stream in (process.stdin, process.stdout, process.stderr):
         if stream:
             with contextlib.suppress(OSError):
                 stream.close()
+
+
+def held(stream):
+    """What a pipe holds, as text. Who says more than that waits to be ended."""
+    os.set_blocking(stream.fileno(), False)
+    with contextlib.suppress(BlockingIOError):
+        return os.read(stream.fileno(), SAID).decode(errors="replace")
+    return ""
+
+
+def say(words, seconds=20):
+    """(status, standard output, standard error) of a program; status None: it did not end."""
+    process = subprocess.Popen([*TIED, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, start_new_session=True)
+    try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        return process.poll(), held(process.stdout), held(process.stderr)
+    finally:
+        end(process)
 
 
 @dataclass
@@ -120,14 +146,11 @@ class Contender:
 
     def check(self, wire):
         with wire.prepared(self):
-            try:
-                done = subprocess.run(self.words("check", wire), capture_output=True, text=True, timeout=20,
-                                      check=False)
-            except subprocess.TimeoutExpired:
-                self.why = "its check did not end"
-                return
-        if done.returncode:
-            text = (done.stdout.strip() or done.stderr.strip() or f"its check ended with {done.returncode}")
+            status, said, errors = say(self.words("check", wire))
+        if status is None:
+            self.why = "its check did not end"
+        elif status:
+            text = said.strip() or errors.strip() or f"its check ended with {status}"
             self.why = text.splitlines()[-1][:500]
 
     @contextlib.contextmanager
@@ -136,12 +159,12 @@ class Contender:
         log = directory / f"{self.name}.log"
         with wire.prepared(self), open(log, "wb") as out:
             process = subprocess.Popen([*TIED, *self.words("respond", wire, cpu)], stdin=subprocess.DEVNULL,
-                                       stdout=subprocess.PIPE, stderr=out, text=True, start_new_session=True)
+                                       stdout=subprocess.PIPE, stderr=out, start_new_session=True)
             try:
                 give_up = time.monotonic() + WAKE
                 while not measuring.ask(work="wake", seconds=0.5)["awake"]:
                     if process.poll() is not None or time.monotonic() > give_up:
-                        lines = log.read_text(errors="replace").strip().splitlines()
+                        lines = tail(log).strip().splitlines()
                         raise Failure(lines[-1][:500] if lines else f"it did not answer within {WAKE} s")
                 yield process
             finally:
@@ -151,29 +174,67 @@ class Contender:
         """What it says at its end: which path it was, where that is another than it described."""
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        try:
-            said, _ = process.communicate(timeout=1)
-        except subprocess.TimeoutExpired:
-            end(process)
-            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1)
+        said = held(process.stdout)
+        end(process)
         for line in said.splitlines():
-            with contextlib.suppress(ValueError, AttributeError):
+            with contextlib.suppress(ValueError, RecursionError, AttributeError):
                 path = json.loads(line).get("path")
-                self.path = path if path in ("device", "zero-copy", "copy", "kernel") else self.path
+                self.path = path if path in PATHS else self.path
+
+
+def tail(log):
+    with open(log, "rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - SAID))
+        return file.read(SAID).decode(errors="replace")
+
+
+def is_text(value, most, least=1):
+    return isinstance(value, str) and least <= len(value) <= most
+
+
+def is_setting(value):
+    return isinstance(value, dict) and set(value) == {"what", "value", "source"} and \
+        all(is_text(text, 500, name != "value") for name, text in value.items())
+
+
+# What the file's schema would refuse after an hour is refused now.
+MEMBERS = {
+    "protocol": lambda value: value == 1,
+    "name": lambda value: isinstance(value, str) and re.fullmatch("[a-z0-9][a-z0-9_.-]{0,39}", value),
+    "title": lambda value: is_text(value, 60),
+    "wire": lambda value: is_text(value, 40),
+    "layer": lambda value: value in ("socket", "frame"),
+    "path": lambda value: value in PATHS,
+    "caller": lambda value: value in ("none", "kernel", "owner", "worker"),
+    "settings": lambda value: isinstance(value, list) and len(value) <= 50 and all(map(is_setting, value)),
+    "interface": lambda value: is_text(value, 500, 0),
+}
+
+
+def read_description(line):
+    one = json.loads(line)
+    if not isinstance(one, dict):
+        raise ValueError("a line is no object")
+    one.setdefault("interface", "")
+    for name, is_right in MEMBERS.items():
+        if name not in one or not is_right(one[name]):
+            raise ValueError(f"the member {name} is missing or wrong")
+    return {name: one[name] for name in MEMBERS}
 
 
 def describe(program):
     """The contenders that one program has."""
     try:
-        done = subprocess.run([program, "describe"], capture_output=True, text=True, timeout=20, check=True)
-        lines = [json.loads(line) for line in done.stdout.splitlines()]
-        found = [Contender(program=program, **line) for line in lines]
-    except (OSError, ValueError, TypeError, subprocess.SubprocessError) as error:
+        status, said, _ = say([program, "describe"])
+        if status:
+            raise ValueError(f"it ended with {status}")
+        if status is None:
+            raise ValueError("it did not end")
+        return [Contender(program=program, **read_description(line)) for line in said.splitlines()]
+    except (OSError, ValueError, RecursionError) as error:
         raise Failure(f"{program} describe: this is not the protocol of docs/benchmark.md: {error}") from error
-    for one in found:
-        if one.protocol != 1:
-            raise Failure(f"{program}: it speaks version {one.protocol} of the protocol, and this is 1")
-    return found
 
 
 class Noise:
