@@ -195,11 +195,16 @@ static void drain(struct run *run)
             run->wire->wait(run->wire, run->load->patience_ns / 10);
 }
 
-static uint64_t offered(const struct load *load, uint64_t sent)
+/* Of bursts also what was due by the end, and could not be sent. */
+static uint64_t offered(const struct load *load, const struct run *run)
 {
-    return load->kind == LOAD_OPEN
-               ? (uint64_t)((unsigned __int128)load->rate * load->duration_ns / 1000000000)
-               : sent;
+    struct run rest = *run;
+
+    if (load->kind == LOAD_OPEN)
+        return (uint64_t)((unsigned __int128)load->rate * load->duration_ns / 1000000000);
+    for (; load->kind == LOAD_BURSTS && rest.due < rest.end; plan_next(&rest))
+        rest.next++;
+    return rest.next;
 }
 
 void load_run(struct wire *wire, const struct load *load, const volatile int *stop,
@@ -215,7 +220,7 @@ void load_run(struct wire *wire, const struct load *load, const volatile int *st
     wire->strange = 0;
     run.late = ae_clock_from_ns(LATE_NS);
     run.slot = ae_clock_from_ns(load->slot_ns) | 1;
-    run.total = load->kind == LOAD_OPEN ? offered(load, 0) : UINT32_MAX;
+    run.total = load->kind == LOAD_OPEN ? offered(load, &run) : UINT32_MAX;
     run.start = ae_clock_ticks();
     run.end = run.start + ae_clock_from_ns(load->duration_ns);
     run.due = run.start;
@@ -229,7 +234,7 @@ void load_run(struct wire *wire, const struct load *load, const volatile int *st
     outcome->elapsed_ns = ae_clock_to_ns(ae_clock_ticks() - run.start);
     drain(&run);
     outcome->waited_ns = waited() - wait;
-    outcome->offered = offered(load, run.next);
+    outcome->offered = offered(load, &run);
     outcome->sent = run.next;
     outcome->received = run.sequence.received;
     outcome->lost = ae_sequence_lost(&run.sequence, run.next);

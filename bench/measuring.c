@@ -54,26 +54,6 @@ static json_t *error(const char *text)
     return json_pack("{s:s}", "error", text);
 }
 
-/* The greatest value of each bucket that is not empty, and how many are in it. */
-static json_t *histogram_json(const struct ae_histogram *histogram)
-{
-    json_t *list = json_array();
-
-    for (uint32_t i = 0; i < AE_HISTOGRAM_BUCKETS; i++) {
-        uint32_t shift =
-            i < 2u << (AE_HISTOGRAM_EXACT - 1) ? 0 : (i >> (AE_HISTOGRAM_EXACT - 1)) - 1;
-        uint64_t greatest = ((uint64_t)(i - (shift << (AE_HISTOGRAM_EXACT - 1))) + 1) << shift;
-
-        if (histogram->buckets[i])
-            json_array_append_new(
-                list, json_pack("[I, I]",
-                                (json_int_t)(greatest - 1 < histogram->max ? greatest - 1
-                                                                           : histogram->max),
-                                (json_int_t)histogram->buckets[i]));
-    }
-    return list;
-}
-
 static json_t *outcome_json(const struct load *load)
 {
     json_t *slots = json_array(), *answer;
@@ -81,15 +61,16 @@ static json_t *outcome_json(const struct load *load)
     for (uint32_t i = 0; i < outcome.slot_count; i++)
         json_array_append_new(slots, outcome.slots[i] ? json_integer((json_int_t)outcome.slots[i])
                                                       : json_null());
-    answer = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:o, s:{s:I, s:o}}", "offered",
-        (json_int_t)outcome.offered, "sent", (json_int_t)outcome.sent, "received",
-        (json_int_t)outcome.received, "lost", (json_int_t)outcome.lost, "duplicates",
-        (json_int_t)outcome.duplicates, "strange", (json_int_t)outcome.strange, "late",
-        (json_int_t)outcome.late, "most_out", (json_int_t)outcome.most_out, "seconds",
-        (double)outcome.elapsed_ns / 1e9, "waited", (double)outcome.waited_ns / 1e9, "round_trip",
-        ae_report_json(&outcome.round_trip), "histogram", histogram_json(&outcome.round_trip),
-        "over_time", "slot_ns", (json_int_t)load->slot_ns, "max", slots);
+    answer = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:o, s:{s:I, s:o}}",
+                       "offered", (json_int_t)outcome.offered, "sent", (json_int_t)outcome.sent,
+                       "received", (json_int_t)outcome.received, "lost", (json_int_t)outcome.lost,
+                       "duplicates", (json_int_t)outcome.duplicates, "strange",
+                       (json_int_t)outcome.strange, "late", (json_int_t)outcome.late, "most_out",
+                       (json_int_t)outcome.most_out, "seconds", (double)outcome.elapsed_ns / 1e9,
+                       "waited", (double)outcome.waited_ns / 1e9, "round_trip",
+                       ae_report_json(&outcome.round_trip), "histogram",
+                       ae_report_buckets_json(&outcome.round_trip), "over_time", "slot_ns",
+                       (json_int_t)load->slot_ns, "max", slots);
     return answer;
 }
 

@@ -48,3 +48,28 @@ json_t *ae_report_json(const struct ae_histogram *histogram)
             json_integer((json_int_t)ae_histogram_percentile(histogram, ae_ladder[i].percent)));
     return object;
 }
+
+static uint64_t greatest_of(uint32_t bucket)
+{
+    uint32_t half = 1u << (AE_HISTOGRAM_EXACT - 1),
+             shift = bucket < 2 * half ? 0 : bucket / half - 1;
+
+    return (((uint64_t)(bucket - shift * half) + 1) << shift) - 1;
+}
+
+json_t *ae_report_buckets_json(const struct ae_histogram *histogram)
+{
+    json_t *list = json_array();
+    uint64_t seen = 0;
+
+    for (uint32_t i = 0; i < AE_HISTOGRAM_BUCKETS; i++) {
+        if (!histogram->buckets[i])
+            continue;
+        seen += histogram->buckets[i];
+        json_array_append_new(
+            list, json_pack("[I, I]",
+                            (json_int_t)(seen < histogram->count ? greatest_of(i) : histogram->max),
+                            (json_int_t)histogram->buckets[i]));
+    }
+    return list;
+}

@@ -25,4 +25,8 @@ void ae_report_print(const struct ae_histogram *histogram, FILE *out);
 /* {"count": N, "min": ns, "p50": ns, ..., "max": ns} */
 json_t *ae_report_json(const struct ae_histogram *histogram);
 
+/* [[ns, count], ...]: the greatest value of each bucket that is not empty, rising, and how many are
+ * in it; of the last, which also holds what is beyond the histogram's range, the maximum. */
+json_t *ae_report_buckets_json(const struct ae_histogram *histogram);
+
 #endif

@@ -32,6 +32,7 @@ static struct made_wire {
     uint64_t stall_from, stall_to; /* ticks; nothing comes back meanwhile */
     uint64_t stall_after;          /* ticks after the first frame; 0: no stall */
     uint32_t lose_every, repeat_every, spoil_every;
+    uint32_t takes; /* frames, and then no more; 0: all */
 } made;
 
 static volatile int stop;
@@ -46,6 +47,8 @@ static uint16_t send_frames(struct wire *wire, const struct wire_frame *frames, 
         made.stall_from = now + made.stall_after;
         made.stall_to = made.stall_from + ae_clock_from_ns(STALL);
     }
+    if (made.takes && made.sent + count > made.takes)
+        count = (uint16_t)(made.takes - made.sent);
     for (uint16_t i = 0; i < count && made.sent < FRAMES; i++) {
         assert_int_equal(frames[i].number, made.sent);
         made.due[made.sent] = now + made.delay[made.sent];
@@ -204,6 +207,28 @@ static void what_is_lost_repeated_and_spoilt_is_counted(void **state)
     assert_in_range(outcome.strange, outcome.sent / 90 - 2, outcome.sent / 90 + 2);
 }
 
+static void what_nobody_takes_was_offered(void **state)
+{
+    struct load_moment moments[] = {{0, 64}, {1000, 1514}, {1000, 100}, {5000000, 64}};
+    struct load_replay replay = {4, moments, 6000000};
+    const struct load load = {.kind = LOAD_BURSTS,
+                              .duration_ns = 29999999, /* five times */
+                              .patience_ns = SECOND / 5,
+                              .slot_ns = 1000000,
+                              .replay = &replay};
+
+    (void)state;
+    made.takes = 7;
+    made.wire.send = send_frames;
+    made.wire.receive = receive_frames;
+    load_run(&made.wire, &load, &stop, &outcome);
+    assert_int_equal(outcome.sent, 7);
+    assert_int_equal(outcome.offered, 20);
+    run(LOAD_OPEN, SECOND / 20, 1000);
+    assert_int_equal(outcome.sent, 7);
+    assert_int_equal(outcome.offered, RATE / 20);
+}
+
 static void times_of_a_capture_are_kept(void **state)
 {
     struct load_moment moments[] = {{0, 64}, {1000, 1514}, {1000, 100}, {5000000, 64}};
@@ -263,6 +288,7 @@ int main(void)
         cmocka_unit_test_setup(a_stall_shows_in_a_closed_loop, set_up),
         cmocka_unit_test_setup(what_is_lost_repeated_and_spoilt_is_counted, set_up),
         cmocka_unit_test_setup(times_of_a_capture_are_kept, set_up),
+        cmocka_unit_test_setup(what_nobody_takes_was_offered, set_up),
         cmocka_unit_test_setup(frames_are_turned_and_known_again, set_up),
     };
 

@@ -211,6 +211,24 @@ static void a_report_is_a_ladder(void **state)
     json_decref(json);
 }
 
+static void buckets_end_with_the_maximum(void **state)
+{
+    const uint64_t recorded[] = {5, 5, 4001, 3 * AE_HISTOGRAM_MAX};
+    const json_int_t wanted[][2] = {{5, 2}, {4001, 1}, {3 * (json_int_t)AE_HISTOGRAM_MAX, 1}};
+    json_t *json;
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++)
+        ae_histogram_record(&histogram, recorded[i]);
+    json = ae_report_buckets_json(&histogram);
+    assert_int_equal(json_array_size(json), 3);
+    for (unsigned i = 0; i < 3; i++)
+        for (unsigned j = 0; j < 2; j++)
+            assert_int_equal(json_integer_value(json_array_get(json_array_get(json, i), j)),
+                             wanted[i][j]);
+    json_decref(json);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, clear)
 
 int main(void)
@@ -224,6 +242,7 @@ int main(void)
         TEST(what_is_out_of_range_is_counted),
         TEST(times_are_put_in_ten_columns),
         TEST(a_report_is_a_ladder),
+        TEST(buckets_end_with_the_maximum),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
