@@ -129,6 +129,9 @@ struct ae_bench_spread {
 /* Of one percentile of ae_ladder over the rounds of a latency; NULL has none. */
 struct ae_bench_spread ae_bench_percentile(const struct ae_bench_latency *latency, unsigned rung);
 
+/* The part of what was sent that was lost: 0 to 1. */
+struct ae_bench_spread ae_bench_lost(const struct ae_bench_latency *latency);
+
 struct ae_bench_spread ae_bench_rate(const struct ae_bench_throughput *throughput);
 
 /* Noisy by quiet of one percentile, each round beside a noisy host with the one beside a quiet host
@@ -168,7 +171,8 @@ char ae_bench_letter(unsigned contender);
 /* ---- baseline.c ---- */
 
 /* Prints each figure that is worse than in `old` by more than the spreads of both together, and
- * puts it into `list`, unless that is NULL. Returns how many; -EINVAL: they cannot be compared. */
+ * each contender that takes no part any more, and puts it into `list`, unless that is NULL. Returns
+ * how many; -EINVAL: they cannot be compared. */
 int ae_bench_against(const struct ae_bench *bench, const struct ae_bench *old, FILE *out,
                      json_t *list, struct ae_error *err);
 

@@ -46,6 +46,17 @@ struct ae_bench_spread ae_bench_rate(const struct ae_bench_throughput *throughpu
     return spread_of(values, throughput->rate_count);
 }
 
+struct ae_bench_spread ae_bench_lost(const struct ae_bench_latency *latency)
+{
+    double values[AE_BENCH_ROUNDS];
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < latency->round_count; i++)
+        if (latency->rounds[i].sent)
+            values[count++] = (double)latency->rounds[i].lost / (double)latency->rounds[i].sent;
+    return spread_of(values, count);
+}
+
 bool ae_bench_is_chance(const struct ae_bench_latency *latency, unsigned rung)
 {
     double percent = ae_ladder[rung].percent;
