@@ -40,6 +40,7 @@
 #define AE_BENCH_CONTENDERS 32
 #define AE_BENCH_WIRES      8
 #define AE_BENCH_ROUNDS     1000
+#define AE_BENCH_LOADS      32    /* that differ */
 #define AE_BENCH_EACH       1000  /* latencies, throughputs, certificates */
 #define AE_BENCH_BUCKETS    30000 /* of a histogram */
 #define AE_BENCH_SLOTS      2000
@@ -100,6 +101,8 @@ struct ae_bench {
     const json_t *machine, *wires, *rounds, *certificates;
     struct ae_bench_contender contenders[AE_BENCH_CONTENDERS];
     unsigned contender_count, wire_count;
+    bool counts[AE_BENCH_HOSTS]
+               [AE_BENCH_ROUNDS + 1]; /* the round of this number, beside this host */
     struct ae_bench_latency *latencies;
     unsigned latency_count;
     struct ae_bench_throughput *throughputs;

@@ -85,7 +85,8 @@ static void in_short(const struct ae_bench *bench, const struct ae_bench_load *l
     fputs("<section><h2>In short</h2>\n"
           "<p class=\"soft\">Path: how frames travel. Caller: who enters the kernel for it; a "
           "contender whose caller is the worker itself cannot be quiet, and its lines are dashed. "
-          "Bold: the fastest of its wire.</p>\n",
+          "Bold: the fastest of its wire of those that lost no more than one in a "
+          "thousand. Lost frames are in no percentile.</p>\n",
           out);
     for (unsigned wire = 0; wire < bench->wire_count; wire++) {
         wire_heading(bench, wire, out);
@@ -145,8 +146,8 @@ static void latency(const struct ae_bench *bench, const struct ae_bench_load *lo
     char title[120];
 
     fprintf(out,
-            "<section><h2>Round trips, %s</h2>\n<p class=\"soft\">The tail ladder: each nine is as "
-            "wide as the one before.</p>\n",
+            "<section><h2>Round trips, %s</h2>\n<p class=\"soft\">The tail ladder, of all rounds "
+            "together: each nine is as wide as the one before.</p>\n",
             ae_bench_load_title(load, title));
     ladders(bench, load, index, out);
     over_time(bench, load, index, out);
@@ -247,8 +248,8 @@ static void how(const struct ae_bench *bench, FILE *out)
 
 void ae_bench_page(const struct ae_bench *bench, FILE *out)
 {
-    struct ae_bench_load loads[16];
-    unsigned count = ae_bench_loads(bench, loads, 16);
+    struct ae_bench_load loads[AE_BENCH_LOADS];
+    unsigned count = ae_bench_loads(bench, loads, AE_BENCH_LOADS);
 
     fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "

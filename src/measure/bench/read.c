@@ -77,29 +77,49 @@ static int take_contenders(struct ae_bench *bench, struct ae_error *err)
     return 0;
 }
 
+/* Numbers rise, so that none is there twice. */
+static int take_round_numbers(struct ae_bench *bench, struct ae_error *err)
+{
+    uint64_t last = 0;
+    size_t i;
+    json_t *one;
+
+    json_array_foreach (bench->rounds, i, one) {
+        uint64_t number = count_of(one, "round");
+
+        if (number <= last)
+            return ae_error_set(err, -EBADMSG, "rounds[%zu].round: it is not above the one before",
+                                i);
+        bench->counts[host_of(one)][number] = json_is_null(json_object_get(one, "refused"));
+        last = number;
+    }
+    return 0;
+}
+
 /* Whose it is. A refused round's figures are nowhere. */
 static int check_whose(const struct ae_bench *bench, const json_t *one, unsigned *contender,
                        struct ae_error *err)
 {
     const char *name = ae_bench_text(one, "contender");
     int found = find_contender(bench, name);
-    const json_t *rounds = json_object_get(one, "rounds"), *each, *round;
-    size_t i, j;
+    const json_t *rounds = json_object_get(one, "rounds"), *each;
+    uint64_t last = 0;
+    size_t i;
 
     if (found < 0)
         return ae_error_set(err, -EBADMSG, "there is no contender '%s'", name);
     *contender = (unsigned)found;
     json_array_foreach (rounds, i, each) {
-        bool counts = false;
+        uint64_t number = count_of(each, "round");
 
-        json_array_foreach (bench->rounds, j, round)
-            counts = counts || (count_of(round, "round") == count_of(each, "round") &&
-                                host_of(round) == host_of(one) &&
-                                json_is_null(json_object_get(round, "refused")));
-        if (!counts)
+        if (!bench->counts[host_of(one)][number])
             return ae_error_set(err, -EBADMSG,
                                 "rounds[%zu]: there is no round %llu beside this host that counts",
-                                i, (unsigned long long)count_of(each, "round"));
+                                i, (unsigned long long)number);
+        if (number <= last)
+            return ae_error_set(err, -EBADMSG, "rounds[%zu].round: it is not above the one before",
+                                i);
+        last = number;
     }
     return 0;
 }
@@ -290,6 +310,15 @@ static int check_format(const json_t *all, struct ae_error *err)
     return 0;
 }
 
+static int check_loads(const struct ae_bench *bench, struct ae_error *err)
+{
+    struct ae_bench_load loads[AE_BENCH_LOADS + 1];
+
+    return ae_bench_loads(bench, loads, AE_BENCH_LOADS + 1) <= AE_BENCH_LOADS
+               ? 0
+               : ae_error_set(err, -EBADMSG, "latency: it has more than %d loads", AE_BENCH_LOADS);
+}
+
 static int take(struct ae_bench *bench, struct ae_error *err)
 {
     const json_t *all = bench->all;
@@ -310,7 +339,11 @@ static int take(struct ae_bench *bench, struct ae_error *err)
         return ae_error_set(err, -ENOMEM, "out of memory");
     rc = take_contenders(bench, err);
     if (!rc)
+        rc = take_round_numbers(bench, err);
+    if (!rc)
         rc = each(bench, "latency", take_latency, err);
+    if (!rc)
+        rc = check_loads(bench, err);
     if (!rc)
         rc = each(bench, "throughput", take_throughput, err);
     if (!rc)

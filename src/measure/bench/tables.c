@@ -84,6 +84,12 @@ static const char *time_text(double value, char text[24])
     return ae_bench_time(value, "µs", text);
 }
 
+static const char *part_text(double value, char text[24])
+{
+    snprintf(text, 24, "%.3g %%", 100 * value);
+    return text;
+}
+
 static const char *times(double value, char text[24])
 {
     snprintf(text, 24, "%.*f ×", value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value);
@@ -100,6 +106,15 @@ static bool has_any(const struct ae_bench *bench, const struct ae_bench_load *lo
             ae_bench_latency(bench, contender, AE_BENCH_NOISY, load));
 }
 
+#define LOST_MOST 0.001 /* of what was sent, by who may be the fastest */
+
+/* Is this percentile told, of who may be the fastest by it? */
+static bool competes(const struct ae_bench_latency *latency, unsigned rung)
+{
+    return latency && !ae_bench_is_chance(latency, rung) &&
+           ae_bench_lost(latency).median <= LOST_MOST;
+}
+
 /* The lowest median on a wire; infinite: there is none. */
 static double best_of(const struct ae_bench *bench, const struct ae_bench_load *load, unsigned wire,
                       enum ae_bench_host host, unsigned rung)
@@ -107,11 +122,11 @@ static double best_of(const struct ae_bench *bench, const struct ae_bench_load *
     double best = INFINITY;
 
     for (unsigned i = 0; i < bench->contender_count; i++) {
-        struct ae_bench_spread one =
-            ae_bench_percentile(ae_bench_latency(bench, i, host, load), rung);
+        const struct ae_bench_latency *latency = ae_bench_latency(bench, i, host, load);
+        double median = ae_bench_percentile(latency, rung).median;
 
-        if (bench->contenders[i].wire == wire && one.rounds && one.median < best)
-            best = one.median;
+        if (bench->contenders[i].wire == wire && competes(latency, rung) && median < best)
+            best = median;
     }
     return best;
 }
@@ -153,6 +168,7 @@ static void short_row(const struct ae_bench *bench, const struct ae_bench_load *
     static const unsigned rungs[] = {1, 4, 6}; /* P50, P99.9, max */
     const struct ae_bench_latency *of[AE_BENCH_HOSTS];
     struct ae_bench_spread steadiness, noisy, rate = short_rate(bench, contender);
+    double best = best_of(bench, load, wire, AE_BENCH_NOISY, 4);
     char text[24];
 
     key(bench, contender, out);
@@ -163,7 +179,9 @@ static void short_row(const struct ae_bench *bench, const struct ae_bench_load *
 
             if (of[host] && ae_bench_is_chance(of[host], rungs[i]))
                 one.rounds = 0;
-            spread_cell(&one, time_text, one.median <= best_of(bench, load, wire, host, rungs[i]),
+            spread_cell(&one, time_text,
+                        competes(of[host], rungs[i]) &&
+                            one.median <= best_of(bench, load, wire, host, rungs[i]),
                         out);
         }
     }
@@ -173,9 +191,14 @@ static void short_row(const struct ae_bench *bench, const struct ae_bench_load *
     if (noisy.rounds && ae_bench_is_chance(of[AE_BENCH_NOISY], 4))
         noisy.rounds = 0;
     fprintf(out, "<td class=\"n\">%s</td>",
-            noisy.rounds && noisy.median > 0
-                ? times(noisy.median / best_of(bench, load, wire, AE_BENCH_NOISY, 4), text)
-                : "–");
+            noisy.rounds && best > 0 && isfinite(best) ? times(noisy.median / best, text) : "–");
+    for (unsigned host = 0; host < AE_BENCH_HOSTS; host++) {
+        struct ae_bench_spread lost = {0};
+
+        if (of[host])
+            lost = ae_bench_lost(of[host]);
+        spread_cell(&lost, part_text, false, out);
+    }
     spread_cell(&rate, ae_bench_rate_text, false, out);
     fprintf(out, "<td>%s</td></tr>\n", verdict_of(bench, contender));
 }
@@ -191,6 +214,8 @@ void ae_bench_table_short(const struct ae_bench *bench, const struct ae_bench_lo
                                         "max<small>noisy host</small>",
                                         "noisy / quiet<small>at P99.9</small>",
                                         "by the fastest<small>P99.9, noisy</small>",
+                                        "lost<small>quiet host</small>",
+                                        "lost<small>noisy host</small>",
                                         "frames a second<small>the shortest</small>"};
     char title[120], caption[200];
 
@@ -214,6 +239,7 @@ static void ladder_row(const struct ae_bench *bench, const struct ae_bench_load 
 {
     const struct ae_bench_latency *latency = ae_bench_latency(bench, contender, host, load);
     uint64_t sent = 0, lost = 0;
+    char rate[24];
 
     if (!latency)
         return;
@@ -230,7 +256,8 @@ static void ladder_row(const struct ae_bench *bench, const struct ae_bench_load 
         sent += latency->rounds[i].sent;
         lost += latency->rounds[i].lost;
     }
-    fprintf(out, "<td class=\"n\">%llu</td><td class=\"n\">%llu</td></tr>\n",
+    fprintf(out, "<td class=\"n\">%s</td><td class=\"n\">%llu</td><td class=\"n\">%llu</td></tr>\n",
+            latency->load.rate ? ae_bench_rate_text((double)latency->load.rate, rate) : "–",
             (unsigned long long)sent, (unsigned long long)lost);
 }
 
@@ -243,6 +270,7 @@ void ae_bench_table_ladder(const struct ae_bench *bench, const struct ae_bench_l
     head(out, "Host", false);
     for (unsigned rung = 0; rung < AE_LADDER; rung++)
         head(out, ae_ladder[rung].name, true);
+    head(out, "a second", true);
     head(out, "sent", true);
     head(out, "lost", true);
     body(out);

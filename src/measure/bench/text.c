@@ -38,17 +38,30 @@ static void print_row(const struct ae_bench *bench, const struct ae_bench_load *
     putc('\n', out);
 }
 
-static void print_load(const struct ae_bench *bench, const struct ae_bench_load *load, FILE *out)
+static void print_load(const struct ae_bench *bench, const struct ae_bench_load *load,
+                       unsigned wire, FILE *out)
 {
-    char title[120];
+    const struct ae_bench_latency *first = NULL;
+    char title[120], rate[24];
 
-    fprintf(out, "\nRound trips, %s\n  %-28s %-6s", ae_bench_load_title(load, title), "", "host");
+    for (unsigned i = bench->latency_count; i > 0; i--)
+        if (ae_bench_is_at(bench, &bench->latencies[i - 1], load, wire))
+            first = &bench->latencies[i - 1];
+    if (!first)
+        return;
+    fprintf(out, "\nRound trips over %s, %s",
+            ae_bench_text(json_array_get(bench->wires, wire), "what"),
+            ae_bench_load_title(load, title));
+    if (load->percent >= 0)
+        fprintf(out, ": %s frames a second", ae_bench_rate_text((double)first->load.rate, rate));
+    fprintf(out, "\n  %-28s %-6s", "", "host");
     for (unsigned rung = 1; rung < AE_LADDER; rung++)
         fprintf(out, "%10s", ae_ladder[rung].name);
     fprintf(out, "%8s%9s\n", "lost", "noisy/q.");
     for (unsigned i = 0; i < bench->contender_count; i++)
         for (unsigned host = 0; host < AE_BENCH_HOSTS; host++)
-            print_row(bench, load, i, host, out);
+            if (bench->contenders[i].wire == wire)
+                print_row(bench, load, i, host, out);
 }
 
 static void print_rates(const struct ae_bench *bench, FILE *out)
@@ -109,8 +122,8 @@ static void print_certificates(const struct ae_bench *bench, FILE *out)
 
 void ae_bench_print(const struct ae_bench *bench, FILE *out)
 {
-    struct ae_bench_load loads[16];
-    unsigned count = ae_bench_loads(bench, loads, 16);
+    struct ae_bench_load loads[AE_BENCH_LOADS];
+    unsigned count = ae_bench_loads(bench, loads, AE_BENCH_LOADS);
     size_t i;
     json_t *wire;
 
@@ -122,7 +135,8 @@ void ae_bench_print(const struct ae_bench *bench, FILE *out)
     if (strcmp(ae_bench_text(bench->all, "ended"), "whole") != 0)
         fprintf(out, "Not whole: %s\n", ae_bench_text(bench->all, "ended"));
     for (i = 0; i < count; i++)
-        print_load(bench, &loads[i], out);
+        for (unsigned j = 0; j < bench->wire_count; j++)
+            print_load(bench, &loads[i], j, out);
     print_rates(bench, out);
     print_certificates(bench, out);
     fprintf(out, "\nMedians of the rounds that count; %u of %zu were refused\n",
