@@ -2,6 +2,7 @@
 #include "measure/bench/anonymous.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <regex.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,8 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define BETWEEN   " \t,;=()[]{}<>\"'|@" /* words */
-#define WORD_MOST 256                   /* longer ones are no name or address */
+#define BETWEEN      " \t,;=()[]{}<>\"'|@" /* words */
+#define ADDRESS_MOST 256                   /* longer words are no address */
 
 static bool matches(const char *word, const char *pattern)
 {
@@ -28,7 +29,7 @@ static bool matches(const char *word, const char *pattern)
  */
 static bool is_address(const char *word)
 {
-    char copy[WORD_MOST];
+    char copy[ADDRESS_MOST];
     struct in6_addr address;
 
     snprintf(copy, sizeof(copy), "%s", word);
@@ -39,10 +40,10 @@ static bool is_address(const char *word)
     return inet_pton(AF_INET, copy, &address) == 1;
 }
 
-/* Itself, or with a domain behind it. */
+/* Itself without its domain, or with any behind it. */
 static bool is_host(const char *word, const char *host)
 {
-    size_t length = host ? strlen(host) : 0;
+    size_t length = host ? strcspn(host, ".") : 0;
 
     return length && strncasecmp(word, host, length) == 0 &&
            (word[length] == '\0' || word[length] == '.' || word[length] == ':');
@@ -59,18 +60,34 @@ static bool is_system(const char *path)
     return false;
 }
 
-/* What stands for a word. */
+/* What stands for a word, or the word itself. */
 static const char *instead(const char *word, const char *host)
 {
     if (is_host(word, host))
         return "HOST";
-    if (is_address(word) || matches(word, "^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$"))
+    if (is_address(word) || matches(word, "^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$") ||
+        matches(word, "^(en|wl|ww)x[0-9a-f]{12}$")) /* an interface called by its address */
         return "ADDRESS";
-    if (matches(word, "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"))
+    if (matches(word, "^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$"))
         return "UUID";
+    if (matches(word, "^/home/[^/]*/?$"))
+        return "HOME";
     if (word[0] == '/' && !is_system(word))
-        return strrchr(word, '/') + 1;
+        return instead(strrchr(word, '/') + 1, host);
     return word;
+}
+
+/* Also what is behind the name of a port or a protocol, which stays: "tcp:10.0.0.1:7". */
+static void put(FILE *out, const char *word, const char *host)
+{
+    const char *other = instead(word, host), *colon = strchr(word, ':');
+
+    if (other == word && isalpha((unsigned char)word[0]) && colon) {
+        fwrite(word, 1, (size_t)(colon + 1 - word), out);
+        put(out, colon + 1, host);
+    } else {
+        fputs(other, out);
+    }
 }
 
 /* The caller frees it. */
@@ -82,18 +99,13 @@ static char *plain(const char *text, const char *host)
 
     while (out && *text) {
         size_t between = strspn(text, BETWEEN), length = strcspn(text + between, BETWEEN);
-        char word[WORD_MOST];
+        char *word = strndup(text + between, length);
 
         fwrite(text, 1, between, out);
-        text += between;
-        if (length < sizeof(word)) {
-            memcpy(word, text, length);
-            word[length] = '\0';
-            fputs(instead(word, host), out);
-        } else {
-            fwrite(text, 1, length, out);
-        }
-        text += length;
+        if (word)
+            put(out, word, host);
+        free(word);
+        text += between + length;
     }
     if (out)
         fclose(out);

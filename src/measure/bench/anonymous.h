@@ -10,9 +10,10 @@
 #include <jansson.h>
 
 /*
- * In every text of it, not in names of members: addresses (IPv4, IPv6, Ethernet) become ADDRESS,
- * UUIDs become UUID, `host` and names below it become HOST, of files outside the system's own
- * directories the last component stays. PCI addresses stay. host: NULL for none.
+ * In every text of it, not in names of members: addresses (IPv4, IPv6, Ethernet, and interfaces
+ * called by one) become ADDRESS, UUIDs and machine identities become UUID, `host`, with and without
+ * a domain, becomes HOST, of files outside the system's own directories the last component stays;
+ * also behind the name of a port or protocol and a colon. PCI addresses stay. host: NULL for none.
  */
 void ae_anonymous(json_t *all, const char *host);
 
