@@ -11,6 +11,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/ethernet.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +29,7 @@
 #include "frame.h"
 #include "port/handoff.h"
 #include "port/owner.h"
-#include "port/packet/packet.h"
+#include "port/packet/socket.h"
 #include "sendable.h"
 #include "wire.h"
 #include "xorshift.h"
@@ -298,6 +300,26 @@ static void a_long_frame_is_in_several_packets(void **state)
     close_both(&ends);
 }
 
+/* The kernel numbers groups from 0: that one is a group as well. */
+static void a_group_may_have_any_number(void **state)
+{
+    const struct packet_rings rings = {65536, 2, 2048, 64};
+    const struct sockaddr_ll to = {.sll_family = AF_PACKET,
+                                   .sll_protocol = htons(ETH_P_ALL),
+                                   .sll_ifindex = (int)if_nametoindex("two")};
+    int first = socket(AF_PACKET, SOCK_RAW, 0), second, value = PACKET_FANOUT_LB << 16, group = 0;
+
+    (void)state;
+    if (!separate)
+        skip();
+    assert_int_equal(bind(first, (const void *)&to, sizeof(to)), 0);
+    assert_int_equal(setsockopt(first, SOL_PACKET, PACKET_FANOUT, &value, sizeof(value)), 0);
+    /* It is of another kind. */
+    assert_int_equal(ae_packet_socket_open(&second, to.sll_ifindex, &rings, &group, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "PACKET_FANOUT"));
+    close(first);
+}
+
 static void flows_are_spread_over_queues(void **state)
 {
     const struct ae_port_options two = {.packets = 64, .queues = 2};
@@ -370,6 +392,32 @@ static void the_link_is_watched(void **state)
     await_link(&ends, true, false);
     run("ip link del one");
     await_link(&ends, false, true);
+    close_both(&ends);
+}
+
+/* What could not go while it was down goes then, though the ring had no room meanwhile. */
+static void a_full_ring_goes_on_when_the_interface_is_up_again(void **state)
+{
+    const struct ae_port_options few = {.packets = 256, .send_ring = 64};
+    struct ends ends = {.port = {NULL}};
+    struct ae_packet *packet;
+
+    (void)state;
+    if (!separate)
+        skip();
+    open_end(&ends, 0, "packet:one", &few);
+    open_end(&ends, 1, "packet:two", NULL);
+    run("ip link set one down");
+    await_link(&ends, false, false);
+    do {
+        packet = chain_make(ends.queue[0]->pool, 1, 60, 1);
+        memcpy(packet->data, "\xff\xff\xff\xff\xff\xff\2\0\0\0\0\1\x88\xb5", 14);
+        step(&ends);
+    } while (ae_send(ends.queue[0], &packet, 1));
+    ae_packet_put(packet);
+    step(&ends);
+    run("ip link set one up");
+    ae_packet_put(await(&ends, 1));
     close_both(&ends);
 }
 
@@ -627,8 +675,10 @@ int main(void)
         WIRE(a_checksum_is_filled_in),
         WIRE(a_long_frame_is_in_several_packets),
         WIRE(flows_are_spread_over_queues),
+        WIRE(a_group_may_have_any_number),
         WIRE(the_filter_is_exact),
         WIRE(the_link_is_watched),
+        WIRE(a_full_ring_goes_on_when_the_interface_is_up_again),
         WIRE(it_begins_anew),
         WIRE(what_no_port_may_send_is_refused),
         MADE(rings_that_cannot_be_are_refused),

@@ -174,7 +174,7 @@ static int filter(struct ae_port_owner *owner, struct ae_error *err)
 static int start(struct ae_port_owner *owner, struct ae_error *err)
 {
     const struct packet_rings *rings = (const void *)owner->handoff.driver_private;
-    int group = owner->handoff.info.queues > 1 ? -1 : 0;
+    int group = owner->handoff.info.queues > 1 ? PACKET_GROUP_NEW : PACKET_GROUP_NONE;
     int rc = filter(owner, err);
 
     for (unsigned i = 0; i < owner->handoff.info.queues && !rc; i++)

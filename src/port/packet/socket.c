@@ -64,12 +64,13 @@ static int prepare(int fd, const struct packet_rings *rings, struct ae_error *er
 
 static int join_group(int fd, int *group, struct ae_error *err)
 {
-    int mode = PACKET_FANOUT_HASH | (*group < 0 ? PACKET_FANOUT_FLAG_UNIQUEID : 0);
-    int id = *group < 0 ? 0 : *group, rc;
+    bool new = *group == PACKET_GROUP_NEW;
+    int mode = PACKET_FANOUT_HASH | (new ? PACKET_FANOUT_FLAG_UNIQUEID : 0);
+    int id = new ? 0 : *group, rc;
     socklen_t size = sizeof(id);
 
     rc = set_number(fd, PACKET_FANOUT, id | mode << 16, "PACKET_FANOUT", err);
-    if (rc || *group >= 0)
+    if (rc || !new)
         return rc;
     if (getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &id, &size))
         return ae_error_set(err, -errno, "its fanout group: %s", strerror(errno));
@@ -97,7 +98,7 @@ int ae_packet_socket_open(int *fd, int interface, const struct packet_rings *rin
         rc = prepare(*fd, rings, err);
     if (!rc && bind(*fd, (const struct sockaddr *)&address, sizeof(address)))
         rc = ae_error_set(err, -errno, "binding its packet socket: %s", strerror(errno));
-    if (!rc && *group)
+    if (!rc && *group != PACKET_GROUP_NONE)
         rc = join_group(*fd, group, err);
     if (rc)
         ae_descriptor_close(fd);
@@ -106,7 +107,7 @@ int ae_packet_socket_open(int *fd, int interface, const struct packet_rings *rin
 
 bool ae_packet_socket_kick(int fd)
 {
-    return sendto(fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 && (errno == EAGAIN || errno == ENOBUFS);
+    return sendto(fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0;
 }
 
 int ae_packet_socket_statistics(int fd, struct tpacket_stats_v3 *statistics)

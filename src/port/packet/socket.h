@@ -9,15 +9,19 @@
 #include "port/filter.h"
 #include "port/packet/packet.h"
 
+#define PACKET_GROUP_NEW  (-1)
+#define PACKET_GROUP_NONE (-2)
+
 /*
- * One that frames of the interface come to from now on. group: 0: all of them; else the fanout
- * group whose members share them by flows, and -1 makes a new one and sets it. -EPERM: CAP_NET_RAW
- * is missing.
+ * One that frames of the interface come to from now on: all of them, or as the members of a fanout
+ * group share them by flows. *group is its number, 0 to 65535; of a new one it is set. -EPERM:
+ * CAP_NET_RAW is missing.
  */
 int ae_packet_socket_open(int *fd, int interface, const struct packet_rings *rings, int *group,
                           struct ae_error *err);
 
-/* Has the kernel send what is in its slots. Does not wait. True: some may be left. */
+/* Has the kernel send what is in its slots. Does not wait. True: some may be left, such as while
+ * the interface is down. */
 bool ae_packet_socket_kick(int fd);
 
 /* Since the last time. */
