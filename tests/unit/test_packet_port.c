@@ -13,17 +13,21 @@
 #include <errno.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <aether/clock.h>
 #include <aether/owner.h>
 
+#include "base/now.h"
 #include "base/sealed.h"
 #include "chains.h"
 #include "frame.h"
@@ -421,6 +425,62 @@ static void a_full_ring_goes_on_when_the_interface_is_up_again(void **state)
     close_both(&ends);
 }
 
+/* Frames of the same bytes, again and again, as fast as the kernel takes them. */
+static _Noreturn void send_without_end(const struct ae_port *port)
+{
+    const struct packet_rings *rings = (const void *)port->handoff.driver_private;
+    uint8_t *slots =
+        (uint8_t *)(uintptr_t)ae_handoff_find(&port->handoff, AE_PORT_MAP_RINGS, 0)->mapped +
+        (size_t)rings->block_size * rings->block_count;
+
+    alarm(20);
+    sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){1});
+    for (uint32_t i = 0;; i = (i + 1) % rings->slot_count) {
+        struct tpacket3_hdr *slot = (void *)(slots + (size_t)i * rings->slot_size);
+
+        slot->tp_len = PACKET_VNET + 60;
+        __atomic_store_n(&slot->tp_status, TP_STATUS_SEND_REQUEST, __ATOMIC_RELEASE);
+        __atomic_store_n(&port->queue_states[0]->notify_send, 1, __ATOMIC_RELEASE);
+    }
+}
+
+#define STEP_MS 200
+
+static int64_t busy_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* The kernel looks for as long as there is something to send: nobody else waits for that. */
+static void who_sends_without_end_keeps_nobody(void **state)
+{
+    struct ends ends = {.port = {NULL}};
+    int64_t end = ae_now_ms() + 2000, longest = 0;
+    pid_t sender;
+
+    (void)state;
+    if (!separate)
+        skip();
+    run("ip link set two down"); /* nothing is as fast as a wire that is not there */
+    open_end(&ends, 0, "packet:one", NULL);
+    sender = fork();
+    if (sender == 0)
+        send_without_end(ends.port[0]);
+    while (ae_now_ms() < end && longest < STEP_MS) {
+        int64_t before = busy_ms();
+
+        step(&ends);
+        longest = busy_ms() - before > longest ? busy_ms() - before : longest;
+    }
+    kill(sender, SIGKILL);
+    waitpid(sender, NULL, 0);
+    ae_port_close(ends.port[0]);
+    assert_in_range(longest, 0, STEP_MS - 1);
+}
+
 static void it_begins_anew(void **state)
 {
     struct ends ends = {.port = {NULL}};
@@ -679,6 +739,7 @@ int main(void)
         WIRE(the_filter_is_exact),
         WIRE(the_link_is_watched),
         WIRE(a_full_ring_goes_on_when_the_interface_is_up_again),
+        WIRE(who_sends_without_end_keeps_nobody),
         WIRE(it_begins_anew),
         WIRE(what_no_port_may_send_is_refused),
         MADE(rings_that_cannot_be_are_refused),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* "packet:IFACE": the owner, who opens the sockets, has the kernel send, and watches the link. */
+/* "packet:IFACE": the owner, who opens the sockets, has processes that have the kernel send, and
+ * watches the link. */
 
 #include <errno.h>
 #include <net/if.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,12 +18,12 @@
 
 #include "base/descriptors.h"
 #include "base/error.h"
-#include "base/now.h"
 #include "port/owner.h"
 #include "port/packet/socket.h"
+#include "port/poller.h"
 
-#define TEND_NS    50000 /* how long a frame that was sent may wait for the kernel to look */
-#define LOOK_MS    50    /* likewise a change of the link for us */
+#define KICK_NS    50000    /* how long a frame that was sent may wait for the kernel to look */
+#define LOOK_NS    50000000 /* likewise a change of the link for us */
 #define BLOCK      65536u
 #define SLOT_LEAST 2048u
 
@@ -29,7 +31,7 @@ struct packet {
     int interface;
     int question;   /* a socket to ask about interfaces by */
     int membership; /* the filter holds while it is open; -1: none is set */
-    int64_t look_at;
+    struct ae_poller senders[AE_PORT_QUEUES];
 };
 
 static struct packet *packet_of(const struct ae_port_owner *owner)
@@ -148,8 +150,10 @@ static int map(struct ae_port_owner *owner, struct ae_error *err)
 static int stop(struct ae_port_owner *owner, struct ae_error *err)
 {
     (void)err;
-    for (unsigned i = 0; i < AE_PORT_QUEUES; i++)
+    for (unsigned i = 0; i < AE_PORT_QUEUES; i++) {
+        ae_poller_stop(&packet_of(owner)->senders[i]);
         ae_descriptor_close(&owner->rings_fds[i]);
+    }
     return 0;
 }
 
@@ -170,6 +174,38 @@ static int filter(struct ae_port_owner *owner, struct ae_error *err)
     return 0;
 }
 
+/* ---- Sending: the kernel goes on for as long as a worker fills slots, which is no owner's time
+ * ---- */
+
+struct sending {
+    int socket;
+    uint32_t *flag;
+};
+
+/* A flag that is set again while the kernel looks is seen the next time. */
+static void send_until_over(const void *context, int end)
+{
+    const struct sending *sending = context;
+    const struct timespec pause = {.tv_nsec = KICK_NS};
+
+    prctl(PR_SET_TIMERSLACK, 1);
+    for (; !ae_poller_is_over(end); nanosleep(&pause, NULL))
+        if (__atomic_load_n(sending->flag, __ATOMIC_RELAXED) &&
+            __atomic_exchange_n(sending->flag, 0, __ATOMIC_ACQUIRE) &&
+            ae_packet_socket_kick(sending->socket))
+            __atomic_store_n(sending->flag, 1, __ATOMIC_RELAXED);
+}
+
+static int start_sender(struct ae_port_owner *owner, unsigned queue, struct ae_error *err)
+{
+    const struct sending sending = {owner->rings_fds[queue],
+                                    &owner->queue_states[queue].notify_send};
+    const struct ae_poller_options options = {
+        .socket = sending.socket, .cpu = -1, .run = send_until_over, .context = &sending};
+
+    return ae_poller_start(&packet_of(owner)->senders[queue], &options, err);
+}
+
 /* Rings that are new each time, as a new worker expects them. */
 static int start(struct ae_port_owner *owner, struct ae_error *err)
 {
@@ -180,6 +216,8 @@ static int start(struct ae_port_owner *owner, struct ae_error *err)
     for (unsigned i = 0; i < owner->handoff.info.queues && !rc; i++)
         rc = ae_packet_socket_open(&owner->rings_fds[i], packet_of(owner)->interface, rings, &group,
                                    err);
+    for (unsigned i = 0; i < owner->handoff.info.queues && !rc; i++)
+        rc = start_sender(owner, i, err);
     look_at_link(owner);
     return rc;
 }
@@ -195,28 +233,14 @@ static void close_port(struct ae_port_owner *owner)
     ae_descriptor_close(&packet->question);
 }
 
-/* In place of the worker. A flag that is set again while we look is seen the next time. */
-static void kick(struct ae_port_owner *owner, unsigned queue)
-{
-    uint32_t *flag = &owner->queue_states[queue].notify_send;
-
-    if (__atomic_load_n(flag, __ATOMIC_RELAXED) && __atomic_exchange_n(flag, 0, __ATOMIC_ACQUIRE) &&
-        ae_packet_socket_kick(owner->rings_fds[queue]))
-        __atomic_store_n(flag, 1, __ATOMIC_RELAXED);
-}
-
+/* Another takes the place of one that somebody has ended. */
 static uint64_t tend(struct ae_port_owner *owner)
 {
-    struct packet *packet = packet_of(owner);
-    int64_t now = ae_now_ms();
-
     for (unsigned i = 0; i < owner->handoff.info.queues; i++)
-        kick(owner, i);
-    if (now >= packet->look_at) {
-        look_at_link(owner);
-        packet->look_at = now + LOOK_MS;
-    }
-    return TEND_NS;
+        if (ae_poller_ended(&packet_of(owner)->senders[i]))
+            start_sender(owner, i, &owner->trouble);
+    look_at_link(owner);
+    return LOOK_NS;
 }
 
 static int statistics(struct ae_port_owner *owner, struct ae_port_statistic *out, unsigned count)

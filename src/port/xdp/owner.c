@@ -46,7 +46,7 @@ struct xdp {
     struct xdp_flows flows;
     struct xdp_program program;
     struct xdp_deferral deferral;
-    struct xdp_poller pollers[AE_PORT_QUEUES];
+    struct ae_poller pollers[AE_PORT_QUEUES];
     int groups; /* a socket that is a member of them; -1: none */
     int news;   /* of links; -1: none */
 };
@@ -305,7 +305,7 @@ static int stop(struct ae_port_owner *owner, struct ae_error *err)
 
     (void)err;
     for (unsigned i = 0; i < AE_PORT_QUEUES; i++) {
-        ae_xdp_poller_stop(&xdp->pollers[i]);
+        ae_poller_stop(&xdp->pollers[i]);
         ae_descriptor_close(&owner->controls[i]);
     }
     ae_xdp_undefer(&xdp->deferral);
@@ -348,7 +348,7 @@ static uint64_t tend(struct ae_port_owner *owner)
     if (xdp->caller != AE_CALLER_OWNER)
         return 0;
     for (unsigned i = 0; i < owner->handoff.info.queues; i++)
-        if (ae_xdp_poller_ended(&xdp->pollers[i]))
+        if (ae_poller_ended(&xdp->pollers[i]))
             start_poller(owner, i, &owner->trouble);
     return LOOK_NS;
 }

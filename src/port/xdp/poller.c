@@ -1,122 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "port/xdp/poller.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/capability.h>
-#include <sched.h>
-#include <signal.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include "base/child.h"
-#include "base/descriptors.h"
-#include "base/error.h"
 #include "port/xdp/xdp.h"
 
-#define TURNS       1024 /* calls between two looks at whether the owner is there */
-#define PATIENCE_MS 2000
+#define TURNS 1024 /* calls between two looks at whether the owner is there */
 
-/* It keeps the right to put back what was deferred, and nothing of the owner's. */
-static void live_apart(int socket, int end)
+static void run(const void *context, int end)
 {
-    struct __user_cap_header_struct version = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct some[2] = {
-        {.effective = 1u << CAP_NET_ADMIN, .permitted = 1u << CAP_NET_ADMIN}};
-    int keep[] = {socket, end};
-
-    ae_descriptors_close_others(0, keep, 2);
-    prctl(PR_SET_NAME, "aether-polls");
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    syscall(SYS_capset, &version, some);
-}
-
-static _Noreturn void run(const struct xdp_poller_options *options, int end)
-{
+    const struct xdp_poller_options *options = context;
     struct xdp_deferral deferral = *options->deferral;
     struct xdp_caller caller = {.socket = options->socket};
     struct xdp_ring send;
-    char byte;
 
-    live_apart(options->socket, end);
     if (ae_xdp_ring_map(&send, options->socket, XDP_SEND, options->send_ring, NULL))
-        _exit(1);
+        return;
     do
         for (unsigned i = 0; i < TURNS; i++)
             ae_xdp_call(&caller, &send);
-    while (read(end, &byte, 1) < 0);
+    while (!ae_poller_is_over(end));
     ae_xdp_undefer(&deferral);
-    _exit(0);
 }
 
-/* Signals that are for the program are not for this process of it: blocked before it is there. */
-static pid_t fork_quietly(void)
-{
-    sigset_t all, before;
-    pid_t pid;
-
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    pid = fork();
-    if (pid)
-        sigprocmask(SIG_SETMASK, &before, NULL);
-    return pid;
-}
-
-static int pin(pid_t pid, int cpu, struct ae_error *err)
-{
-    cpu_set_t cpus;
-
-    if (cpu < 0)
-        return 0;
-    CPU_ZERO(&cpus);
-    CPU_SET((size_t)cpu, &cpus);
-    return sched_setaffinity(pid, sizeof(cpus), &cpus)
-               ? ae_error_set(err, -errno, "poll-cpu=%d: %s", cpu, strerror(errno))
-               : 0;
-}
-
-int ae_xdp_poller_start(struct xdp_poller *poller, const struct xdp_poller_options *options,
+int ae_xdp_poller_start(struct ae_poller *poller, const struct xdp_poller_options *options,
                         struct ae_error *err)
 {
-    int ends[2], rc;
-
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
-        return ae_error_set(err, -errno, "making a pipe: %s", strerror(errno));
-    poller->pid = fork_quietly();
-    if (poller->pid == 0)
-        run(options, ends[0]);
-    rc = -errno;
-    close(ends[0]);
-    poller->end = ends[1];
-    if (poller->pid < 0) {
-        close(ends[1]);
-        poller->pid = 0;
-        return ae_error_set(err, rc, "starting a process that polls: %s", strerror(-rc));
-    }
-    rc = pin(poller->pid, options->cpu, err);
-    if (rc)
-        ae_xdp_poller_stop(poller);
-    return rc;
-}
-
-bool ae_xdp_poller_ended(struct xdp_poller *poller)
-{
-    if (!poller->pid || ae_child_reap(poller->pid, NULL, 0) == 0)
-        return false;
-    close(poller->end);
-    poller->pid = 0;
-    return true;
-}
-
-void ae_xdp_poller_stop(struct xdp_poller *poller)
-{
-    if (!poller->pid)
-        return;
-    close(poller->end);
-    if (ae_child_reap(poller->pid, NULL, PATIENCE_MS) == 0)
-        ae_child_kill(poller->pid);
-    poller->pid = 0;
+    return ae_poller_start(poller,
+                           &(struct ae_poller_options){.socket = options->socket,
+                                                       .cpu = options->cpu,
+                                                       .capabilities = 1u << CAP_NET_ADMIN,
+                                                       .run = run,
+                                                       .context = options},
+                           err);
 }
