@@ -44,6 +44,7 @@
 #define AE_BENCH_EACH       1000  /* latencies, throughputs, certificates */
 #define AE_BENCH_BUCKETS    30000 /* of a histogram */
 #define AE_BENCH_SLOTS      2000
+#define AE_BENCH_TRIPS      UINT64_C(500000000000) /* of a histogram: eleven nines can be drawn */
 
 enum ae_bench_host { AE_BENCH_QUIET, AE_BENCH_NOISY, AE_BENCH_HOSTS };
 

@@ -66,10 +66,12 @@ void ae_bench_percentiles(const struct ae_bench_latency *latency, FILE *out)
         double value = (double)latency->buckets[i].ns / UNIT;
 
         seen += latency->buckets[i].count;
-        for (; seen < latency->count && percent <= 100 * (double)seen / all;
-             percent = next_of(percent))
+        for (bool more = true; more && percent <= 100 * (double)seen / all;
+             percent = next_of(percent)) {
+            more = seen < latency->count; /* of the last bucket once, and then all of them */
             fprintf(out, "%12.3f %14.12f %10llu %14.2f\n", value, percent / 100,
                     (unsigned long long)seen, 100 / (100 - percent));
+        }
     }
     fprintf(out, "%12.3f %14.12f %10llu\n",
             (double)latency->buckets[latency->bucket_count - 1].ns / UNIT, 1.0,

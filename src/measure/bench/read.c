@@ -170,6 +170,9 @@ static int take_buckets(struct ae_bench_latency *latency, const json_t *buckets,
                                 bucket->count ? "not above the one before" : "empty");
         latency->bucket_count++;
         latency->count += bucket->count;
+        if (latency->count > AE_BENCH_TRIPS)
+            return ae_error_set(err, -EBADMSG, "histogram: it has more than %llu round trips",
+                                (unsigned long long)AE_BENCH_TRIPS);
     }
     return 0;
 }
