@@ -37,8 +37,8 @@
 #define LOGGED    4096 /* of so many answers one */
 #define PEER_PORT 7
 #define OWN_PORT  40007
-#define PAYLOAD   18    /* of a frame of 60 bytes */
-#define WORK_NS   50000 /* that an answer takes */
+#define PAYLOAD   18     /* of a frame of 60 bytes */
+#define WORK_NS   200000 /* that an answer takes */
 
 struct watched {
     struct ae_worker *worker;
@@ -76,7 +76,7 @@ static bool send_probe(void *context, const uint8_t *payload, uint16_t length)
 }
 
 /* What a program would do about an answer: so that it is what bounds the rate, and not an emulated
- * card and the far end, which have one CPU with the host. */
+ * card and the far end, which have one CPU with the host and with all who look on. */
 static void work_on_it(void)
 {
     uint64_t since = ae_clock_ticks(), span = ae_clock_from_ns(WORK_NS);
