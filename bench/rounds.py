@@ -142,7 +142,7 @@ class Bench:
         mishaps are not the contender's."""
         for _ in range(2):
             got = self.ask(work="open", rate=rate, seconds=self.plan.trial, frame=frame)
-            if got["offered"] == got["sent"] == got["received"]:
+            if got["offered"] == got["sent"] == got["received"] > 0:
                 return True
         return False
 
