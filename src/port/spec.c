@@ -31,7 +31,16 @@ static void list_keys(const struct ae_port_ops *ops, char *text, size_t size)
             used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", *key);
 }
 
-/* Every choice must be one that the driver offers, made once. */
+static bool is_made_again(const char *key, size_t length)
+{
+    for (const char *at = key + strcspn(key, ","); *at; at += strcspn(at, ","))
+        if (strncmp(++at, key, length + 1) == 0)
+            return true;
+    return false;
+}
+
+/* Every choice must be one that the driver offers, made once, and of something: "take=" of a
+ * variable that was empty would take all. */
 static int check_choices(const struct ae_port_owner *owner, const char *spec, struct ae_error *err)
 {
     char known[128];
@@ -43,6 +52,12 @@ static int check_choices(const struct ae_port_owner *owner, const char *spec, st
         if (key[length] != '=')
             return ae_error_set(err, -EINVAL, "'%s': what stands behind a comma is key=value",
                                 spec);
+        if (is_made_again(key, length))
+            return ae_error_set(err, -EINVAL, "'%s': '%.*s' stands there twice", spec, (int)length,
+                                key);
+        if (strchr(",", key[length + 1]))
+            return ae_error_set(err, -EINVAL, "'%s': nothing stands behind '%.*s='", spec,
+                                (int)length, key);
         if (is_among(owner->ops->keys, key, length) || is_among(common_keys, key, length))
             continue;
         list_keys(owner->ops, known, sizeof(known));

@@ -277,7 +277,7 @@ static void ends_must_agree(void **state)
 
 static void an_mtu_is_chosen_within_its_range(void **state)
 {
-    static const char *const bad[] = {"67", "9001", "-1", "", "1500x", "70000"};
+    static const char *const bad[] = {"67", "9001", "-1", "1500x", "70000"};
     struct ae_port_info info;
     struct ae_port *port;
     struct ae_error err;
@@ -289,6 +289,10 @@ static void an_mtu_is_chosen_within_its_range(void **state)
         assert_int_equal(ae_port_open(&port, spec, &small, &err), -EINVAL);
         assert_non_null(strstr(err.text, "a number from 68 to 9000 is needed"));
     }
+    assert_int_equal(ae_port_open(&port, "pair:mtu,mtu=", &small, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "nothing stands behind 'mtu='"));
+    assert_int_equal(ae_port_open(&port, "pair:mtu,mtu=1500,mtu=9000", &small, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "'mtu' stands there twice"));
     for (unsigned mtu = 68; mtu <= 9000; mtu += 8932) {
         snprintf(spec, sizeof(spec), "pair:mtu,mtu=%u", mtu);
         assert_int_equal(ae_port_open(&port, spec, &small, &err), 0);

@@ -17,9 +17,14 @@ static const struct {
     uint64_t value; /* a poll holds interrupts back, twice, for 200 us from the last one */
 } settings[XDP_DEFERRALS] = {{"gro_flush_timeout", 200000}, {"napi_defer_hard_irqs", 2}};
 
+/* By the name that it has now: interfaces are renamed while they are up. */
 static void path_of(char path[128], const struct xdp_deferral *deferral, unsigned setting)
 {
-    snprintf(path, 128, "/sys/class/net/%s/%s", deferral->interface, settings[setting].name);
+    char name[IF_NAMESIZE];
+
+    if (!if_indextoname(deferral->index, name))
+        strcpy(name, deferral->interface);
+    snprintf(path, 128, "/sys/class/net/%s/%s", name, settings[setting].name);
 }
 
 /* Interfaces of two network namespaces may have the same number. */
@@ -31,19 +36,23 @@ static void record_of(char path[128], const struct xdp_deferral *deferral)
     snprintf(path, 128, DIRECTORY "/%ju-%u", (uintmax_t) namespace.st_ino, deferral->index);
 }
 
-/* As they are, or were before somebody who could not put them back. */
+/* As they are, or, where they are still ours, as they were before somebody who could not put them
+ * back. */
 static int read_before(struct xdp_deferral *deferral, struct ae_error *err)
 {
     char path[128], text[64];
+    uint64_t recorded[XDP_DEFERRALS];
+    bool left;
     int rc = 0;
 
     record_of(path, deferral);
-    if (ae_root_read(path, text, sizeof(text)) > 0 &&
-        sscanf(text, "%" SCNu64 " %" SCNu64, &deferral->before[0], &deferral->before[1]) == 2)
-        return 0;
+    left = ae_root_read(path, text, sizeof(text)) > 0 &&
+           sscanf(text, "%" SCNu64 " %" SCNu64, &recorded[0], &recorded[1]) == 2;
     for (unsigned i = 0; i < XDP_DEFERRALS && !rc; i++) {
         path_of(path, deferral, i);
         rc = ae_root_read_u64(path, &deferral->before[i]);
+        if (left && deferral->before[i] == settings[i].value)
+            deferral->before[i] = recorded[i];
     }
     return rc ? ae_error_set(err, rc,
                              "%s: %s; /sys must be of this network namespace, or nothing is held "

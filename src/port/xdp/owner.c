@@ -78,7 +78,15 @@ static int read_choices(struct ae_port_owner *owner, struct xdp *xdp, struct ae_
         rc = ae_error_set(err, -EOPNOTSUPP,
                           "calls=kernel: that threads of the kernel poll takes Linux 6.19, and is "
                           "not built yet; calls=owner is as quiet");
-    return rc;
+    if (rc || !xdp->generic)
+        return rc;
+    if (xdp->mode == MODE_ZERO_COPY)
+        return ae_error_set(err, -EINVAL,
+                            "mode=zero-copy,attach=generic: what the kernel runs "
+                            "itself it copies");
+    /* A driver with zero copy would be asked for it, and the kernel copy all the same. */
+    xdp->mode = MODE_COPY;
+    return 0;
 }
 
 /* Queues that the interface receives with. One that cannot tell has one. */
@@ -238,7 +246,7 @@ static int open_sockets(struct ae_port_owner *owner, struct ae_error *err)
 {
     const struct xdp *xdp = xdp_of(owner);
     bool zero_copy = xdp->mode != MODE_COPY;
-    int rc = settle(owner, zero_copy, "mode=copy", err);
+    int rc = settle(owner, zero_copy, xdp->generic ? "attach=generic" : "mode=copy", err);
 
     for (unsigned i = 0; i < owner->handoff.info.queues && !rc; i++) {
         rc = open_socket(owner, i, zero_copy, err);
