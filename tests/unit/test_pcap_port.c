@@ -10,11 +10,13 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <aether/clock.h>
@@ -272,6 +274,41 @@ static void a_file_that_cannot_be_is_refused(void **state)
     assert_non_null(strstr(err.text, "No such file"));
 }
 
+static void refuse_to_write(const char *to, const char *says)
+{
+    char choices[80];
+
+    snprintf(choices, sizeof(choices), ",write=%s", to);
+    assert_int_equal(open_port(choices), -EINVAL);
+    if (!strstr(err.text, says))
+        fail_msg("%s", err.text);
+    close_port(NULL);
+}
+
+/* Made anew for its owner alone; no capture is destroyed, and nobody's reading is waited for. */
+static void only_a_file_of_its_own_is_written(void **state)
+{
+    char choices[80];
+    struct stat file;
+
+    (void)state;
+    make_file(DLT_EN10MB, three, COUNT(three));
+    refuse_to_write(in, "the capture itself");
+    assert_int_equal(stat(in, &file), 0);
+    assert_true(file.st_size > 0);
+    unlink(out);
+    assert_int_equal(mkfifo(out, 0600), 0);
+    refuse_to_write(out, "no regular file");
+    unlink(out);
+    close(open(out, O_CREAT | O_WRONLY, 0600));
+    assert_int_equal(chmod(out, 0644), 0);
+    snprintf(choices, sizeof(choices), ",write=%s", out);
+    open_well(choices);
+    assert_int_equal(stat(out, &file), 0);
+    assert_int_equal(file.st_mode & 0777, 0600);
+    close_port(NULL);
+}
+
 /* Who has the memory may spoil it: the data half, the owner, and the file that he writes stay
  * whole. */
 static void anything_may_stand_in_the_memory(void **state)
@@ -313,7 +350,7 @@ int main(void)
         TEST(frames_are_those_of_the_file),       TEST(they_come_when_they_did),
         TEST(passes_are_as_many_as_asked_for),    TEST(what_is_sent_is_written),
         TEST(without_a_file_to_write_it_is_gone), TEST(a_file_that_cannot_be_is_refused),
-        TEST(anything_may_stand_in_the_memory),
+        TEST(only_a_file_of_its_own_is_written),  TEST(anything_may_stand_in_the_memory),
     };
 
     return cmocka_run_group_tests(tests, begin, end);

@@ -6,6 +6,7 @@
 #include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -132,18 +133,40 @@ struct ae_pcap_writer {
     uint64_t ticks, ns; /* the same moment by both clocks */
 };
 
+/* What is in it is other people's. Whoever reads a pipe could keep us, and a file that is there may
+ * be open to all: to its owner alone it is made. */
+static int make_out(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0600);
+    struct stat file;
+    int rc = 0;
+
+    if (fd < 0)
+        return errno == ENXIO ? -EINVAL : -errno;
+    if (fstat(fd, &file))
+        rc = -errno;
+    else if (!S_ISREG(file.st_mode))
+        rc = -EINVAL;
+    else if (fchmod(fd, 0600) || ftruncate(fd, 0))
+        rc = -errno;
+    if (!rc)
+        return fd;
+    close(fd);
+    return rc;
+}
+
 static int open_out(struct ae_pcap_writer *writer, const char *path, struct ae_error *err)
 {
-    /* What is in it is other people's. */
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
+    int fd = make_out(path);
     FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
 
     if (!out) {
-        int rc = ae_error_set(err, -errno, "write=%s: %s", path, strerror(errno));
+        int rc = fd < 0 ? fd : -errno;
 
         if (fd >= 0)
             close(fd);
-        return rc;
+        return ae_error_set(err, rc, "write=%s: %s", path,
+                            rc == -EINVAL ? "it is no regular file" : strerror(-rc));
     }
     writer->out = pcap_dump_fopen(writer->file, out);
     if (writer->out)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "base/descriptors.h"
 #include "base/error.h"
@@ -50,6 +51,14 @@ static int read_choices(struct ae_port_owner *owner, struct pcap *pcap, struct a
     return rc;
 }
 
+static bool is_same_file(const char *one, const char *other)
+{
+    struct stat files[2];
+
+    return !stat(one, &files[0]) && !stat(other, &files[1]) && files[0].st_dev == files[1].st_dev &&
+           files[0].st_ino == files[1].st_ino;
+}
+
 static int open_writer(struct ae_port_owner *owner, struct pcap *pcap, struct ae_error *err)
 {
     char path[AE_PORT_SPEC];
@@ -58,6 +67,8 @@ static int open_writer(struct ae_port_owner *owner, struct pcap *pcap, struct ae
     ae_port_choice_text(owner, "write", path);
     if (!path[0])
         return 0;
+    if (is_same_file(path, owner->base))
+        return ae_error_set(err, -EINVAL, "write=%s: that is the capture itself", path);
     rc = ae_pcap_writer_open(&pcap->writer, path, AE_FRAME_MAX(owner->handoff.info.mtu), err);
     return rc ? rc : ae_port_settle_path(owner, AE_PATH_DEVICE, AE_CALLER_OWNER, "", err);
 }
