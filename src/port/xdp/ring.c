@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "port/xdp/xdp.h"
 
-#define VAIN 100 /* calls that send nothing: a driver that polls for both sends in the first */
+#define VAIN 2000 /* calls that send nothing; who polls for both ways sends in the first */
 
 static const struct place {
     const char *name;
